@@ -1,0 +1,83 @@
+/**
+ * The system calls that the library makes on files, as a service.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Fs from "node:fs"
+
+/**
+ * One system call on files each, in Node's callback form; each call is made once and may come back short, exactly as the
+ * kernel answers it. Everything above (loops over short counts, typed errors, scopes, batches) is built on these, so a
+ * virtual disk or a layer that injects faults replaces this service and nothing else.
+ *
+ * **Details**
+ *
+ * The callback form is deliberate: a batch of pages is submitted as many calls at once under one Effect, which costs a
+ * quarter of an Effect per call. Positions are numbers, never bigints.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Calls {
+  readonly open: (path: string, flags: number, mode: number, done: (error: ErrnoError | null, fd: number) => void) => void
+  readonly close: (fd: number, done: (error: ErrnoError | null) => void) => void
+  /** `pread(2)`: may read less than asked; 0 at the end of the file. */
+  readonly read: (
+    fd: number,
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    done: (error: ErrnoError | null, bytes: number) => void
+  ) => void
+  /** `pwrite(2)`: may write less than asked. */
+  readonly write: (
+    fd: number,
+    data: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+    done: (error: ErrnoError | null, bytes: number) => void
+  ) => void
+  readonly fdatasync: (fd: number, done: (error: ErrnoError | null) => void) => void
+  readonly fsync: (fd: number, done: (error: ErrnoError | null) => void) => void
+  readonly ftruncate: (fd: number, length: number, done: (error: ErrnoError | null) => void) => void
+  readonly fstat: (fd: number, done: (error: ErrnoError | null, stat: Stat) => void) => void
+  readonly stat: (path: string, done: (error: ErrnoError | null, stat: Stat) => void) => void
+  readonly realpath: (path: string, done: (error: ErrnoError | null, path: string) => void) => void
+  readonly rename: (from: string, to: string, done: (error: ErrnoError | null) => void) => void
+  readonly unlink: (path: string, done: (error: ErrnoError | null) => void) => void
+}
+
+/**
+ * What the library looks at of a file's status.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Stat {
+  readonly size: number
+  readonly mode: number
+  /** Allocated 512-byte units. */
+  readonly blocks: number
+}
+
+/**
+ * An error of a system call, as Node reports it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ErrnoError = NodeJS.ErrnoException
+
+/**
+ * The service. Its default is Node's own `fs`, so that no layer is needed to use real files; provide another one to put
+ * a virtual disk under a whole migration.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const FileCalls: Context.Reference<Calls> = Context.Reference<Calls>("effect-multifd/io/FileCalls", {
+  defaultValue: () => Fs
+})
