@@ -1,0 +1,122 @@
+/**
+ * Why a file cannot be used as an image.
+ *
+ * @since 0.1.0
+ */
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import { Finding } from "../format/Finding.ts"
+
+const fields = {
+  /** The file that was opened. */
+  path: Schema.String,
+  /** Everything that is wrong with it, the reason for the error first. */
+  findings: Schema.NonEmptyArray(Finding)
+}
+
+const explain = (error: { readonly path: string; readonly findings: ReadonlyArray<Finding> }, verdict: string): string => {
+  const more = error.findings.length > 1 ? ` (and ${error.findings.length - 1} more)` : ""
+  return `${error.path}: ${verdict}: ${error.findings[0]!.message}${more}`
+}
+
+/**
+ * The file does not hold a migration stream at all.
+ *
+ * **Details**
+ *
+ * Nothing was touched. Exit code 3.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotMigrationImageError extends Schema.TaggedError<NotMigrationImageError>()(
+  "NotMigrationImageError",
+  fields
+) {
+  readonly [Runtime.errorExitCode] = 3
+  override get message() {
+    return explain(this, "not a migration image")
+  }
+}
+
+/**
+ * A migration file of a kind that has no pages at fixed places, such as a plain stream or a compressed libvirt save.
+ *
+ * **Details**
+ *
+ * Nothing was touched. Exit code 3.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnsupportedImageError extends Schema.TaggedError<UnsupportedImageError>()("UnsupportedImageError", fields) {
+  readonly [Runtime.errorExitCode] = 3
+  override get message() {
+    return explain(this, "not a mapped-ram image")
+  }
+}
+
+/**
+ * The image contradicts itself: QEMU would crash on it, hang, refuse it or silently load wrong RAM.
+ *
+ * **Details**
+ *
+ * Found before any RAM was touched. Exit code 4.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CorruptImageError extends Schema.TaggedError<CorruptImageError>()("CorruptImageError", fields) {
+  readonly [Runtime.errorExitCode] = 4
+  override get message() {
+    return explain(this, "corrupt")
+  }
+}
+
+/**
+ * The image ends before it is complete: a save that was cancelled, failed or is still running, or a file cut short.
+ *
+ * **Details**
+ *
+ * Found before any RAM was touched. Exit code 5.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TruncatedImageError extends Schema.TaggedError<TruncatedImageError>()("TruncatedImageError", fields) {
+  readonly [Runtime.errorExitCode] = 5
+  override get message() {
+    return explain(this, "truncated")
+  }
+}
+
+/**
+ * Any reason why a file cannot be used as an image.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ImageError = NotMigrationImageError | UnsupportedImageError | CorruptImageError | TruncatedImageError
+
+/**
+ * The error that a set of findings amounts to, `undefined` when none of them is an error. The first finding that is one
+ * decides the class.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromFindings = (path: string, all: ReadonlyArray<Finding>): ImageError | undefined => {
+  const [first, ...rest] = all.filter((finding) => finding.severity === "error")
+  if (first === undefined) return undefined
+  const props = { path, findings: [first, ...rest] as const }
+  switch (first.category) {
+    case "not-image":
+      return new NotMigrationImageError(props)
+    case "unsupported":
+      return new UnsupportedImageError(props)
+    case "truncated":
+      return new TruncatedImageError(props)
+    case "corrupt":
+      return new CorruptImageError(props)
+  }
+}
