@@ -3,8 +3,11 @@
  *
  * @since 0.1.0
  */
-import type { PageRuns } from "./PageRuns.ts"
+import * as Effect from "effect/Effect"
+import type { PageBitmap } from "./PageBitmap.ts"
+import * as PageRuns from "./PageRuns.ts"
 import type * as RamBlock from "./RamBlock.ts"
+import * as ZeroPages from "./ZeroPages.ts"
 
 /**
  * Pages of one block, in ascending order, that one channel handles as one job. A batch says which pages, not what they
@@ -20,7 +23,7 @@ export interface PageBatch<out E = never> {
   /** Bytes from the first to behind the last page of the batch. */
   readonly length: number
   /** Which pages of the range belong to the batch, relative to `offset`. A full scan takes all of them. */
-  readonly pages: PageRuns
+  readonly pages: PageRuns.PageRuns
 }
 
 /**
@@ -30,10 +33,68 @@ export interface PageBatch<out E = never> {
  * @since 0.1.0
  */
 export interface LoadedBatch<out E = never> extends PageBatch<E> {
-  /** The bytes of the whole range, gaps included; valid until the batch's job ends. */
+  /**
+   * The bytes of the whole range, gaps included; valid until the batch's job ends. Empty where the block's bitmap says
+   * that no page of the batch is present, because then nothing was read.
+   */
   readonly data: Uint8Array
-  /** The pages of the batch that hold anything but zeros. */
-  readonly normal: PageRuns
+  /** The pages of the batch that hold anything but zeros, or may do so where a bitmap says that they are present. */
+  readonly normal: PageRuns.PageRuns
   /** The pages of the batch that are all zeros. */
-  readonly zero: PageRuns
+  readonly zero: PageRuns.PageRuns
 }
+
+/**
+ * Reads a batch and tells its zero pages apart: views pages in process memory, and reads others into `buffer(length)`,
+ * which gives `length` bytes that stay the batch's until its job ends.
+ *
+ * **Details**
+ *
+ * Where the block's reader knows the pages that are present, its bitmap decides which pages are zero and no byte is
+ * looked at; a batch without any present page is not even read. Otherwise each page is looked at. Either way the work
+ * between two turns of the event loop is bounded by the batch.
+ *
+ * Fails as the block's reader fails; nothing else has happened then.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const load = <E>(
+  batch: PageBatch<E>,
+  buffer: (length: number) => Uint8Array
+): Effect.Effect<LoadedBatch<E>, E> => {
+  const { present } = batch.block.reader
+  return present === undefined
+    ? Effect.map(read(batch, buffer), (data) => ({
+        ...batch,
+        data,
+        ...ZeroPages.split(data, batch.block.pageSize, batch.pages)
+      }))
+    : loadPresent(batch, presentPages(batch, present), buffer)
+}
+
+const loadPresent = <E>(
+  batch: PageBatch<E>,
+  normal: PageRuns.PageRuns,
+  buffer: (length: number) => Uint8Array
+): Effect.Effect<LoadedBatch<E>, E> => {
+  const zero = PageRuns.difference(batch.pages, normal)
+  return normal.length === 0
+    ? Effect.succeed({ ...batch, data: noBytes, normal, zero })
+    : Effect.map(read(batch, buffer), (data) => ({ ...batch, data, normal, zero }))
+}
+
+const noBytes = new Uint8Array(0)
+
+const presentPages = (batch: PageBatch<unknown>, present: PageBitmap): PageRuns.PageRuns => {
+  const { pageSize } = batch.block
+  return PageRuns.intersect(batch.pages, present.runs(batch.offset / pageSize, batch.length / pageSize))
+}
+
+const read = <E>(batch: PageBatch<E>, buffer: (length: number) => Uint8Array): Effect.Effect<Uint8Array, E> =>
+  Effect.suspend(() => {
+    const { reader } = batch.block
+    if (reader.view !== undefined) return Effect.succeed(reader.view(batch.offset, batch.length))
+    const data = buffer(batch.length)
+    return Effect.as(reader.readInto(batch.offset, data), data)
+  })

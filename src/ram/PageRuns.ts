@@ -1,8 +1,16 @@
 /**
  * Runs of neighbouring pages inside one batch.
  *
+ * ```text
+ * page   0 1 2 3 4 5 6 7 8 9
+ *        · █ █ █ · · █ · █ █      ⇒  [1, 3, 6, 1, 8, 2]
+ * ```
+ *
+ * A plain array of numbers holds a batch's few runs without an object each, and goes through `structuredClone` as it is.
+ *
  * @since 0.1.0
  */
+import { append } from "./internal/runs.ts"
 
 /**
  * Ascending, disjoint, non-adjacent runs of pages, as pairs `[first, count, first, count, …]`. Page numbers are relative
@@ -14,12 +22,49 @@
 export type PageRuns = ReadonlyArray<number>
 
 /**
+ * No page at all.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const empty: PageRuns = []
+
+/**
  * One run that covers the first `count` pages.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const all = (count: number): PageRuns => (count === 0 ? [] : [0, count])
+export const all = (count: number): PageRuns => (count === 0 ? empty : [0, count])
+
+/**
+ * The runs of the given page numbers, which must ascend strictly.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromPages = (pages: Iterable<number>): PageRuns => {
+  const runs: Array<number> = []
+  for (const page of pages) append(runs, page, 1)
+  return runs
+}
+
+/**
+ * Whether the numbers are what a value of this type must be: pairs of integers, counts of at least one page, in
+ * ascending order, with at least one page between neighbours.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPageRuns = (runs: ReadonlyArray<number>): runs is PageRuns => {
+  if (runs.length % 2 !== 0 || !runs.every(Number.isSafeInteger)) return false
+  let next = 0
+  for (let i = 0; i < runs.length; i += 2) {
+    if (runs[i]! < next || runs[i + 1]! < 1) return false
+    next = runs[i]! + runs[i + 1]! + 1
+  }
+  return true
+}
 
 /**
  * The number of pages in all runs.
@@ -32,3 +77,95 @@ export const pages = (runs: PageRuns): number => {
   for (let i = 1; i < runs.length; i += 2) sum += runs[i]!
   return sum
 }
+
+/**
+ * The page behind the last one, 0 where there is no page.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const end = (runs: PageRuns): number => (runs.length === 0 ? 0 : runs[runs.length - 2]! + runs[runs.length - 1]!)
+
+/**
+ * Calls `f` once for each run, in ascending order.
+ *
+ * @category iterating
+ * @since 0.1.0
+ */
+export const forEach = (runs: PageRuns, f: (first: number, count: number) => void): void => {
+  for (let i = 0; i < runs.length; i += 2) f(runs[i]!, runs[i + 1]!)
+}
+
+/**
+ * Joins runs with at most `gap` pages between them, so that one larger piece of work takes the place of several small
+ * ones; the pages of the gaps then belong to the runs as well.
+ *
+ * **Example** (Bridging gaps of one page)
+ *
+ * ```ts
+ * import { PageRuns } from "effect-multifd"
+ *
+ * PageRuns.merge([0, 1, 2, 1, 9, 1], 1) // => [0, 3, 9, 1]
+ * ```
+ *
+ * @category combining
+ * @since 0.1.0
+ */
+export const merge = (runs: PageRuns, gap: number): PageRuns => {
+  if (gap < 1 || runs.length < 4) return runs
+  const merged: Array<number> = [runs[0]!, runs[1]!]
+  for (let i = 2; i < runs.length; i += 2) {
+    const first = merged[merged.length - 2]!
+    const to = runs[i]! + runs[i + 1]!
+    if (runs[i]! - (first + merged[merged.length - 1]!) <= gap) merged[merged.length - 1] = to - first
+    else merged.push(runs[i]!, runs[i + 1]!)
+  }
+  return merged
+}
+
+/**
+ * The pages among the first `count` that are in no run. The runs must lie inside the first `count` pages.
+ *
+ * @category combining
+ * @since 0.1.0
+ */
+export const complement = (runs: PageRuns, count: number): PageRuns => {
+  const gaps: Array<number> = []
+  let next = 0
+  for (let i = 0; i < runs.length; i += 2) {
+    if (runs[i]! > next) gaps.push(next, runs[i]! - next)
+    next = runs[i]! + runs[i + 1]!
+  }
+  if (next < count) gaps.push(next, count - next)
+  return gaps
+}
+
+/**
+ * The pages that are in both.
+ *
+ * @category combining
+ * @since 0.1.0
+ */
+export const intersect = (a: PageRuns, b: PageRuns): PageRuns => {
+  const both: Array<number> = []
+  let i = 0
+  let j = 0
+  while (i < a.length && j < b.length) {
+    const endA = a[i]! + a[i + 1]!
+    const endB = b[j]! + b[j + 1]!
+    const first = Math.max(a[i]!, b[j]!)
+    const last = Math.min(endA, endB)
+    if (first < last) both.push(first, last - first)
+    if (endA <= endB) i += 2
+    if (endB <= endA) j += 2
+  }
+  return both
+}
+
+/**
+ * The pages of `a` that are not in `b`.
+ *
+ * @category combining
+ * @since 0.1.0
+ */
+export const difference = (a: PageRuns, b: PageRuns): PageRuns => intersect(a, complement(b, Math.max(end(a), end(b))))

@@ -3,6 +3,9 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
 import type { PageReader } from "./PageReader.ts"
 import type { PageWriter } from "./PageWriter.ts"
 
@@ -17,7 +20,7 @@ export interface Shape {
   readonly idstr: string
   /** Bytes in use, a multiple of `pageSize`, below 2^53. */
   readonly usedLength: number
-  /** Bytes in one page, the unit of the bitmap: a power of two, 4096 on x86. */
+  /** Bytes in one page, the unit of the bitmap: a power of two from 1 KiB to 1 MiB, 4096 on x86. */
   readonly pageSize: number
 }
 
@@ -48,6 +51,112 @@ export interface Writable<out E = never> extends Shape {
  * @since 0.1.0
  */
 export interface RamBlock<out E = never> extends Readable<E>, Writable<E> {}
+
+/**
+ * A block, or a set of blocks, that no migration can carry. Nothing was read or written; the caller corrects the block.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RamBlockError extends Schema.TaggedError<RamBlockError>()("RamBlockError", {
+  /** The name of the block, as it was given. */
+  idstr: Schema.String,
+  /** What is wrong: the name itself, the length, or the size of a page. */
+  property: Schema.Literals(["idstr", "usedLength", "pageSize"]),
+  /** What would be right. */
+  expected: Schema.String,
+  /** What was given. */
+  found: Schema.String
+}) {
+  /** The exit code of the command: wrong usage. */
+  override readonly [Runtime.errorExitCode] = 2
+
+  override get message(): string {
+    return `RAM block ${JSON.stringify(this.idstr)}: ${this.property} must be ${this.expected}, found ${this.found}`
+  }
+}
+
+/**
+ * The longest name of a block, in bytes of UTF-8: the migration stream has one byte for its length.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxIdstrLength: number = 255
+
+/**
+ * The page size of a block that does not say otherwise: the target page of x86.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultPageSize: number = 4096
+
+/**
+ * The smallest page: the migration stream keeps flags in the low ten bits of page-aligned numbers.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const minPageSize: number = 1024
+
+/**
+ * The largest page: regions of a mapped-ram file begin at multiples of 1 MiB, and must be page aligned.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxPageSize: number = 1024 * 1024
+
+/**
+ * Gives back a shape that a migration can carry, or fails with the first thing that is wrong with it.
+ *
+ * @category validation
+ * @since 0.1.0
+ */
+export const validate = <A extends Shape>(shape: A): Effect.Effect<A, RamBlockError> => {
+  const error = checkIdstr(shape) ?? checkPageSize(shape) ?? checkUsedLength(shape)
+  return error === undefined ? Effect.succeed(shape) : Effect.fail(error)
+}
+
+/**
+ * Gives back blocks that a migration can carry together: each of them valid, no name twice.
+ *
+ * @category validation
+ * @since 0.1.0
+ */
+export const validateAll = Effect.fnUntraced(function* <A extends Shape>(
+  shapes: ReadonlyArray<A>
+): Effect.fn.Return<ReadonlyArray<A>, RamBlockError> {
+  const names = new Set<string>()
+  for (const shape of shapes) {
+    yield* validate(shape)
+    if (names.has(shape.idstr)) return yield* wrong(shape, "idstr", "the only block of its name", "another one")
+    names.add(shape.idstr)
+  }
+  return shapes
+})
+
+const checkIdstr = (shape: Shape): RamBlockError | undefined => {
+  const length = Buffer.byteLength(shape.idstr)
+  if (length >= 1 && length <= maxIdstrLength) return undefined
+  return wrong(shape, "idstr", `1 to ${maxIdstrLength} bytes of UTF-8`, `${length} bytes`)
+}
+
+const checkPageSize = (shape: Shape): RamBlockError | undefined => {
+  const { pageSize } = shape
+  if (pageSize >= minPageSize && pageSize <= maxPageSize && Number.isInteger(Math.log2(pageSize))) return undefined
+  return wrong(shape, "pageSize", `a power of two from ${minPageSize} to ${maxPageSize} bytes`, `${pageSize} bytes`)
+}
+
+const checkUsedLength = (shape: Shape): RamBlockError | undefined => {
+  const { pageSize, usedLength } = shape
+  if (Number.isSafeInteger(usedLength) && usedLength > 0 && usedLength % pageSize === 0) return undefined
+  return wrong(shape, "usedLength", `a positive multiple of the ${pageSize} bytes of a page`, `${usedLength} bytes`)
+}
+
+const wrong = (shape: Shape, property: RamBlockError["property"], expected: string, found: string): RamBlockError =>
+  new RamBlockError({ idstr: shape.idstr, property, expected, found })
 
 /**
  * The number of pages of a block.

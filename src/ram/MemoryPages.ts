@@ -1,0 +1,140 @@
+/**
+ * RAM blocks whose pages lie in process memory.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { PageReader } from "./PageReader.ts"
+import type { PageWriter } from "./PageWriter.ts"
+import * as RamBlock from "./RamBlock.ts"
+import * as ZeroPages from "./ZeroPages.ts"
+
+/**
+ * Memory that can move, because growing it makes a new buffer: a `WebAssembly.Memory`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GrowableMemory {
+  readonly buffer: ArrayBuffer | SharedArrayBuffer
+}
+
+/**
+ * Where the pages can lie. Of a `Uint8Array`, its own part of the buffer is the block.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Memory = Uint8Array | ArrayBuffer | SharedArrayBuffer | GrowableMemory
+
+/**
+ * What makes a block of memory.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** QEMU's name of the block: 1 to 255 bytes of UTF-8. */
+  readonly idstr: string
+  /** The pages. The block is as long as the memory is now, which must be whole pages. */
+  readonly memory: Memory
+  /** Bytes in one page; 4096 by default. */
+  readonly pageSize?: number | undefined
+  /**
+   * `true` promises that every byte is zero, as in memory that was just allocated, so that a restore need not touch zero
+   * pages; `false` by default. A wrong promise leaves stale bytes behind.
+   */
+  readonly fresh?: boolean | undefined
+}
+
+/**
+ * A block over process memory. Nothing is ever copied: views of the memory go to the system calls.
+ *
+ * **Details**
+ *
+ * Fails with `RamBlockError` where name, length or page size cannot be carried by a migration. Resizable and shared
+ * buffers work, and so does memory that grows meanwhile: the block keeps its length and finds the new buffer.
+ *
+ * **Gotchas**
+ *
+ * Growing a `WebAssembly.Memory` detaches every view of the old buffer: pass the memory itself, not a view of it. Do not
+ * grow it while a save or restore is running, since calls under way hold views. Memory that was shrunk, transferred or
+ * detached is gone: using it is a defect, not a typed error.
+ *
+ * **Example** (The memory of a WebAssembly machine)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { MemoryPages } from "effect-multifd"
+ *
+ * const program = Effect.gen(function* () {
+ *   const memory = new Uint8Array(16 * 1024 * 1024)
+ *   return yield* MemoryPages.make({ idstr: "pc.ram", memory })
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): Effect.Effect<RamBlock.RamBlock, RamBlock.RamBlockError> => {
+  const place = locate(options.memory)
+  const view = (offset: number, length: number): Uint8Array =>
+    new Uint8Array(place.buffer(), place.start + offset, length)
+  return RamBlock.validate({
+    idstr: options.idstr,
+    usedLength: place.length,
+    pageSize: options.pageSize ?? RamBlock.defaultPageSize,
+    reader: reader(view),
+    writer: writer(view, options.fresh ?? false)
+  })
+}
+
+type View = (offset: number, length: number) => Uint8Array
+
+const reader = (view: View): PageReader => ({
+  present: undefined,
+  view,
+  readInto: (offset, target) => Effect.sync(() => target.set(view(offset, target.length)))
+})
+
+const writer = (view: View, fresh: boolean): PageWriter => ({
+  fresh,
+  view,
+  write: (offset, data) => Effect.sync(() => view(offset, data.length).set(data)),
+  zero: (offset, length) => zero(view, offset, length),
+  sync: Effect.void
+})
+
+/**
+ * Bytes made zero between two yields to the event loop: about a millisecond where pages have to be filled, several where
+ * the kernel has to provide them first.
+ */
+const zeroAtOnce = 4 * 1024 * 1024
+
+/** Bytes looked at before they are filled: untouched memory stays untouched, and takes no page of the machine. */
+const zeroPiece = 64 * 1024
+
+const zero = (view: View, offset: number, length: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const now = Math.min(length, zeroAtOnce)
+    const data = view(offset, now)
+    for (let at = 0; at < now; at += zeroPiece) {
+      const end = Math.min(at + zeroPiece, now)
+      if (!ZeroPages.isZero(data, at, end)) data.fill(0, at, end)
+    }
+    return now === length ? Effect.void : Effect.andThen(Effect.yieldNow, zero(view, offset + now, length - now))
+  })
+
+interface Place {
+  readonly buffer: () => ArrayBufferLike
+  readonly start: number
+  readonly length: number
+}
+
+const locate = (memory: Memory): Place => {
+  if (ArrayBuffer.isView(memory)) {
+    return { buffer: () => memory.buffer, start: memory.byteOffset, length: memory.byteLength }
+  }
+  if ("buffer" in memory) return { buffer: () => memory.buffer, start: 0, length: memory.buffer.byteLength }
+  return { buffer: () => memory, start: 0, length: memory.byteLength }
+}

@@ -1,0 +1,114 @@
+/**
+ * Telling zero pages from the others, at the speed of memory.
+ *
+ * @since 0.1.0
+ */
+import { Buffer } from "node:buffer"
+import { append } from "./internal/runs.ts"
+import type { PageRuns } from "./PageRuns.ts"
+
+/**
+ * The pages of a range by what they hold.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Split {
+  /** The pages that hold anything but zeros. */
+  readonly normal: PageRuns
+  /** The pages that are all zeros. */
+  readonly zero: PageRuns
+}
+
+/**
+ * Bytes compared by one call: the zeros stay in the second-level cache, and the call costs nothing beside them. Larger
+ * pieces were not faster, single pages cost a third of the speed.
+ */
+const pieceLength = 64 * 1024
+
+const zeros = Buffer.alloc(pieceLength)
+
+/**
+ * Whether the bytes `[start, end)` of `data` are all zeros.
+ *
+ * **Details**
+ *
+ * Bytes that are not zero are mostly found by a look at the first one; zeros are compared 64 KiB at a time. Memory may
+ * change while it is looked at: the answer then holds for some moment of each byte.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isZero = (data: Uint8Array, start: number = 0, end: number = data.length): boolean =>
+  start >= end || (data[start] === 0 && compareZero(asBuffer(data), start, end))
+
+/**
+ * Tells the zero pages among `pages` from the others, in one pass. `data` holds whole pages of `pageSize` bytes, of which
+ * `pages` are looked at; the other ones are not touched.
+ *
+ * **Example** (Two zero pages between others)
+ *
+ * ```ts
+ * import { PageRuns, ZeroPages } from "effect-multifd"
+ *
+ * const data = new Uint8Array(4 * 4096)
+ * data[0] = 1
+ * data[4 * 4096 - 1] = 1
+ * ZeroPages.split(data, 4096, PageRuns.all(4)) // => { normal: [0, 1, 3, 1], zero: [1, 2] }
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const split = (data: Uint8Array, pageSize: number, pages: PageRuns): Split => {
+  const buffer = asBuffer(data)
+  const normal: Array<number> = []
+  const zero: Array<number> = []
+  for (let i = 0; i < pages.length; i += 2) {
+    splitRun(buffer, pageSize, pages[i]!, pages[i]! + pages[i + 1]!, normal, zero)
+  }
+  return { normal, zero }
+}
+
+/**
+ * Gathers neighbouring pages that begin with a zero byte, up to a piece, and compares them at once; only where that fails
+ * the pages are compared one by one.
+ */
+const splitRun = (
+  data: Buffer,
+  pageSize: number,
+  from: number,
+  to: number,
+  normal: Array<number>,
+  zero: Array<number>
+): void => {
+  const atOnce = Math.max(1, pieceLength / pageSize)
+  let page = from
+  while (page < to) {
+    const candidates = Math.min(page + atOnce, to)
+    let end = page
+    while (end < candidates && data[end * pageSize] === 0) end++
+    if (end === page) {
+      append(normal, page++, 1)
+    } else if (compareZero(data, page * pageSize, end * pageSize)) {
+      append(zero, page, end - page)
+      page = end
+    } else {
+      for (; page < end; page++) {
+        append(compareZero(data, page * pageSize, (page + 1) * pageSize) ? zero : normal, page, 1)
+      }
+    }
+  }
+}
+
+const compareZero = (data: Buffer, start: number, end: number): boolean => {
+  for (let at = start; at < end; at += pieceLength) {
+    const length = Math.min(pieceLength, end - at)
+    if (data.compare(zeros, 0, length, at, at + length) !== 0) return false
+  }
+  return true
+}
+
+/** The same memory as a `Buffer`, whose `compare` takes offsets and so needs no view per call. */
+const asBuffer = (data: Uint8Array): Buffer =>
+  Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength)

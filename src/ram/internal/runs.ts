@@ -1,0 +1,11 @@
+/**
+ * Adds pages behind the last run, or to it when they touch it. `first` must not lie before the end of the last run.
+ *
+ * @internal
+ */
+export const append = (runs: Array<number>, first: number, count: number): void => {
+  const last = runs.length - 1
+  const end = last < 0 ? -1 : runs[last - 1]! + runs[last]!
+  if (end === first) runs[last]! += count
+  else runs.push(first, count)
+}
