@@ -8,7 +8,7 @@ import * as Fs from "node:fs"
 
 /**
  * One system call on files each, in Node's callback form; each call is made once and may come back short, exactly as the
- * kernel answers it. Everything above (loops over short counts, typed errors, scopes, batches) is built on these, so a
+ * kernel answers it. `done` is called once, later, never before the call has returned. Everything above (loops over short counts, typed errors, scopes, batches) is built on these, so a
  * virtual disk or a layer that injects faults replaces this service and nothing else.
  *
  * **Details**
@@ -20,7 +20,13 @@ import * as Fs from "node:fs"
  * @since 0.1.0
  */
 export interface Calls {
-  readonly open: (path: string, flags: number, mode: number, done: (error: ErrnoError | null, fd: number) => void) => void
+  readonly open: (
+    path: string,
+    flags: number,
+    mode: number,
+    done: (error: ErrnoError | null, fd: number) => void
+  ) => void
+  /** The descriptor is gone afterwards, whether it fails or not. */
   readonly close: (fd: number, done: (error: ErrnoError | null) => void) => void
   /** `pread(2)`: may read less than asked; 0 at the end of the file. */
   readonly read: (
@@ -43,8 +49,12 @@ export interface Calls {
   readonly fdatasync: (fd: number, done: (error: ErrnoError | null) => void) => void
   readonly fsync: (fd: number, done: (error: ErrnoError | null) => void) => void
   readonly ftruncate: (fd: number, length: number, done: (error: ErrnoError | null) => void) => void
+  readonly fchmod: (fd: number, mode: number, done: (error: ErrnoError | null) => void) => void
+  readonly fchown: (fd: number, uid: number, gid: number, done: (error: ErrnoError | null) => void) => void
   readonly fstat: (fd: number, done: (error: ErrnoError | null, stat: Stat) => void) => void
   readonly stat: (path: string, done: (error: ErrnoError | null, stat: Stat) => void) => void
+  /** Where a symbolic link points, as it is written in the link. */
+  readonly readlink: (path: string, done: (error: ErrnoError | null, target: string) => void) => void
   readonly realpath: (path: string, done: (error: ErrnoError | null, path: string) => void) => void
   readonly rename: (from: string, to: string, done: (error: ErrnoError | null) => void) => void
   readonly unlink: (path: string, done: (error: ErrnoError | null) => void) => void
@@ -57,8 +67,12 @@ export interface Calls {
  * @since 0.1.0
  */
 export interface Stat {
+  /** Bytes; 0 for a device. */
   readonly size: number
+  /** Type and permissions, as in `st_mode`. */
   readonly mode: number
+  readonly uid: number
+  readonly gid: number
   /** Allocated 512-byte units. */
   readonly blocks: number
 }
@@ -72,12 +86,36 @@ export interface Stat {
 export type ErrnoError = NodeJS.ErrnoException
 
 /**
- * The service. Its default is Node's own `fs`, so that no layer is needed to use real files; provide another one to put
+ * Node's own calls.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const node: Calls = {
+  open: Fs.open,
+  close: Fs.close,
+  read: Fs.read,
+  write: Fs.write,
+  fdatasync: Fs.fdatasync,
+  fsync: Fs.fsync,
+  ftruncate: Fs.ftruncate,
+  fchmod: Fs.fchmod,
+  fchown: Fs.fchown,
+  fstat: Fs.fstat,
+  stat: Fs.stat,
+  readlink: Fs.readlink,
+  realpath: Fs.realpath.native,
+  rename: Fs.rename,
+  unlink: Fs.unlink
+}
+
+/**
+ * The service. Its default is Node's own calls, so that no layer is needed to use real files; provide another one to put
  * a virtual disk under a whole migration.
  *
  * @category services
  * @since 0.1.0
  */
 export const FileCalls: Context.Reference<Calls> = Context.Reference<Calls>("effect-multifd/io/FileCalls", {
-  defaultValue: () => Fs
+  defaultValue: () => node
 })

@@ -3,9 +3,15 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
-import type { FileError } from "./FileError.ts"
-import type { Stat } from "./FileCalls.ts"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Fs from "node:fs"
+import { type Calls, FileCalls, type Stat } from "./FileCalls.ts"
+import * as FileError from "./FileError.ts"
+import { Descriptor } from "./internal/descriptor.ts"
+import { type FileKind, seekableKind } from "./internal/fileKind.ts"
+import { systemCall } from "./internal/systemCall.ts"
+import { transfer } from "./internal/transfer.ts"
 
 /**
  * Bytes and the file position that they belong to.
@@ -23,21 +29,165 @@ export interface Extent {
  * does all of its work or fails. A call cannot be interrupted half-way: the kernel may still be using its memory, so
  * interruption waits for the calls under way.
  *
+ * **Details**
+ *
+ * Positions are numbers of bytes below 2^53. After a failed write, which of its bytes are in the file is unknown. With
+ * direct I/O, positions, lengths and the memory itself have to be aligned (see `AlignedMemory`).
+ *
  * @category models
  * @since 0.1.0
  */
 export interface PositionalFile {
   readonly path: string
   /** Reads up to `target.length` bytes; a smaller count means that the file ends there. */
-  readonly read: (position: number, target: Uint8Array) => Effect.Effect<number, FileError>
+  readonly read: (position: number, target: Uint8Array) => Effect.Effect<number, FileError.FileError>
   /** Fills all extents, submitted together; fails with `UnexpectedEndOfFileError` where the file ends first. */
-  readonly readExtents: (extents: ReadonlyArray<Extent>) => Effect.Effect<void, FileError>
+  readonly readExtents: (extents: ReadonlyArray<Extent>) => Effect.Effect<void, FileError.FileError>
   /** Writes all of `bytes` at `position`. */
-  readonly write: (position: number, bytes: Uint8Array) => Effect.Effect<void, FileError>
+  readonly write: (position: number, bytes: Uint8Array) => Effect.Effect<void, FileError.FileError>
   /** Writes all extents, submitted together: a third of the cost of one after the other. */
-  readonly writeExtents: (extents: ReadonlyArray<Extent>) => Effect.Effect<void, FileError>
-  /** `fdatasync`: what was written is durable. */
-  readonly sync: Effect.Effect<void, FileError>
-  readonly truncate: (length: number) => Effect.Effect<void, FileError>
-  readonly stat: Effect.Effect<Stat, FileError>
+  readonly writeExtents: (extents: ReadonlyArray<Extent>) => Effect.Effect<void, FileError.FileError>
+  /**
+   * `fdatasync`: what was written is durable, through whatever descriptor of the same file. Once it has failed it always
+   * fails: the kernel forgets what it could not write.
+   */
+  readonly sync: Effect.Effect<void, FileError.FileError>
+  readonly truncate: (length: number) => Effect.Effect<void, FileError.FileError>
+  readonly stat: Effect.Effect<Stat, FileError.FileError>
+  /** Sets the permissions, whatever the umask. */
+  readonly chmod: (mode: number) => Effect.Effect<void, FileError.FileError>
+  readonly chown: (uid: number, gid: number) => Effect.Effect<void, FileError.FileError>
+  /**
+   * Closes the file before its scope does and reports what goes wrong. It waits for the calls under way; later ones fail
+   * with `EBADF`, later `close` does nothing. It does not sync.
+   */
+  readonly close: Effect.Effect<void, FileError.FileError>
 }
+
+/**
+ * How to open a file.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OpenOptions {
+  readonly access: "read" | "write" | "read-write"
+  /** Whether to create the file: only if it exists already (`never`, the default), only if not, or if it is missing. */
+  readonly create?: "never" | "exclusive" | "if-missing" | undefined
+  /** Permissions of a created file, before the umask. Default 0o600: guest memory is nobody else's business. */
+  readonly mode?: number | undefined
+  /** Bypasses the page cache (`O_DIRECT`, Linux). Default false; fails with `EINVAL` where the file system cannot do it. */
+  readonly directIo?: boolean | undefined
+  /**
+   * Whether leaving the scope syncs what was written since the last `sync`, which is what happens after a failure or an
+   * interruption. Default true.
+   */
+  readonly syncOnRelease?: boolean | undefined
+}
+
+const accessFlags = {
+  read: Fs.constants.O_RDONLY,
+  write: Fs.constants.O_WRONLY,
+  "read-write": Fs.constants.O_RDWR
+}
+
+const createFlags = {
+  never: 0,
+  exclusive: Fs.constants.O_CREAT | Fs.constants.O_EXCL,
+  "if-missing": Fs.constants.O_CREAT
+}
+
+const openFlags = (options: OpenOptions): number =>
+  accessFlags[options.access] |
+  createFlags[options.create ?? "never"] |
+  (options.directIo === true ? Fs.constants.O_DIRECT : 0)
+
+/** Opening a fifo waits for somebody at its other end, out of reach of any interruption: look before opening. */
+const kindBeforeOpening = (calls: Calls, path: string): Effect.Effect<FileKind, FileError.FileError> =>
+  systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done)).pipe(
+    Effect.flatMap((stat) => seekableKind(path, stat)),
+    Effect.catchTag("FileNotFoundError", () => Effect.succeed("file" as const))
+  )
+
+const openDescriptor = Effect.fnUntraced(function* (
+  path: string,
+  options: OpenOptions
+): Effect.fn.Return<Descriptor, FileError.FileError> {
+  const calls = yield* FileCalls
+  const kind = yield* kindBeforeOpening(calls, path)
+  const fd = yield* systemCall<number>({ operation: "open", path }, (done) =>
+    calls.open(path, openFlags(options), options.mode ?? 0o600, done)
+  )
+  return new Descriptor({
+    calls,
+    fd,
+    path,
+    directIo: options.directIo === true,
+    syncable: kind !== "character device"
+  })
+})
+
+const make = (descriptor: Descriptor): PositionalFile => {
+  const { calls, path } = descriptor
+  const readExtents: PositionalFile["readExtents"] = (extents) => transfer(descriptor, "read", extents)
+  const writeExtents: PositionalFile["writeExtents"] = (extents) => transfer(descriptor, "write", extents)
+  return {
+    path,
+    read: (position, target) =>
+      readExtents([{ position, bytes: target }]).pipe(
+        Effect.as(target.length),
+        Effect.catchTag("UnexpectedEndOfFileError", ({ found }) => Effect.succeed(found))
+      ),
+    readExtents,
+    write: (position, bytes) => writeExtents([{ position, bytes }]),
+    writeExtents,
+    sync: descriptor.sync,
+    truncate: (length) =>
+      descriptor.call({ operation: "truncate", length }, (fd, done) => {
+        descriptor.unsynced = true
+        calls.ftruncate(fd, length, (error) => done(error))
+      }),
+    stat: descriptor.call<Stat>({ operation: "stat" }, (fd, done) => calls.fstat(fd, done)),
+    chmod: (mode) =>
+      descriptor.call({ operation: "set the mode" }, (fd, done) => calls.fchmod(fd, mode, (error) => done(error))),
+    chown: (uid, gid) =>
+      descriptor.call({ operation: "set the owner" }, (fd, done) => calls.fchown(fd, uid, gid, (error) => done(error))),
+    close: descriptor.close
+  }
+}
+
+/**
+ * Opens a regular file or a device for positional I/O, until the scope ends.
+ *
+ * **Details**
+ *
+ * Leaving the scope syncs what was written and not synced, and closes the file; there is nobody to report to any more,
+ * so failures of these two are logged. To have them reported, end with `sync` and `close`. A fifo, a socket or a
+ * directory is refused with `NotSeekableError`.
+ *
+ * On failure nothing is open; a file that `create` asked for may have been created.
+ *
+ * **Example** (Writing in place)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { PositionalFile } from "effect-multifd"
+ *
+ * const program = Effect.gen(function* () {
+ *   const file = yield* PositionalFile.open("/tmp/ram", { access: "write", create: "if-missing" })
+ *   yield* file.write(4096, new Uint8Array(4096).fill(1))
+ *   yield* file.sync
+ *   yield* file.close
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const open = (
+  path: string,
+  options: OpenOptions
+): Effect.Effect<PositionalFile, FileError.FileError, Scope.Scope> =>
+  Effect.acquireRelease(openDescriptor(path, options), (descriptor) =>
+    descriptor.release({ sync: options.syncOnRelease ?? true })
+  ).pipe(Effect.map(make))

@@ -1,0 +1,232 @@
+/**
+ * A file that is replaced as a whole, or not at all.
+ *
+ *                        make                      commit
+ *     target missing or  ┌──────────────────────┐  fdatasync ─▶ close ─▶ rename ─▶ fsync of the directory
+ *     a regular file ───▶│ .NAME.RANDOM.part    │                         │
+ *                        │ beside the target    │                         └ from here on the new file has the name
+ *                        └──────────┬───────────┘
+ *                                   └ scope ends without commit ─▶ unlink: the target is as it was
+ *
+ *     a device, or an    ┌──────────────────────┐  fdatasync ─▶ close
+ *     offset in a file ─▶│ the target itself,   │
+ *                        │ cut off at `offset`  │  scope ends without commit ─▶ cut off again (a device stays as it is)
+ *                        └──────────────────────┘
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { type Calls, FileCalls, type Stat } from "./FileCalls.ts"
+import * as FileError from "./FileError.ts"
+import { Descriptor } from "./internal/descriptor.ts"
+import { fileKind, seekableKind } from "./internal/fileKind.ts"
+import { systemCall } from "./internal/systemCall.ts"
+import { resolveTarget } from "./internal/target.ts"
+import * as PositionalFile from "./PositionalFile.ts"
+
+/**
+ * A file in the making.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AtomicFile {
+  /** The name under which the file is written; further descriptors are opened by it, and closed before `commit`. */
+  readonly path: string
+  /** The file, open for reading and writing. */
+  readonly file: PositionalFile.PositionalFile
+  /** Where the content begins: the `offset` that was asked for, 0 without. */
+  readonly origin: number
+  /** Whether the target itself is written, so that a failure damages what was there. */
+  readonly inPlace: boolean
+  /**
+   * Makes the content durable and gives it its name; `file` is closed afterwards. Where it fails before the rename, the
+   * target is as it was. Where only the sync of the directory fails, the new file has its name, complete, and may lose it
+   * to the old one in a power cut. In place, a failure leaves the content doubtful. Another `commit` does nothing.
+   */
+  readonly commit: Effect.Effect<void, FileError.FileError>
+}
+
+/**
+ * What to write.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The target. Symbolic links are followed: the file that they lead to is replaced, the links stay. */
+  readonly path: string
+  /**
+   * Where in the file the content begins, in bytes; default 0. The bytes in front of it stay as they are, what is behind
+   * goes, as with QEMU's `offset=`.
+   */
+  readonly offset?: number | undefined
+}
+
+/** The random part of a temporary name; `O_EXCL` tells when somebody else has it already. */
+const NAME_BITS = 48
+
+/** Each attempt fails with a chance of files / 2^48: a directory where this many fail is not worth another try. */
+const NAME_ATTEMPTS = 8
+
+/** Keeps a temporary name below the 255 bytes that file systems allow, four bytes a character at the most. */
+const NAME_CHARACTERS = 48
+
+const temporaryName = (target: string) =>
+  Effect.map(Random.next, (random) => {
+    const name = Path.basename(target).slice(0, NAME_CHARACTERS)
+    const unique = Math.floor(random * 2 ** NAME_BITS).toString(16)
+    return Path.join(Path.dirname(target), `.${name}.${unique}.part`)
+  })
+
+const createTemporary = (target: string) =>
+  temporaryName(target).pipe(
+    Effect.flatMap((path) =>
+      PositionalFile.open(path, { access: "read-write", create: "exclusive", mode: 0o600, syncOnRelease: false })
+    ),
+    Effect.retry({ times: NAME_ATTEMPTS - 1, while: (error) => error.code === "EEXIST" })
+  )
+
+const isPermitted = (self: Effect.Effect<void, FileError.FileError>) =>
+  self.pipe(
+    Effect.as(true),
+    Effect.catchTag("FilePermissionError", () => Effect.succeed(false))
+  )
+
+/**
+ * The new file gets the old one's owner and permissions. Where the owner cannot be kept, the group is another one too,
+ * and the old group's permissions are not for it.
+ */
+const takeOver = Effect.fnUntraced(function* (
+  file: PositionalFile.PositionalFile,
+  old: Stat
+): Effect.fn.Return<void, FileError.FileError> {
+  const now = yield* file.stat
+  const sameOwner = now.uid === old.uid && now.gid === old.gid
+  const kept = sameOwner || (yield* isPermitted(file.chown(old.uid, old.gid)))
+  yield* file.chmod(old.mode & (kept ? 0o777 : 0o707))
+})
+
+const unlink = (calls: Calls, path: string) =>
+  systemCall({ operation: "unlink", path }, (done) => calls.unlink(path, (error) => done(error)))
+
+const rename = (calls: Calls, from: string, to: string) =>
+  systemCall({ operation: "rename", path: to }, (done) => calls.rename(from, to, (error) => done(error)))
+
+const openDirectory = (calls: Calls, path: string) =>
+  Effect.acquireRelease(
+    systemCall<number>({ operation: "open", path }, (done) =>
+      calls.open(path, Fs.constants.O_RDONLY | Fs.constants.O_DIRECTORY, 0, done)
+    ).pipe(Effect.map((fd) => new Descriptor({ calls, fd, path, directIo: false, syncable: true }))),
+    (descriptor) => descriptor.release({ sync: false })
+  )
+
+/** EINVAL: a file system that knows no such thing, and has nothing to sync. */
+const syncDirectory = (directory: Descriptor) =>
+  directory
+    .call({ operation: "sync the directory" }, (fd, done) => directory.calls.fsync(fd, (error) => done(error)))
+    .pipe(
+      Effect.catchIf(
+        (error) => error.code === "EINVAL",
+        () => Effect.void
+      )
+    )
+
+/** A file that its owner has protected against writing is not replaced either. */
+const assertWritable = (path: string) =>
+  Effect.scoped(PositionalFile.open(path, { access: "write", syncOnRelease: false }))
+
+const replace = Effect.fnUntraced(function* (
+  target: string,
+  old: Stat | undefined,
+  origin: number
+): Effect.fn.Return<AtomicFile, FileError.FileError, Scope.Scope> {
+  const calls = yield* FileCalls
+  if (old !== undefined) yield* assertWritable(target)
+  const directory = yield* openDirectory(calls, Path.dirname(target))
+  let named = false
+  const file = yield* Effect.acquireRelease(createTemporary(target), (file) =>
+    Effect.suspend(() => (named ? Effect.void : Effect.ignore(unlink(calls, file.path), { log: "Error" })))
+  )
+  if (old !== undefined) yield* takeOver(file, old)
+  const commit = Effect.gen(function* () {
+    if (named) return
+    yield* file.sync
+    yield* file.close
+    yield* rename(calls, file.path, target)
+    named = true
+    yield* syncDirectory(directory)
+  })
+  return { path: file.path, file, origin, inPlace: false, commit: Effect.uninterruptible(commit) }
+})
+
+const writeInPlace = Effect.fnUntraced(function* (
+  target: string,
+  old: Stat,
+  origin: number
+): Effect.fn.Return<AtomicFile, FileError.FileError, Scope.Scope> {
+  const file = yield* PositionalFile.open(target, { access: "read-write", syncOnRelease: false })
+  let committed = false
+  if (fileKind(old) === "file") {
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() =>
+        committed ? Effect.void : Effect.ignore(file.truncate(Math.min(origin, old.size)), { log: "Error" })
+      )
+    )
+    yield* file.truncate(origin)
+  }
+  const commit = Effect.gen(function* () {
+    if (committed) return
+    yield* file.sync
+    committed = true
+    yield* file.close
+  })
+  return { path: target, file, origin, inPlace: true, commit: Effect.uninterruptible(commit) }
+})
+
+/**
+ * Begins to write a file that appears under its name only when it is complete.
+ *
+ * **Details**
+ *
+ * A target that is missing or a regular file is written under a temporary name beside it, readable and writable for the
+ * user only, or with the permissions and owner of the file that it replaces. Leaving the scope without `commit`, by
+ * failure or interruption, removes it and leaves the target as it was. Only a process that is killed leaves the temporary
+ * file behind (`.NAME.RANDOM.part`). Other hard links to the old file keep the old content.
+ *
+ * What cannot be renamed over is written in place: a device, and a regular file that exists and is to be written from an
+ * `offset` on. What stood there is lost from the first byte on; a regular file is cut off at `offset` when the scope ends
+ * without `commit`, which gives an empty or shorter file back as it was.
+ *
+ * A fifo, a socket or a directory is refused with `NotSeekableError`.
+ *
+ * **Example** (All or nothing)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { AtomicFile } from "effect-multifd"
+ *
+ * const program = Effect.gen(function* () {
+ *   const { file, commit } = yield* AtomicFile.make({ path: "/tmp/image" })
+ *   yield* file.write(0, new TextEncoder().encode("all of it"))
+ *   yield* commit
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<AtomicFile, FileError.FileError, Scope.Scope> {
+  const calls = yield* FileCalls
+  const origin = options.offset ?? 0
+  const { path, stat } = yield* resolveTarget(calls, options.path)
+  if (stat === undefined) return yield* replace(path, stat, origin)
+  const kind = yield* seekableKind(options.path, stat)
+  return yield* kind === "file" && origin === 0 ? replace(path, stat, origin) : writeInPlace(path, stat, origin)
+})

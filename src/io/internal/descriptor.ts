@@ -1,0 +1,99 @@
+import * as Effect from "effect/Effect"
+import type { Calls, ErrnoError } from "../FileCalls.ts"
+import * as FileError from "../FileError.ts"
+import { systemCall } from "./systemCall.ts"
+
+/**
+ * An open descriptor and what has to be known to use its number safely: the number is closed only when no call uses it
+ * any more, and never used after that, because the kernel gives it to the next file that is opened.
+ *
+ *     open ──close──▶ closing ──last call has returned──▶ closed
+ *
+ * @internal
+ */
+export class Descriptor {
+  readonly calls: Calls
+  readonly fd: number
+  readonly path: string
+  readonly directIo: boolean
+  /** `fdatasync` answers EINVAL on a character device such as /dev/null: there is nothing to sync. */
+  readonly syncable: boolean
+
+  /** Whether there were writes since the last sync began. */
+  unsynced = false
+  #closing = false
+  #underWay = 0
+  #idle: (() => void) | undefined = undefined
+  #syncFailure: FileError.FileError | undefined = undefined
+
+  constructor(options: Pick<Descriptor, "calls" | "fd" | "path" | "directIo" | "syncable">) {
+    this.calls = options.calls
+    this.fd = options.fd
+    this.path = options.path
+    this.directIo = options.directIo
+    this.syncable = options.syncable
+  }
+
+  /** Why the descriptor cannot be used, if it cannot; otherwise the caller has to `leave` later. */
+  enter(what: FileError.Call): FileError.FileError | undefined {
+    if (this.#closing) return new FileError.FileIoError({ ...what, code: "EBADF", cause: new Error("it is closed") })
+    this.#underWay++
+    return undefined
+  }
+
+  leave(): void {
+    if (--this.#underWay === 0) this.#idle?.()
+  }
+
+  /** One system call on the descriptor. */
+  call<A = void>(
+    what: Omit<FileError.Call, "path">,
+    start: (fd: number, done: (error: ErrnoError | null, value: A) => void) => void
+  ): Effect.Effect<A, FileError.FileError> {
+    return Effect.suspend(() => {
+      const named = { ...what, path: this.path }
+      const refusal = this.enter(named)
+      if (refusal !== undefined) return Effect.fail(refusal)
+      return Effect.ensuring(
+        systemCall<A>(named, (done) => start(this.fd, done)),
+        Effect.sync(() => this.leave())
+      )
+    }).pipe(Effect.uninterruptible)
+  }
+
+  /**
+   * After a failed sync the kernel counts the lost pages as clean, so that the next sync would report success: a failure
+   * stays.
+   */
+  readonly sync: Effect.Effect<void, FileError.FileError> = Effect.suspend(() => {
+    if (this.#syncFailure !== undefined) return Effect.fail(this.#syncFailure)
+    this.unsynced = false
+    if (!this.syncable) return Effect.void
+    return this.call({ operation: "sync" }, (fd, done) => this.calls.fdatasync(fd, (error) => done(error))).pipe(
+      Effect.tapError((error) => Effect.sync(() => void (this.#syncFailure = error)))
+    )
+  })
+
+  readonly #whenIdle: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    if (this.#underWay === 0) resume(Effect.void)
+    else this.#idle = () => resume(Effect.void)
+  })
+
+  /** Closes once; the calls under way come to their end first. */
+  readonly close: Effect.Effect<void, FileError.FileError> = Effect.suspend(() => {
+    if (this.#closing) return Effect.void
+    this.#closing = true
+    return Effect.andThen(
+      this.#whenIdle,
+      systemCall({ operation: "close", path: this.path }, (done) => this.calls.close(this.fd, (error) => done(error)))
+    )
+  }).pipe(Effect.uninterruptible)
+
+  /** The way out of a scope has nobody to report to: what fails here is logged. */
+  release(options: { readonly sync: boolean }): Effect.Effect<void> {
+    const sync = Effect.suspend(() =>
+      options.sync && this.unsynced && !this.#closing && this.#syncFailure === undefined ? this.sync : Effect.void
+    )
+    return Effect.andThen(Effect.ignore(sync, { log: "Error" }), Effect.ignore(this.close, { log: "Error" }))
+  }
+}

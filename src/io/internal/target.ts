@@ -1,0 +1,64 @@
+import * as Effect from "effect/Effect"
+import * as Path from "node:path"
+import type { Calls, Stat } from "../FileCalls.ts"
+import * as FileError from "../FileError.ts"
+import { systemCall } from "./systemCall.ts"
+
+/** As many links as Linux follows before it answers ELOOP. */
+const MAX_LINKS = 40
+
+/**
+ * A name with all symbolic links resolved, and what is there, if anything.
+ *
+ * @internal
+ */
+export interface Target {
+  readonly path: string
+  readonly stat: Stat | undefined
+}
+
+const realpath = (calls: Calls, path: string) =>
+  systemCall<string>({ operation: "resolve", path }, (done) => calls.realpath(path, done))
+
+/** Where the link at `path` points; undefined if there is no link. */
+const linkTarget = (calls: Calls, path: string) =>
+  systemCall<string>({ operation: "resolve", path }, (done) => calls.readlink(path, done)).pipe(
+    Effect.catchIf(
+      (error) => error.code === "EINVAL" || error.code === "ENOENT",
+      () => Effect.undefined
+    )
+  )
+
+/** A missing file's name may still be that of a link to where the file is to be. */
+const resolveMissing = Effect.fnUntraced(function* (
+  calls: Calls,
+  path: string
+): Effect.fn.Return<string, FileError.FileError> {
+  let name = path
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    const directory = yield* realpath(calls, Path.dirname(name))
+    const resolved = Path.join(directory, Path.basename(name))
+    const next = yield* linkTarget(calls, resolved)
+    if (next === undefined) return resolved
+    name = Path.resolve(directory, next)
+  }
+  const cause = new Error("there are too many links on the way")
+  return yield* new FileError.FileIoError({ operation: "resolve", path, code: "ELOOP", cause })
+})
+
+/** @internal */
+export const resolveTarget = Effect.fnUntraced(function* (
+  calls: Calls,
+  path: string
+): Effect.fn.Return<Target, FileError.FileError> {
+  if (path.endsWith("/")) {
+    return yield* new FileError.NotSeekableError({ operation: "open", path, code: "EISDIR", kind: "directory" })
+  }
+  const stat = yield* systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done)).pipe(
+    Effect.catchIf(
+      (error) => error.code === "ENOENT",
+      () => Effect.undefined
+    )
+  )
+  return { stat, path: yield* stat === undefined ? resolveMissing(calls, path) : realpath(calls, path) }
+})

@@ -1,0 +1,129 @@
+import * as Effect from "effect/Effect"
+import type { ErrnoError } from "../FileCalls.ts"
+import * as FileError from "../FileError.ts"
+import type { Extent } from "../PositionalFile.ts"
+import type { Descriptor } from "./descriptor.ts"
+
+/**
+ * The most bytes of one system call: below Node's limit of 2^31 - 1 and Linux's of 2^31 - 4096, and page aligned, so that
+ * what follows a full call is as aligned as what came before.
+ */
+const MAX_CALL_BYTES = 2 ** 30
+
+/** A direct read that is not a multiple of this has met the end of the file; going on from there would be EINVAL. */
+const DIRECT_UNIT = 512
+
+/** @internal */
+export type Direction = "read" | "write"
+
+/**
+ * Moves all of some extents: every extent is submitted at once, short counts are continued, and the effect ends when
+ * nothing of it is with the kernel any more. The first failure stops what has not been submitted yet.
+ *
+ *     submit ──▶ k of n bytes ──k < n──▶ submit the rest
+ *                     │ k = n, or 0, or an error
+ *                     ▼
+ *                  settled ──all extents settled──▶ resume
+ *
+ * A class rather than closures, because there is one of these per batch and one callback per extent.
+ */
+class Transfer {
+  readonly #descriptor: Descriptor
+  readonly #direction: Direction
+  readonly #resume: (effect: Effect.Effect<void, FileError.FileError>) => void
+  readonly #extents: ReadonlyArray<Extent>
+  #pending: number
+  #failure: FileError.FileError | undefined = undefined
+
+  constructor(
+    descriptor: Descriptor,
+    direction: Direction,
+    extents: ReadonlyArray<Extent>,
+    resume: (effect: Effect.Effect<void, FileError.FileError>) => void
+  ) {
+    this.#descriptor = descriptor
+    this.#direction = direction
+    this.#pending = extents.length
+    this.#extents = extents
+    this.#resume = resume
+  }
+
+  start(): void {
+    for (const extent of this.#extents) this.#submit(extent, 0)
+  }
+
+  #submit(extent: Extent, done: number): void {
+    const { bytes, position } = extent
+    const length = Math.min(bytes.length - done, MAX_CALL_BYTES)
+    if (length === 0 || this.#failure !== undefined) return this.#settle()
+    if (!Number.isSafeInteger(position + bytes.length) || position < 0) {
+      return this.#fail(this.#error(extent, "EINVAL", new Error("the position is not an integer from 0 to 2^53")))
+    }
+    const { calls, fd } = this.#descriptor
+    calls[this.#direction](fd, bytes, done, length, position + done, (error, count) =>
+      this.#returned(extent, done, error, count)
+    )
+  }
+
+  #returned(extent: Extent, done: number, error: ErrnoError | null, count: number): void {
+    if (error) {
+      if (error.code === "EINTR") return this.#submit(extent, done)
+      return this.#fail(FileError.fromCause(this.#call(extent), error))
+    }
+    if (count === 0) return this.#fail(this.#nothing(extent, done))
+    if (this.#endsDirectRead(extent, done + count)) return this.#fail(this.#nothing(extent, done + count))
+    this.#submit(extent, done + count)
+  }
+
+  #endsDirectRead(extent: Extent, done: number): boolean {
+    const reading = this.#descriptor.directIo && this.#direction === "read"
+    return reading && done < extent.bytes.length && done % DIRECT_UNIT !== 0
+  }
+
+  #nothing(extent: Extent, done: number): FileError.FileError {
+    return this.#direction === "write"
+      ? this.#error(extent, "EIO", new Error(`the kernel took none of the bytes from ${done} on`))
+      : new FileError.UnexpectedEndOfFileError({ ...this.#call(extent), code: "EOF", found: done })
+  }
+
+  #error(extent: Extent, code: string, cause: Error): FileError.FileError {
+    return new FileError.FileIoError({ ...this.#call(extent), code, cause })
+  }
+
+  #call(extent: Extent): FileError.Call {
+    return {
+      operation: this.#direction,
+      path: this.#descriptor.path,
+      position: extent.position,
+      length: extent.bytes.length
+    }
+  }
+
+  #fail(error: FileError.FileError): void {
+    this.#failure ??= error
+    this.#settle()
+  }
+
+  #settle(): void {
+    if (--this.#pending > 0) return
+    this.#descriptor.leave()
+    this.#resume(this.#failure === undefined ? Effect.void : Effect.fail(this.#failure))
+  }
+}
+
+/** @internal */
+export const transfer = (
+  descriptor: Descriptor,
+  direction: Direction,
+  extents: ReadonlyArray<Extent>
+): Effect.Effect<void, FileError.FileError> =>
+  extents.length === 0
+    ? Effect.void
+    : Effect.uninterruptible(
+        Effect.callback<void, FileError.FileError>((resume) => {
+          const refusal = descriptor.enter({ operation: direction, path: descriptor.path })
+          if (refusal !== undefined) return resume(Effect.fail(refusal))
+          if (direction === "write") descriptor.unsynced = true
+          new Transfer(descriptor, direction, extents, resume).start()
+        })
+      )
