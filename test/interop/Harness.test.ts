@@ -1,0 +1,95 @@
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as Files from "./support/Files.ts"
+import * as Guest from "./support/Guest.ts"
+import * as Migrate from "./support/Migrate.ts"
+import * as Pattern from "./support/Pattern.ts"
+import * as QemuImage from "./support/QemuImage.ts"
+import { describeQemu } from "./support/suite.ts"
+import * as Workload from "./support/Workload.ts"
+import * as Workspace from "./support/Workspace.ts"
+
+const MIB = 1024 * 1024
+
+describeQemu("the harness itself", () => {
+  for (const channels of [0, 2]) {
+    it.live(`QEMU loads what QEMU saved, ${channels} channels`, () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const [source, target] = [space.ram("source"), space.ram("target")]
+        const size = 16 * MIB
+        Pattern.writeFile(source, "mixed", size)
+        const from = yield* Guest.start({ ram: { file: source, size } })
+        yield* Migrate.save(from, { path: space.file("image"), channels })
+
+        const to = yield* Guest.start({ ram: { file: target, size }, incoming: true })
+        const loaded = yield* Migrate.load(to, { path: space.file("image"), channels })
+        assert.strictEqual(loaded.status, "completed")
+        assert.strictEqual(Files.firstDifference(source, target), undefined)
+      })
+    )
+  }
+
+  it.live("reads a real image independently of the library", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const [ram, size, path] = [space.ram("ram"), 16 * MIB, space.file("image")]
+      Pattern.writeFile(ram, "alternating", size)
+      const guest = yield* Guest.start({ ram: { file: ram, size } })
+      yield* Migrate.save(guest, { path, offset: 12345 })
+
+      const image = QemuImage.read(path, 12345)
+      const main = QemuImage.block(image, Guest.MAIN_BLOCK)
+      assert.strictEqual(QemuImage.pagesPresent(image, main), size / 4096 / 2)
+      assert.isTrue(QemuImage.content(image, main).equals(Fs.readFileSync(ram)))
+      assert.match(image.machine, /^pc-i440fx-/)
+    })
+  )
+
+  it.live("says that QEMU refused an image, and why", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const [ram, size, path] = [space.ram("ram"), 16 * MIB, space.file("image")]
+      const from = yield* Guest.start({ ram: { file: ram, size } })
+      yield* Migrate.save(from, { path })
+      const { headerAt } = QemuImage.block(QemuImage.read(path), Guest.MAIN_BLOCK)
+      Files.patch(path, [{ position: headerAt, bytes: Buffer.from("00000002", "hex") }])
+
+      const to = yield* Guest.start({ ram: { file: space.ram("target"), size }, incoming: true })
+      const loaded = yield* Migrate.load(to, { path })
+      assert.strictEqual(loaded.status, "failed")
+      assert.match(loaded.reason, /version not supported/)
+    })
+  )
+
+  it.live("catches a running guest at one moment", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const [ram, size, path, end] = [space.ram("ram"), 16 * MIB, space.file("image"), 8 * MIB]
+      Workload.writeDisk(space.file("boot"), end)
+      const guest = yield* Guest.start({ ram: { file: ram, size }, boot: space.file("boot") })
+      yield* Workload.reach(ram, 2)
+      const info = yield* Migrate.save(guest, { path, passes: 3 })
+
+      assert.isAtLeast(info.ram!["dirty-sync-count"], 3)
+      const image = QemuImage.read(path)
+      assert.isTrue(QemuImage.content(image, QemuImage.block(image, Guest.MAIN_BLOCK)).equals(Fs.readFileSync(ram)))
+      assert.doesNotThrow(() => Workload.position(ram, end))
+    })
+  )
+
+  it.live("leaves no process and no file behind", () =>
+    Effect.gen(function* () {
+      const left = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const space = yield* Workspace.make
+          const { pid } = yield* Guest.start({ ram: { file: space.ram("ram"), size: 16 * MIB } })
+          return { pid, paths: [space.file(""), space.ram("")] }
+        })
+      )
+      assert.throws(() => process.kill(left.pid, 0))
+      assert.deepStrictEqual(left.paths.filter(Fs.existsSync), [])
+    })
+  )
+})

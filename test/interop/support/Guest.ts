@@ -1,0 +1,138 @@
+/**
+ * Guests of a real QEMU, each in a scope.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as ChildProcess from "node:child_process"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import * as Qemu from "./Qemu.ts"
+import * as Qmp from "./Qmp.ts"
+import * as Workspace from "./Workspace.ts"
+
+/** QEMU ended before it could be asked anything. */
+export class GuestError extends Schema.TaggedError<GuestError>()("GuestError", {
+  command: Schema.String,
+  stderr: Schema.String
+}) {
+  override get message() {
+    return `QEMU did not start: ${this.stderr}\n${this.command}`
+  }
+}
+
+/** Where guest RAM lies. */
+export interface Memory {
+  /** A file that both QEMU and the test see; without one, QEMU has memory of its own. */
+  readonly file?: string | undefined
+  /** Bytes, a multiple of 1 MiB; the file has that length, or does not exist yet. */
+  readonly size: number
+}
+
+/** The name of the RAM block of a guest's main memory. */
+export const MAIN_BLOCK = "pc.ram"
+
+/** The name of the RAM block of the second DIMM. */
+export const DIMM_BLOCK = "dimm0"
+
+/** What a guest is made of. */
+export interface Options {
+  /** `pc`, `q35` or a versioned machine type. Default `pc`. */
+  readonly machine?: string | undefined
+  /** The main memory: block `pc.ram`. */
+  readonly ram: Memory
+  /** A second DIMM: block `dimm0`. */
+  readonly dimm?: Memory | undefined
+  /** A disk image with a boot sector to run; without it the guest never executes an instruction. */
+  readonly boot?: string | undefined
+  /** Waits for an incoming migration. Default `false`. */
+  readonly incoming?: boolean | undefined
+  /** More arguments of QEMU. */
+  readonly args?: ReadonlyArray<string> | undefined
+}
+
+/** How a QEMU process ended. */
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** A running QEMU. */
+export interface Guest {
+  readonly qmp: Qmp.Qmp
+  readonly pid: number
+  /** What QEMU has printed on stderr so far. */
+  readonly stderr: () => string
+  /** Waits for the process to end by itself. */
+  readonly ended: Effect.Effect<Ended>
+}
+
+const backend = (id: string, { file, size }: Memory): ReadonlyArray<string> => [
+  "-object",
+  file === undefined
+    ? `memory-backend-ram,id=${id},size=${size}`
+    : `memory-backend-file,id=${id},size=${size},mem-path=${file},share=on`
+]
+
+const memory = ({ dimm, ram }: Options): ReadonlyArray<string> => {
+  const main = backend(MAIN_BLOCK, ram)
+  if (dimm === undefined) return [...main, "-m", `${ram.size}b`]
+  const room = `${ram.size}b,slots=2,maxmem=${2 * (ram.size + dimm.size)}b`
+  return [...main, "-m", room, ...backend(DIMM_BLOCK, dimm), "-device", `pc-dimm,id=d0,memdev=${DIMM_BLOCK}`]
+}
+
+const boot = ({ boot }: Options): ReadonlyArray<string> =>
+  boot === undefined
+    ? ["-S"]
+    : ["-drive", `if=none,id=boot,format=raw,file=${boot}`, "-device", "ide-hd,drive=boot,secs=1,cyls=1,heads=1"]
+
+/** The command line of a guest, the monitor excepted. */
+export const args = (options: Options): ReadonlyArray<string> =>
+  [
+    ["-accel", "kvm", "-accel", "tcg", "-nodefaults", "-display", "none"],
+    ["-machine", `${options.machine ?? "pc"},memory-backend=${MAIN_BLOCK}`],
+    memory(options),
+    boot(options),
+    options.incoming === true ? ["-incoming", "defer"] : [],
+    options.args ?? []
+  ].flat()
+
+/** A process that is killed, and gone, when its scope closes. */
+const spawn = (args: ReadonlyArray<string>): Effect.Effect<Omit<Guest, "qmp">, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const ended = yield* Deferred.make<Ended>()
+    let stderr = ""
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const child = ChildProcess.spawn(Qemu.binary, args, { stdio: ["ignore", "ignore", "pipe"] })
+        child.stderr.setEncoding("utf8").on("data", (text: string) => void (stderr += text))
+        child.on("error", (error) => {
+          stderr += error.message
+          Deferred.doneUnsafe(ended, Effect.succeed({ code: null, signal: null }))
+        })
+        child.on("close", (code, signal) => void Deferred.doneUnsafe(ended, Effect.succeed({ code, signal })))
+        return child
+      }),
+      (child) =>
+        Effect.andThen(
+          Effect.sync(() => child.kill("SIGKILL")),
+          Deferred.await(ended)
+        )
+    )
+    return { pid: child.pid ?? 0, stderr: () => stderr, ended: Deferred.await(ended) }
+  })
+
+/** Starts a guest. It is killed and waited for when the scope closes. */
+export const start = (options: Options): Effect.Effect<Guest, GuestError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const socket = Path.join(yield* Workspace.directory(Os.tmpdir()), "qmp")
+    const connected = yield* Qmp.listen(socket)
+    const line = [...args(options), "-qmp", `unix:${socket},server=off`]
+    const process = yield* spawn(line)
+    const died = Effect.flatMap(process.ended, () =>
+      Effect.fail(new GuestError({ command: [Qemu.binary, ...line].join(" "), stderr: process.stderr() }))
+    )
+    const qmp = yield* Effect.raceFirst(connected, died).pipe(Effect.catchTag("QmpError", () => died))
+    return { ...process, qmp }
+  })

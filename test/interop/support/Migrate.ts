@@ -1,0 +1,171 @@
+/**
+ * Saving a guest to a file and loading it again, driven over the monitor.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { Guest } from "./Guest.ts"
+import * as Qemu from "./Qemu.ts"
+import type { Event, QmpError } from "./Qmp.ts"
+
+/** A migration that should have completed did not. */
+export class MigrateError extends Schema.TaggedError<MigrateError>()("MigrateError", {
+  status: Schema.String,
+  description: Schema.String
+}) {
+  override get message() {
+    return `migration ${this.status}: ${this.description}`
+  }
+}
+
+/** A migration file, and how it is written or read. */
+export interface Options {
+  readonly path: string
+  /** `,offset=` of the URI, in bytes. Default: none. */
+  readonly offset?: number | undefined
+  /** multifd channels; 0, the default: no multifd. */
+  readonly channels?: number | undefined
+  readonly directIo?: boolean | undefined
+  /** Default `true`; `false` for a plain stream in a file. */
+  readonly mappedRam?: boolean | undefined
+  /** More capabilities to switch on. */
+  readonly capabilities?: ReadonlyArray<string> | undefined
+  /** More migration parameters. */
+  readonly parameters?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** A save, which may have to be a live one. */
+export interface SaveOptions extends Options {
+  /**
+   * Passes over RAM that a save of a running guest makes at least: its bandwidth is held down until that many have
+   * begun. Default 0: as QEMU decides.
+   */
+  readonly passes?: number | undefined
+}
+
+/** What `query-migrate` says of a migration; times in milliseconds. */
+export const Info = Schema.Struct({
+  status: Schema.String,
+  "error-desc": Schema.optionalKey(Schema.String),
+  "total-time": Schema.optionalKey(Schema.Number),
+  "setup-time": Schema.optionalKey(Schema.Number),
+  downtime: Schema.optionalKey(Schema.Number),
+  ram: Schema.optionalKey(
+    Schema.Struct({
+      total: Schema.Number,
+      transferred: Schema.Number,
+      /** Pages that were all zero. */
+      duplicate: Schema.Number,
+      /** Pages that were written. */
+      normal: Schema.Number,
+      "dirty-sync-count": Schema.Number
+    })
+  )
+})
+export type Info = typeof Info.Type
+
+/** How a load ended. A QEMU that crashed has a signal. */
+export interface Loaded {
+  readonly status: string
+  /** The reason in QEMU's words; empty for a success. */
+  readonly reason: string
+  readonly signal: NodeJS.Signals | null
+  /** From asking for the migration to its end. */
+  readonly milliseconds: number
+}
+
+/** Held down to this, a save of a few MiB outlasts any number of passes. */
+const CRAWL_BYTES_PER_SECOND = 16 * 1024 * 1024
+
+const uri = ({ offset, path }: Options): string =>
+  offset === undefined ? `file:${path}` : `file:${path},offset=${offset}`
+
+const configure = (guest: Guest, options: Options): Effect.Effect<void, QmpError> => {
+  const channels = options.channels ?? 0
+  const capabilities = [
+    "events",
+    ...(options.mappedRam === false ? [] : ["mapped-ram"]),
+    ...(channels === 0 ? [] : ["multifd"]),
+    ...(options.capabilities ?? [])
+  ]
+  return Effect.andThen(
+    guest.qmp.execute("migrate-set-capabilities", {
+      capabilities: capabilities.map((capability) => ({ capability, state: true }))
+    }),
+    guest.qmp.execute("migrate-set-parameters", {
+      "max-bandwidth": 0,
+      ...(channels === 0 ? {} : { "multifd-channels": channels }),
+      ...(options.directIo === true ? { "direct-io": true } : {}),
+      ...options.parameters
+    })
+  )
+}
+
+const FINAL = new Set(["completed", "failed", "cancelled"])
+
+const hasEnded = ({ data, name }: Event): boolean => name === "MIGRATION" && FINAL.has(String(data["status"]))
+
+/** What QEMU knows of its migration right now. */
+export const query = (guest: Guest): Effect.Effect<Info, QmpError> =>
+  Effect.flatMap(guest.qmp.execute("query-migrate"), (info) => Effect.orDie(Schema.decodeUnknownEffect(Info)(info)))
+
+const holdDown = (guest: Guest, passes: number): Effect.Effect<unknown, QmpError> => {
+  const hasPassed = ({ data, name }: Event) => name === "MIGRATION_PASS" && Number(data["pass"]) >= passes
+  return Effect.andThen(
+    guest.qmp.waitFor(`pass ${passes}`, hasPassed),
+    guest.qmp.execute("migrate-set-parameters", { "max-bandwidth": 0, "downtime-limit": 2000 })
+  )
+}
+
+/** Has the guest save itself to a file and waits until it has; the guest stays paused. */
+export const save = (guest: Guest, options: SaveOptions): Effect.Effect<Info, MigrateError | QmpError> =>
+  Effect.gen(function* () {
+    const passes = options.passes ?? 0
+    yield* configure(guest, options)
+    if (passes > 0) {
+      const slow = { "max-bandwidth": CRAWL_BYTES_PER_SECOND, "downtime-limit": 1 }
+      yield* guest.qmp.execute("migrate-set-parameters", slow)
+    }
+    yield* guest.qmp.execute("migrate", { uri: uri(options) })
+    if (passes > 0) yield* holdDown(guest, passes)
+    yield* guest.qmp.waitFor("the end of the save", hasEnded)
+    const info = yield* query(guest)
+    if (info.status === "completed") return info
+    return yield* new MigrateError({ status: info.status, description: info["error-desc"] ?? guest.stderr() })
+  })
+
+/** Has a guest that was started with `incoming` load a file, however that ends. */
+export const load = (guest: Guest, options: Options): Effect.Effect<Loaded, QmpError> =>
+  Effect.gen(function* () {
+    yield* configure(guest, options)
+    const begin = performance.now()
+    const elapsed = () => performance.now() - begin
+    // Since 9.1 a QEMU that failed can be asked why; an older one just exits.
+    const stay = Qemu.isAtLeast(9, 1) ? { "exit-on-error": false } : {}
+    const asked = guest.qmp.execute("migrate-incoming", { uri: uri(options), ...stay }).pipe(
+      Effect.andThen(guest.qmp.waitFor("the end of the load", hasEnded)),
+      Effect.map(elapsed),
+      Effect.flatMap((milliseconds) => Effect.map(query(guest), (info) => outcome(info, guest, milliseconds)))
+    )
+    const died = Effect.map(guest.ended, ({ signal }) => ({
+      status: "failed",
+      reason: guest.stderr(),
+      signal,
+      milliseconds: elapsed()
+    }))
+    return yield* Effect.catch(asked, (error) =>
+      error.description === "the monitor was closed" ? died : Effect.fail(error)
+    )
+  })
+
+const outcome = (info: Info, guest: Guest, milliseconds: number): Loaded => {
+  const reason = info.status === "completed" ? "" : [info["error-desc"], guest.stderr()].join("\n")
+  return { status: info.status, reason, signal: null, milliseconds }
+}
+
+/** Like `load`, and fails unless the guest has the whole machine. */
+export const loadCompletely = (guest: Guest, options: Options): Effect.Effect<Loaded, MigrateError | QmpError> =>
+  Effect.flatMap(load(guest, options), (loaded) =>
+    loaded.status === "completed"
+      ? Effect.succeed(loaded)
+      : Effect.fail(new MigrateError({ status: loaded.status, description: loaded.reason }))
+  )
