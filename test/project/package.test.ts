@@ -1,0 +1,92 @@
+/**
+ * The package as its users get it: packed, installed, type-checked, run.
+ */
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { publint } from "publint"
+import { formatMessage } from "publint/utils"
+import * as Consumer from "./support/consumer.ts"
+import { run, typeCheck } from "./support/run.ts"
+import * as Temporary from "./support/temporary.ts"
+
+const main = `
+import * as Effect from "effect/Effect"
+import { MemoryPages, ZeroPages } from "effect-multifd"
+import * as Testing from "effect-multifd/testing"
+
+const program = Effect.gen(function*() {
+  const memory = new Uint8Array(1 << 20).fill(1, 4096, 8192)
+  const block = yield* MemoryPages.make({ idstr: "pc.ram", memory })
+  const { normal } = ZeroPages.split(memory, block.pageSize, [0, 256])
+  return { idstr: block.idstr, normal, testing: Object.keys(Testing).length > 0 }
+})
+console.log(JSON.stringify(Effect.runSync(program)))
+`
+
+describe("package", () => {
+  let temporary = ""
+  let consumer: Consumer.Consumer
+
+  beforeAll(async () => {
+    temporary = await Temporary.make()
+    consumer = await Consumer.make(temporary)
+  }, 120_000)
+  afterAll(() => Temporary.remove(temporary))
+
+  const node = (...args: ReadonlyArray<string>): Promise<string> => run(consumer.folder, process.execPath, ...args)
+  const importError = (specifier: string): Promise<string> =>
+    node(
+      "--eval",
+      `import(${JSON.stringify(specifier)}).then(() => console.log("no error"), (e) => console.log(e.code))`
+    )
+
+  it("holds the sources, what was built of them, and the papers", () => {
+    const expected = [
+      "package.json",
+      "README.md",
+      "LICENSE",
+      "src/index.ts",
+      "dist/index.js",
+      "dist/index.d.ts",
+      "dist/bin.js"
+    ]
+    assert.deepStrictEqual(
+      expected.filter((name) => !consumer.files.includes(name)),
+      []
+    )
+    const strangers = consumer.files.filter((name) => !/^(?:src|dist)\/|^[^/]+\.(?:md|json)$|^LICENSE$/.test(name))
+    assert.deepStrictEqual(strangers, [])
+  })
+
+  it("publint has nothing to say", async () => {
+    const { messages, pkg } = await publint({ pkgDir: consumer.installed, pack: false, strict: true })
+    assert.deepStrictEqual(
+      messages.map((message) => formatMessage(message, pkg!)),
+      []
+    )
+  })
+
+  it("a consumer type-checks and runs", { timeout: 120_000 }, async () => {
+    await Temporary.writeFiles(consumer.folder, { "main.ts": main })
+    await typeCheck(consumer.folder)
+    assert.deepStrictEqual(JSON.parse(await node("main.ts")), { idstr: "pc.ram", normal: [1, 1], testing: true })
+  })
+
+  it("only the entry points can be imported", async () => {
+    const blocked = ["ram/PageRuns", "ram/PageRuns.ts", "dist/ram/PageRuns.js", "src/ram/PageRuns.ts", "bin", "index"]
+    for (const path of [
+      ...blocked,
+      ...consumer.files.filter((name) => name.includes("/internal/") && /\.[jt]s$/.test(name)).slice(0, 2)
+    ])
+      assert.strictEqual((await importError(`effect-multifd/${path}`)).trim(), "ERR_PACKAGE_PATH_NOT_EXPORTED", path)
+    assert.strictEqual((await importError("effect-multifd")).trim(), "no error")
+  })
+
+  it("the command runs from where it was installed", async () => {
+    const { bin, version } = JSON.parse(Fs.readFileSync(Path.join(consumer.installed, "package.json"), "utf8"))
+    const command = Path.join(consumer.installed, bin.multifd)
+    assert.notStrictEqual(Fs.statSync(command).mode & 0o111, 0)
+    assert.include(await run(consumer.folder, command, "--version"), version)
+  })
+})
