@@ -18,13 +18,11 @@
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
-import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { type Calls, FileCalls, type Stat } from "./FileCalls.ts"
-import * as FileError from "./FileError.ts"
-import { Descriptor } from "./internal/descriptor.ts"
+import { FileCalls, type Stat } from "./FileCalls.ts"
+import type * as FileError from "./FileError.ts"
+import { openParent, rename, syncNames, unlink } from "./internal/directory.ts"
 import { fileKind, seekableKind } from "./internal/fileKind.ts"
-import { systemCall } from "./internal/systemCall.ts"
 import { resolveTarget } from "./internal/target.ts"
 import * as PositionalFile from "./PositionalFile.ts"
 
@@ -61,8 +59,8 @@ export interface Options {
   /** The target. Symbolic links are followed: the file that they lead to is replaced, the links stay. */
   readonly path: string
   /**
-   * Where in the file the content begins, in bytes; default 0. The bytes in front of it stay as they are, what is behind
-   * goes, as with QEMU's `offset=`.
+   * Where in the file the content begins, in bytes. Given, even as 0, a file that exists is written in place: the bytes in
+   * front stay as they are, what is behind goes, as with QEMU's `offset=`. Not given: 0, and the file is replaced.
    */
   readonly offset?: number | undefined
 }
@@ -111,31 +109,6 @@ const takeOver = Effect.fnUntraced(function* (
   yield* file.chmod(old.mode & (kept ? 0o777 : 0o707))
 })
 
-const unlink = (calls: Calls, path: string) =>
-  systemCall({ operation: "unlink", path }, (done) => calls.unlink(path, (error) => done(error)))
-
-const rename = (calls: Calls, from: string, to: string) =>
-  systemCall({ operation: "rename", path: to }, (done) => calls.rename(from, to, (error) => done(error)))
-
-const openDirectory = (calls: Calls, path: string) =>
-  Effect.acquireRelease(
-    systemCall<number>({ operation: "open", path }, (done) =>
-      calls.open(path, Fs.constants.O_RDONLY | Fs.constants.O_DIRECTORY, 0, done)
-    ).pipe(Effect.map((fd) => new Descriptor({ calls, fd, path, directIo: false, syncable: true }))),
-    (descriptor) => descriptor.release({ sync: false })
-  )
-
-/** EINVAL: a file system that knows no such thing, and has nothing to sync. */
-const syncDirectory = (directory: Descriptor) =>
-  directory
-    .call({ operation: "sync the directory" }, (fd, done) => directory.calls.fsync(fd, (error) => done(error)))
-    .pipe(
-      Effect.catchIf(
-        (error) => error.code === "EINVAL",
-        () => Effect.void
-      )
-    )
-
 /** A file that its owner has protected against writing is not replaced either. */
 const assertWritable = (path: string) =>
   Effect.scoped(PositionalFile.open(path, { access: "write", syncOnRelease: false }))
@@ -147,7 +120,7 @@ const replace = Effect.fnUntraced(function* (
 ): Effect.fn.Return<AtomicFile, FileError.FileError, Scope.Scope> {
   const calls = yield* FileCalls
   if (old !== undefined) yield* assertWritable(target)
-  const directory = yield* openDirectory(calls, Path.dirname(target))
+  const directory = yield* openParent(calls, target)
   let named = false
   const file = yield* Effect.acquireRelease(createTemporary(target), (file) =>
     Effect.suspend(() => (named ? Effect.void : Effect.ignore(unlink(calls, file.path), { log: "Error" })))
@@ -159,7 +132,7 @@ const replace = Effect.fnUntraced(function* (
     yield* file.close
     yield* rename(calls, file.path, target)
     named = true
-    yield* syncDirectory(directory)
+    yield* syncNames(directory)
   })
   return { path: file.path, file, origin, inPlace: false, commit: Effect.uninterruptible(commit) }
 })
@@ -198,8 +171,7 @@ const writeInPlace = Effect.fnUntraced(function* (
  * failure or interruption, removes it and leaves the target as it was. Only a process that is killed leaves the temporary
  * file behind (`.NAME.RANDOM.part`). Other hard links to the old file keep the old content.
  *
- * What cannot be renamed over is written in place: a device, and a regular file that exists and is to be written from an
- * `offset` on. What stood there is lost from the first byte on; a regular file is cut off at `offset` when the scope ends
+ * What cannot be renamed over is written in place: a device, and a regular file that exists and is given an `offset`. What stood there is lost from the first byte on; a regular file is cut off at `offset` when the scope ends
  * without `commit`, which gives an empty or shorter file back as it was.
  *
  * A fifo, a socket or a directory is refused with `NotSeekableError`.
@@ -228,5 +200,7 @@ export const make = Effect.fnUntraced(function* (
   const { path, stat } = yield* resolveTarget(calls, options.path)
   if (stat === undefined) return yield* replace(path, stat, origin)
   const kind = yield* seekableKind(options.path, stat)
-  return yield* kind === "file" && origin === 0 ? replace(path, stat, origin) : writeInPlace(path, stat, origin)
+  return yield* kind === "file" && options.offset === undefined
+    ? replace(path, stat, origin)
+    : writeInPlace(path, stat, origin)
 })

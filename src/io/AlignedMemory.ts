@@ -1,0 +1,51 @@
+/**
+ * Memory that direct I/O accepts.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * The alignment, in bytes, that satisfies every device: of memory, file positions and lengths.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const alignment: number = 4096
+
+/**
+ * `length` zero bytes at the start of a memory page. Ordinary buffers are 16 bytes off and get `EINVAL` from `O_DIRECT`;
+ * resizable ones are mapped by themselves, so that they begin with a page.
+ *
+ * **Example** (A buffer for direct reads)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { AlignedMemory, PositionalFile } from "effect-multifd"
+ *
+ * const first = Effect.gen(function* () {
+ *   const file = yield* PositionalFile.open("/dev/vda", { access: "read", directIo: true })
+ *   const page = AlignedMemory.make(4096)
+ *   yield* file.read(0, page)
+ *   return page
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (length: number): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(new ArrayBuffer(length, { maxByteLength: length }), 0, length)
+
+/**
+ * Whether the bytes are known to begin at a multiple of `alignment` in memory. Addresses are not to be had, so this goes
+ * by the kind of buffer: `false` for an ordinary buffer that is aligned by chance, and for `WebAssembly.Memory`, which is
+ * aligned but cannot be told from an ordinary buffer.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isAligned = (bytes: Uint8Array): boolean => {
+  const { buffer, byteOffset } = bytes
+  const mapped = buffer instanceof SharedArrayBuffer ? buffer.growable : buffer.resizable
+  return mapped && byteOffset % alignment === 0
+}

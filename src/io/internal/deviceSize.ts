@@ -1,0 +1,34 @@
+import * as Effect from "effect/Effect"
+import type { FileError } from "../FileError.ts"
+import type { PositionalFile } from "../PositionalFile.ts"
+
+/** Block devices are made of these. */
+const SECTOR = 512
+
+/** Where positions end. */
+const MAX_SECTORS = 2 ** 53 / SECTOR
+
+/**
+ * The bytes of a block device, whose status has no size. The call for it (`ioctl`, `lseek`) is not to be had, but a read
+ * behind the end gives nothing: search for the last sector, in some sixty reads of one byte.
+ *
+ * @internal
+ */
+export const deviceSize = Effect.fnUntraced(function* (
+  file: PositionalFile
+): Effect.fn.Return<number, FileError, never> {
+  const byte = new Uint8Array(1)
+  const exists = (sector: number) => Effect.map(file.read(sector * SECTOR, byte), (count) => count === 1)
+  let present = 0
+  let absent = 1
+  while (absent < MAX_SECTORS && (yield* exists(absent - 1))) {
+    present = absent
+    absent *= 2
+  }
+  while (absent - present > 1) {
+    const middle = Math.floor((present + absent) / 2)
+    if (yield* exists(middle - 1)) present = middle
+    else absent = middle
+  }
+  return present * SECTOR
+})
