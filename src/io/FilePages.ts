@@ -200,12 +200,14 @@ const forWriting = Effect.fnUntraced(function* (
  * @category constructors
  * @since 0.1.0
  */
-export const make: {
-  (
-    options: Options & { readonly access: "read" }
-  ): Effect.Effect<RamBlock.Readable<FileError>, RamBlock.RamBlockError | FileError, Scope.Scope>
-  (
-    options: Options & { readonly access: "read-write" }
-  ): Effect.Effect<RamBlock.RamBlock<FileError>, RamBlock.RamBlockError | FileError, Scope.Scope>
-} = (options: Options & { readonly access: "read" | "read-write" }) =>
-  options.access === "read" ? forReading(options) : forWriting(options)
+export function make(
+  options: Options & { readonly access: "read" }
+): Effect.Effect<RamBlock.Readable<FileError>, RamBlock.RamBlockError | FileError, Scope.Scope>
+export function make(
+  options: Options & { readonly access: "read-write" }
+): Effect.Effect<RamBlock.RamBlock<FileError>, RamBlock.RamBlockError | FileError, Scope.Scope>
+export function make(
+  options: Options & { readonly access: "read" | "read-write" }
+): Effect.Effect<RamBlock.Readable<FileError>, RamBlock.RamBlockError | FileError, Scope.Scope> {
+  return options.access === "read" ? forReading(options) : forWriting(options)
+}
