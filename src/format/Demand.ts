@@ -1,0 +1,77 @@
+/**
+ * Parsing without I/O: a parser says which bytes it wants, and whoever runs it fetches them.
+ *
+ * ```text
+ *   driver                                parser (a generator)
+ *     │ ── next() ──────────────────────────▶ │
+ *     │ ◀── Demand { position, length } ───── │
+ *     │ ── next(bytes) ─────────────────────▶ │   length bytes, or fewer where the input ends
+ *     │ ◀── Demand … ──────────────────────── │
+ *     │ ◀── done: the parsed value ────────── │
+ * ```
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * Bytes that a parser wants to see next.
+ *
+ * **Details**
+ *
+ * `length` is bounded by `MAX_DEMAND_BYTES` and never taken from the input unchecked, so that a driver may allocate it.
+ * `position` is absolute and may lie behind the end of the input, where there are no bytes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Demand {
+  /** Absolute position of the first byte, 0 ≤ position < 2^53. */
+  readonly position: number
+  /** Number of bytes, at least 1. */
+  readonly length: number
+}
+
+/**
+ * A parser: yields demands and is resumed with the bytes. It is given fewer than it asked for if and only if the input
+ * ends there. It keeps no copy of what it was given unless it says so, and never changes it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Parser<A> = Generator<Demand, A, Uint8Array>
+
+/**
+ * The most that one demand asks for: 1 MiB. Enough to search through a device state quickly, and nothing that matters to
+ * the memory of a process.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const MAX_DEMAND_BYTES: number = 1024 * 1024
+
+/**
+ * Runs a parser over bytes in memory. Position 0 is the first byte.
+ *
+ * **Example** (Reading the first section type of a stream in memory)
+ *
+ * ```ts
+ * import * as Demand from "effect-multifd/format/Demand"
+ *
+ * function* firstByte(): Demand.Parser<number | undefined> {
+ *   const bytes = yield { position: 8, length: 1 }
+ *   return bytes[0]
+ * }
+ * Demand.runSync(firstByte(), new Uint8Array([0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 3, 7])) // => 7
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const runSync = <A>(parser: Parser<A>, bytes: Uint8Array): A => {
+  let step = parser.next()
+  while (step.done !== true) {
+    const { length, position } = step.value
+    step = parser.next(bytes.subarray(position, position + length))
+  }
+  return step.value
+}

@@ -1,0 +1,194 @@
+/**
+ * What is wrong with an image: one value per thing found.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * What a finding means for the file as a whole.
+ *
+ * - `not-image`: it is something else.
+ * - `corrupt`: it contradicts itself or the format.
+ * - `truncated`: it ends, or was given up, before it was complete.
+ * - `unsupported`: a migration stream, but of a kind that cannot be read page by page.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Category = Schema.Literals(["not-image", "corrupt", "truncated", "unsupported"])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Category = typeof Category.Type
+
+/**
+ * An `error` keeps an image from being used; a `warning` is worth a line in a report, and QEMU loads such a file.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Severity = Schema.Literals(["error", "warning"])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Severity = typeof Severity.Type
+
+/**
+ * What a code stands for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Meaning {
+  readonly category: Category
+  readonly severity: Severity
+  /** The finding in a few words, without the particulars of the file. */
+  readonly summary: string
+}
+
+const error =
+  (category: Category) =>
+  (summary: string): Meaning => ({ category, severity: "error", summary })
+const corrupt = error("corrupt")
+const truncated = error("truncated")
+const unsupported = error("unsupported")
+const warning = (summary: string): Meaning => ({ category: "corrupt", severity: "warning", summary })
+
+const table = {
+  "magic-wrong": error("not-image")("no migration stream begins here"),
+
+  "stream-cut": truncated("the file ends inside the migration stream"),
+  "ram-end-missing": truncated("RAM was never completed: its END section is missing"),
+  "bitmap-past-end": truncated("a file bitmap reaches past the end of the file"),
+  "pages-past-end": truncated("a page that the bitmap promises lies past the end of the file"),
+  "device-state-cut": truncated("the device state is cut short"),
+  "libvirt-save-partial": truncated("libvirt never finished this save"),
+
+  "stream-version-unsupported": unsupported("unknown version of the migration stream"),
+  "configuration-unsupported": unsupported("unknown part of the configuration section"),
+  "mapped-ram-missing": unsupported("a migration stream without mapped-ram: its pages have no fixed places"),
+  "command-unsupported": unsupported("a command of a migration that no file can hold"),
+  "iterable-unsupported": unsupported("a section that only its own device can take apart"),
+  "early-section-unsized": unsupported("the size of a device section in front of RAM's END is unknown"),
+  "ram-version-unsupported": unsupported("unknown version of the RAM section"),
+  "header-version-unsupported": unsupported("unknown version of a mapped-ram header"),
+  "block-limit-exceeded": unsupported("more RAM blocks than any machine has"),
+  "libvirt-version-unsupported": unsupported("unknown version of libvirt's save format"),
+  "libvirt-format-unsupported": unsupported("a libvirt save that is not in sparse format"),
+
+  "number-too-large": corrupt("a number is larger than any file"),
+  "name-invalid": corrupt("a name is not valid text"),
+  "configuration-corrupt": corrupt("the configuration section makes no sense"),
+  "command-corrupt": corrupt("a command makes no sense"),
+  "section-unexpected": corrupt("a section of this type cannot stand here"),
+  "section-id-unknown": corrupt("a section continues one that was never started"),
+  "footer-missing": corrupt("a section does not end with its footer"),
+  "footer-mismatch": corrupt("a footer closes another section than the one it stands behind"),
+  "ram-instance-wrong": corrupt("RAM has another instance id than 0"),
+  "ram-record-unexpected": corrupt("a record that mapped-ram forbids"),
+  "block-list-missing": corrupt("RAM's START section lists no blocks"),
+  "total-mismatch": corrupt("the lengths of the blocks do not add up to the total"),
+  "block-duplicated": corrupt("a RAM block is listed twice"),
+  "records-loop": corrupt("the block list runs in a circle"),
+  "page-size-zero": corrupt("the page size is 0"),
+  "page-size-wrong": corrupt("the page size is wrong"),
+  "length-not-whole-pages": corrupt("a block does not consist of whole pages"),
+  "pages-misaligned": corrupt("a page region does not begin at a page boundary"),
+  "regions-overlap": corrupt("two parts of the file lie on top of each other"),
+  "libvirt-header-corrupt": corrupt("libvirt's save header makes no sense"),
+
+  "bits-beyond-block": warning("bits are set behind the last page of a block"),
+  "capability-unknown": warning("a capability that no known QEMU has"),
+  "description-missing": warning("the description of the device state is missing"),
+  "description-cut": warning("the description of the device state is cut short"),
+  "device-state-unclear": warning("the device state cannot be told from what follows it")
+} as const satisfies Record<string, Meaning>
+
+/**
+ * The name of a kind of finding.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FindingCode = keyof typeof table
+
+/**
+ * Every code with its meaning: the one place that says which findings there are.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const meanings: Readonly<Record<FindingCode, Meaning>> = table
+
+const codes = Object.keys(table) as ReadonlyArray<string> as readonly [FindingCode, ...Array<FindingCode>]
+
+/**
+ * Schema of {@link FindingCode}.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FindingCode = Schema.Literals(codes)
+
+/**
+ * One thing that is wrong with an image, and where. A value first: decoders return it, `verify` lists it; it is an error
+ * class as well, so that it can be the failure of an effect.
+ *
+ * @see {@link make} for the constructor that fills in what the code implies
+ * @category models
+ * @since 0.1.0
+ */
+export class Finding extends Schema.TaggedError<Finding>()("Finding", {
+  code: FindingCode,
+  severity: Severity,
+  category: Category,
+  /** Absolute file offset of the bytes in question. */
+  offset: Schema.Number,
+  /** The RAM block concerned. */
+  block: Schema.optionalKey(Schema.String),
+  expected: Schema.String,
+  found: Schema.String
+}) {
+  override get message() {
+    const where = this.block === undefined ? "" : `block "${this.block}": `
+    const { summary } = meanings[this.code]
+    return `${where}${summary}: expected ${this.expected}, found ${this.found} (at byte ${this.offset})`
+  }
+}
+
+/**
+ * Makes a finding. Severity and category follow from the code.
+ *
+ * **Example** (A page size of zero)
+ *
+ * ```ts
+ * import * as Finding from "effect-multifd/format/Finding"
+ *
+ * const finding = Finding.make({
+ *   code: "page-size-zero", offset: 113, block: "pc.ram", expected: "4096", found: "0"
+ * })
+ * finding.category // => "corrupt"
+ * finding.message // => 'block "pc.ram": the page size is 0: expected 4096, found 0 (at byte 113)'
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: {
+  readonly code: FindingCode
+  /** Absolute file offset. */
+  readonly offset: number
+  readonly block?: string | undefined
+  readonly expected: string
+  readonly found: string
+}): Finding => {
+  const { block, code, expected, found, offset } = options
+  const { category, severity } = meanings[code]
+  const place = block === undefined ? {} : { block }
+  return new Finding({ code, severity, category, offset, expected, found, ...place })
+}

@@ -1,0 +1,88 @@
+import * as Finding from "../Finding.ts"
+import * as MappedRam from "../MappedRam.ts"
+import type { Configuration } from "../MigrationStream.ts"
+import { type Cursor, type Steps, stop, view } from "./cursor.ts"
+import type { Draft } from "./draft.ts"
+import type { RamRecord } from "./framing.ts"
+import { isPageSize } from "./pageSize.ts"
+
+/**
+ * A machine has a block for each bank of RAM, firmware image and device with memory of its own: some dozens, in the
+ * largest some thousands.
+ */
+const MAX_BLOCKS = 65536
+
+const ADDRESS_BYTES = 8
+
+/** Where the longest form of an entry ends, counted from behind the block's length. */
+const LOOKAHEAD_BYTES = ADDRESS_BYTES + MappedRam.HEADER_BYTES
+
+/**
+ * Reads the list of blocks into the draft, following it from page region to page region.
+ *
+ * The list has no count; QEMU reads until the lengths add up to the total. A name is never empty and what follows the
+ * list begins with a zero byte, so the end can be seen as well, and a wrong total does not get in the way of the rest.
+ *
+ * @internal
+ */
+export function* readBlockList(draft: Draft, cursor: Cursor, { address: total, offset }: RamRecord): Steps<void> {
+  const visited = new Set<number>()
+  let addresses = addressesListed(draft.configuration)
+  let sum = 0
+  while (((yield* cursor.peek(1))[0] ?? 0) !== 0) {
+    const entryPosition = cursor.position
+    if (visited.has(entryPosition)) yield* stopInCircle(entryPosition)
+    visited.add(entryPosition)
+    if (draft.blocks.length === MAX_BLOCKS) yield* stopAtLimit(entryPosition)
+    const idstr = yield* cursor.str8("the name of a RAM block")
+    const usedLength = yield* cursor.u64(`the length of RAM block "${idstr}"`)
+    addresses ??= yield* addressFollows(cursor)
+    const address = addresses ? { address: yield* cursor.u64(`the address of RAM block "${idstr}"`) } : {}
+    const headerPosition = cursor.position
+    const header = yield* MappedRam.readHeader(cursor)
+    const ignored = addresses && header.bitmapOffset === 0 && header.pagesOffset === 0
+    draft.blocks.push({ idstr, usedLength, ...address, entryPosition, headerPosition, header, ignored })
+    sum += usedLength
+    if (!ignored) yield* jump(cursor, header.pagesOffset + usedLength, headerPosition)
+  }
+  if (sum !== total) {
+    draft.findings.push(
+      Finding.make({ code: "total-mismatch", offset, expected: `${total} bytes in all blocks`, found: `${sum} bytes` })
+    )
+  }
+}
+
+/** Whether entries carry a guest address; `undefined` where the configuration that says so was left out. */
+const addressesListed = (configuration: Configuration | undefined): boolean | undefined =>
+  configuration?.capabilities.includes("x-ignore-shared")
+
+/** Without a configuration, what follows a block's length tells by its page size in which form the entry is. */
+function* addressFollows(cursor: Cursor): Steps<boolean> {
+  const bytes = yield* cursor.peek(LOOKAHEAD_BYTES)
+  if (pageSizeAt(bytes, 0)) return false
+  if (pageSizeAt(bytes, ADDRESS_BYTES)) return true
+  return yield* stop({
+    code: bytes.length < LOOKAHEAD_BYTES ? "stream-cut" : "mapped-ram-missing",
+    offset: cursor.position,
+    expected: "a mapped-ram header behind the first block",
+    found: `${bytes.length} bytes without one`
+  })
+}
+
+/** Whether a header at this place would have a page size that makes sense. */
+const pageSizeAt = (bytes: Uint8Array, at: number): boolean =>
+  bytes.length >= at + 12 && isPageSize(Number(view(bytes).getBigUint64(at + 4)))
+
+function* jump(cursor: Cursor, position: number, offset: number): Steps<void> {
+  if (position > Number.MAX_SAFE_INTEGER) {
+    const expected = "the end of a page region below 2^53"
+    yield* stop({ code: "number-too-large", offset, expected, found: String(position) })
+  }
+  cursor.position = position
+}
+
+const stopInCircle = (offset: number) =>
+  stop({ code: "records-loop", offset, expected: "a new entry", found: "one that was read before" })
+
+const stopAtLimit = (offset: number) =>
+  stop({ code: "block-limit-exceeded", offset, expected: `at most ${MAX_BLOCKS} RAM blocks`, found: "one more" })

@@ -1,0 +1,68 @@
+import * as Finding from "../Finding.ts"
+import type { MappedBlock } from "../ImageStream.ts"
+import * as MappedRam from "../MappedRam.ts"
+import type { Configuration } from "../MigrationStream.ts"
+import { isPageSize } from "./pageSize.ts"
+
+/**
+ * Everything that can be said of blocks by their entries alone.
+ *
+ * @internal
+ */
+export const checkBlocks = (
+  blocks: ReadonlyArray<MappedBlock>,
+  configuration: Configuration | undefined
+): ReadonlyArray<Finding.Finding> => {
+  const names = new Set<string>()
+  const pageSize = expectedPageSize(blocks, configuration)
+  return blocks.flatMap((block) => {
+    const repeated = names.has(block.idstr)
+    names.add(block.idstr)
+    return [...(repeated ? [duplicated(block)] : []), ...checkHeader(block, pageSize)]
+  })
+}
+
+/** What the configuration says, or else the most frequent page size that makes sense at all. */
+const expectedPageSize = (
+  blocks: ReadonlyArray<MappedBlock>,
+  configuration: Configuration | undefined
+): number | undefined => {
+  if (configuration?.targetPageBits !== undefined) return 2 ** configuration.targetPageBits
+  const votes = new Map<number, number>()
+  for (const { header } of blocks) {
+    if (isPageSize(header.pageSize)) votes.set(header.pageSize, (votes.get(header.pageSize) ?? 0) + 1)
+  }
+  const [winner] = [...votes].toSorted(([, a], [, b]) => b - a)
+  return winner?.[0]
+}
+
+const duplicated = ({ entryPosition, idstr }: MappedBlock): Finding.Finding =>
+  Finding.make({
+    code: "block-duplicated",
+    offset: entryPosition,
+    block: idstr,
+    expected: "each name once",
+    found: "a second entry"
+  })
+
+const checkHeader = (block: MappedBlock, pageSize: number | undefined): ReadonlyArray<Finding.Finding> => {
+  const { header, headerPosition, idstr, ignored, usedLength } = block
+  const findings: Array<Finding.Finding> = []
+  const report = (code: Finding.FindingCode, at: number, expected: string, found: number) =>
+    void findings.push(
+      Finding.make({ code, offset: headerPosition + at, block: idstr, expected, found: String(found) })
+    )
+  const size = pageSize === undefined ? "a power of two from 1 KiB to 1 MiB" : String(pageSize)
+
+  if (header.version > MappedRam.HEADER_VERSION) report("header-version-unsupported", 0, "0 or 1", header.version)
+  if (header.pageSize === 0) report("page-size-zero", 4, size, 0)
+  else if (header.pageSize !== pageSize) report("page-size-wrong", 4, size, header.pageSize)
+  if (pageSize === undefined) return findings
+  if (usedLength % pageSize !== 0) {
+    report("length-not-whole-pages", 0, `a length that is a multiple of ${pageSize}`, usedLength)
+  }
+  if (!ignored && header.pagesOffset % pageSize !== 0) {
+    report("pages-misaligned", 20, `an offset that is a multiple of ${pageSize}`, header.pagesOffset)
+  }
+  return findings
+}

@@ -1,0 +1,146 @@
+import * as Result from "effect/Result"
+import { type Demand, type Parser, runSync } from "../Demand.ts"
+import * as Finding from "../Finding.ts"
+import type { Decoded } from "../MigrationStream.ts"
+
+/**
+ * A parser that can give up: to yield a finding is to stop there, and whatever runs the steps never resumes them.
+ *
+ * @internal
+ */
+export type Steps<A> = Generator<Demand | Finding.Finding, A, Uint8Array>
+
+/**
+ * Gives up.
+ *
+ * @internal
+ */
+export function* stop(finding: Parameters<typeof Finding.make>[0]): Generator<Finding.Finding, never, Uint8Array> {
+  const value = Finding.make(finding)
+  while (true) yield value
+}
+
+/**
+ * Turns giving up into a result.
+ *
+ * @internal
+ */
+export function* attempt<A>(steps: Steps<A>): Parser<Result.Result<A, Finding.Finding>> {
+  let step = steps.next()
+  while (step.done !== true) {
+    if (step.value instanceof Finding.Finding) return Result.fail(step.value)
+    step = steps.next(yield step.value)
+  }
+  return Result.succeed(step.value)
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** Text of bytes that claim to be UTF-8, `undefined` if they are not. */
+const decodeText = (bytes: Uint8Array): string | undefined => {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** The largest byte position that a number holds exactly, and more than any file system allows. */
+const MAX_POSITION = Number.MAX_SAFE_INTEGER
+
+/**
+ * Reads a stream from a position onwards. Each `what` completes "the file ends inside …".
+ *
+ * @internal
+ */
+export class Cursor {
+  position: number
+  constructor(position: number) {
+    this.position = position
+  }
+
+  /** Up to `length` bytes without moving on; fewer where the input ends. */
+  *peek(length: number): Parser<Uint8Array> {
+    return yield { position: this.position, length }
+  }
+
+  /** Exactly `length` bytes. */
+  *take(length: number, what: string): Steps<Uint8Array> {
+    if (length === 0) return new Uint8Array(0)
+    const bytes = yield { position: this.position, length }
+    if (bytes.length < length) {
+      const found = `the end of the file at byte ${this.position + bytes.length}`
+      yield* stop({ code: "stream-cut", offset: this.position, expected: `${what}, ${length} bytes`, found })
+    }
+    this.position += length
+    return bytes
+  }
+
+  /** Passes over `length` bytes, which must be there. */
+  *skip(length: number, what: string): Steps<void> {
+    if (length === 0) return
+    this.position += length - 1
+    yield* this.take(1, what)
+  }
+
+  *u8(what: string): Steps<number> {
+    return (yield* this.take(1, what))[0]!
+  }
+
+  *u16(what: string): Steps<number> {
+    return view(yield* this.take(2, what)).getUint16(0)
+  }
+
+  *u32(what: string): Steps<number> {
+    return view(yield* this.take(4, what)).getUint32(0)
+  }
+
+  /** A number that must be below 2^53. */
+  *u64(what: string): Steps<number> {
+    const at = this.position
+    const value = view(yield* this.take(8, what)).getBigUint64(0)
+    if (value > BigInt(MAX_POSITION)) {
+      const expected = `${what} below 2^53`
+      return yield* stop({ code: "number-too-large", offset: at, expected, found: String(value) })
+    }
+    return Number(value)
+  }
+
+  /** `length` bytes of UTF-8. The caller bounds the length. */
+  *text(length: number, what: string): Steps<string> {
+    const at = this.position
+    const bytes = yield* this.take(length, what)
+    const text = decodeText(bytes)
+    if (text !== undefined) return text
+    return yield* stop({ code: "name-invalid", offset: at, expected: `${what} in UTF-8`, found: hex(bytes) })
+  }
+
+  /** One length byte and that many bytes of UTF-8. */
+  *str8(what: string): Steps<string> {
+    return yield* this.text(yield* this.u8(`the length of ${what}`), what)
+  }
+}
+
+/**
+ * Runs steps over bytes in memory, as the decoder of one value.
+ *
+ * @internal
+ */
+export const decodeWith = <A>(
+  bytes: Uint8Array,
+  position: number,
+  read: (cursor: Cursor) => Steps<A>
+): Result.Result<Decoded<A>, Finding.Finding> => {
+  function* steps(): Steps<Decoded<A>> {
+    const cursor = new Cursor(position)
+    const value = yield* read(cursor)
+    return { value, end: cursor.position }
+  }
+  return runSync(attempt(steps()), bytes)
+}
+
+/** @internal */
+export const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** Enough of some bytes to recognise them by. */
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(0, 32)).toString("hex")

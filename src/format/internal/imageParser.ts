@@ -1,0 +1,156 @@
+import type { ByteRange } from "../ImageStream.ts"
+import { readBlockList } from "./blockList.ts"
+import * as configuration from "./configuration.ts"
+import { Command, RAM_VERSION, RamFlag, SectionType } from "./constants.ts"
+import { type Cursor, type Steps, stop } from "./cursor.ts"
+import type { Draft } from "./draft.ts"
+import { describeRecord, readCommand, readFileHeader, readFooter, readOpening, readRamRecord } from "./framing.ts"
+import { SectionSizes } from "./sectionSizes.ts"
+
+/**
+ * Reads an image up to the end of RAM into a draft, and gives up where it makes no sense to go on.
+ *
+ * @internal
+ */
+export function* readImage(draft: Draft, cursor: Cursor): Steps<void> {
+  const sizes = new SectionSizes()
+  yield* readFileHeader(cursor)
+  yield* readConfiguration(draft, cursor)
+  yield* readPrelude(draft, cursor, sizes)
+  const ramSectionId = yield* readRamStart(draft, cursor)
+  yield* readUntilRamEnd(draft, cursor, ramSectionId, sizes)
+  draft.stateStart = cursor.position
+}
+
+const rangeFrom = (position: number, cursor: Cursor): ByteRange => ({ position, length: cursor.position - position })
+
+function* readConfiguration(draft: Draft, cursor: Cursor): Steps<void> {
+  const offset = cursor.position
+  draft.configuration = yield* configuration.read(cursor)
+  draft.configurationRange = rangeFrom(offset, cursor)
+  if (draft.configuration === undefined) return
+  const { capabilities } = draft.configuration
+  if (!capabilities.includes("mapped-ram")) {
+    const found = capabilities.length === 0 ? "none" : capabilities.join(", ")
+    yield* stop({ code: "mapped-ram-missing", offset, expected: "mapped-ram among the capabilities", found })
+  }
+  draft.findings.push(...configuration.unknownCapabilities(draft.configuration, offset))
+}
+
+/** Passes over what stands in front of the first START. */
+function* readPrelude(draft: Draft, cursor: Cursor, sizes: SectionSizes): Steps<void> {
+  const position = cursor.position
+  for (;;) {
+    draft.prelude = rangeFrom(position, cursor)
+    const [type] = yield* cursor.peek(1)
+    if (type === SectionType.command) yield* readCommand(cursor)
+    else if (type === SectionType.full) yield* sizes.skipSection(cursor)
+    else if (type === SectionType.start) return
+    else yield* stopAtSection(cursor, type, "RAM's START section")
+  }
+}
+
+function* stopAtSection(cursor: Cursor, type: number | undefined, expected: string): Steps<never> {
+  const offset = cursor.position
+  if (type === undefined) return yield* stop({ code: "stream-cut", offset, expected, found: "the end of the file" })
+  const found = `section type 0x${type.toString(16).padStart(2, "0")}`
+  return yield* stop({ code: "section-unexpected", offset, expected, found })
+}
+
+/** Reads RAM's START with the list of blocks, and returns RAM's section id. */
+function* readRamStart(draft: Draft, cursor: Cursor): Steps<number> {
+  const offset = cursor.position
+  const { instanceId, name, sectionId, version } = yield* readOpening(cursor)
+  if (name !== "ram") yield* stopAtIterable(name, offset)
+  draft.ramSectionId = sectionId
+  if (version !== RAM_VERSION) {
+    const expected = `version ${RAM_VERSION}`
+    yield* stop({ code: "ram-version-unsupported", offset, expected, found: `version ${version}` })
+  }
+  if (instanceId !== 0) {
+    yield* stop({ code: "ram-instance-wrong", offset, expected: "instance 0", found: `instance ${instanceId}` })
+  }
+  yield* readStartRecords(draft, cursor)
+  draft.footers = (yield* cursor.peek(1))[0] === SectionType.footer
+  if (draft.footers) yield* readFooter(cursor, sectionId)
+  return sectionId
+}
+
+const stopAtIterable = (name: string, offset: number) =>
+  stop({
+    code: "iterable-unsupported",
+    offset,
+    expected: `section "ram"`,
+    found: `section "${name}", which comes in parts`
+  })
+
+/** The list of blocks, and nothing else, up to the end of the section's records. */
+function* readStartRecords(draft: Draft, cursor: Cursor): Steps<void> {
+  const record = yield* readRamRecord(cursor)
+  if (record.flags === RamFlag.memSize) {
+    draft.totalLength = record.address
+    yield* readBlockList(draft, cursor, record)
+    return yield* readEndOfRecords(cursor)
+  }
+  const { offset } = record
+  const found = describeRecord(record)
+  yield* stop({ code: "block-list-missing", offset, expected: "the list of blocks", found })
+}
+
+function* readEndOfRecords(cursor: Cursor): Steps<void> {
+  const record = yield* readRamRecord(cursor)
+  if (record.flags === RamFlag.endOfSection) return
+  const { offset } = record
+  yield* stop({
+    code: "ram-record-unexpected",
+    offset,
+    expected: "the end of the records",
+    found: describeRecord(record)
+  })
+}
+
+function* readUntilRamEnd(draft: Draft, cursor: Cursor, ramSectionId: number, sizes: SectionSizes): Steps<void> {
+  for (;;) {
+    const offset = cursor.position
+    const [type] = yield* cursor.peek(1)
+    switch (type) {
+      case SectionType.part:
+      case SectionType.end:
+        yield* readRamPart(draft, cursor, ramSectionId)
+        if (type === SectionType.end) return
+        break
+      case SectionType.command:
+        if ((yield* readCommand(cursor)) === Command.switchoverStart) draft.switchoverStart = true
+        else draft.early.push(rangeFrom(offset, cursor))
+        break
+      case SectionType.full:
+        yield* sizes.skipSection(cursor)
+        draft.early.push(rangeFrom(offset, cursor))
+        break
+      case SectionType.start:
+        yield* stopAtIterable((yield* readOpening(cursor)).name, offset)
+        break
+      case undefined:
+      case SectionType.endOfStream: {
+        const found = type === undefined ? "the end of the file" : "the end of the stream"
+        yield* stop({ code: "ram-end-missing", offset, expected: "RAM's END section", found })
+        break
+      }
+      default:
+        yield* stopAtSection(cursor, type, "RAM's END section")
+    }
+  }
+}
+
+/** A PART or the END of RAM, an empty shell in this format. */
+function* readRamPart(draft: Draft, cursor: Cursor, ramSectionId: number): Steps<void> {
+  const offset = cursor.position
+  yield* cursor.skip(1, "a section of RAM")
+  const sectionId = yield* cursor.u32("the id of a section")
+  if (sectionId !== ramSectionId) {
+    const expected = `section ${ramSectionId}, RAM`
+    yield* stop({ code: "section-id-unknown", offset, expected, found: `section ${sectionId}` })
+  }
+  yield* readEndOfRecords(cursor)
+  if (draft.footers) yield* readFooter(cursor, sectionId)
+}
