@@ -10,7 +10,7 @@ import * as Files from "./Files.ts"
 const PAGE = 4096
 const EOS = 0x10n
 /** The flag that stands in the low bits of the total length of RAM. */
-const MEM_SIZE = 4
+export const MEM_SIZE = 4
 
 /** One RAM block's entry; every position counts from the start of the file. */
 export interface Block {
@@ -217,3 +217,6 @@ export const content = (image: QemuImage, { bitmapLength, bitmapOffset, pagesOff
 /** The device sections as one piece of bytes. */
 export const deviceState = (image: QemuImage): Buffer =>
   Files.read(image.path, image.devicesAt, image.eofAt - image.devicesAt)
+
+/** The sum of the lengths of all blocks. */
+export const total = (image: QemuImage): number => image.blocks.reduce((sum, { usedLength }) => sum + usedLength, 0)

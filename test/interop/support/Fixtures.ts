@@ -1,0 +1,120 @@
+/**
+ * Images that a real QEMU saves once for all tests of a file.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Fs from "node:fs"
+import * as Guest from "./Guest.ts"
+import * as Migrate from "./Migrate.ts"
+import * as Pattern from "./Pattern.ts"
+import type { QmpError } from "./Qmp.ts"
+import * as Workspace from "./Workspace.ts"
+
+const MIB = 1024 * 1024
+
+/** Memory of a guest that never runs. */
+export interface Filled {
+  readonly pattern: Pattern.Pattern
+  /** Bytes. */
+  readonly size: number
+}
+
+/** A guest, and how it is saved. */
+export interface Recipe extends Omit<Migrate.SaveOptions, "path"> {
+  /** Default: 16 MiB of the pattern `mixed`. */
+  readonly ram?: Filled | undefined
+  /** A second DIMM. */
+  readonly dimm?: Filled | undefined
+  readonly machine?: string | undefined
+  /** More arguments of QEMU; the guest that loads the image needs the same. */
+  readonly args?: ReadonlyArray<string> | undefined
+}
+
+/** An image that QEMU wrote, beside the RAM that went into it. */
+export interface Saved {
+  readonly recipe: Recipe
+  readonly path: string
+  readonly info: Migrate.Info
+  readonly ram: { readonly file: string; readonly size: number }
+  readonly dimm: { readonly file: string; readonly size: number } | undefined
+}
+
+type FixtureError = Guest.GuestError | Migrate.MigrateError | QmpError
+
+/** What the tests of one file share. */
+export class Fixtures extends Context.Service<
+  Fixtures,
+  {
+    readonly space: Workspace.Workspace
+    /** The image of a recipe, saved when it is first asked for. It is shared: damage a copy. */
+    readonly saved: (recipe: Recipe) => Effect.Effect<Saved, FixtureError>
+    /** The path of a file that does not exist yet, in the temporary directory or in shared memory. */
+    readonly fresh: (where: keyof Workspace.Workspace) => string
+  }
+>()("test/interop/Fixtures") {}
+
+const DEFAULT_RAM: Filled = { pattern: "mixed", size: 16 * MIB }
+
+const saveGuest = (
+  recipe: Recipe,
+  path: string,
+  memory: Pick<Saved, "ram" | "dimm">
+): Effect.Effect<Saved, FixtureError> =>
+  Effect.gen(function* () {
+    const guest = yield* Guest.start({ ...memory, machine: recipe.machine, args: recipe.args })
+    const info = yield* Migrate.save(guest, { ...recipe, path })
+    return { ...memory, recipe, path, info }
+  }).pipe(Effect.scoped)
+
+const make = Effect.gen(function* () {
+  const space = yield* Workspace.make
+  const images = new Map<string, Effect.Effect<Saved, FixtureError>>()
+  let files = 0
+  const fresh = (where: keyof Workspace.Workspace) => space[where](`${++files}`)
+
+  const fill = ({ pattern, size }: Filled, seed: number) => {
+    const file = space.ram(`${pattern}-${size}-${seed}`)
+    if (!Fs.existsSync(file)) Pattern.writeFile(file, pattern, size, seed)
+    return { file, size }
+  }
+  const saved = (recipe: Recipe) =>
+    Effect.gen(function* () {
+      const key = JSON.stringify(recipe)
+      const dimm = recipe.dimm === undefined ? undefined : fill(recipe.dimm, 2)
+      const memory = { ram: fill(recipe.ram ?? DEFAULT_RAM, 1), dimm }
+      const image = images.get(key) ?? (yield* Effect.cached(saveGuest(recipe, fresh("file"), memory)))
+      images.set(key, image)
+      return yield* image
+    })
+  return { space, saved, fresh }
+})
+
+/** Fixtures that live as long as the tests of a file. */
+export const layer: Layer.Layer<Fixtures> = Layer.effect(Fixtures, make)
+
+/**
+ * Starts a guest like the one that was saved, with memory of its own, and has it load `image`. The guest stays, to be
+ * looked at, as long as the scope.
+ */
+export const loadLike = (
+  saved: Saved,
+  image: Migrate.Options
+): Effect.Effect<
+  { readonly guest: Guest.Guest; readonly ram: string; readonly dimm: string; readonly loaded: Migrate.Loaded },
+  Guest.GuestError | QmpError,
+  Fixtures | Scope.Scope
+> =>
+  Effect.gen(function* () {
+    const { fresh } = yield* Fixtures
+    const [ram, dimm] = [fresh("ram"), fresh("ram")]
+    const guest = yield* Guest.start({
+      machine: saved.recipe.machine,
+      args: saved.recipe.args,
+      ram: { file: ram, size: saved.ram.size },
+      dimm: saved.dimm === undefined ? undefined : { file: dimm, size: saved.dimm.size },
+      incoming: true
+    })
+    return { guest, ram, dimm, loaded: yield* Migrate.load(guest, image) }
+  })
