@@ -1,0 +1,140 @@
+/**
+ * The channel that writes pages to their places in a mapped-ram file.
+ *
+ * ```text
+ * batch        ██··█·██████·····██      █ normal page   · zero page
+ * bits         11001011111100000 11
+ * writes       ╰────────────╯     ╰╯    runs with at most `coalescePages` zero pages between them are one write
+ *              │
+ *              pagesOffset + offset in the block
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as FileError from "../io/FileError.ts"
+import * as PositionalFile from "../io/PositionalFile.ts"
+import * as PageBatch from "../ram/PageBatch.ts"
+import type { PageBitmap } from "../ram/PageBitmap.ts"
+import * as PageRuns from "../ram/PageRuns.ts"
+import type { Channel } from "./Channel.ts"
+import { layOut } from "./internal/extents.ts"
+import { isAligned, makeBuffer } from "./internal/pageMemory.ts"
+import * as PipelineOptions from "./PipelineOptions.ts"
+import * as TransferCounters from "./TransferCounters.ts"
+
+/**
+ * Where the pages of a block go.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Target {
+  /** Absolute file offset of page 0. */
+  readonly pagesOffset: number
+  /**
+   * The block's file bitmap, shared by all channels. A page that was written has its bit set, one that is zero has it
+   * cleared, whatever an earlier round said. It is in memory only: writing it to the file, behind the last sync, is for
+   * whoever wrote the block's header.
+   */
+  readonly bitmap: PageBitmap
+}
+
+/**
+ * What a file channel is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** 0 ≤ id < number of channels. */
+  readonly id: number
+  /** The file, which exists; each channel opens it for itself. */
+  readonly path: string
+  /** Bypasses the page cache. Pages have to be multiples of 4096 bytes then, or writing fails with `EINVAL`. */
+  readonly directIo?: boolean | undefined
+  /** By `idstr`: every block that a batch can name. */
+  readonly blocks: ReadonlyMap<string, Target>
+  /** See `PipelineOptions`. */
+  readonly coalescePages?: number | undefined
+  /** Counts what was moved. */
+  readonly counters?: TransferCounters.TransferCounters | undefined
+  /** Told after each batch how many bytes were written, such as `SyncAhead`'s. */
+  readonly written?: ((bytes: number) => void) | undefined
+}
+
+/**
+ * Opens a channel that writes batches to a mapped-ram file.
+ *
+ * **Details**
+ *
+ * Pages in process memory are written from where they are. Others are read into the channel's own buffer of one batch.
+ * With `directIo`, memory that is not page aligned is copied through that buffer, too: of the ordinary kinds of memory
+ * only resizable `ArrayBuffer`s and growable `SharedArrayBuffer`s are aligned.
+ *
+ * A zero page between two normal ones may be written along with them (`coalescePages`); its bit stays clear, and its
+ * bytes in the file mean nothing.
+ *
+ * A batch is with the kernel when `transfer` returns, so `sync` has nothing to do (QEMU's sync is local for files as
+ * well); `finish` makes the file durable and closes the descriptor. All errors carry step `ram`, the channel, and the
+ * place in the block.
+ *
+ * **Failure effect**: some pages of the batch may be in the file; their bits are not set. A release without `finish` syncs
+ * what was written before it closes, and logs what goes wrong.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<Channel<FileError.FileError>, FileError.FileError, Scope.Scope> {
+  const { id, blocks, counters, written } = options
+  const directIo = options.directIo ?? false
+  const coalescePages = options.coalescePages ?? PipelineOptions.limits.coalescePages.default
+  const onChannel = Effect.mapError(FileError.at({ step: "ram", channel: id }))
+
+  const file = yield* onChannel(PositionalFile.open(options.path, { access: "write", directIo }))
+  const buffer = makeBuffer()
+
+  const settle = (batch: PageBatch.LoadedBatch<unknown>, bitmap: PageBitmap, bytes: number) => {
+    const first = batch.offset / batch.block.pageSize
+    bitmap.setRuns(first, batch.normal)
+    bitmap.clearRuns(first, batch.zero)
+    if (counters !== undefined) TransferCounters.add(counters, batch, bytes)
+    if (written !== undefined && bytes > 0) written(bytes)
+  }
+
+  const store = (batch: PageBatch.LoadedBatch<unknown>): Effect.Effect<void, FileError.FileError> => {
+    const { idstr, pageSize } = batch.block
+    const target = blocks.get(idstr)
+    if (target === undefined) return Effect.die(new Error(`no place in the file is known for block ${idstr}`))
+    const runs = PageRuns.merge(batch.normal, coalescePages)
+    const memory = directIo && !isAligned(batch.data) ? copyRuns(batch, runs, buffer(batch.length)) : batch.data
+    const extents = layOut(memory, runs, pageSize, target.pagesOffset + batch.offset)
+    const bytes = PageRuns.pages(runs) * pageSize
+    return file.writeExtents(extents).pipe(
+      Effect.map(() => settle(batch, target.bitmap, bytes)),
+      Effect.mapError(FileError.at({ step: "ram", channel: id, block: idstr, offset: batch.offset }))
+    )
+  }
+
+  return {
+    id,
+    transfer: (batch) => Effect.flatMap(PageBatch.load(batch, buffer), store),
+    sync: Effect.void,
+    finish: onChannel(Effect.andThen(file.sync, file.close))
+  }
+})
+
+const copyRuns = (
+  { data, block }: PageBatch.LoadedBatch<unknown>,
+  runs: PageRuns.PageRuns,
+  target: Uint8Array
+): Uint8Array => {
+  PageRuns.forEach(runs, (first, count) => {
+    const start = first * block.pageSize
+    target.set(data.subarray(start, start + count * block.pageSize), start)
+  })
+  return target
+}

@@ -1,0 +1,52 @@
+/**
+ * What the channels of a migration have moved so far.
+ *
+ * @since 0.1.0
+ */
+import type { LoadedBatch } from "../ram/PageBatch.ts"
+import * as PageRuns from "../ram/PageRuns.ts"
+
+/**
+ * Sums over all channels of one migration, raised by a channel when it has moved a batch. Anyone may read them at any
+ * time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TransferCounters {
+  /** Pages moved as data. A page that is moved again counts again. */
+  normalPages: number
+  /** Pages found to be all zeros. */
+  zeroPages: number
+  /** Bytes of RAM that these pages make up, zero pages included. */
+  bytesHandled: number
+  /** Bytes that went through the channels: normal pages, and the gaps between them that were moved along. */
+  bytes: number
+}
+
+/**
+ * Counters at zero.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (): TransferCounters => ({ normalPages: 0, zeroPages: 0, bytesHandled: 0, bytes: 0 })
+
+/**
+ * Counts one batch whose pages have been moved by `bytes` bytes on the channel.
+ *
+ * @category counting
+ * @since 0.1.0
+ */
+export const add = (
+  self: TransferCounters,
+  batch: Pick<LoadedBatch<unknown>, "block" | "normal" | "zero">,
+  bytes: number
+): void => {
+  const normal = PageRuns.pages(batch.normal)
+  const zero = PageRuns.pages(batch.zero)
+  self.normalPages += normal
+  self.zeroPages += zero
+  self.bytesHandled += (normal + zero) * batch.block.pageSize
+  self.bytes += bytes
+}
