@@ -16,11 +16,13 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import type { Shape } from "../ram/RamBlock.ts"
 import type { Parser } from "./Demand.ts"
 import type { Finding } from "./Finding.ts"
 import { checkBlocks } from "./internal/checkBlocks.ts"
 import { attempt, Cursor } from "./internal/cursor.ts"
 import { makeDraft } from "./internal/draft.ts"
+import { encodeEnd, encodeHead } from "./internal/encodeImage.ts"
 import { readImage } from "./internal/imageParser.ts"
 import type * as MappedRam from "./MappedRam.ts"
 import type { Configuration } from "./MigrationStream.ts"
@@ -122,4 +124,109 @@ export function* parse(options: {
   draft.findings.push(...checkBlocks(draft.blocks, draft.configuration))
   if (Result.isFailure(outcome)) draft.findings.push(outcome.failure)
   return draft
+}
+
+/**
+ * A block that is about to be written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HeadBlock extends Shape {
+  /** Offset in the parent region, written where the configuration lists `x-ignore-shared`. Default 0. */
+  readonly address?: number | undefined
+  /** Shared memory that the loading machine has already: only its entry is written. Default `false`. */
+  readonly ignored?: boolean | undefined
+}
+
+/**
+ * Bytes and the file position that they belong to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Piece {
+  /** Absolute. */
+  readonly position: number
+  readonly bytes: Uint8Array
+}
+
+/**
+ * The layout of an image that is about to be written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ImageHead {
+  /** The stream up to the last block's header, in pieces between the page regions. */
+  readonly pieces: ReadonlyArray<Piece>
+  /** Where each block's bitmap and pages belong. */
+  readonly blocks: ReadonlyArray<MappedBlock>
+  /** Where the stream goes on: behind the last page region. */
+  readonly end: number
+}
+
+/**
+ * QEMU's section id of RAM on all machines that were looked at. Any other will do.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const RAM_SECTION_ID: number = 1
+
+/**
+ * Lays out an image byte for byte as QEMU does, and encodes its head: header, configuration, prelude, and the block list
+ * with the places of bitmaps and pages. The bitmaps and pages themselves are the caller's to write.
+ *
+ * **Gotchas**
+ *
+ * Shapes have to be valid, and the configuration, if there is one, has to list `mapped-ram`.
+ *
+ * **Example** (Where the pages of a machine's RAM go)
+ *
+ * ```ts
+ * import * as ImageStream from "effect-multifd/format/ImageStream"
+ *
+ * const head = ImageStream.head({
+ *   start: 0,
+ *   configuration: { machine: "pc-i440fx-10.0", capabilities: ["mapped-ram"] },
+ *   blocks: [{ idstr: "m", usedLength: 0x2000000, pageSize: 4096 }]
+ * })
+ * head.blocks[0]?.header // => { version: 1, pageSize: 4096, bitmapOffset: 137, pagesOffset: 1048576 }
+ * ```
+ *
+ * @see {@link end} for what follows the last page region
+ * @category encoding
+ * @since 0.1.0
+ */
+export const head = (options: {
+  /** Where in the file the stream begins. Default 0. */
+  readonly start?: number | undefined
+  readonly configuration: Configuration | undefined
+  /** Commands and sections in front of RAM's START. */
+  readonly prelude?: Uint8Array | undefined
+  readonly blocks: ReadonlyArray<HeadBlock>
+  readonly sectionId?: number | undefined
+}): ImageHead => {
+  const { blocks, configuration, prelude = new Uint8Array(0), sectionId = RAM_SECTION_ID, start = 0 } = options
+  return encodeHead({ start, configuration, prelude, blocks, sectionId })
+}
+
+/**
+ * What stands between the last page region and the device state: the end of RAM's START, early sections, RAM's END.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const end = (options: {
+  readonly sectionId?: number | undefined
+  /** Whole sections of devices that are set up early. */
+  readonly early?: Uint8Array | undefined
+  /** Whether SWITCHOVER_START is written: machine types 10.0 and later have it, older QEMUs do not know it. */
+  readonly switchoverStart: boolean
+  /** Whether sections end with a footer. Default `true`. */
+  readonly footers?: boolean | undefined
+}): Uint8Array => {
+  const { early = new Uint8Array(0), footers = true, sectionId = RAM_SECTION_ID, switchoverStart } = options
+  return encodeEnd({ sectionId, early, switchoverStart, footers })
 }

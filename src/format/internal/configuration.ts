@@ -39,10 +39,8 @@ export function* read(cursor: Cursor): Steps<Configuration | undefined> {
   if ((yield* cursor.peek(1))[0] !== SECTION) return undefined
   yield* cursor.u8("the configuration section")
   const machine = yield* readMachine(cursor)
-  let configuration: Configuration = { machine, capabilities: [] }
-  while (yield* subsectionFollows(cursor)) {
-    configuration = { ...configuration, ...(yield* readSubsection(cursor)) }
-  }
+  const configuration: Configuration = { machine, capabilities: [] }
+  while (yield* subsectionFollows(cursor)) Object.assign(configuration, yield* readSubsection(cursor))
   return configuration
 }
 

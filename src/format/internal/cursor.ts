@@ -36,8 +36,8 @@ export function* attempt<A>(steps: Steps<A>): Parser<Result.Result<A, Finding.Fi
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** Text of bytes that claim to be UTF-8, `undefined` if they are not. */
-const decodeText = (bytes: Uint8Array): string | undefined => {
+/** Text of bytes that claim to be UTF-8, `undefined` if they are not. @internal */
+export const decodeText = (bytes: Uint8Array): string | undefined => {
   try {
     return utf8.decode(bytes)
   } catch {
