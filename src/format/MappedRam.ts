@@ -41,6 +41,27 @@ import type { Decoded } from "./MigrationStream.ts"
 export const HEADER_BYTES: number = 28
 
 /**
+ * Where in a header the page size stands.
+ *
+ * @internal
+ */
+export const PAGE_SIZE_AT = 4
+
+/**
+ * Where in a header the place of the bitmap stands.
+ *
+ * @internal
+ */
+export const BITMAP_OFFSET_AT = 12
+
+/**
+ * Where in a header the place of the pages stands.
+ *
+ * @internal
+ */
+export const PAGES_OFFSET_AT = 20
+
+/**
  * The version that is written. Version 0 is read as the same.
  *
  * @category constants

@@ -55,14 +55,24 @@ const checkHeader = (block: MappedBlock, pageSize: number | undefined): Readonly
   const size = pageSize === undefined ? "a power of two from 1 KiB to 1 MiB" : String(pageSize)
 
   if (header.version > MappedRam.HEADER_VERSION) report("header-version-unsupported", 0, "0 or 1", header.version)
-  if (header.pageSize === 0) report("page-size-zero", 4, size, 0)
-  else if (header.pageSize !== pageSize) report("page-size-wrong", 4, size, header.pageSize)
+  if (header.pageSize === 0) report("page-size-zero", MappedRam.PAGE_SIZE_AT, size, 0)
+  else if (header.pageSize !== pageSize) report("page-size-wrong", MappedRam.PAGE_SIZE_AT, size, header.pageSize)
   if (pageSize === undefined) return findings
   if (usedLength % pageSize !== 0) {
-    report("length-not-whole-pages", 0, `a length that is a multiple of ${pageSize}`, usedLength)
+    report(
+      "length-not-whole-pages",
+      block.entryPosition - headerPosition,
+      `a length that is a multiple of ${pageSize}`,
+      usedLength
+    )
   }
   if (!ignored && header.pagesOffset % pageSize !== 0) {
-    report("pages-misaligned", 20, `an offset that is a multiple of ${pageSize}`, header.pagesOffset)
+    report(
+      "pages-misaligned",
+      MappedRam.PAGES_OFFSET_AT,
+      `an offset that is a multiple of ${pageSize}`,
+      header.pagesOffset
+    )
   }
   return findings
 }

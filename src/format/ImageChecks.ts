@@ -1,0 +1,188 @@
+/**
+ * What can be wrong with an image beyond its records: parts on top of each other, bitmaps that promise too much.
+ *
+ * ```text
+ *   0 ┌──────────────────────────────────────────────────────────────────────────────┐ file size
+ *     │ anything │ stream │ bitmap │ stream │ page region │ gap │ page region │ …     │
+ *     └──────────────────────────────────────────────────────────────────────────────┘
+ *                 every part is a range of its own; the order is free, and so are gaps
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { PageBitmap } from "../ram/PageBitmap.ts"
+import * as Finding from "./Finding.ts"
+import type { MappedBlock, ParsedImage } from "./ImageStream.ts"
+import { isPageSize } from "./internal/pageSize.ts"
+import * as MappedRam from "./MappedRam.ts"
+
+/** A range of the file that belongs to one purpose. */
+interface Part {
+  readonly position: number
+  readonly end: number
+  /** Absolute position of the field that says where the part lies. */
+  readonly field: number
+  readonly block: string | undefined
+  readonly what: string
+}
+
+/**
+ * Checks that the parts of an image share no byte, and that all bitmaps lie inside the file.
+ *
+ * **Details**
+ *
+ * QEMU looks at none of this: a page region on top of a bitmap or of another region is loaded as it is. Codes
+ * `regions-overlap` and `bitmap-past-end`, at most two findings for each block.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const checkRegions = (options: {
+  readonly image: ParsedImage
+  /** Bytes of the file, or of the device. */
+  readonly fileSize: number
+  /** Where the stream ends: behind the description. Default: behind RAM's END, as far as the image was read. */
+  readonly streamEnd?: number | undefined
+}): ReadonlyArray<Finding.Finding> => {
+  const { fileSize, image, streamEnd = image.stateStart } = options
+  const parts = [...streamParts(image, streamEnd), ...image.blocks.flatMap(blockParts)]
+  return [...pastTheEnd(image.blocks, fileSize), ...overlaps(parts)]
+}
+
+/** The stream comes in pieces: up to the first entry, each entry with its header, and what follows the last region. */
+const streamParts = (image: ParsedImage, streamEnd: number | undefined): ReadonlyArray<Part> => {
+  const { blocks, start } = image
+  const what = "the migration stream"
+  const first = blocks[0]?.entryPosition ?? streamEnd ?? start
+  const parts: Array<Part> = [{ position: start, end: first, field: start, block: undefined, what }]
+  for (const { entryPosition, headerPosition, idstr } of blocks) {
+    const end = headerPosition + MappedRam.HEADER_BYTES
+    parts.push({ position: entryPosition, end, field: entryPosition, block: idstr, what: "a block's entry" })
+  }
+  const last = blocks.at(-1)
+  if (last !== undefined && streamEnd !== undefined) {
+    const position = behind(last)
+    parts.push({ position, end: streamEnd, field: position, block: undefined, what })
+  }
+  return parts
+}
+
+/** Where the stream goes on after a block. */
+const behind = ({ header, headerPosition, ignored, usedLength }: MappedBlock): number =>
+  ignored ? headerPosition + MappedRam.HEADER_BYTES : header.pagesOffset + usedLength
+
+const bitmapEnd = ({ header, usedLength, idstr }: MappedBlock): number =>
+  header.bitmapOffset + MappedRam.bitmapLength({ idstr, usedLength, pageSize: header.pageSize })
+
+/** Whether a block has a bitmap whose size is known. */
+const hasBitmap = ({ header, ignored }: MappedBlock): boolean => !ignored && isPageSize(header.pageSize)
+
+const blockParts = (block: MappedBlock): ReadonlyArray<Part> => {
+  const { header, headerPosition, idstr, ignored } = block
+  if (ignored) return []
+  const pages: Part = {
+    position: header.pagesOffset,
+    end: behind(block),
+    field: headerPosition + MappedRam.PAGES_OFFSET_AT,
+    block: idstr,
+    what: "a page region"
+  }
+  if (!hasBitmap(block)) return [pages]
+  const bitmap: Part = {
+    position: header.bitmapOffset,
+    end: bitmapEnd(block),
+    field: headerPosition + MappedRam.BITMAP_OFFSET_AT,
+    block: idstr,
+    what: "a file bitmap"
+  }
+  return [bitmap, pages]
+}
+
+const pastTheEnd = (blocks: ReadonlyArray<MappedBlock>, fileSize: number): ReadonlyArray<Finding.Finding> =>
+  blocks
+    .filter((block) => hasBitmap(block) && bitmapEnd(block) > fileSize)
+    .map((block) =>
+      Finding.make({
+        code: "bitmap-past-end",
+        offset: block.headerPosition + MappedRam.BITMAP_OFFSET_AT,
+        block: block.idstr,
+        expected: `a bitmap inside the ${fileSize} bytes of the file`,
+        found: `one that ends at byte ${bitmapEnd(block)}`
+      })
+    )
+
+/** One pass in file order. Each part is compared with the one that reaches furthest of those before it. */
+const overlaps = (parts: ReadonlyArray<Part>): ReadonlyArray<Finding.Finding> => {
+  const findings: Array<Finding.Finding> = []
+  let reach: Part | undefined
+  for (const part of parts.filter(({ end, position }) => end > position).toSorted((a, b) => a.position - b.position)) {
+    if (reach !== undefined && part.position < reach.end) findings.push(overlap(part, reach))
+    if (reach === undefined || part.end > reach.end) reach = part
+  }
+  return findings
+}
+
+const overlap = (part: Part, other: Part): Finding.Finding =>
+  Finding.make({
+    code: "regions-overlap",
+    offset: part.field,
+    block: part.block ?? other.block,
+    expected: `bytes of its own for ${describe(part)}`,
+    found: describe(other)
+  })
+
+const describe = ({ block, end, position, what }: Part): string =>
+  `${what}${block === undefined ? "" : ` of "${block}"`} from ${position} to ${end}`
+
+/**
+ * Checks a block's bitmap against the file: every page whose bit is set has to be there in full.
+ *
+ * **Details**
+ *
+ * Codes `pages-past-end` (QEMU's multifd loader crashes on it) and, as a warning, `bits-beyond-block`: bits behind the
+ * last page mean nothing, and QEMU writes none.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const checkBitmap = (options: {
+  readonly block: MappedBlock
+  readonly bitmap: PageBitmap
+  /** Bytes of the file, or of the device. */
+  readonly fileSize: number
+}): ReadonlyArray<Finding.Finding> => {
+  const { bitmap, block, fileSize } = options
+  const { header, idstr } = block
+  const findings: Array<Finding.Finding> = []
+  const end = header.pagesOffset + (bitmap.lastSet() + 1) * header.pageSize
+  if (bitmap.lastSet() >= 0 && end > fileSize) {
+    const expected = `all pages inside the ${fileSize} bytes of the file`
+    const found = `page ${bitmap.lastSet()}, which ends at byte ${end}`
+    findings.push(Finding.make({ code: "pages-past-end", offset: header.bitmapOffset, block: idstr, expected, found }))
+  }
+  if (!bitmap.paddingIsClear()) {
+    const offset = header.bitmapOffset + bitmap.bytes.length - 8
+    const expected = `no bit behind page ${bitmap.pages - 1}`
+    findings.push(Finding.make({ code: "bits-beyond-block", offset, block: idstr, expected, found: "some" }))
+  }
+  return findings
+}
+
+/**
+ * Checks the blocks against the page size that the description of the device state names. Code `page-size-wrong`.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const checkPageSize = (blocks: ReadonlyArray<MappedBlock>, described: number): ReadonlyArray<Finding.Finding> =>
+  blocks
+    .filter(({ header }) => header.pageSize !== described)
+    .map(({ header, headerPosition, idstr }) =>
+      Finding.make({
+        code: "page-size-wrong",
+        offset: headerPosition + MappedRam.PAGE_SIZE_AT,
+        block: idstr,
+        expected: `${described}, which the description names`,
+        found: String(header.pageSize)
+      })
+    )
