@@ -1,0 +1,94 @@
+/**
+ * The files that a benchmark works on, and how they are compared.
+ */
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as Pattern from "../interop/support/Pattern.ts"
+import * as QemuImage from "../interop/support/QemuImage.ts"
+import { BenchError } from "./worker.ts"
+
+const MIB = 1024 * 1024
+const PAGE = 4096
+const ZEROS = Buffer.alloc(PAGE)
+
+/** RAM in a file. */
+export interface RamFile {
+  readonly path: string
+  readonly size: number
+  /** Fails unless the bytes at an offset of another file are the RAM; `from` leaves out the first bytes of RAM. */
+  readonly compare: (path: string, offset: number, from?: number) => Effect.Effect<void, BenchError>
+}
+
+/** Where a block lies in an image. */
+export interface ImagePlace {
+  readonly path: string
+  readonly bitmapOffset: number
+  readonly pagesOffset: number
+}
+
+const firstDifference = (a: number, b: number, offset: number, from: number, size: number): number | undefined => {
+  const [pieceA, pieceB] = [Buffer.alloc(MIB), Buffer.alloc(MIB)]
+  for (let at = from; at < size; at += MIB) {
+    const length = Math.min(MIB, size - at)
+    Fs.readSync(a, pieceA, 0, length, at)
+    if (Fs.readSync(b, pieceB, 0, length, offset + at) < length) return at
+    if (pieceA.compare(pieceB, 0, length, 0, length) !== 0) return at
+  }
+  return undefined
+}
+
+const withFiles = <A>(paths: ReadonlyArray<string>, f: (...descriptors: ReadonlyArray<number>) => A): A => {
+  const descriptors = paths.map((path) => Fs.openSync(path, "r"))
+  try {
+    return f(...descriptors)
+  } finally {
+    descriptors.forEach((fd) => Fs.closeSync(fd))
+  }
+}
+
+/** Writes RAM of a pattern to a new file. */
+export const makeRam = (path: string, pattern: Pattern.Pattern, size: number): RamFile => {
+  Pattern.writeFile(path, pattern, size)
+  return {
+    path,
+    size,
+    compare: (other, offset, from = 0) =>
+      Effect.suspend(() => {
+        const at = withFiles([path, other], (a, b) => firstDifference(a!, b!, offset, from, size))
+        if (at === undefined) return Effect.void
+        return Effect.fail(new BenchError({ reason: `${other}: wrong bytes in the MiB at ${at} of RAM` }))
+      })
+  }
+}
+
+/** Where the RAM of a guest lies in an image, found without the project's own code. */
+export const find = (path: string, idstr: string): ImagePlace => {
+  const { bitmapOffset, pagesOffset } = QemuImage.block(QemuImage.read(path), idstr)
+  return { path, bitmapOffset, pagesOffset }
+}
+
+const wrongBit = (ram: number, bitmap: Buffer, size: number): number | undefined => {
+  const piece = Buffer.alloc(MIB)
+  for (let at = 0; at < size; at += MIB) {
+    const length = Fs.readSync(ram, piece, 0, MIB, at)
+    for (let offset = 0; offset < length; offset += PAGE) {
+      const page = (at + offset) / PAGE
+      const isNormal = piece.compare(ZEROS, 0, PAGE, offset, offset + PAGE) !== 0
+      if (isNormal !== (((bitmap[page >> 3]! >> (page & 7)) & 1) === 1)) return page
+    }
+  }
+  return undefined
+}
+
+/** Fails unless an image holds the RAM: the bytes of its pages, and a bit for exactly those that are not zero. */
+export const checkImage = (ram: RamFile, path: string, idstr: string): Effect.Effect<void, BenchError> =>
+  Effect.suspend(() => {
+    const place = find(path, idstr)
+    const page = withFiles([ram.path, path], (fd, image) => {
+      const bitmap = Buffer.alloc(ram.size / PAGE / 8)
+      Fs.readSync(image!, bitmap, 0, bitmap.length, place.bitmapOffset)
+      return wrongBit(fd!, bitmap, ram.size)
+    })
+    if (page !== undefined) return Effect.fail(new BenchError({ reason: `${path}: wrong bit of page ${page}` }))
+    return ram.compare(path, place.pagesOffset)
+  })
