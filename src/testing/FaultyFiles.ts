@@ -1,0 +1,235 @@
+/**
+ * System calls that fail, or come back short, where a test says so.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Layer from "effect/Layer"
+import { type Calls, type ErrnoError, FileCalls, node } from "../io/FileCalls.ts"
+import { errnoError, noStat } from "./internal/nodeForm.ts"
+
+/**
+ * A system call on its way to the kernel.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Call {
+  /** Counts all calls from 0. */
+  readonly index: number
+  readonly name: keyof Calls
+  /** The file: of a call on a descriptor, the path that it was opened by; of a rename, the old name. */
+  readonly path: string
+  /** Of a read or write. */
+  readonly position: number | undefined
+  /** Bytes of a read or write. */
+  readonly length: number | undefined
+}
+
+/**
+ * What happens to a call.
+ *
+ * - `Fail`: it fails with the errno of that name and does nothing; a `close` closes all the same, as in Linux.
+ * - `Short`: a read or write is done for `bytes` bytes at the most; with 0, it says that it did nothing. Other calls are
+ *   done in full.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Fault = Data.TaggedEnum<{
+  Fail: { readonly code: string }
+  Short: { readonly bytes: number }
+}>
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Fault: Data.TaggedEnum.Constructor<Fault> = Data.taggedEnum<Fault>()
+
+/**
+ * Says of each call what happens to it; `undefined`: nothing out of the ordinary.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Plan = (call: Call) => Fault | undefined
+
+/**
+ * The calls, and the test's view of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FaultyFiles {
+  readonly calls: Calls
+  /** Puts the faults under everything that it is provided to. */
+  readonly layer: Layer.Layer<never>
+  /** Every call so far. */
+  readonly log: () => ReadonlyArray<Call>
+  /** The path that each open descriptor was opened by: empty when nothing leaks. */
+  readonly openFiles: () => ReadonlyArray<string>
+}
+
+/**
+ * Nothing happens: the calls are only counted.
+ *
+ * @category plans
+ * @since 0.1.0
+ */
+export const none: Plan = () => undefined
+
+/**
+ * The call of that index meets the fault, and no other.
+ *
+ * @category plans
+ * @since 0.1.0
+ */
+export const at =
+  (index: number, fault: Fault): Plan =>
+  (call) =>
+    call.index === index ? fault : undefined
+
+/**
+ * The call of that index meets the fault, and so does every call from then on that `matches` (default: all).
+ *
+ * @category plans
+ * @since 0.1.0
+ */
+export const from =
+  (index: number, fault: Fault, matches: (call: Call) => boolean = () => true): Plan =>
+  (call) =>
+    call.index >= index && matches(call) ? fault : undefined
+
+/**
+ * Every call that `matches` meets the fault.
+ *
+ * @category plans
+ * @since 0.1.0
+ */
+export const when = (matches: (call: Call) => boolean, fault: Fault): Plan => from(0, fault, matches)
+
+type Done<A> = (error: ErrnoError | null, value: A) => void
+
+class Injector {
+  readonly log: Array<Call> = []
+  readonly paths = new Map<number, string>()
+  readonly #plan: Plan
+
+  constructor(plan: Plan) {
+    this.#plan = plan
+  }
+
+  pathOf(fd: number): string {
+    return this.paths.get(fd) ?? `descriptor ${fd}`
+  }
+
+  meet(name: keyof Calls, path: string, position?: number, length?: number): Fault | undefined {
+    const call = { index: this.log.length, name, path, position, length }
+    this.log.push(call)
+    return this.#plan(call)
+  }
+
+  /** A call that is done as it is, or fails with a value that means nothing. */
+  guard<A>(name: keyof Calls, path: string, done: Done<A>, nothing: A, run: () => void): void {
+    const fault = this.meet(name, path)
+    if (fault?._tag === "Fail") setImmediate(() => done(errnoError(fault.code, name, path), nothing))
+    else run()
+  }
+
+  /** The same for a call that answers nothing. */
+  guardVoid(name: keyof Calls, path: string, done: (error: ErrnoError | null) => void, run: () => void): void {
+    this.guard(name, path, done, undefined, run)
+  }
+
+  open(inner: Calls): Calls["open"] {
+    return (path, flags, mode, done) =>
+      this.guard("open", path, done, -1, () =>
+        inner.open(path, flags, mode, (error, fd) => {
+          if (!error) this.paths.set(fd, path)
+          done(error, fd)
+        })
+      )
+  }
+
+  /** From here on the number may be another file's, whatever the outcome. */
+  close(inner: Calls): Calls["close"] {
+    return (fd, done) => {
+      const path = this.pathOf(fd)
+      const fault = this.meet("close", path)
+      this.paths.delete(fd)
+      inner.close(fd, (error) => done(fault?._tag === "Fail" ? errnoError(fault.code, "close", path) : error))
+    }
+  }
+
+  transfer(inner: Calls, name: "read" | "write"): Calls["read"] {
+    return (fd, bytes, offset, length, position, done) => {
+      const fault = this.meet(name, this.pathOf(fd), position, length)
+      if (fault?._tag === "Fail") {
+        setImmediate(() => done(errnoError(fault.code, name, this.pathOf(fd)), 0))
+      } else if (fault?._tag === "Short" && fault.bytes === 0) {
+        setImmediate(() => done(null, 0))
+      } else {
+        const most = fault?._tag === "Short" ? fault.bytes : length
+        inner[name](fd, bytes, offset, Math.min(length, most), position, done)
+      }
+    }
+  }
+}
+
+const callsOf = (injector: Injector, inner: Calls): Calls => ({
+  open: injector.open(inner),
+  close: injector.close(inner),
+  read: injector.transfer(inner, "read"),
+  write: injector.transfer(inner, "write"),
+  fdatasync: (fd, done) => injector.guardVoid("fdatasync", injector.pathOf(fd), done, () => inner.fdatasync(fd, done)),
+  fsync: (fd, done) => injector.guardVoid("fsync", injector.pathOf(fd), done, () => inner.fsync(fd, done)),
+  ftruncate: (fd, length, done) =>
+    injector.guardVoid("ftruncate", injector.pathOf(fd), done, () => inner.ftruncate(fd, length, done)),
+  fchmod: (fd, mode, done) =>
+    injector.guardVoid("fchmod", injector.pathOf(fd), done, () => inner.fchmod(fd, mode, done)),
+  fchown: (fd, uid, gid, done) =>
+    injector.guardVoid("fchown", injector.pathOf(fd), done, () => inner.fchown(fd, uid, gid, done)),
+  fstat: (fd, done) => injector.guard("fstat", injector.pathOf(fd), done, noStat, () => inner.fstat(fd, done)),
+  stat: (path, done) => injector.guard("stat", path, done, noStat, () => inner.stat(path, done)),
+  readlink: (path, done) => injector.guard("readlink", path, done, "", () => inner.readlink(path, done)),
+  realpath: (path, done) => injector.guard("realpath", path, done, "", () => inner.realpath(path, done)),
+  rename: (from, to, done) => injector.guardVoid("rename", from, done, () => inner.rename(from, to, done)),
+  unlink: (path, done) => injector.guardVoid("unlink", path, done, () => inner.unlink(path, done))
+})
+
+/**
+ * Puts faults in front of other calls, by default Node's own.
+ *
+ * **Example** (The second write finds no space)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { PositionalFile } from "effect-multifd"
+ * import { FaultyFiles, MemoryDisk } from "effect-multifd/testing"
+ *
+ * const files = FaultyFiles.make(
+ *   FaultyFiles.when(({ name, position }) => name === "write" && position === 4096, FaultyFiles.Fault.Fail({ code: "ENOSPC" })),
+ *   MemoryDisk.make().calls
+ * )
+ * const program = PositionalFile.open("/ram", { access: "write", create: "if-missing" }).pipe(
+ *   Effect.flatMap((file) => file.write(4096, new Uint8Array(4096))),
+ *   Effect.scoped,
+ *   Effect.flip, // NoSpaceError
+ *   Effect.provide(files.layer)
+ * )
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (plan: Plan, inner: Calls = node): FaultyFiles => {
+  const injector = new Injector(plan)
+  const calls = callsOf(injector, inner)
+  return {
+    calls,
+    layer: Layer.succeed(FileCalls, calls),
+    log: () => injector.log.slice(),
+    openFiles: () => [...injector.paths.values()]
+  }
+}

@@ -1,0 +1,9 @@
+/**
+ * What the library is tested with, for the tests of its users: everything that it does to files goes through one service,
+ * which these replace.
+ *
+ * @since 0.1.0
+ */
+export * as FaultyFiles from "./FaultyFiles.ts"
+export * as MemoryDisk from "./MemoryDisk.ts"
+export * as RamArbitraries from "./RamArbitraries.ts"

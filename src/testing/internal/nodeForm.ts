@@ -1,0 +1,24 @@
+import * as Os from "node:os"
+import type { ErrnoError, Stat } from "../../io/FileCalls.ts"
+
+const numbers = new Map<string, number>(Object.entries(Os.constants.errno))
+
+/**
+ * An error that looks like one of Node's system calls.
+ *
+ * @internal
+ */
+export const errnoError = (code: string, syscall: string, path?: string): ErrnoError =>
+  Object.assign(new Error(`${code}: ${syscall}${path === undefined ? "" : ` '${path}'`}`), {
+    code,
+    syscall,
+    errno: -(numbers.get(code) ?? 0),
+    ...(path === undefined ? {} : { path })
+  })
+
+/**
+ * What a `stat` that fails answers beside its error.
+ *
+ * @internal
+ */
+export const noStat: Stat = { size: 0, mode: 0, uid: 0, gid: 0, blocks: 0 }

@@ -1,0 +1,208 @@
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import type { Stat } from "../../io/FileCalls.ts"
+import { errnoError } from "./nodeForm.ts"
+import { CHUNK, SparseBytes } from "./sparseBytes.ts"
+
+/** As many links as Linux follows before it answers ELOOP. */
+const MAX_LINKS = 40
+
+const types = {
+  file: Fs.constants.S_IFREG,
+  directory: Fs.constants.S_IFDIR,
+  link: Fs.constants.S_IFLNK,
+  "block device": Fs.constants.S_IFBLK,
+  "character device": Fs.constants.S_IFCHR,
+  fifo: Fs.constants.S_IFIFO,
+  socket: Fs.constants.S_IFSOCK
+}
+
+/** @internal */
+export type NodeKind = keyof typeof types
+
+/**
+ * What a name stands for.
+ *
+ * @internal
+ */
+export class TreeNode {
+  readonly id: number
+  readonly kind: NodeKind
+  /** Where a link points. */
+  readonly link: string
+  mode: number
+  uid = 0
+  gid = 0
+  readonly content = new SparseBytes()
+  readonly entries = new Map<string, TreeNode>()
+
+  constructor(id: number, kind: NodeKind, mode: number, link: string) {
+    this.id = id
+    this.kind = kind
+    this.mode = mode
+    this.link = link
+  }
+
+  stat(): Stat {
+    return {
+      size: this.kind === "block device" ? 0 : this.content.size,
+      mode: types[this.kind] | this.mode,
+      uid: this.uid,
+      gid: this.gid,
+      blocks: (this.content.allocated * CHUNK) / 512
+    }
+  }
+}
+
+/**
+ * Something that happened to a disk. Nodes are named by their number; a name without a node is one that is gone.
+ *
+ * @internal
+ */
+export type DiskEvent =
+  | { readonly _tag: "Write"; readonly node: number; readonly position: number; readonly bytes: Uint8Array }
+  | { readonly _tag: "Truncate"; readonly node: number; readonly length: number }
+  | { readonly _tag: "Names"; readonly names: ReadonlyArray<Name> }
+  | { readonly _tag: "Sync"; readonly node: number }
+
+/** @internal */
+export type Change = Exclude<DiskEvent, { readonly _tag: "Sync" }>
+
+/** @internal */
+export interface Name {
+  readonly directory: number
+  readonly name: string
+  readonly node: number | undefined
+}
+
+/**
+ * A place in the tree: a name in a directory, and what it stands for if it is there.
+ *
+ * @internal
+ */
+export interface Entry {
+  readonly path: string
+  readonly parent: TreeNode
+  readonly name: string
+  readonly node: TreeNode | undefined
+}
+
+/** The file or directories whose sync makes a change durable. */
+const nodesOf = (change: Change): ReadonlyArray<number> =>
+  change._tag === "Names" ? change.names.map(({ directory }) => directory) : [change.node]
+
+/**
+ * Files and directories, and everything that ever happened to them: what is there is the sum of the events, so what a
+ * power cut leaves is the sum of some of them.
+ *
+ * @internal
+ */
+export class Tree {
+  readonly nodes: Array<TreeNode> = []
+  readonly history: Array<DiskEvent> = []
+
+  constructor() {
+    this.create("directory", 0o755)
+  }
+
+  get root(): TreeNode {
+    return this.nodes[0]!
+  }
+
+  create(kind: NodeKind, mode: number, link = ""): TreeNode {
+    const node = new TreeNode(this.nodes.length, kind, mode, link)
+    this.nodes.push(node)
+    return node
+  }
+
+  record(event: DiskEvent): void {
+    this.history.push(event)
+    this.#apply(event)
+  }
+
+  #apply(event: DiskEvent): void {
+    if (event._tag === "Write") this.nodes[event.node]!.content.write(event.position, event.bytes)
+    if (event._tag === "Truncate") this.nodes[event.node]!.content.truncate(event.length)
+    if (event._tag === "Names") event.names.forEach((name) => this.#rename(name))
+  }
+
+  #rename({ directory, name, node }: Name): void {
+    const { entries } = this.nodes[directory]!
+    if (node === undefined) entries.delete(name)
+    else entries.set(name, this.nodes[node]!)
+  }
+
+  /** Walks to a name; a link at its end is followed or not. Throws the error of the system call. */
+  resolve(syscall: string, path: string, follow: boolean, links = 0): Entry {
+    const absolute = Path.resolve("/", path)
+    const parts = absolute === "/" ? [] : absolute.slice(1).split("/")
+    let entry: Entry = { path: "/", parent: this.root, name: "", node: this.root }
+    for (const [index, name] of parts.entries()) {
+      const parent = entry.node
+      if (parent === undefined) throw errnoError("ENOENT", syscall, path)
+      if (parent.kind !== "directory") throw errnoError("ENOTDIR", syscall, path)
+      const node = parent.entries.get(name)
+      const rest = parts.slice(index + 1)
+      if (node?.kind === "link" && (follow || rest.length > 0)) {
+        if (links === MAX_LINKS) throw errnoError("ELOOP", syscall, path)
+        return this.resolve(syscall, Path.resolve(entry.path, node.link, ...rest), follow, links + 1)
+      }
+      entry = { path: Path.join(entry.path, name), parent, name, node }
+    }
+    return entry
+  }
+
+  /** What a path leads to, if anything. */
+  find(path: string): TreeNode | undefined {
+    try {
+      return this.resolve("stat", path, true).node
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Puts something new at a path, durably, with the directories on the way. */
+  put(path: string, kind: NodeKind, mode: number, link = ""): TreeNode {
+    const parent = Path.dirname(path)
+    const directory = this.find(parent) ?? this.put(parent, "directory", 0o755)
+    const node = this.create(kind, mode, link)
+    const name = { directory: directory.id, name: Path.basename(path), node: node.id }
+    this.record({ _tag: "Names", names: [name] })
+    this.record({ _tag: "Sync", node: directory.id })
+    return node
+  }
+
+  /** Every name but those of directories. */
+  *names(directory: TreeNode = this.root, path = "/"): Generator<readonly [string, TreeNode]> {
+    for (const [name, node] of directory.entries) {
+      const child = Path.join(path, name)
+      if (node.kind === "directory") yield* this.names(node, child)
+      else yield [child, node]
+    }
+  }
+
+  /** The changes that a power cut cannot undo: those with a later sync of their file or directory. */
+  #durable(): ReadonlySet<Change> {
+    const durable = new Set<Change>()
+    const synced = new Set<number>()
+    for (const event of this.history.toReversed()) {
+      if (event._tag === "Sync") synced.add(event.node)
+      else if (nodesOf(event).some((node) => synced.has(node))) durable.add(event)
+    }
+    return durable
+  }
+
+  /** What is there after a power cut that spares, of what was not synced, what `keep` says. */
+  afterPowerCut(keep: (change: Change) => boolean): Tree {
+    const durable = this.#durable()
+    const tree = new Tree()
+    for (const { gid, kind, link, mode, uid } of this.nodes.slice(1)) {
+      Object.assign(tree.create(kind, mode, link), { gid, uid })
+    }
+    for (const event of this.history) {
+      if (event._tag !== "Sync" && (durable.has(event) || keep(event))) tree.record(event)
+    }
+    for (const node of tree.nodes) tree.record({ _tag: "Sync", node: node.id })
+    return tree
+  }
+}
