@@ -106,6 +106,9 @@ const table = {
   "capability-unknown": warning("a capability that no known QEMU has"),
   "description-missing": warning("the description of the device state is missing"),
   "description-cut": warning("the description of the device state is cut short"),
+  "description-unreadable": warning("the description of the device state makes no sense"),
+  "description-wrong": warning("the description does not agree with the device state"),
+  "device-state-unreadable": warning("the device state cannot be taken apart"),
   "device-state-unclear": warning("the device state cannot be told from what follows it")
 } as const satisfies Record<string, Meaning>
 
@@ -167,7 +170,7 @@ export class Finding extends Schema.TaggedError<Finding>()("Finding", {
  * **Example** (A page size of zero)
  *
  * ```ts
- * import * as Finding from "effect-multifd/format/Finding"
+ * import { Finding } from "effect-multifd"
  *
  * const finding = Finding.make({
  *   code: "page-size-zero", offset: 113, block: "pc.ram", expected: "4096", found: "0"

@@ -29,7 +29,7 @@ export function* readBlockList(draft: Draft, cursor: Cursor, { address: total, o
   const visited = new Set<number>()
   let addresses = addressesListed(draft.configuration)
   let sum = 0
-  while (((yield* cursor.peek(1))[0] ?? 0) !== 0) {
+  while (yield* entryFollows(cursor)) {
     const entryPosition = cursor.position
     if (visited.has(entryPosition)) yield* stopInCircle(entryPosition)
     visited.add(entryPosition)
@@ -50,6 +50,14 @@ export function* readBlockList(draft: Draft, cursor: Cursor, { address: total, o
       Finding.make({ code: "total-mismatch", offset, expected: `${total} bytes in all blocks`, found: `${sum} bytes` })
     )
   }
+}
+
+function* entryFollows(cursor: Cursor): Steps<boolean> {
+  const [first] = yield* cursor.peek(1)
+  if (first !== undefined) return first !== 0
+  const { position } = cursor
+  const expected = "another RAM block, or the end of the list"
+  return yield* stop({ code: "stream-cut", offset: position, expected, found: "the end of the file" })
 }
 
 /** Whether entries carry a guest address; `undefined` where the configuration that says so was left out. */
