@@ -3,28 +3,18 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Description from "../format/Description.ts"
+import * as DeviceState from "../format/DeviceState.ts"
+import * as ImageStream from "../format/ImageStream.ts"
 import type { Configuration } from "../format/MigrationStream.ts"
-
-/**
- * Bytes that are carried from one place to another without being held in memory as a whole.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Carried<out E = never> {
-  /** Bytes. */
-  readonly length: number
-  /** Fills all of `target` with the bytes at `offset`. */
-  readonly readInto: (offset: number, target: Uint8Array) => Effect.Effect<void, E>
-}
+import * as Carried from "./Carried.ts"
 
 /**
  * The parts of a migration stream that are not RAM, each byte for byte.
  *
  * **Details**
  *
- * `Image.machineState` takes them from an image; `fromSections` makes them of device sections of one's own.
+ * `Image.machineState` holds those of an image; `fromSections` makes them of device sections of one's own.
  *
  * @category models
  * @since 0.1.0
@@ -33,15 +23,67 @@ export interface MachineState<out E = never> {
   /** The configuration section; `undefined` where the sender left it out (`send-configuration=off`). */
   readonly configuration: Configuration | undefined
   /** Commands and sections between the configuration and RAM's START. */
-  readonly prelude: Carried<E>
+  readonly prelude: Uint8Array
   /** Sections between RAM's START and END that are not RAM's: devices that are set up early. */
-  readonly early: Carried<E>
+  readonly early: Uint8Array
   /** Whether SWITCHOVER_START stands in front of RAM's END (machine types 10.0 and later). */
   readonly switchoverStart: boolean
   /** Whether sections end with a footer (all machine types since 2.4). */
   readonly footers: boolean
+  /** The id of RAM's section, which no other section has. */
+  readonly ramSectionId: number
   /** The device sections after RAM's END, without the end-of-stream byte. */
-  readonly deviceState: Carried<E>
+  readonly deviceState: Carried.Carried<E>
   /** The JSON description of the device state, empty where there is none. */
-  readonly description: Carried<E>
+  readonly description: Carried.Carried<E>
+}
+
+/**
+ * The machine type that stands in an image of memory that belongs to no QEMU machine. It is QEMU's name of the machine
+ * without any hardware.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const DEFAULT_MACHINE: string = "none"
+
+/**
+ * Makes the state of a machine of device sections of one's own, together with a description that makes them readable.
+ *
+ * **Example** (An emulator's registers beside its memory)
+ *
+ * ```ts
+ * import { MachineState } from "effect-multifd"
+ *
+ * export const state = MachineState.fromSections({
+ *   machine: "my-emulator-1",
+ *   sections: [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64) }]
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromSections = (options: {
+  /** The machine type in the configuration section. Default `none`. */
+  readonly machine?: string | undefined
+  /** log2 of the page size; to be given where pages are not of 4 KiB. */
+  readonly targetPageBits?: number | undefined
+  readonly sections?: ReadonlyArray<DeviceState.SectionInput> | undefined
+}): MachineState => {
+  const sections = options.sections ?? []
+  return {
+    configuration: {
+      machine: options.machine ?? DEFAULT_MACHINE,
+      capabilities: [],
+      ...(options.targetPageBits === undefined ? {} : { targetPageBits: options.targetPageBits })
+    },
+    prelude: new Uint8Array(0),
+    early: new Uint8Array(0),
+    switchoverStart: false,
+    footers: true,
+    ramSectionId: ImageStream.RAM_SECTION_ID,
+    deviceState: Carried.fromBytes(DeviceState.encode(sections)),
+    description: Carried.fromBytes(Description.describe(sections))
+  }
 }

@@ -12,7 +12,7 @@ import type { Image } from "./Image.ts"
 import type { ImageError } from "./ImageError.ts"
 import type { MachineState } from "./MachineState.ts"
 import type { MigrationRequestError } from "./MigrationRequestError.ts"
-import type { Progress } from "./Progress.ts"
+import type { PhaseMillis, Progress } from "./Progress.ts"
 
 /**
  * A file, or a place in one: where an image begins.
@@ -80,14 +80,7 @@ export interface Summary {
   readonly zeroPages: number
   /** Bytes written to or read from the image's page regions. */
   readonly bytesTransferred: number
-  /** Milliseconds of each phase, and of all. */
-  readonly phases: {
-    readonly setup: number
-    readonly ram: number
-    readonly device: number
-    readonly sync: number
-    readonly total: number
-  }
+  readonly phaseMillis: PhaseMillis
 }
 
 export type MigrationError = ImageError | FileError | MigrationRequestError | PipelineOptionsError

@@ -27,6 +27,19 @@ import * as TransferCounters from "../multifd/TransferCounters.ts"
 export type Phase = "waiting" | "setup" | "ram" | "device" | "sync" | "completed" | "failed"
 
 /**
+ * Milliseconds spent in each phase that takes time; see `Phase` for what each begins and ends with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PhaseMillis {
+  readonly setup: number
+  readonly ram: number
+  readonly device: number
+  readonly sync: number
+}
+
+/**
  * A migration at one moment.
  *
  * @category models
@@ -46,8 +59,8 @@ export interface Snapshot {
   readonly zeroPages: number
   /** Bytes that went to or came from the file: normal pages, and the gaps between them that were not worth a seek. */
   readonly bytesTransferred: number
-  /** Milliseconds since the RAM phase began; stands still when it ends. */
-  readonly elapsedMillis: number
+  /** Milliseconds spent in each phase so far, the present one included. */
+  readonly phaseMillis: PhaseMillis
   /** `bytesDone` per second of the RAM phase so far. */
   readonly bytesPerSecond: number
   /** Milliseconds until all RAM is handled at this rate; `undefined` until there is a rate. */
@@ -99,15 +112,17 @@ export interface Progress {
 export const make: Effect.Effect<Progress> = Effect.gen(function* () {
   const counters = TransferCounters.make()
   const ended = yield* Deferred.make<void>()
+  const spent = { setup: 0, ram: 0, device: 0, sync: 0 }
   let phase: Phase = "waiting"
+  let since = 0
   let bytesTotal = 0
-  let ramStarted: number | undefined
-  let ramEnded: number | undefined
+
+  const timesAt = (now: number): PhaseMillis => (phase in spent ? { ...spent, [phase]: now - since } : { ...spent })
 
   const at = (now: number): Snapshot => {
-    const elapsedMillis = ramStarted === undefined ? 0 : (ramEnded ?? now) - ramStarted
+    const phaseMillis = timesAt(now)
     const bytesDone = counters.bytesHandled
-    const bytesPerSecond = elapsedMillis > 0 ? (bytesDone * 1000) / elapsedMillis : 0
+    const bytesPerSecond = phaseMillis.ram > 0 ? (bytesDone * 1000) / phaseMillis.ram : 0
     return {
       phase,
       bytesTotal,
@@ -116,7 +131,7 @@ export const make: Effect.Effect<Progress> = Effect.gen(function* () {
       normalPages: counters.normalPages,
       zeroPages: counters.zeroPages,
       bytesTransferred: counters.bytes,
-      elapsedMillis,
+      phaseMillis,
       bytesPerSecond,
       etaMillis: bytesPerSecond > 0 ? ((bytesTotal - bytesDone) * 1000) / bytesPerSecond : undefined
     }
@@ -133,9 +148,9 @@ export const make: Effect.Effect<Progress> = Effect.gen(function* () {
       ),
     enter: Effect.fnUntraced(function* (next, total) {
       const now = yield* Clock.currentTimeMillis
-      if (next === "ram") ramStarted = now
-      else if (phase === "ram") ramEnded = now
+      Object.assign(spent, timesAt(now))
       phase = next
+      since = now
       bytesTotal = total ?? bytesTotal
       if (next === "completed" || next === "failed") yield* Deferred.succeed(ended, undefined)
     })

@@ -1,0 +1,30 @@
+/**
+ * What was asked for cannot be done with what was given.
+ *
+ * @since 0.1.0
+ */
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+
+/**
+ * The blocks, the image and the options of a request do not fit together: a block that the image does not have, another
+ * length, two blocks of one name.
+ *
+ * **Details**
+ *
+ * Found before anything was touched; all problems are listed, not only the first. Exit code 2.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MigrationRequestError extends Schema.TaggedError<MigrationRequestError>()("MigrationRequestError", {
+  /** Which operation was asked for. */
+  operation: Schema.Literals(["save", "restore", "convert", "read"]),
+  /** One sentence each: what was expected, what was found. */
+  problems: Schema.NonEmptyArray(Schema.String)
+}) {
+  readonly [Runtime.errorExitCode] = 2
+  override get message() {
+    return `cannot ${this.operation}: ${this.problems.join("; ")}`
+  }
+}

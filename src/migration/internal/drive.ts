@@ -1,0 +1,32 @@
+import * as Effect from "effect/Effect"
+import type { Demand } from "../../format/Demand.ts"
+import type { FileError } from "../../io/FileError.ts"
+import type { PositionalFile } from "../../io/PositionalFile.ts"
+
+/** Records of a migration stream are short and follow each other: one read serves many demands. */
+const WINDOW_BYTES = 64 * 1024
+
+/**
+ * Runs a parser over a file: answers each of its demands with the bytes at that position, fewer only where the file ends.
+ *
+ * @internal
+ */
+export const drive = Effect.fnUntraced(function* <A>(
+  file: PositionalFile,
+  parser: Generator<Demand, A, Uint8Array>
+): Effect.fn.Return<A, FileError> {
+  let window = new Uint8Array(0)
+  let start = 0
+  let step = parser.next()
+  while (step.done !== true) {
+    const { length, position } = step.value
+    if (position < start || position + length > start + window.length) {
+      // A parser may keep what it was given, so a window is never reused.
+      const fresh = new Uint8Array(Math.max(length, WINDOW_BYTES))
+      window = fresh.subarray(0, yield* file.read(position, fresh))
+      start = position
+    }
+    step = parser.next(window.subarray(position - start, position - start + length))
+  }
+  return step.value
+})

@@ -1,0 +1,68 @@
+import * as Effect from "effect/Effect"
+import * as RamBlock from "../../ram/RamBlock.ts"
+import type { ImageBlock } from "../Image.ts"
+import { MigrationRequestError } from "../MigrationRequestError.ts"
+
+type Operation = MigrationRequestError["operation"]
+
+const refuse = (operation: Operation, problems: ReadonlyArray<string>): Effect.Effect<void, MigrationRequestError> => {
+  const [first, ...rest] = problems
+  return first === undefined
+    ? Effect.void
+    : Effect.fail(new MigrationRequestError({ operation, problems: [first, ...rest] }))
+}
+
+const repeated = (blocks: ReadonlyArray<RamBlock.Shape>): ReadonlyArray<string> => {
+  const names = blocks.map((block) => block.idstr)
+  return names
+    .filter((name, index) => names.indexOf(name) !== index)
+    .map((name) => `expected one block of each name, found another one called "${name}"`)
+}
+
+/**
+ * Whether blocks can be written to one image: each valid, no name twice, one page size for all.
+ *
+ * @internal
+ */
+export const checkSave = Effect.fnUntraced(function* (
+  blocks: ReadonlyArray<RamBlock.Shape>
+): Effect.fn.Return<void, MigrationRequestError | RamBlock.RamBlockError> {
+  yield* Effect.forEach(blocks, RamBlock.validate, { discard: true })
+  const [first, ...rest] = blocks
+  const sizes = rest
+    .filter((block) => block.pageSize !== first?.pageSize)
+    .map(
+      (block) =>
+        `expected pages of ${first?.pageSize} bytes in all blocks as in "${first?.idstr}", found ${block.pageSize} in "${block.idstr}"`
+    )
+  yield* refuse("save", [
+    ...(first === undefined ? ["expected at least one RAM block, found none"] : []),
+    ...repeated(blocks),
+    ...sizes
+  ])
+})
+
+const misfit = (block: RamBlock.Shape, source: ImageBlock | undefined): ReadonlyArray<string> => {
+  if (source === undefined) return [`expected a block that the image has, found "${block.idstr}"`]
+  const { idstr, pageSize, usedLength } = source
+  if (source.ignored) return [`expected a block with pages in the image, found "${idstr}", which was saved without them`]
+  return [
+    ...(block.usedLength === usedLength
+      ? []
+      : [`expected ${usedLength} bytes for block "${idstr}" as in the image, found ${block.usedLength}`]),
+    ...(block.pageSize === pageSize
+      ? []
+      : [`expected pages of ${pageSize} bytes for block "${idstr}" as in the image, found ${block.pageSize}`])
+  ]
+}
+
+/**
+ * Whether blocks can take the pages of an image: each one is in it, with the same shape.
+ *
+ * @internal
+ */
+export const checkRestore = (
+  blocks: ReadonlyArray<RamBlock.Shape>,
+  sources: ReadonlyMap<string, ImageBlock>
+): Effect.Effect<void, MigrationRequestError> =>
+  refuse("restore", [...repeated(blocks), ...blocks.flatMap((block) => misfit(block, sources.get(block.idstr)))])

@@ -1,0 +1,59 @@
+import * as Effect from "effect/Effect"
+import * as Job from "../../multifd/Job.ts"
+import * as Pipeline from "../../multifd/Pipeline.ts"
+import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
+import * as RestoreChannel from "../../multifd/RestoreChannel.ts"
+import * as RamScanner from "../../ram/RamScanner.ts"
+import type { MigrationError, RestoreOptions } from "../Migration.ts"
+import type { Progress } from "../Progress.ts"
+import { checkRestore } from "./request.ts"
+
+/**
+ * Fills blocks from an image.
+ *
+ * ```text
+ *   setup    every block against the image, before any is touched
+ *   ram      bitmaps → queue → channels, which read straight into the blocks and zero what is clear
+ *   sync     blocks that lie in files are made durable
+ * ```
+ *
+ * @internal
+ */
+export const restore = Effect.fnUntraced(function* <E>(
+  options: RestoreOptions<E>,
+  progress: Progress
+): Effect.fn.Return<void, MigrationError | E> {
+  const { blocks, directIo, image } = options
+  yield* progress.enter("setup")
+  const { batchSize, channels, coalescePages, queueDepth } = yield* PipelineOptions.make(options)
+  const sources = new Map(image.blocks.map((block) => [block.idstr, block]))
+  yield* checkRestore(blocks, sources)
+  const places = new Map(
+    blocks.map(({ idstr, writer }) => {
+      const { pagesOffset, reader } = sources.get(idstr)!
+      return [idstr, { pagesOffset, bitmap: reader.present, writer }] as const
+    })
+  )
+
+  yield* progress.enter(
+    "ram",
+    blocks.reduce((sum, block) => sum + block.usedLength, 0)
+  )
+  yield* Pipeline.run({
+    source: Job.round(RamScanner.scan([...places.keys()].map((idstr) => sources.get(idstr)!), { batchSize })),
+    channels,
+    queueDepth,
+    open: (id) =>
+      RestoreChannel.make({
+        id,
+        path: image.path,
+        directIo,
+        blocks: places,
+        coalescePages,
+        counters: progress.counters
+      })
+  })
+
+  yield* progress.enter("sync")
+  yield* Effect.forEach(blocks, (block) => block.writer.sync, { discard: true })
+})
