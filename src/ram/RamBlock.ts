@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { Buffer } from "node:buffer"
 import type { PageReader } from "./PageReader.ts"
 import type { PageWriter } from "./PageWriter.ts"
 
@@ -16,7 +17,7 @@ import type { PageWriter } from "./PageWriter.ts"
  * @since 0.1.0
  */
 export interface Shape {
-  /** QEMU's name of the block, such as `pc.ram` or `/rom@etc/acpi/tables`: 1 to 255 bytes of UTF-8. */
+  /** QEMU's name of the block, such as `pc.ram` or `/rom@etc/acpi/tables`: 1 to 255 bytes of UTF-8, no NUL. */
   readonly idstr: string
   /** Bytes in use, a multiple of `pageSize`, below 2^53. */
   readonly usedLength: number
@@ -138,9 +139,15 @@ export const validateAll = Effect.fnUntraced(function* <A extends Shape>(
 })
 
 const checkIdstr = (shape: Shape): RamBlockError | undefined => {
-  const length = Buffer.byteLength(shape.idstr)
-  if (length >= 1 && length <= maxIdstrLength) return undefined
-  return wrong(shape, "idstr", `1 to ${maxIdstrLength} bytes of UTF-8`, `${length} bytes`)
+  const { idstr } = shape
+  const length = Buffer.byteLength(idstr)
+  if (length < 1 || length > maxIdstrLength) {
+    return wrong(shape, "idstr", `1 to ${maxIdstrLength} bytes of UTF-8`, `${length} bytes`)
+  }
+  // Half a surrogate pair would come back as U+FFFD, and QEMU's names are C strings.
+  if (!idstr.isWellFormed()) return wrong(shape, "idstr", "well-formed Unicode", "half a surrogate pair")
+  if (idstr.includes("\0")) return wrong(shape, "idstr", "free of NUL characters", "one")
+  return undefined
 }
 
 const checkPageSize = (shape: Shape): RamBlockError | undefined => {

@@ -21,26 +21,28 @@ export interface Split {
 }
 
 /**
- * Bytes compared by one call: the zeros stay in the second-level cache, and the call costs nothing beside them. Larger
- * pieces were not faster, single pages cost a third of the speed.
+ * Bytes of neighbouring pages that are compared by one call: with all pages of a batch of the default size the call costs
+ * nothing beside them. A failed comparison is repeated page by page, so more would only cost more then.
  */
-const pieceLength = 64 * 1024
-
-const zeros = Buffer.alloc(pieceLength)
+const windowLength = 1024 * 1024
 
 /**
  * Whether the bytes `[start, end)` of `data` are all zeros.
  *
  * **Details**
  *
- * Bytes that are not zero are mostly found by a look at the first one; zeros are compared 64 KiB at a time. Memory may
- * change while it is looked at: the answer then holds for some moment of each byte.
+ * Bytes that are not zero are mostly found by a look at the first one; the rest runs at the speed of memory.
+ *
+ * **Gotchas**
+ *
+ * The answer holds for bytes that do not change meanwhile. A page that another thread is writing may come out as either,
+ * and is dirty anyway.
  *
  * @category guards
  * @since 0.1.0
  */
 export const isZero = (data: Uint8Array, start: number = 0, end: number = data.length): boolean =>
-  start >= end || (data[start] === 0 && compareZero(asBuffer(data), start, end))
+  start >= end || (data[start] === 0 && repeatsFirst(asBuffer(data), start, end))
 
 /**
  * Tells the zero pages among `pages` from the others, in one pass. `data` holds whole pages of `pageSize` bytes, of which
@@ -71,8 +73,8 @@ export const split = (data: Uint8Array, pageSize: number, pages: PageRuns): Spli
 }
 
 /**
- * Gathers neighbouring pages that begin with a zero byte, up to a piece, and compares them at once; only where that fails
- * the pages are compared one by one.
+ * Gathers neighbouring pages that begin with a zero byte, and compares them at once; only where that fails the pages are
+ * compared one by one.
  */
 const splitRun = (
   data: Buffer,
@@ -82,32 +84,32 @@ const splitRun = (
   normal: Array<number>,
   zero: Array<number>
 ): void => {
-  const atOnce = Math.max(1, pieceLength / pageSize)
+  const atOnce = windowLength / pageSize
   let page = from
   while (page < to) {
-    const candidates = Math.min(page + atOnce, to)
+    const limit = Math.min(page + atOnce, to)
     let end = page
-    while (end < candidates && data[end * pageSize] === 0) end++
+    while (end < limit && data[end * pageSize] === 0) end++
     if (end === page) {
       append(normal, page++, 1)
-    } else if (compareZero(data, page * pageSize, end * pageSize)) {
+    } else if (repeatsFirst(data, page * pageSize, end * pageSize)) {
       append(zero, page, end - page)
       page = end
     } else {
       for (; page < end; page++) {
-        append(compareZero(data, page * pageSize, (page + 1) * pageSize) ? zero : normal, page, 1)
+        append(repeatsFirst(data, page * pageSize, (page + 1) * pageSize) ? zero : normal, page, 1)
       }
     }
   }
 }
 
-const compareZero = (data: Buffer, start: number, end: number): boolean => {
-  for (let at = start; at < end; at += pieceLength) {
-    const length = Math.min(pieceLength, end - at)
-    if (data.compare(zeros, 0, length, at, at + length) !== 0) return false
-  }
-  return true
-}
+/**
+ * Whether the bytes `[start, end)` all equal the first one: then, and only then, they equal themselves moved by one byte.
+ * Comparing memory with itself reads it once; a buffer of zeros as the other side would have to stay in the first-level
+ * cache, and be compared in pieces of its length.
+ */
+const repeatsFirst = (data: Buffer, start: number, end: number): boolean =>
+  data.compare(data, start, end - 1, start + 1, end) === 0
 
 /** The same memory as a `Buffer`, whose `compare` takes offsets and so needs no view per call. */
 const asBuffer = (data: Uint8Array): Buffer =>

@@ -1,0 +1,138 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import type { RamBlock } from "../../src/ram/RamBlock.ts"
+import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** A `WebAssembly.Memory`, as far as a block can tell; growing it takes the bytes to a new buffer. */
+class Growable implements MemoryPages.GrowableMemory {
+  buffer: ArrayBuffer
+  constructor(length: number) {
+    this.buffer = new ArrayBuffer(length)
+  }
+  grow(length: number): void {
+    this.buffer = this.buffer.transfer(length)
+  }
+}
+
+const kinds: Record<string, (length: number) => MemoryPages.Memory> = {
+  Uint8Array: (length) => new Uint8Array(length),
+  "part of a Uint8Array": (length) => new Uint8Array(length + 300).subarray(100, length + 100),
+  Buffer: (length) => Buffer.alloc(length),
+  ArrayBuffer: (length) => new ArrayBuffer(length),
+  "resizable ArrayBuffer": (length) => new ArrayBuffer(length, { maxByteLength: length + 5000 }),
+  SharedArrayBuffer: (length) => new SharedArrayBuffer(length),
+  "growable SharedArrayBuffer": (length) => new SharedArrayBuffer(length, { maxByteLength: length + 5000 }),
+  "memory that can move": (length) => new Growable(length)
+}
+
+const bytesOf = ({ reader, usedLength }: RamBlock): Uint8Array => reader.view!(0, usedLength)
+
+describe("MemoryPages", () => {
+  for (const [name, allocate] of Object.entries(kinds)) {
+    it.effect.prop(`reads what was written: ${name}`, { block: RamArbitraries.block() }, ({ block }) =>
+      Effect.gen(function* () {
+        const content = RamArbitraries.contents(block)
+        const { pageSize } = block
+        const ram = yield* MemoryPages.make({ idstr: block.idstr, pageSize, memory: allocate(content.length) })
+        assert.strictEqual(ram.usedLength, content.length)
+        yield* ram.writer.write(0, content)
+        const last = content.length - pageSize
+        const page = new Uint8Array(pageSize)
+        yield* ram.reader.readInto(last, page)
+        assert.deepStrictEqual(page, content.slice(last))
+        yield* ram.writer.zero(0, pageSize)
+        assert.isTrue(
+          bytesOf(ram)
+            .subarray(0, pageSize)
+            .every((byte) => byte === 0)
+        )
+        assert.isTrue(Buffer.from(content.buffer, pageSize).equals(bytesOf(ram).subarray(pageSize)))
+      })
+    )
+  }
+
+  it.effect("copies nothing: views are the memory itself", () =>
+    Effect.gen(function* () {
+      const memory = new Uint8Array(20 * KIB).subarray(4 * KIB)
+      const { reader, writer } = yield* MemoryPages.make({ idstr: "a", memory })
+      writer.view!(8 * KIB, 4 * KIB)[0] = 5
+      assert.strictEqual(memory[8 * KIB], 5)
+      assert.strictEqual(reader.view!(8 * KIB, 1)[0], 5)
+      assert.strictEqual(reader.view!(0, 1).buffer, memory.buffer)
+    })
+  )
+
+  it.effect("memory that grows keeps its block", () =>
+    Effect.gen(function* () {
+      const memory = new Growable(8 * KIB)
+      const block = yield* MemoryPages.make({ idstr: "a", memory })
+      yield* block.writer.write(4 * KIB, new Uint8Array([1, 2, 3]))
+      const before = block.reader.view!(4 * KIB, 4 * KIB)
+      memory.grow(64 * KIB)
+      assert.strictEqual(before.length, 0)
+      assert.deepStrictEqual([...block.reader.view!(4 * KIB, 3)], [1, 2, 3])
+      assert.strictEqual(block.usedLength, 8 * KIB)
+      const resizable = new ArrayBuffer(8 * KIB, { maxByteLength: MIB })
+      const other = yield* MemoryPages.make({ idstr: "b", memory: resizable })
+      resizable.resize(MIB)
+      assert.strictEqual(other.reader.view!(0, other.usedLength).length, 8 * KIB)
+    })
+  )
+
+  it.effect("memory that is gone is a defect", () =>
+    Effect.gen(function* () {
+      const memory = new Uint8Array(8 * KIB)
+      const { reader } = yield* MemoryPages.make({ idstr: "a", memory })
+      memory.buffer.transfer()
+      const exit = yield* Effect.exit(reader.readInto(0, new Uint8Array(KIB)))
+      assert.isTrue(Exit.hasDies(exit))
+    })
+  )
+
+  it.effect("zeroing touches its range only, and yields in between", () =>
+    Effect.gen(function* () {
+      const memory = new Uint8Array(20 * MIB).fill(1)
+      const { writer } = yield* MemoryPages.make({ idstr: "a", memory })
+      let turns = 0
+      const count = (): NodeJS.Immediate => setImmediate(() => (turns++, (next = count())))
+      let next = count()
+      yield* writer.zero(4096, 20 * MIB - 8192)
+      clearImmediate(next)
+      assert.isAtLeast(turns, 4)
+      assert.isTrue(memory.subarray(0, 4096).every((byte) => byte === 1))
+      assert.isTrue(memory.subarray(20 * MIB - 4096).every((byte) => byte === 1))
+      assert.strictEqual(memory.indexOf(1, 4096), 20 * MIB - 4096)
+    })
+  )
+
+  it.effect("pages, freshness and durability are as promised", () =>
+    Effect.gen(function* () {
+      const memory = new Uint8Array(8 * KIB)
+      const plain = yield* MemoryPages.make({ idstr: "a", memory })
+      assert.strictEqual(plain.pageSize, 4096)
+      assert.isFalse(plain.writer.fresh)
+      assert.strictEqual(plain.reader.present, undefined)
+      yield* plain.writer.sync
+      const fresh = yield* MemoryPages.make({ idstr: "a", memory, fresh: true, pageSize: 1024 })
+      assert.isTrue(fresh.writer.fresh)
+      assert.strictEqual(fresh.pageSize, 1024)
+    })
+  )
+
+  it.effect("refuses memory that is no block", () =>
+    Effect.gen(function* () {
+      const odd = yield* Effect.flip(MemoryPages.make({ idstr: "a", memory: new ArrayBuffer(5000) }))
+      assert.strictEqual(odd.property, "usedLength")
+      assert.strictEqual(odd.found, "5000 bytes")
+      const none = yield* Effect.flip(MemoryPages.make({ idstr: "a", memory: new Growable(0) }))
+      assert.strictEqual(none.property, "usedLength")
+      const unnamed = yield* Effect.flip(MemoryPages.make({ idstr: "", memory: new ArrayBuffer(4096) }))
+      assert.strictEqual(unnamed.property, "idstr")
+    })
+  )
+})
