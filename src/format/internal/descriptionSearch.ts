@@ -3,8 +3,8 @@ import { SectionType } from "./constants.ts"
 import { view } from "./cursor.ts"
 
 /**
- * A place that looks like the end of a stream with a description behind it: `00 06 LLLLLLLL 7b`, and no zero byte among
- * the L bytes from the brace on, as far as they are there.
+ * A place that looks like the end of a stream with a description behind it: `00 06 LLLLLLLL 7b`, then what can follow
+ * JSON's opening brace, and no zero byte among the L bytes from the brace on, as far as they are there.
  *
  * @internal
  */
@@ -22,6 +22,8 @@ export interface Candidate {
 /** End of stream, description, u32 length. */
 const HEAD_BYTES = 6
 const OPENING_BRACE = 0x7b
+/** What can follow the brace: a quotation mark, the closing brace, white space. */
+const seconds = new Set([0x22, 0x7d, 0x20, 0x09, 0x0a, 0x0d])
 const needle = Buffer.from([SectionType.endOfStream, SectionType.description])
 
 /**
@@ -96,11 +98,15 @@ function* readText(window: Window, eof: number, jsonLength: number, keep: number
   const last = eof + HEAD_BYTES + jsonLength
   let end = eof + HEAD_BYTES
   while (end < last) {
-    const part = (yield* window.from(end, 1)).subarray(0, last - end)
+    const part = (yield* window.from(end, 2)).subarray(0, last - end)
     if (part.length === 0) break
-    if (part.includes(0)) return undefined
-    if (jsonLength <= keep) parts.push(part)
+    if (part.includes(0) || (parts.length === 0 && !opensObject(part))) return undefined
+    parts.push(jsonLength <= keep ? part : nothing)
     end += part.length
   }
-  return { eof, jsonLength, text: Buffer.concat(parts), end }
+  return parts.length === 0 ? undefined : { eof, jsonLength, text: Buffer.concat(parts), end }
 }
+
+const nothing = new Uint8Array(0)
+
+const opensObject = (text: Uint8Array): boolean => text.length < 2 || seconds.has(text[1]!)

@@ -1,0 +1,189 @@
+/**
+ * What the description says about the inside of one device: fields, structs and subsections, as they lie in the data of
+ * the device's section, one behind the other.
+ *
+ * ```text
+ *   FULL header │ field │ field │ … │ subsection │ subsection │ … │ footer
+ *                 │                    05  str8 name  u32 version │ field │ … │ subsection │ …
+ *                 size bytes, or size × array_len
+ * ```
+ *
+ * The keys are those of QEMU's JSON. Keys that are not listed here are kept as they are.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * One field: a number, a buffer, a struct, or an array of them.
+ *
+ * **Details**
+ *
+ * `size` counts the bytes of one element, everything inside it included. Where a struct has another struct's fields in
+ * its own place (type `tmp`, lists), `fields` and `subsections` stand in the field itself; of a list, only those of its
+ * last element.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Field {
+  readonly name: string
+  /** QEMU's name of the encoding, such as `uint32`, `bool`, `timer`, `buffer`, `struct`. */
+  readonly type: string
+  /** Bytes of one element. */
+  readonly size: number
+  /** Number of elements, which all look like this one. Default 1. */
+  readonly array_len?: number
+  /** Place in an array whose elements are listed one by one. The last of them has none. */
+  readonly index?: number
+  /** The inside of one element, of type `struct`. */
+  readonly struct?: Struct
+  readonly vmsd_name?: string
+  readonly version?: number
+  readonly fields?: ReadonlyArray<Field>
+  readonly subsections?: ReadonlyArray<Subsection>
+  readonly [key: string]: unknown
+}
+
+/**
+ * Fields, and subsections behind them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Struct {
+  readonly vmsd_name?: string
+  readonly version?: number
+  readonly fields: ReadonlyArray<Field>
+  readonly subsections?: ReadonlyArray<Subsection>
+  readonly [key: string]: unknown
+}
+
+/**
+ * A struct that is only there when the device needs it, and says so with its name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Subsection extends Struct {
+  readonly vmsd_name: string
+}
+
+/**
+ * The data of one device section.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Device extends Struct {
+  /** The section's name, such as `timer` or `0000:00:02.0/virtio-net`. */
+  readonly name: string
+  /** Tells sections of the same name apart. */
+  readonly instance_id: number
+}
+
+const Rest = [Schema.Record(Schema.String, Schema.Unknown)] as const
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const Fields = Schema.Array(Schema.suspend((): Schema.Codec<Field> => Field))
+const Subsections = Schema.Array(Schema.suspend((): Schema.Codec<Subsection> => Subsection))
+
+const structKeys = {
+  vmsd_name: Schema.optionalKey(Schema.String),
+  version: Schema.optionalKey(Schema.Int),
+  fields: Fields,
+  subsections: Schema.optionalKey(Subsections)
+}
+
+/**
+ * Schema of {@link Field}.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Field: Schema.Codec<Field> = Schema.StructWithRest(
+  Schema.Struct({
+    ...structKeys,
+    name: Schema.String,
+    type: Schema.String,
+    size: Count,
+    array_len: Schema.optionalKey(Count),
+    index: Schema.optionalKey(Count),
+    struct: Schema.optionalKey(Schema.suspend((): Schema.Codec<Struct> => Struct)),
+    fields: Schema.optionalKey(Fields)
+  }),
+  Rest
+)
+
+/**
+ * Schema of {@link Struct}.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Struct: Schema.Codec<Struct> = Schema.StructWithRest(Schema.Struct(structKeys), Rest)
+
+/**
+ * Schema of {@link Subsection}.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Subsection: Schema.Codec<Subsection> = Schema.StructWithRest(
+  Schema.Struct({ ...structKeys, vmsd_name: Schema.String }),
+  Rest
+)
+
+/**
+ * Schema of {@link Device}.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Device: Schema.Codec<Device> = Schema.StructWithRest(
+  Schema.Struct({ ...structKeys, name: Schema.String, instance_id: Schema.Int }),
+  Rest
+)
+
+/**
+ * The bytes in front of a subsection's fields: 05, a length byte, the name, a u32 version.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const subsectionHeaderSize = (subsection: Subsection): number => 6 + Buffer.byteLength(subsection.vmsd_name)
+
+/**
+ * The bytes of all elements of a field.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const fieldSize = (field: Field): number => field.size * (field.array_len ?? 1)
+
+/**
+ * The bytes of a struct, or of the data of a whole device section: between the FULL header and the footer.
+ *
+ * **Details**
+ *
+ * Never fails; what adds up to more than 2^53 is not exact, and more than any input has.
+ *
+ * **Example** (A device with an optional part)
+ *
+ * ```ts
+ * import { DeviceFields } from "effect-multifd"
+ *
+ * DeviceFields.sizeOf({
+ *   fields: [{ name: "lvt", type: "uint32", size: 4, array_len: 6 }],
+ *   subsections: [{ vmsd_name: "apic/sipi", version: 1, fields: [{ name: "sipi", type: "uint8", size: 1 }] }]
+ * }) // => 24 + 15 + 1
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const sizeOf = (struct: Struct): number => {
+  let sum = 0
+  for (const field of struct.fields) sum += fieldSize(field)
+  for (const subsection of struct.subsections ?? []) sum += subsectionHeaderSize(subsection) + sizeOf(subsection)
+  return sum
+}
