@@ -77,6 +77,7 @@ const table = {
   "early-section-unsized": unsupported("the size of a device section in front of RAM's END is unknown"),
   "ram-version-unsupported": unsupported("unknown version of the RAM section"),
   "header-version-unsupported": unsupported("unknown version of a mapped-ram header"),
+  "bitmap-limit-exceeded": unsupported("more RAM than any machine has"),
   "block-limit-exceeded": unsupported("more RAM blocks than any machine has"),
   "libvirt-version-unsupported": unsupported("unknown version of libvirt's save format"),
   "libvirt-format-unsupported": unsupported("a libvirt save that is not in sparse format"),

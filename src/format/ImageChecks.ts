@@ -13,18 +13,8 @@
 import type { PageBitmap } from "../ram/PageBitmap.ts"
 import * as Finding from "./Finding.ts"
 import type { MappedBlock, ParsedImage } from "./ImageStream.ts"
-import { isPageSize } from "./internal/pageSize.ts"
+import { behindBlock, bitmapPart, blockParts, type Part } from "./internal/parts.ts"
 import * as MappedRam from "./MappedRam.ts"
-
-/** A range of the file that belongs to one purpose. */
-interface Part {
-  readonly position: number
-  readonly end: number
-  /** Absolute position of the field that says where the part lies. */
-  readonly field: number
-  readonly block: string | undefined
-  readonly what: string
-}
 
 /**
  * Checks that the parts of an image share no byte, and that all bitmaps lie inside the file.
@@ -61,53 +51,24 @@ const streamParts = (image: ParsedImage, streamEnd: number | undefined): Readonl
   }
   const last = blocks.at(-1)
   if (last !== undefined && streamEnd !== undefined) {
-    const position = behind(last)
+    const position = behindBlock(last)
     parts.push({ position, end: streamEnd, field: position, block: undefined, what })
   }
   return parts
 }
 
-/** Where the stream goes on after a block. */
-const behind = ({ header, headerPosition, ignored, usedLength }: MappedBlock): number =>
-  ignored ? headerPosition + MappedRam.HEADER_BYTES : header.pagesOffset + usedLength
-
-const bitmapEnd = ({ header, usedLength, idstr }: MappedBlock): number =>
-  header.bitmapOffset + MappedRam.bitmapLength({ idstr, usedLength, pageSize: header.pageSize })
-
-/** Whether a block has a bitmap whose size is known. */
-const hasBitmap = ({ header, ignored }: MappedBlock): boolean => !ignored && isPageSize(header.pageSize)
-
-const blockParts = (block: MappedBlock): ReadonlyArray<Part> => {
-  const { header, headerPosition, idstr, ignored } = block
-  if (ignored) return []
-  const pages: Part = {
-    position: header.pagesOffset,
-    end: behind(block),
-    field: headerPosition + MappedRam.PAGES_OFFSET_AT,
-    block: idstr,
-    what: "a page region"
-  }
-  if (!hasBitmap(block)) return [pages]
-  const bitmap: Part = {
-    position: header.bitmapOffset,
-    end: bitmapEnd(block),
-    field: headerPosition + MappedRam.BITMAP_OFFSET_AT,
-    block: idstr,
-    what: "a file bitmap"
-  }
-  return [bitmap, pages]
-}
-
 const pastTheEnd = (blocks: ReadonlyArray<MappedBlock>, fileSize: number): ReadonlyArray<Finding.Finding> =>
   blocks
-    .filter((block) => hasBitmap(block) && bitmapEnd(block) > fileSize)
-    .map((block) =>
+    .map(bitmapPart)
+    .filter((part) => part !== undefined)
+    .filter(({ end }) => end > fileSize)
+    .map(({ block, end, field }) =>
       Finding.make({
         code: "bitmap-past-end",
-        offset: block.headerPosition + MappedRam.BITMAP_OFFSET_AT,
-        block: block.idstr,
+        offset: field,
+        block,
         expected: `a bitmap inside the ${fileSize} bytes of the file`,
-        found: `one that ends at byte ${bitmapEnd(block)}`
+        found: `one that ends at byte ${end}`
       })
     )
 

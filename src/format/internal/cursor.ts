@@ -79,8 +79,13 @@ export class Cursor {
   /** Passes over `length` bytes, which must be there. */
   *skip(length: number, what: string): Steps<void> {
     if (length === 0) return
-    this.position += length - 1
-    yield* this.take(1, what)
+    const offset = this.position
+    const last = offset + length - 1
+    const isThere = last < MAX_POSITION && (yield { position: last, length: 1 }).length === 1
+    if (!isThere) {
+      yield* stop({ code: "stream-cut", offset, expected: `${what}, ${length} bytes`, found: "the end of the file" })
+    }
+    this.position = last + 1
   }
 
   *u8(what: string): Steps<number> {

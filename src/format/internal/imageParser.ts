@@ -5,6 +5,7 @@ import { Command, RAM_VERSION, RamFlag, SectionType } from "./constants.ts"
 import { type Cursor, type Steps, stop } from "./cursor.ts"
 import type { Draft } from "./draft.ts"
 import { describeRecord, readCommand, readFileHeader, readFooter, readOpening, readRamRecord } from "./framing.ts"
+import { MAX_STATE_BYTES, stateLimit } from "./parts.ts"
 import { SectionSizes } from "./sectionSizes.ts"
 
 /**
@@ -12,13 +13,16 @@ import { SectionSizes } from "./sectionSizes.ts"
  *
  * @internal
  */
-export function* readImage(draft: Draft, cursor: Cursor): Steps<void> {
+export function* readImage(draft: Draft, cursor: Cursor, fileSize: number): Steps<void> {
   const sizes = new SectionSizes()
   yield* readFileHeader(cursor)
   yield* readConfiguration(draft, cursor)
-  yield* readPrelude(draft, cursor, sizes)
+  yield* readPrelude(draft, cursor, sizes, fileSize)
   const ramSectionId = yield* readRamStart(draft, cursor)
-  yield* readUntilRamEnd(draft, cursor, ramSectionId, sizes)
+  const search = (from: number) => ({ from, to: stateLimit(from, draft.blocks, fileSize) })
+  yield* readUntilRamEnd(draft, cursor, ramSectionId, (cursor) =>
+    sizes.skipSection(cursor, search(cursor.position), draft.footers)
+  )
   draft.stateStart = cursor.position
 }
 
@@ -38,13 +42,16 @@ function* readConfiguration(draft: Draft, cursor: Cursor): Steps<void> {
 }
 
 /** Passes over what stands in front of the first START. */
-function* readPrelude(draft: Draft, cursor: Cursor, sizes: SectionSizes): Steps<void> {
+function* readPrelude(draft: Draft, cursor: Cursor, sizes: SectionSizes, fileSize: number): Steps<void> {
   const position = cursor.position
+  // RAM lies between here and the description, which is looked for at the end of the file instead.
+  const range = { from: Math.max(position, fileSize - MAX_STATE_BYTES), to: fileSize }
+  const skipDevice = (cursor: Cursor) => sizes.skipSection(cursor, range, undefined)
   for (;;) {
     draft.prelude = rangeFrom(position, cursor)
     const [type] = yield* cursor.peek(1)
     if (type === SectionType.command) yield* readCommand(cursor)
-    else if (type === SectionType.full) yield* sizes.skipSection(cursor)
+    else if (type === SectionType.full) yield* skipDevice(cursor)
     else if (type === SectionType.start) return
     else yield* stopAtSection(cursor, type, "RAM's START section")
   }
@@ -109,7 +116,12 @@ function* readEndOfRecords(cursor: Cursor): Steps<void> {
   })
 }
 
-function* readUntilRamEnd(draft: Draft, cursor: Cursor, ramSectionId: number, sizes: SectionSizes): Steps<void> {
+function* readUntilRamEnd(
+  draft: Draft,
+  cursor: Cursor,
+  ramSectionId: number,
+  skipDevice: (cursor: Cursor) => Steps<void>
+): Steps<void> {
   for (;;) {
     const offset = cursor.position
     const [type] = yield* cursor.peek(1)
@@ -124,7 +136,7 @@ function* readUntilRamEnd(draft: Draft, cursor: Cursor, ramSectionId: number, si
         else draft.early.push(rangeFrom(offset, cursor))
         break
       case SectionType.full:
-        yield* sizes.skipSection(cursor)
+        yield* skipDevice(cursor)
         draft.early.push(rangeFrom(offset, cursor))
         break
       case SectionType.start:
