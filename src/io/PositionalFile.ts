@@ -10,6 +10,7 @@ import { type Calls, FileCalls, type Stat } from "./FileCalls.ts"
 import type * as FileError from "./FileError.ts"
 import { Descriptor } from "./internal/descriptor.ts"
 import { type FileKind, seekableKind } from "./internal/fileKind.ts"
+import { badPosition, isPosition } from "./internal/position.ts"
 import { systemCall } from "./internal/systemCall.ts"
 import { transfer } from "./internal/transfer.ts"
 
@@ -143,10 +144,12 @@ const make = (descriptor: Descriptor): PositionalFile => {
     writeExtents,
     sync: descriptor.sync,
     truncate: (length) =>
-      descriptor.call({ operation: "truncate", length }, (fd, done) => {
-        descriptor.unsynced = true
-        calls.ftruncate(fd, length, (error) => done(error))
-      }),
+      isPosition(length)
+        ? descriptor.call({ operation: "truncate", length }, (fd, done) => {
+            descriptor.unsynced = true
+            calls.ftruncate(fd, length, (error) => done(error))
+          })
+        : Effect.fail(badPosition({ operation: "truncate", path, length })),
     stat: descriptor.call<Stat>({ operation: "stat" }, (fd, done) => calls.fstat(fd, done)),
     chmod: (mode) =>
       descriptor.call({ operation: "set the mode" }, (fd, done) => calls.fchmod(fd, mode, (error) => done(error))),

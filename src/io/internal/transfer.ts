@@ -3,6 +3,7 @@ import type { ErrnoError } from "../FileCalls.ts"
 import * as FileError from "../FileError.ts"
 import type { Extent } from "../PositionalFile.ts"
 import type { Descriptor } from "./descriptor.ts"
+import { badPosition, isPosition } from "./position.ts"
 
 /**
  * The most bytes of one system call: below Node's limit of 2^31 - 1 and Linux's of 2^31 - 4096, and page aligned, so that
@@ -56,8 +57,8 @@ class Transfer {
     const { bytes, position } = extent
     const length = Math.min(bytes.length - done, MAX_CALL_BYTES)
     if (length === 0 || this.#failure !== undefined) return this.#settle()
-    if (!Number.isSafeInteger(position + bytes.length) || position < 0) {
-      return this.#fail(this.#error(extent, "EINVAL", new Error("the position is not an integer from 0 to 2^53")))
+    if (!isPosition(position) || !isPosition(position + bytes.length)) {
+      return this.#fail(badPosition(this.#call(extent)))
     }
     const { calls, fd } = this.#descriptor
     calls[this.#direction](fd, bytes, done, length, position + done, (error, count) =>

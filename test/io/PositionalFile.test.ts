@@ -1,0 +1,355 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import * as Fs from "node:fs"
+import * as AlignedMemory from "../../src/io/AlignedMemory.ts"
+import { type Calls, FileCalls } from "../../src/io/FileCalls.ts"
+import * as PositionalFile from "../../src/io/PositionalFile.ts"
+import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
+import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
+import { memory, onEveryPlace, type Place, real, withFaults } from "./support/places.ts"
+
+const bytes = (length: number, seed = 1) => Uint8Array.from({ length }, (_, i) => (i * 31 + seed) % 251)
+const { Fail, Short } = FaultyFiles.Fault
+
+const names = (files: FaultyFiles.FaultyFiles) => files.log().map(({ name }) => name)
+
+/** Every read or write is short by one of the counts, in turn. */
+const shortBy =
+  (counts: ReadonlyArray<number>): FaultyFiles.Plan =>
+  ({ index }) => {
+    const count = counts[index % Math.max(1, counts.length)]
+    return count === undefined ? undefined : Short({ bytes: count })
+  }
+
+const interruptedReads: FaultyFiles.Plan = ({ index, name }) =>
+  name === "read" && index < 5 ? Fail({ code: "EINTR" }) : undefined
+
+/** The first sync fails, and every close. */
+const badDisk: FaultyFiles.Plan = ({ index, name }) =>
+  (name === "fdatasync" && index === 3) || name === "close" ? Fail({ code: "EIO" }) : undefined
+
+/** The calls that a file makes which is written, perhaps synced, and then left. */
+const callsOf = (sync: boolean, last: Effect.Effect<void, string>) => {
+  const files = FaultyFiles.make(FaultyFiles.none, MemoryDisk.make().calls)
+  return Effect.gen(function* () {
+    const file = yield* PositionalFile.open("/x", { access: "write", create: "if-missing" })
+    yield* file.write(0, bytes(10))
+    if (sync) yield* file.sync
+    yield* last
+  }).pipe(Effect.scoped, Effect.provide(files.layer), Effect.exit, Effect.as(files), Effect.map(names))
+}
+
+const directTest = (place: Place) =>
+  Effect.gen(function* () {
+    const file = yield* PositionalFile.open(place.path("x"), {
+      access: "read-write",
+      create: "if-missing",
+      directIo: true
+    })
+    const page = AlignedMemory.make(8192)
+    page.set(bytes(8192))
+    yield* file.write(4096, page)
+    yield* file.truncate(4096 + 5000)
+    const back = AlignedMemory.make(8192)
+    assert.strictEqual(yield* file.read(4096, back), 5000)
+    assert.deepStrictEqual(back.subarray(0, 5000), page.subarray(0, 5000))
+    const error = yield* Effect.flip(file.readExtents([{ position: 4096, bytes: back }]))
+    assert.include(error, { _tag: "UnexpectedEndOfFileError", found: 5000 })
+    const offByOne = yield* Effect.flip(file.write(4097, page))
+    assert.include(offByOne, { _tag: "FileIoError", code: "EINVAL" })
+  }).pipe(Effect.scoped)
+
+describe("PositionalFile", () => {
+  onEveryPlace("writes extents where they belong and reads them back", (place) =>
+    Effect.gen(function* () {
+      const file = yield* PositionalFile.open(place.path("x"), { access: "read-write", create: "if-missing" })
+      const extents = [5, 100_000, 40_000].map((position) => ({ position, bytes: bytes(10_000, position) }))
+      yield* file.writeExtents(extents)
+      const back = extents.map(({ position }) => ({ position, bytes: new Uint8Array(10_000) }))
+      yield* file.readExtents(back)
+      assert.deepStrictEqual(back, extents)
+      assert.strictEqual(place.read("x")!.length, 110_000)
+      assert.strictEqual((yield* file.stat).size, 110_000)
+      yield* file.sync
+    })
+  )
+
+  onEveryPlace("reads up to the end of the file, and extents in full or not at all", (place) =>
+    Effect.gen(function* () {
+      place.write("x", bytes(1000))
+      const file = yield* PositionalFile.open(place.path("x"), { access: "read" })
+      const target = new Uint8Array(600)
+      assert.strictEqual(yield* file.read(0, target), 600)
+      assert.deepStrictEqual(target, bytes(1000).subarray(0, 600))
+      assert.strictEqual(yield* file.read(700, target), 300)
+      assert.strictEqual(yield* file.read(1000, target), 0)
+      assert.strictEqual(yield* file.read(99_999, target), 0)
+      assert.strictEqual(yield* file.read(0, new Uint8Array(0)), 0)
+      const error = yield* Effect.flip(file.readExtents([{ position: 700, bytes: target }]))
+      assert.strictEqual(error._tag, "UnexpectedEndOfFileError")
+      assert.include(error, { position: 700, length: 600, found: 300, path: place.path("x") })
+    })
+  )
+
+  onEveryPlace("creates as asked, readable for the user only", (place) =>
+    Effect.gen(function* () {
+      const open = (create: PositionalFile.OpenOptions["create"]) =>
+        PositionalFile.open(place.path("x"), { access: "write", create })
+      assert.strictEqual((yield* Effect.flip(open("never")))._tag, "FileNotFoundError")
+      yield* open("exclusive")
+      assert.strictEqual(place.stat("x")!.mode & 0o7777, 0o600)
+      const error = yield* Effect.flip(open("exclusive"))
+      assert.include(error, { _tag: "FileIoError", code: "EEXIST", operation: "open" })
+      const file = yield* open("if-missing")
+      yield* file.write(0, bytes(10))
+      yield* file.truncate(4)
+      assert.deepStrictEqual(place.read("x"), bytes(4))
+      assert.strictEqual(Exit.isFailure(yield* Effect.exit(file.read(0, new Uint8Array(1)))), true)
+    })
+  )
+
+  onEveryPlace("refuses what has no positions, without opening it", (place) =>
+    Effect.gen(function* () {
+      place.fifo("fifo")
+      place.directory("directory")
+      for (const name of ["fifo", "directory"]) {
+        const error = yield* Effect.flip(PositionalFile.open(place.path(name), { access: "read" }))
+        assert.include(error, { _tag: "NotSeekableError", kind: name })
+        assert.include(error.message, `found a ${name}`)
+      }
+    })
+  )
+
+  onEveryPlace("closes once; a closed file is not used again", (place) =>
+    Effect.gen(function* () {
+      const file = yield* PositionalFile.open(place.path("x"), { access: "read-write", create: "if-missing" })
+      yield* file.close
+      yield* file.close
+      const other = yield* PositionalFile.open(place.path("y"), { access: "read-write", create: "if-missing" })
+      for (const use of [file.write(0, bytes(1)), file.read(0, bytes(1)), file.truncate(0), file.stat, file.sync]) {
+        assert.include(yield* Effect.flip(use), { _tag: "FileIoError", code: "EBADF" })
+      }
+      assert.strictEqual((yield* other.stat).size, 0)
+    })
+  )
+
+  const Extents = Schema.Array(
+    Schema.Struct({
+      position: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 20 })),
+      length: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 20_000 }))
+    })
+  ).check(Schema.isMaxLength(12))
+  const Counts = Arbitrary.schema(Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 9000 }))))
+
+  it.effect.prop(
+    "short counts are continued",
+    { shapes: Extents, counts: Counts, seed: Schema.Int },
+    ({ counts, seed, shapes }) =>
+      Effect.gen(function* () {
+        const place = yield* memory({ seed })
+        const extents = shapes.map(({ length, position }, i) => ({ position: (position + 21 * i) * 20_000, length }))
+        const use = Effect.gen(function* () {
+          const file = yield* PositionalFile.open(place.path("x"), { access: "read-write", create: "if-missing" })
+          const data = extents.map(({ length, position }) => ({ position, bytes: bytes(length, position) }))
+          yield* file.writeExtents(data)
+          const back = extents.map(({ length, position }) => ({ position, bytes: new Uint8Array(length) }))
+          yield* file.readExtents(back)
+          assert.deepStrictEqual(back, data)
+        })
+        yield* withFaults(place, shortBy(counts), Effect.scoped(use))
+      })
+  )
+
+  it.effect("a write that moves nothing is an error, not an endless loop", () =>
+    Effect.gen(function* () {
+      const place = yield* memory()
+      const plan = FaultyFiles.when(({ name }) => name === "write", Short({ bytes: 0 }))
+      const use = PositionalFile.open(place.path("x"), { access: "write", create: "if-missing" }).pipe(
+        Effect.flatMap((file) => file.write(7, bytes(100))),
+        Effect.scoped
+      )
+      const error = yield* Effect.flip(withFaults(place, plan, use))
+      assert.include(error, { _tag: "FileIoError", code: "EIO", operation: "write", position: 7, length: 100 })
+    })
+  )
+
+  it.effect("an interrupted system call is made again", () =>
+    Effect.gen(function* () {
+      const place = yield* memory()
+      place.write("x", bytes(50))
+      const use = Effect.gen(function* () {
+        const file = yield* PositionalFile.open(place.path("x"), { access: "read" })
+        const target = new Uint8Array(50)
+        yield* file.readExtents([{ position: 0, bytes: target }])
+        return target
+      })
+      assert.deepStrictEqual(yield* withFaults(place, interruptedReads, Effect.scoped(use)), bytes(50))
+    })
+  )
+
+  it.effect("the first failure of a batch is its failure, after all of its calls have returned", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make({ seed: 3 })
+      let underWay = 0
+      const watched: Calls = {
+        ...disk.calls,
+        write: (fd, data, offset, length, position, done) => {
+          underWay++
+          disk.calls.write(fd, data, offset, length, position, (error, count) => {
+            underWay--
+            done(error, count)
+          })
+        }
+      }
+      const plan = FaultyFiles.when(
+        ({ name, position }) => name === "write" && position === 3000,
+        Fail({ code: "ENOSPC" })
+      )
+      const files = FaultyFiles.make(plan, watched)
+      const error = yield* Effect.gen(function* () {
+        const file = yield* PositionalFile.open("/x", { access: "write", create: "if-missing" })
+        const extents = Array.from({ length: 20 }, (_, i) => ({ position: i * 1000, bytes: bytes(1000) }))
+        return yield* Effect.flip(file.writeExtents(extents)).pipe(
+          Effect.tap(() => Effect.sync(() => assert.strictEqual(underWay, 0)))
+        )
+      }).pipe(Effect.scoped, Effect.provide(files.layer))
+      assert.include(error, { _tag: "NoSpaceError", code: "ENOSPC", position: 3000, length: 1000 })
+    })
+  )
+
+  it.effect("interruption waits for the calls under way, and then closes", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const submitted = yield* Deferred.make<void>()
+      const order: Array<string> = []
+      let finish: (() => void) | undefined
+      const calls: Calls = {
+        ...disk.calls,
+        write: (fd, data, offset, length, position, done) => {
+          finish = () =>
+            disk.calls.write(fd, data, offset, length, position, (error, count) => {
+              order.push("written")
+              done(error, count)
+            })
+          Deferred.doneUnsafe(submitted, Exit.void)
+        },
+        close: (fd, done) => {
+          order.push("close")
+          disk.calls.close(fd, done)
+        }
+      }
+      const fiber = yield* PositionalFile.open("/x", { access: "write", create: "if-missing" }).pipe(
+        Effect.flatMap((file) => file.write(0, bytes(10))),
+        Effect.scoped,
+        Effect.provideService(FileCalls, calls),
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* Deferred.await(submitted)
+      const interruption = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+      assert.deepStrictEqual(order, [])
+      finish?.()
+      yield* Fiber.join(interruption)
+      assert.deepStrictEqual(order, ["written", "close"])
+      assert.deepStrictEqual(disk.openFiles(), [])
+    })
+  )
+
+  it.effect("close waits for the calls of other fibers", () =>
+    Effect.gen(function* () {
+      const place = yield* memory({ seed: 5 })
+      const use = Effect.gen(function* () {
+        const file = yield* PositionalFile.open(place.path("x"), { access: "write", create: "if-missing" })
+        const writing = yield* Effect.forkChild(file.write(0, bytes(100_000)), { startImmediately: true })
+        yield* file.close
+        yield* Fiber.join(writing)
+      })
+      yield* withFaults(place, FaultyFiles.none, Effect.scoped(use))
+      assert.deepStrictEqual(place.read("x"), bytes(100_000))
+    })
+  )
+
+  it.effect("leaving the scope syncs what was written since the last sync, and closes", () =>
+    Effect.gen(function* () {
+      const written = ["stat", "open", "write"]
+      assert.deepStrictEqual(yield* callsOf(false, Effect.void), [...written, "fdatasync", "close"])
+      assert.deepStrictEqual(yield* callsOf(false, Effect.fail("no")), [...written, "fdatasync", "close"])
+      assert.deepStrictEqual(yield* callsOf(false, Effect.interrupt), [...written, "fdatasync", "close"])
+      assert.deepStrictEqual(yield* callsOf(true, Effect.void), [...written, "fdatasync", "close"])
+    })
+  )
+
+  it.effect("after a failed sync no other succeeds, and a failing release spoils nothing", () =>
+    Effect.gen(function* () {
+      const files = FaultyFiles.make(badDisk, MemoryDisk.make().calls)
+      const result = yield* Effect.gen(function* () {
+        const file = yield* PositionalFile.open("/x", { access: "write", create: "if-missing" })
+        yield* file.write(0, bytes(10))
+        const first = yield* Effect.flip(file.sync)
+        const second = yield* Effect.flip(file.sync)
+        assert.include(first, { _tag: "FileIoError", code: "EIO", operation: "sync" })
+        assert.strictEqual(first, second)
+        return "done"
+      }).pipe(Effect.scoped, Effect.provide(files.layer))
+      assert.strictEqual(result, "done")
+      assert.deepStrictEqual(files.openFiles(), [])
+    })
+  )
+
+  it.effect("a failed close is reported where it is asked for", () =>
+    Effect.gen(function* () {
+      const place = yield* memory()
+      const plan = FaultyFiles.when(({ name }) => name === "close", Fail({ code: "EDQUOT" }))
+      const use = PositionalFile.open(place.path("x"), { access: "write", create: "if-missing" }).pipe(
+        Effect.flatMap((file) => file.close),
+        Effect.scoped
+      )
+      assert.include(yield* Effect.flip(withFaults(place, plan, use)), { _tag: "NoSpaceError", operation: "close" })
+    })
+  )
+
+  it.effect("there is nothing to sync on a character device", () =>
+    PositionalFile.open("/dev/null", { access: "write" }).pipe(
+      Effect.flatMap((file) => Effect.andThen(file.write(0, bytes(10)), file.sync)),
+      Effect.scoped
+    )
+  )
+
+  onEveryPlace("bad arguments are typed failures", (place) =>
+    Effect.gen(function* () {
+      const zero = yield* Effect.flip(PositionalFile.open("a\0b", { access: "read" }))
+      if (place.kind === "real") assert.include(zero, { _tag: "FileIoError", code: "ERR_INVALID_ARG_VALUE" })
+      const file = yield* PositionalFile.open(place.path("x"), { access: "read-write", create: "if-missing" })
+      for (const position of [-1, 0.5, Number.NaN, 2 ** 53]) {
+        assert.include(yield* Effect.flip(file.write(position, bytes(8))), { _tag: "FileIoError", code: "EINVAL" })
+        assert.include(yield* Effect.flip(file.read(position, bytes(8))), { _tag: "FileIoError", code: "EINVAL" })
+      }
+      assert.strictEqual((yield* Effect.flip(file.truncate(-1)))._tag, "FileIoError")
+    })
+  )
+
+  it.effect("direct I/O from aligned memory, and its end of file (memory)", () =>
+    Effect.gen(function* () {
+      const place = yield* memory()
+      yield* withFaults(place, FaultyFiles.none, directTest(place))
+    })
+  )
+
+  it.effect("direct I/O from aligned memory, and its end of file (real disk)", (context) =>
+    Effect.gen(function* () {
+      const place = yield* real()
+      try {
+        Fs.closeSync(
+          Fs.openSync(place.path("probe"), Fs.constants.O_CREAT | Fs.constants.O_RDWR | Fs.constants.O_DIRECT)
+        )
+      } catch {
+        context.skip("this file system has no O_DIRECT")
+      }
+      yield* withFaults(place, FaultyFiles.none, directTest(place))
+    })
+  )
+})
