@@ -1,0 +1,46 @@
+/**
+ * What all measurements share: folders, the compiled program, and a machine that is brought into the same state.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as ChildProcess from "node:child_process"
+import * as Path from "node:path"
+import * as Workspace from "../interop/support/Workspace.ts"
+import type { Place } from "./cell.ts"
+import * as CLimit from "./cLimit.ts"
+import type { Settings } from "./settings.ts"
+import { BenchError } from "./worker.ts"
+
+export interface Machine {
+  readonly settings: Settings
+  /** The compiled `limit.c`. */
+  readonly limit: string
+  /** The path of a file in a place. */
+  readonly file: (place: Place, name: string) => string
+  /** Nothing is left to be written, and the memory that comes next is not the host's. */
+  readonly settle: Effect.Effect<void, BenchError>
+}
+
+const syncAll: Effect.Effect<void, BenchError> = Effect.callback((resume) => {
+  ChildProcess.execFile("sync", (error) =>
+    resume(error === null ? Effect.void : Effect.fail(new BenchError({ reason: error.message })))
+  )
+})
+
+/** Memory that one measurement takes at most, in sizes of RAM: an image or a target in memory, and the RAM itself. */
+const WARM_SIZES = 2
+
+export const make = (settings: Settings): Effect.Effect<Machine, BenchError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const folders = {
+      tmpfs: yield* Workspace.directory(settings.tmpfs),
+      disk: yield* Workspace.directory(settings.disk)
+    }
+    const limit = yield* CLimit.compile
+    return {
+      settings,
+      limit,
+      file: (place, name) => Path.join(folders[place], name),
+      settle: Effect.andThen(syncAll, CLimit.warm(limit, WARM_SIZES * settings.size))
+    }
+  })

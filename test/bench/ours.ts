@@ -1,0 +1,82 @@
+/**
+ * This project, each measurement in a process of its own.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { MAIN_BLOCK } from "../interop/support/Guest.ts"
+import type { Job } from "./job.ts"
+import { checkImage, type ImagePlace, type RamFile } from "./place.ts"
+import type { Variant } from "./variant.ts"
+import * as Worker from "./worker.ts"
+
+const PROGRAM = Path.join(import.meta.dirname, "oursWorker.ts")
+
+/** Makes glibc ask for huge pages for memory that it maps: what an application sets that restores into its memory. */
+const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" }
+
+/** Where the pages lie: process memory, process memory with huge pages, or a file. */
+export type Store = "memory" | "huge" | "file"
+
+const names: Record<Store, string> = {
+  memory: "effect-multifd, memory",
+  huge: "effect-multifd, memory, huge pages",
+  file: "effect-multifd, file"
+}
+
+/** The name of the variant of a store. */
+export const nameOf = (store: Store): string => names[store]
+
+/** Starts a process that is ready to do one job. */
+export const start = (
+  job: Job,
+  environment: Readonly<Record<string, string>> = {}
+): Effect.Effect<Worker.Worker, Worker.BenchError, Scope.Scope> =>
+  Effect.suspend(() => {
+    Fs.rmSync(job.target, { force: true })
+    return Worker.start(process.execPath, [PROGRAM, JSON.stringify(job)], environment)
+  })
+
+/** What a variant works with. */
+export interface Options {
+  readonly store: Store
+  readonly target: string
+  /** A path on a tmpfs for the warm-up. */
+  readonly scratch: string
+}
+
+const common = ({ scratch, store, target }: Options) => ({
+  idstr: MAIN_BLOCK,
+  store: store === "file" ? ("file" as const) : ("memory" as const),
+  target,
+  scratch,
+  warm: true
+})
+
+/** A save. */
+export const save = (ram: RamFile, options: Options): Variant => ({
+  name: nameOf(options.store),
+  of: "ours",
+  prepare: Effect.map(
+    start({ kind: "save", ram: ram.path, ...common(options) }),
+    (worker) => (check) =>
+      Effect.tap(worker(""), () => (check ? checkImage(ram, options.target, MAIN_BLOCK) : Effect.void))
+  )
+})
+
+/** A restore. */
+export const restore = (ram: RamFile, image: ImagePlace, options: Options): Variant => ({
+  name: nameOf(options.store),
+  of: "ours",
+  prepare: Effect.map(
+    start(
+      { kind: "restore", image: image.path, size: ram.size, ...common(options) },
+      options.store === "huge" ? HUGE_PAGES : {}
+    ),
+    (worker) => (check) =>
+      Effect.tap(worker(check ? ram.path : ""), () =>
+        check && options.store === "file" ? ram.compare(options.target, 0) : Effect.void
+      )
+  )
+})

@@ -1,0 +1,92 @@
+/**
+ * The report: `docs/benchmarks.md`.
+ */
+import * as ChildProcess from "node:child_process"
+import * as Fs from "node:fs/promises"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import * as Prettier from "prettier"
+import * as Qemu from "../interop/support/Qemu.ts"
+import * as Cell from "./cell.ts"
+import { notes } from "./notes.ts"
+import type { Settings } from "./settings.ts"
+import { markdown, ofCell } from "./table.ts"
+import type { Verdict } from "./targets.ts"
+
+const GIB = 1024 ** 3
+
+/** Everything that was measured. */
+export interface Results {
+  readonly cells: ReadonlyArray<Cell.Cell>
+  readonly verdicts: ReadonlyArray<Verdict>
+}
+
+const filesystemOf = (path: string): string =>
+  ChildProcess.execFileSync("stat", ["--file-system", "--format=%T", path], { encoding: "utf8" }).trim()
+
+const machine = ({ disk, rounds, size }: Settings): string => {
+  const { installed } = Qemu
+  const qemu = installed === undefined ? "none" : `${installed.major}.${installed.minor}.${installed.micro}`
+  return [
+    `- ${Os.availableParallelism()} × ${Os.cpus()[0]!.model}, ${(Os.totalmem() / GIB).toFixed(0)} GiB, Linux ${Os.release()}`,
+    `- Node ${process.versions.node}, QEMU ${qemu}, disk: ${filesystemOf(disk)}`,
+    `- ${size / GIB} GiB of RAM, medians of ${rounds} rounds`
+  ].join("\n")
+}
+
+/** The table of verdicts. */
+export const verdictTable = (verdicts: ReadonlyArray<Verdict>): string =>
+  markdown(
+    ["target", "wanted", "found", "verdict"],
+    verdicts.map(({ found, met, missed, wanted, what }) => [what, wanted, found, met ? "met" : `missed by ${missed}`])
+  )
+
+const missedNotes = (verdicts: ReadonlyArray<Verdict>): string =>
+  verdicts
+    .filter(({ met }) => !met)
+    .flatMap(({ what }) => notes.filter((note) => note.about.test(what)).map(({ why }) => `- ${what}: ${why}`))
+    .join("\n")
+
+const document = ({ cells, verdicts }: Results, settings: Settings): string => `# Benchmarks
+
+Written by \`npm run bench\`; how it is measured stands at the end.
+
+${machine(settings)}
+
+## Verdicts
+
+${verdictTable(verdicts)}
+
+${missedNotes(verdicts)}
+
+## Times
+
+${cells.map((cell) => `### ${Cell.title(cell)}\n\n${ofCell(cell, settings.size)}`).join("\n\n")}
+
+## How it is measured
+
+Every variant works on the same RAM, a file in shared memory, and its bytes are checked once before anything is timed.
+Then the variants take turns, each in a new process for each measurement, and each round begins with another one. Before
+each measurement everything is synced, and as much memory as it may need is taken from the host and given back to the
+kernel: on a virtual machine, memory that has gone back to its host costs several times as much to touch.
+Times on shared machines drift by a factor of two within an hour; only the ratios within one table mean something.
+
+- **Limit**: \`test/bench/limit.c\`, plain positional I/O with one thread per core; RAM is mapped and populated. On disk with one
+  more thread that makes durable what has been written, every 64 MiB, and with neighbouring runs merged.
+- **QEMU**: a paused guest whose main memory is the file (\`share=on\`, mapped in advance), mapped-ram and multifd over 1, 2
+  and 4 channels, from the \`migrate\` command to the event that it has completed. QEMU never syncs: an fdatasync follows and
+  counts. A load goes into a new guest. QEMU asks for huge pages for private memory by itself.
+- **effect-multifd**: \`Migration.save\` and \`Image.open\` with \`Migration.restore\`, in a process that has done four small
+  saves and restores before. Default settings; \`memory\` is a \`Uint8Array\`, \`file\` the file in shared memory. Huge pages
+  come from \`GLIBC_TUNABLES=glibc.malloc.hugetlb=1\` in the environment.
+
+All restores are from the image that QEMU saved, which is in the page cache; ours and the limit's leave out the device
+state and the ROMs, less than 1 MiB.
+`
+
+/** Writes the report. */
+export const write = async (path: string, results: Results, settings: Settings): Promise<void> => {
+  const options = await Prettier.resolveConfig(path)
+  await Fs.mkdir(Path.dirname(path), { recursive: true })
+  await Fs.writeFile(path, await Prettier.format(document(results, settings), { ...options, parser: "markdown" }))
+}
