@@ -165,7 +165,7 @@ export const fieldSize = (field: Field): number => field.size * (field.array_len
  *
  * **Details**
  *
- * Never fails; what adds up to more than 2^53 is not exact, and more than any input has.
+ * Never fails; what adds up to more than 2^50, which is more than any input has, is given as 2^50.
  *
  * **Example** (A device with an optional part)
  *
@@ -185,5 +185,8 @@ export const sizeOf = (struct: Struct): number => {
   let sum = 0
   for (const field of struct.fields) sum += fieldSize(field)
   for (const subsection of struct.subsections ?? []) sum += subsectionHeaderSize(subsection) + sizeOf(subsection)
-  return sum
+  return Math.min(sum, MAX_SIZE)
 }
+
+/** Far enough below 2^53 that a file position and a size still add up to an exact number. */
+const MAX_SIZE = 2 ** 50

@@ -15,8 +15,10 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import type { Description } from "./Description.ts"
 import * as DeviceFields from "./DeviceFields.ts"
-import type { Finding } from "./Finding.ts"
+import type * as DeviceTree from "./DeviceTree.ts"
+import * as Finding from "./Finding.ts"
 import { ByteWriter } from "./internal/byteWriter.ts"
+import { FieldDecoder } from "./internal/fieldDecoder.ts"
 import { splitSections } from "./internal/splitSections.ts"
 import * as MigrationStream from "./MigrationStream.ts"
 
@@ -85,7 +87,7 @@ export interface Split {
   /** What could not be taken apart, from its first section to the end; empty if all went well. */
   readonly rest: Uint8Array
   /** Warnings: where the description disagrees with the bytes. */
-  readonly findings: ReadonlyArray<Finding>
+  readonly findings: ReadonlyArray<Finding.Finding>
 }
 
 /**
@@ -125,7 +127,47 @@ export const split = (
 ): Split => splitSections(bytes, description, options?.footers ?? true, options?.position ?? 0)
 
 /**
- * Checks sections of one's own: names of 1 to 255 bytes, numbers that fit in 32 bits, fields that add up to the data.
+ * Takes the data of one section apart into named values, as its description says. Fails with `description-wrong` where
+ * the description is one of other data. A field whose inside is not described, or not as long as the field, stays bytes.
+ *
+ * **Example** (A number inside a device)
+ *
+ * ```ts
+ * import * as Result from "effect/Result"
+ * import * as DeviceState from "effect-multifd/format/DeviceState"
+ *
+ * const section = { name: "cpu", instanceId: 0, version: 1, sectionId: 3, data: new Uint8Array([0, 0, 1, 0]) }
+ * const tree = DeviceState.decode(section, {
+ *   name: "cpu",
+ *   instance_id: 0,
+ *   fields: [{ name: "halted", type: "uint32", size: 4 }]
+ * })
+ * Result.map(tree, ({ fields }) => fields[0]?.value) // => Result.succeed(256)
+ * ```
+ *
+ * @see {@link DeviceTree} for which types become which values
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (
+  section: DeviceSection,
+  device: DeviceFields.Device,
+  options?: {
+    /** The file offset of the section's data, for the finding. Default 0. */
+    readonly position?: number | undefined
+  }
+): Result.Result<DeviceTree.StructValue, Finding.Finding> => {
+  const { data, name } = section
+  const tree = new FieldDecoder(data).struct(device, 0, data.length)
+  if (tree !== undefined) return Result.succeed(tree)
+  const [offset, found] = [options?.position ?? 0, `${data.length} bytes that do not agree with it`]
+  const expected = `the ${DeviceFields.sizeOf(device)} bytes of "${name}" that are described`
+  return Result.fail(Finding.make({ code: "description-wrong", offset, expected, found }))
+}
+
+/**
+ * Checks sections of one's own: names of 1 to 255 bytes, numbers that fit in 32 bits, fields that make sense and add up
+ * to the data.
  *
  * @category encoding
  * @since 0.1.0
@@ -133,29 +175,44 @@ export const split = (
 export const validate = (
   sections: ReadonlyArray<SectionInput>
 ): Result.Result<ReadonlyArray<SectionInput>, DeviceSectionError> => {
-  const error = sections.flatMap(problems)[0]
-  return error === undefined ? Result.succeed(sections) : Result.fail(error)
+  for (const section of sections) {
+    const problem = problemOf(section)
+    if (problem !== undefined) {
+      const [expected, found] = problem
+      return Result.fail(new DeviceSectionError({ section: section.name, expected, found }))
+    }
+  }
+  return Result.succeed(sections)
 }
 
-const problems = (section: SectionInput): ReadonlyArray<DeviceSectionError> => {
-  const { data, fields, instanceId, name, sectionId = 0, version } = section
-  const wrong: Array<DeviceSectionError> = []
-  const check = (ok: boolean, expected: string, found: string | number) => {
-    if (!ok) wrong.push(new DeviceSectionError({ section: name.slice(0, 255), expected, found: String(found) }))
-  }
+type Problem = readonly [expected: string, found: string]
+
+const problemOf = (section: SectionInput): Problem | undefined =>
+  problemOfName(section.name) ??
+  problemOfNumber("instanceId", section.instanceId) ??
+  problemOfNumber("version", section.version) ??
+  problemOfNumber("sectionId", section.sectionId ?? 0) ??
+  (section.fields === undefined ? undefined : problemOfFields(section.fields, section.data.length))
+
+const problemOfName = (name: string): Problem | undefined => {
   const bytes = Buffer.byteLength(name)
-  check(bytes >= 1 && bytes <= 255, "a name of 1 to 255 bytes", `${bytes} bytes`)
-  check(name.isWellFormed(), "a name in Unicode", "half of a surrogate pair")
-  for (const [key, value] of Object.entries({ instanceId, version, sectionId })) {
-    check(isU32(value), `${key} from 0 to ${MAX_U32}`, value)
-  }
-  const size = fields === undefined ? data.length : DeviceFields.sizeOf({ fields })
-  check(size === data.length, `fields of ${data.length} bytes`, `${size} bytes`)
-  return wrong
+  if (bytes < 1 || bytes > 255) return ["a name of 1 to 255 bytes", `${bytes} bytes`]
+  return name.isWellFormed() ? undefined : ["a name in Unicode", "half of a surrogate pair"]
 }
 
+const problemOfNumber = (what: string, value: number): Problem | undefined => {
+  const ok = Number.isInteger(value) && value >= 0 && value <= MAX_U32
+  return ok ? undefined : [`${what} from 0 to ${MAX_U32}`, String(value)]
+}
+
+const problemOfFields = (fields: ReadonlyArray<DeviceFields.Field>, length: number): Problem | undefined => {
+  if (!isFields(fields)) return ["fields as in a description", "something else"]
+  const size = DeviceFields.sizeOf({ fields })
+  return size === length ? undefined : [`fields of ${length} bytes`, `${size} bytes`]
+}
+
+const isFields = Schema.is(Schema.Array(DeviceFields.Field))
 const MAX_U32 = 0xffff_ffff
-const isU32 = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= MAX_U32
 
 /**
  * Puts sections together, each with its footer: the opposite of `split`. The sections have to be such as `validate`
