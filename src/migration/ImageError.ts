@@ -14,7 +14,10 @@ const fields = {
   findings: Schema.NonEmptyArray(Finding)
 }
 
-const explain = (error: { readonly path: string; readonly findings: ReadonlyArray<Finding> }, verdict: string): string => {
+const explain = (
+  error: { readonly path: string; readonly findings: ReadonlyArray<Finding> },
+  verdict: string
+): string => {
   const more = error.findings.length > 1 ? ` (and ${error.findings.length - 1} more)` : ""
   return `${error.path}: ${verdict}: ${error.findings[0]!.message}${more}`
 }
@@ -33,7 +36,7 @@ export class NotMigrationImageError extends Schema.TaggedError<NotMigrationImage
   "NotMigrationImageError",
   fields
 ) {
-  readonly [Runtime.errorExitCode] = 3
+  override readonly [Runtime.errorExitCode] = 3
   override get message() {
     return explain(this, "not a migration image")
   }
@@ -49,8 +52,11 @@ export class NotMigrationImageError extends Schema.TaggedError<NotMigrationImage
  * @category errors
  * @since 0.1.0
  */
-export class UnsupportedImageError extends Schema.TaggedError<UnsupportedImageError>()("UnsupportedImageError", fields) {
-  readonly [Runtime.errorExitCode] = 3
+export class UnsupportedImageError extends Schema.TaggedError<UnsupportedImageError>()(
+  "UnsupportedImageError",
+  fields
+) {
+  override readonly [Runtime.errorExitCode] = 3
   override get message() {
     return explain(this, "not a mapped-ram image")
   }
@@ -67,7 +73,7 @@ export class UnsupportedImageError extends Schema.TaggedError<UnsupportedImageEr
  * @since 0.1.0
  */
 export class CorruptImageError extends Schema.TaggedError<CorruptImageError>()("CorruptImageError", fields) {
-  readonly [Runtime.errorExitCode] = 4
+  override readonly [Runtime.errorExitCode] = 4
   override get message() {
     return explain(this, "corrupt")
   }
@@ -84,7 +90,7 @@ export class CorruptImageError extends Schema.TaggedError<CorruptImageError>()("
  * @since 0.1.0
  */
 export class TruncatedImageError extends Schema.TaggedError<TruncatedImageError>()("TruncatedImageError", fields) {
-  readonly [Runtime.errorExitCode] = 5
+  override readonly [Runtime.errorExitCode] = 5
   override get message() {
     return explain(this, "truncated")
   }

@@ -3,10 +3,12 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import * as Description from "../format/Description.ts"
 import * as DeviceState from "../format/DeviceState.ts"
 import * as ImageStream from "../format/ImageStream.ts"
 import type { Configuration } from "../format/MigrationStream.ts"
+import * as RamBlock from "../ram/RamBlock.ts"
 import * as Carried from "./Carried.ts"
 
 /**
@@ -48,7 +50,34 @@ export interface MachineState<out E = never> {
 export const DEFAULT_MACHINE: string = "none"
 
 /**
+ * The state of a machine without devices, for an image that holds memory and nothing else.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const empty = (options: {
+  /** The machine type in the configuration section. Default `none`. */
+  readonly machine?: string | undefined
+  /** Bytes of a page. Default 4096, which goes without saying. */
+  readonly pageSize?: number | undefined
+}): MachineState => {
+  const { machine = DEFAULT_MACHINE, pageSize = RamBlock.defaultPageSize } = options
+  const unusual = pageSize === RamBlock.defaultPageSize ? {} : { targetPageBits: Math.log2(pageSize) }
+  return {
+    configuration: { machine, capabilities: [], ...unusual },
+    prelude: new Uint8Array(0),
+    early: new Uint8Array(0),
+    switchoverStart: false,
+    footers: true,
+    ramSectionId: ImageStream.RAM_SECTION_ID,
+    deviceState: Carried.empty,
+    description: Carried.empty
+  }
+}
+
+/**
  * Makes the state of a machine of device sections of one's own, together with a description that makes them readable.
+ * Fails with `DeviceSectionError` for a section that no stream can carry.
  *
  * **Example** (An emulator's registers beside its memory)
  *
@@ -67,23 +96,12 @@ export const DEFAULT_MACHINE: string = "none"
 export const fromSections = (options: {
   /** The machine type in the configuration section. Default `none`. */
   readonly machine?: string | undefined
-  /** log2 of the page size; to be given where pages are not of 4 KiB. */
-  readonly targetPageBits?: number | undefined
-  readonly sections?: ReadonlyArray<DeviceState.SectionInput> | undefined
-}): MachineState => {
-  const sections = options.sections ?? []
-  return {
-    configuration: {
-      machine: options.machine ?? DEFAULT_MACHINE,
-      capabilities: [],
-      ...(options.targetPageBits === undefined ? {} : { targetPageBits: options.targetPageBits })
-    },
-    prelude: new Uint8Array(0),
-    early: new Uint8Array(0),
-    switchoverStart: false,
-    footers: true,
-    ramSectionId: ImageStream.RAM_SECTION_ID,
+  /** Bytes of a page. Default 4096, which goes without saying. */
+  readonly pageSize?: number | undefined
+  readonly sections: ReadonlyArray<DeviceState.SectionInput>
+}): Effect.Effect<MachineState, DeviceState.DeviceSectionError> =>
+  Effect.map(Effect.fromResult(DeviceState.validate(options.sections)), (sections) => ({
+    ...empty(options),
     deviceState: Carried.fromBytes(DeviceState.encode(sections)),
     description: Carried.fromBytes(Description.describe(sections))
-  }
-}
+  }))

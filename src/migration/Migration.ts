@@ -1,30 +1,31 @@
 /**
  * Save, restore and convert: the operations of the library, as a service.
  *
+ * ```text
+ *   save      blocks, and everything that is not RAM  ──▶ image
+ *   restore   image ──▶ blocks
+ *   convert   image ──▶ image
+ * ```
+ *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import type { FileError } from "../io/FileError.ts"
 import type { PipelineOptionsError } from "../multifd/PipelineOptions.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import type { Image } from "./Image.ts"
 import type { ImageError } from "./ImageError.ts"
+import { convert } from "./internal/convert.ts"
+import { restore } from "./internal/restore.ts"
+import { save } from "./internal/save.ts"
+import type { Location } from "./Location.ts"
 import type { MachineState } from "./MachineState.ts"
+import * as Metrics from "./Metrics.ts"
 import type { MigrationRequestError } from "./MigrationRequestError.ts"
-import type { PhaseMillis, Progress } from "./Progress.ts"
-
-/**
- * A file, or a place in one: where an image begins.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Location {
-  readonly path: string
-  /** Byte offset of the migration stream in the file. Given (even 0): the file is written in place, as QEMU's `offset=`. */
-  readonly offset?: number | undefined
-}
+import * as Progress from "./Progress.ts"
 
 /**
  * What every operation can be told.
@@ -35,35 +36,55 @@ export interface Location {
 export interface TransferOptions {
   /** Number of channels, 1 to 255. Default 4. */
   readonly channels?: number | undefined
-  /** Batches that wait between the scan and the channels, 1 or more. Default 8. */
+  /** Batches that wait between the scan and the channels, 1 to 4096. Default 8. */
   readonly queueDepth?: number | undefined
-  /** Bytes in a batch, at least a page. Default 1 MiB. */
+  /** Bytes in a batch, 1 KiB to 16 MiB. Default 1 MiB. Memory in use is bounded by channels × batch size. */
   readonly batchSize?: number | undefined
+  /** Absent pages between two runs that are moved along rather than skipped. Default 4; costs room on the disk. */
+  readonly coalescePages?: number | undefined
   /** O_DIRECT on the channels' descriptors of the image. Default `false`. */
   readonly directIo?: boolean | undefined
-  /** Follows the operation. */
-  readonly progress?: Progress | undefined
+  /** Follows this one operation. */
+  readonly progress?: Progress.Progress | undefined
 }
 
-export interface SaveOptions<E> extends TransferOptions {
+/**
+ * What to save, and where.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SaveOptions<out E = never> extends TransferOptions {
+  /** The image to be written; a path stands for the whole file. */
   readonly target: string | Location
+  /** At least one, no name twice, one page size. They may change meanwhile; each page is as it was when it was read. */
   readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
-  /** Everything that is not RAM. Default: no device state, machine type `none`. */
+  /** Everything that is not RAM. Default: a machine `none` without devices. */
   readonly machineState?: MachineState<E> | undefined
-  /** Zero pages between two runs that are written along with them rather than skipped. */
-  readonly coalescePages?: number | undefined
 }
 
-export interface RestoreOptions<E> extends TransferOptions {
+/**
+ * What to restore, and where to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RestoreOptions<out E = never> extends TransferOptions {
   readonly image: Image
-  /** Where the pages go. Blocks of the image that are not named here are left alone. */
+  /** Where the pages go: each one a block of the image, of its length. Other blocks of the image are left alone. */
   readonly blocks: ReadonlyArray<RamBlock.Writable<E>>
 }
 
+/**
+ * What to convert, and where to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ConvertOptions extends TransferOptions {
   readonly source: Image
+  /** The image to be written; it may be the source's own file, unless an `offset` makes it one that is written in place. */
   readonly target: string | Location
-  readonly coalescePages?: number | undefined
 }
 
 /**
@@ -75,21 +96,119 @@ export interface ConvertOptions extends TransferOptions {
 export interface Summary {
   /** Bytes of RAM covered, zero pages included. */
   readonly bytesTotal: number
+  /** Pages covered: `normalPages + zeroPages`. */
   readonly pages: number
+  /** Pages moved as data. */
   readonly normalPages: number
+  /** Pages found to be all zeros. */
   readonly zeroPages: number
   /** Bytes written to or read from the image's page regions. */
   readonly bytesTransferred: number
-  readonly phaseMillis: PhaseMillis
+  /** Milliseconds spent in each phase. */
+  readonly phaseMillis: Progress.PhaseMillis
 }
 
-export type MigrationError = ImageError | FileError | MigrationRequestError | PipelineOptionsError
+/**
+ * Why an operation failed.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type MigrationError =
+  ImageError | FileError | MigrationRequestError | PipelineOptionsError | RamBlock.RamBlockError
 
-export class Migration extends Context.Service<
-  Migration,
-  {
-    readonly save: <E>(options: SaveOptions<E>) => Effect.Effect<Summary, MigrationError | E>
-    readonly restore: <E>(options: RestoreOptions<E>) => Effect.Effect<Summary, MigrationError | E>
-    readonly convert: (options: ConvertOptions) => Effect.Effect<Summary, MigrationError>
-  }
->()("effect-multifd/migration/Migration") {}
+/**
+ * The operations. `E` is what reading or writing the caller's blocks can fail with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Operations {
+  /**
+   * Saves RAM, and whatever else belongs to the machine, into a mapped-ram image that QEMU loads.
+   *
+   * **Failure effect**: the target is as it was and nothing is left beside it, after a failure and after an interruption.
+   * Only a target that cannot be renamed over (a device, an `offset` in an existing file) is written in place: its old
+   * content is lost from the offset on, and what is there is no image until the save has succeeded.
+   */
+  readonly save: <E = never>(options: SaveOptions<E>) => Effect.Effect<Summary, MigrationError | E>
+  /**
+   * Fills blocks with the pages of an image. Pages that the image does not have are made zero, so nothing stale remains.
+   *
+   * **Failure effect**: blocks that do not fit are found before any is touched; after that, any page of the blocks may be
+   * the image's or what it was.
+   */
+  readonly restore: <E = never>(options: RestoreOptions<E>) => Effect.Effect<Summary, MigrationError | E>
+  /**
+   * Lays out an image anew as a plain mapped-ram file, as QEMU would have written it: bytes under clear bits are left
+   * behind, and so is whatever libvirt put in front.
+   *
+   * **Failure effect**: as for `save`.
+   */
+  readonly convert: (options: ConvertOptions) => Effect.Effect<Summary, MigrationError>
+}
+
+/**
+ * The service.
+ *
+ * **Example** (Saving memory)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { MemoryPages, Migration } from "effect-multifd"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const migration = yield* Migration.Migration
+ *   const ram = yield* MemoryPages.make({ idstr: "ram", memory: new Uint8Array(64 * 1024 * 1024) })
+ *   return yield* migration.save({ target: "memory.img", blocks: [ram], channels: 4 })
+ * }).pipe(Effect.provide(Migration.layer))
+ * ```
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Migration extends Context.Service<Migration, Operations>()("effect-multifd/migration/Migration") {}
+
+const summaryOf = (snapshot: Progress.Snapshot): Summary => {
+  const { bytesTotal, bytesTransferred, normalPages, pages, phaseMillis, zeroPages } = snapshot
+  return { bytesTotal, pages, normalPages, zeroPages, bytesTransferred, phaseMillis }
+}
+
+/** Runs an operation under a span, with a progress that ends as it does, and counts it. */
+const operation = <E>(
+  name: "save" | "restore" | "convert",
+  options: TransferOptions,
+  run: (progress: Progress.Progress) => Effect.Effect<void, E>
+): Effect.Effect<Summary, E> =>
+  Effect.gen(function* () {
+    const progress = options.progress ?? (yield* Progress.make)
+    yield* Effect.onExit(run(progress), (exit) =>
+      progress.enter(Exit.isSuccess(exit) ? "completed" : "failed").pipe(
+        Effect.andThen(progress.snapshot),
+        Effect.flatMap((snapshot) => Metrics.record(name, snapshot))
+      )
+    )
+    const summary = summaryOf(yield* progress.snapshot)
+    yield* Effect.annotateCurrentSpan({ ...summary, ...summary.phaseMillis })
+    return summary
+  }).pipe(Effect.withSpan(`Migration.${name}`))
+
+/**
+ * The operations on files as `FileCalls` gives them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Operations = {
+  save: (options) => operation("save", options, (progress) => Effect.scoped(save(options, [], progress))),
+  restore: (options) => operation("restore", options, (progress) => restore(options, progress)),
+  convert: (options) => operation("convert", options, (progress) => Effect.scoped(convert(options, progress)))
+}
+
+/**
+ * Provides `Migration`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Migration> = Layer.succeed(Migration, make)

@@ -23,7 +23,7 @@ export class MigrationRequestError extends Schema.TaggedError<MigrationRequestEr
   /** One sentence each: what was expected, what was found. */
   problems: Schema.NonEmptyArray(Schema.String)
 }) {
-  readonly [Runtime.errorExitCode] = 2
+  override readonly [Runtime.errorExitCode] = 2
   override get message() {
     return `cannot ${this.operation}: ${this.problems.join("; ")}`
   }

@@ -45,7 +45,8 @@ export const checkSave = Effect.fnUntraced(function* (
 const misfit = (block: RamBlock.Shape, source: ImageBlock | undefined): ReadonlyArray<string> => {
   if (source === undefined) return [`expected a block that the image has, found "${block.idstr}"`]
   const { idstr, pageSize, usedLength } = source
-  if (source.ignored) return [`expected a block with pages in the image, found "${idstr}", which was saved without them`]
+  if (source.ignored)
+    return [`expected a block with pages in the image, found "${idstr}", which was saved without them`]
   return [
     ...(block.usedLength === usedLength
       ? []

@@ -40,7 +40,12 @@ export const restore = Effect.fnUntraced(function* <E>(
     blocks.reduce((sum, block) => sum + block.usedLength, 0)
   )
   yield* Pipeline.run({
-    source: Job.round(RamScanner.scan([...places.keys()].map((idstr) => sources.get(idstr)!), { batchSize })),
+    source: Job.round(
+      RamScanner.scan(
+        [...places.keys()].map((idstr) => sources.get(idstr)!),
+        { batchSize }
+      )
+    ),
     channels,
     queueDepth,
     open: (id) =>

@@ -11,11 +11,11 @@ import * as Pipeline from "../../multifd/Pipeline.ts"
 import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import * as SyncAhead from "../../multifd/SyncAhead.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
-import * as RamBlock from "../../ram/RamBlock.ts"
 import * as RamScanner from "../../ram/RamScanner.ts"
 import * as Carried from "../Carried.ts"
+import * as Location from "../Location.ts"
 import * as MachineState from "../MachineState.ts"
-import type { Location, MigrationError, SaveOptions } from "../Migration.ts"
+import type { MigrationError, SaveOptions } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
 import { checkSave } from "./request.ts"
 
@@ -26,14 +26,6 @@ interface Layout<E> {
   /** By `idstr`. */
   readonly targets: ReadonlyMap<string, FileChannel.Target>
 }
-
-const locate = (target: string | Location): Location => (typeof target === "string" ? { path: target } : target)
-
-/** Of memory that says nothing about itself, only an unusual page size is worth telling. */
-const defaultMachine = (pageSize: number): MachineState.MachineState =>
-  MachineState.fromSections({
-    targetPageBits: pageSize === RamBlock.defaultPageSize ? undefined : Math.log2(pageSize)
-  })
 
 /** Blocks that were saved without their pages stay so, and only then the image says `x-ignore-shared`. */
 const configurationOf = (
@@ -114,12 +106,12 @@ export const save = Effect.fnUntraced(function* <E>(
   ignored: ReadonlyArray<ImageStream.HeadBlock>,
   progress: Progress
 ): Effect.fn.Return<void, MigrationError | E, Scope.Scope> {
-  const { blocks, directIo } = options
+  const { blocks } = options
   yield* progress.enter("setup")
   const settings = yield* PipelineOptions.make(options)
   yield* checkSave(blocks)
-  const target = yield* AtomicFile.make(locate(options.target))
-  const machine = options.machineState ?? defaultMachine(blocks[0]!.pageSize)
+  const target = yield* AtomicFile.make(Location.make(options.target))
+  const machine = options.machineState ?? MachineState.empty({ pageSize: blocks[0]!.pageSize })
   const layout = layOut(machine, [...blocks, ...ignored], target.origin)
   const { file, path } = target
   const first = layout.head.pieces[0]!
@@ -150,7 +142,6 @@ const transferPages = <E>(
   { counters }: Progress
 ): Effect.Effect<void, MigrationError | E> =>
   Effect.gen(function* () {
-    const ahead = yield* SyncAhead.make({ path })
     const { during, written } = yield* SyncAhead.make({ path })
     const pages = Pipeline.run({
       source: Job.round(RamScanner.scan(blocks, { batchSize })),

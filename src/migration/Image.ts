@@ -1,0 +1,217 @@
+/**
+ * A mapped-ram image: a whole machine, or just RAM, in a file.
+ *
+ * ```text
+ *   inspect   ┌ libvirt or QEMU? ┐  ┌ records of ┐  ┌ bitmaps of ┐  ┌ device state, ┐
+ *     file ──▶│ where does the   │─▶│ the stream │─▶│ the blocks │─▶│ description   │─▶ Inspection
+ *             │ stream begin?    │  └────────────┘  └────────────┘  └───────────────┘
+ *             └──────────────────┘        └──────────────┴──── findings ────┘
+ *   open      inspect; fails if a finding is an error
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Description from "../format/Description.ts"
+import type * as DeviceState from "../format/DeviceState.ts"
+import type { Finding } from "../format/Finding.ts"
+import type { LibvirtSave } from "../format/LibvirtSave.ts"
+import type { Configuration } from "../format/MigrationStream.ts"
+import type { FileError } from "../io/FileError.ts"
+import * as PositionalFile from "../io/PositionalFile.ts"
+import type { PageBitmap } from "../ram/PageBitmap.ts"
+import type * as RamBlock from "../ram/RamBlock.ts"
+import * as ImageError from "./ImageError.ts"
+import { type Contents, readContents } from "./internal/contents.ts"
+import * as ImageParts from "./internal/imageParts.ts"
+import * as Location from "./Location.ts"
+import type { MachineState } from "./MachineState.ts"
+import { MigrationRequestError } from "./MigrationRequestError.ts"
+
+/**
+ * A RAM block in an image. Its reader knows which pages are present, and never shows a byte of those that are not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ImageBlock extends RamBlock.Readable<FileError> {
+  readonly reader: RamBlock.Readable<FileError>["reader"] & { readonly present: PageBitmap }
+  /** Absolute file offset of the block's bitmap. */
+  readonly bitmapOffset: number
+  /** Absolute file offset of the block's page 0. */
+  readonly pagesOffset: number
+  /** All pages of the block. */
+  readonly pages: number
+  /** Pages whose bytes are in the file; the others are zeros. */
+  readonly pagesPresent: number
+  /** Offset in the parent region; only images that were saved with `x-ignore-shared` say it. */
+  readonly address: number | undefined
+  /** Shared memory that was left out of the image (`x-ignore-shared`): it cannot be read or restored from here. */
+  readonly ignored: boolean
+}
+
+/**
+ * `mapped-ram`: as QEMU writes it. `libvirt-sparse`: the same behind a header of libvirt's, with the domain's XML.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Format = "mapped-ram" | "libvirt-sparse"
+
+/**
+ * What a file turned out to hold, as far as it could be made out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Inspection {
+  readonly path: string
+  /** Where the migration stream begins. */
+  readonly offset: number
+  /** Bytes of the file. */
+  readonly fileSize: number
+  readonly format: Format
+  /** `undefined` where the sender left it out, or the file ends before it. */
+  readonly configuration: Configuration | undefined
+  /** The versioned machine type. */
+  readonly machine: string | undefined
+  /** The capabilities that both sides had to agree on. */
+  readonly capabilities: ReadonlyArray<string>
+  /** In the order of the file; only those whose bitmap could be read. */
+  readonly blocks: ReadonlyArray<ImageBlock>
+  /** In the order of the file, early ones first. Empty where no description says how long they are. */
+  readonly deviceSections: ReadonlyArray<DeviceState.DeviceSection>
+  /** What the description says of the device sections. */
+  readonly description: Description.Description | undefined
+  /** What libvirt put in front of the stream. */
+  readonly libvirt: LibvirtSave | undefined
+  /** Everything that is wrong, warnings included, in the order in which it was found. */
+  readonly findings: ReadonlyArray<Finding>
+}
+
+/**
+ * A complete image, open for reading until its scope ends.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Image extends Inspection {
+  /** Everything that is not RAM, to be carried to another image. */
+  readonly machineState: MachineState<FileError>
+  /**
+   * `length` bytes at `offset` of a block; only these are read. Fails with `MigrationRequestError` where the image does
+   * not have them.
+   */
+  readonly readPages: (
+    idstr: string,
+    offset: number,
+    length: number
+  ) => Effect.Effect<Uint8Array, FileError | MigrationRequestError>
+}
+
+/**
+ * Looks at a file and says everything that is wrong with it. Only what cannot be read at all is an error; a file that is
+ * no image is a finding.
+ *
+ * **Details**
+ *
+ * Reads the records, bitmaps, device state and description, but no page. Takes one bit of memory for each page of RAM,
+ * and the device state where it is below 256 MiB.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const inspect = Effect.fn("Image.inspect")(function* (
+  location: string | Location.Location
+): Effect.fn.Return<Inspection, FileError, Scope.Scope> {
+  const { contents, file } = yield* read(location)
+  return yield* inspectionOf(file, Location.make(location), contents)
+})
+
+/**
+ * Opens an image. Everything that would make QEMU crash, hang or load wrong RAM is an error here, and so is an image that
+ * was never completed.
+ *
+ * **Example** (One page of a guest)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Image } from "effect-multifd"
+ *
+ * export const firstPage = Effect.gen(function* () {
+ *   const image = yield* Image.open("vm.img")
+ *   return yield* image.readPages("pc.ram", 0, 4096)
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const open = Effect.fn("Image.open")(function* (
+  location: string | Location.Location
+): Effect.fn.Return<Image, ImageError.ImageError | FileError, Scope.Scope> {
+  const { contents, file } = yield* read(location)
+  const inspection = yield* inspectionOf(file, Location.make(location), contents)
+  const error = ImageError.fromFindings(inspection.path, inspection.findings)
+  if (error !== undefined) return yield* error
+  return {
+    ...inspection,
+    machineState: yield* ImageParts.machineState(file, contents),
+    readPages: readPages(inspection.blocks)
+  }
+})
+
+const read = Effect.fnUntraced(function* (location: string | Location.Location) {
+  const { offset, path } = Location.make(location)
+  const file = yield* PositionalFile.open(path, { access: "read" })
+  const { size } = yield* file.stat
+  return { file, contents: yield* readContents(file, offset ?? 0, size) }
+})
+
+const inspectionOf = Effect.fnUntraced(function* (
+  file: PositionalFile.PositionalFile,
+  { offset = 0, path }: Location.Location,
+  contents: Contents
+): Effect.fn.Return<Inspection, FileError> {
+  const { libvirt, stream, tail } = contents
+  const sections = yield* ImageParts.deviceSections(file, contents)
+  return {
+    path,
+    offset: stream?.start ?? offset,
+    fileSize: contents.fileSize,
+    format: libvirt === undefined ? "mapped-ram" : "libvirt-sparse",
+    configuration: stream?.configuration,
+    machine: stream?.configuration?.machine,
+    capabilities: stream?.configuration?.capabilities ?? [],
+    blocks: ImageParts.blocks(file, contents),
+    deviceSections: sections.sections,
+    description: tail?.described,
+    libvirt,
+    findings: [...contents.findings, ...sections.findings]
+  }
+})
+
+const readPages =
+  (blocks: ReadonlyArray<ImageBlock>): Image["readPages"] =>
+  (idstr, offset, length) => {
+    const block = blocks.find((block) => block.idstr === idstr)
+    if (block === undefined || block.ignored) return refuse(`expected a block that the image has, found "${idstr}"`)
+    const fits =
+      Number.isSafeInteger(offset) &&
+      Number.isSafeInteger(length) &&
+      offset >= 0 &&
+      length >= 0 &&
+      offset + length <= block.usedLength
+    if (!fits) {
+      return refuse(
+        `expected a range inside the ${block.usedLength} bytes of "${idstr}", found ${length} from ${offset} on`
+      )
+    }
+    return Effect.suspend(() => {
+      const bytes = new Uint8Array(length)
+      return Effect.as(block.reader.readInto(offset, bytes), bytes)
+    })
+  }
+
+const refuse = (problem: string) => Effect.fail(new MigrationRequestError({ operation: "read", problems: [problem] }))

@@ -1,0 +1,139 @@
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Finding from "../../format/Finding.ts"
+import * as ImageChecks from "../../format/ImageChecks.ts"
+import * as ImageStream from "../../format/ImageStream.ts"
+import * as LibvirtSave from "../../format/LibvirtSave.ts"
+import * as MappedRam from "../../format/MappedRam.ts"
+import * as StreamTail from "../../format/StreamTail.ts"
+import type { FileError } from "../../io/FileError.ts"
+import type { PositionalFile } from "../../io/PositionalFile.ts"
+import * as PageBitmap from "../../ram/PageBitmap.ts"
+import * as RamBlock from "../../ram/RamBlock.ts"
+import { drive } from "./drive.ts"
+
+/**
+ * Everything that could be made out of a file.
+ *
+ * @internal
+ */
+export interface Contents {
+  readonly fileSize: number
+  readonly libvirt: LibvirtSave.LibvirtSave | undefined
+  /** `undefined` where libvirt's header already leads nowhere. */
+  readonly stream: ImageStream.ParsedImage | undefined
+  /** By `idstr`; without the blocks whose bitmap cannot be read. */
+  readonly bitmaps: ReadonlyMap<string, PageBitmap.PageBitmap>
+  /** `undefined` where RAM has no end. */
+  readonly tail: StreamTail.StreamTail | undefined
+  readonly findings: ReadonlyArray<Finding.Finding>
+}
+
+/**
+ * Bitmaps are held in memory, one bit for each page of 4 KiB: 512 MiB are enough for 16 TiB of RAM, more than QEMU's
+ * largest machines have. A file that asks for more is not allowed to take the memory.
+ */
+const MAX_BITMAP_BYTES = 512 * 1024 * 1024
+
+const LIBVIRT_MAGIC_BYTES = 16
+
+/**
+ * Reads all of an image but its pages, and notes what is wrong with it.
+ *
+ * @internal
+ */
+export const readContents = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  offset: number,
+  fileSize: number
+): Effect.fn.Return<Contents, FileError> {
+  const magic = new Uint8Array(LIBVIRT_MAGIC_BYTES)
+  const head = magic.subarray(0, yield* file.read(offset, magic))
+  if (offset > 0 || !LibvirtSave.isLibvirtSave(head)) {
+    return yield* readStream(file, offset, fileSize)
+  }
+  const libvirt = yield* drive(file, LibvirtSave.parse())
+  if (Result.isSuccess(libvirt)) {
+    const contents = yield* readStream(file, libvirt.success.streamOffset, fileSize)
+    return { ...contents, libvirt: libvirt.success }
+  }
+  const findings = [libvirt.failure]
+  return { fileSize, libvirt: undefined, stream: undefined, bitmaps: new Map(), tail: undefined, findings }
+})
+
+const readStream = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  start: number,
+  fileSize: number
+): Effect.fn.Return<Contents, FileError> {
+  const stream = yield* drive(file, ImageStream.parse({ start, fileSize }))
+  const tail = stream.stateStart === undefined ? undefined : yield* readTail(file, stream, stream.stateStart, fileSize)
+  const { bitmaps, findings } = yield* readBitmaps(file, stream, fileSize)
+  const described = tail?.described?.page_size
+  return {
+    fileSize,
+    libvirt: undefined,
+    stream,
+    bitmaps,
+    tail,
+    findings: [
+      ...stream.findings,
+      ...ImageChecks.checkRegions({ image: stream, fileSize, streamEnd: tail?.end }),
+      ...findings,
+      ...(described === undefined ? [] : ImageChecks.checkPageSize(stream.blocks, described)),
+      ...(tail?.findings ?? [])
+    ]
+  }
+})
+
+/** Whatever a writer put behind the stream bounds it: a region or a bitmap may follow. */
+const readTail = (file: PositionalFile, stream: ImageStream.ParsedImage, from: number, fileSize: number) => {
+  const behind = stream.blocks
+    .filter((block) => !block.ignored)
+    .flatMap(({ header }) => [header.bitmapOffset, header.pagesOffset])
+    .filter((position) => position >= from)
+  const to = Math.min(fileSize, ...behind)
+  return drive(file, StreamTail.parse({ from, to, footers: stream.footers }))
+}
+
+const readBitmaps = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  stream: ImageStream.ParsedImage,
+  fileSize: number
+): Effect.fn.Return<Pick<Contents, "bitmaps" | "findings">, FileError> {
+  const bitmaps = new Map<string, PageBitmap.PageBitmap>()
+  const findings: Array<Finding.Finding> = []
+  let room = MAX_BITMAP_BYTES
+  for (const block of stream.blocks) {
+    const { header, headerPosition, idstr, usedLength } = block
+    const length = MappedRam.bitmapLength({ idstr, usedLength, pageSize: header.pageSize })
+    if (!isReadable(block, length, fileSize)) continue
+    room -= length
+    if (room < 0) {
+      findings.push(tooLarge(headerPosition, idstr))
+      break
+    }
+    const bytes = new Uint8Array(length)
+    yield* file.readExtents([{ position: header.bitmapOffset, bytes }])
+    const bitmap = PageBitmap.fromBytes(bytes, usedLength / header.pageSize)
+    bitmaps.set(idstr, bitmap)
+    findings.push(...ImageChecks.checkBitmap({ block, bitmap, fileSize }))
+  }
+  return { bitmaps, findings }
+})
+
+/** Whatever else is wrong with the others is among the findings already. */
+const isReadable = ({ header, ignored, usedLength }: ImageStream.MappedBlock, length: number, fileSize: number) =>
+  !ignored &&
+  header.pageSize >= RamBlock.minPageSize &&
+  usedLength % header.pageSize === 0 &&
+  header.bitmapOffset + length <= fileSize
+
+const tooLarge = (offset: number, block: string): Finding.Finding =>
+  Finding.make({
+    code: "bitmap-limit-exceeded",
+    offset,
+    block,
+    expected: `at most ${MAX_BITMAP_BYTES} bytes of bitmaps in all`,
+    found: "more"
+  })

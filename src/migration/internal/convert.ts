@@ -1,0 +1,19 @@
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { ConvertOptions, MigrationError } from "../Migration.ts"
+import type { Progress } from "../Progress.ts"
+import { save } from "./save.ts"
+
+/**
+ * Saves what an image holds: its bitmaps are known, so no page is looked at, only copied.
+ *
+ * @internal
+ */
+export const convert = (
+  { source, ...options }: ConvertOptions,
+  progress: Progress
+): Effect.Effect<void, MigrationError, Scope.Scope> => {
+  const ignored = source.blocks.filter((block) => block.ignored)
+  const blocks = source.blocks.filter((block) => !block.ignored)
+  return save({ ...options, blocks, machineState: source.machineState }, ignored, progress)
+}

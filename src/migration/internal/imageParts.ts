@@ -1,0 +1,99 @@
+import * as Effect from "effect/Effect"
+import * as DeviceState from "../../format/DeviceState.ts"
+import type { ByteRange, MappedBlock } from "../../format/ImageStream.ts"
+import * as MigrationStream from "../../format/MigrationStream.ts"
+import type { FileError } from "../../io/FileError.ts"
+import type { PositionalFile } from "../../io/PositionalFile.ts"
+import * as PageBitmap from "../../ram/PageBitmap.ts"
+import * as Carried from "../Carried.ts"
+import type { ImageBlock } from "../Image.ts"
+import type { MachineState } from "../MachineState.ts"
+import type { Contents } from "./contents.ts"
+import { makeReader } from "./imageBlock.ts"
+
+/** Device state is mostly some hundred KiB; a device that migrates its own memory with it makes it large. */
+const MAX_LISTED_STATE_BYTES = 256 * 1024 * 1024
+
+const makeBlock = (file: PositionalFile, block: MappedBlock, present: PageBitmap.PageBitmap): ImageBlock => ({
+  idstr: block.idstr,
+  usedLength: block.usedLength,
+  pageSize: block.header.pageSize,
+  reader: { ...makeReader(file, block, present), present },
+  bitmapOffset: block.header.bitmapOffset,
+  pagesOffset: block.header.pagesOffset,
+  pages: present.pages,
+  pagesPresent: present.count(),
+  address: block.address,
+  ignored: block.ignored
+})
+
+/** @internal */
+export const blocks = (file: PositionalFile, { bitmaps, stream }: Contents): ReadonlyArray<ImageBlock> =>
+  (stream?.blocks ?? []).flatMap((block) => {
+    const present = block.ignored ? PageBitmap.make(0) : bitmaps.get(block.idstr)
+    return present === undefined ? [] : [makeBlock(file, block, present)]
+  })
+
+const readRange = (file: PositionalFile, { length, position }: ByteRange): Effect.Effect<Uint8Array, FileError> =>
+  Carried.read(Carried.fromFile(file, position, length))
+
+const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
+
+const readRanges = (file: PositionalFile, ranges: ReadonlyArray<ByteRange>): Effect.Effect<Uint8Array, FileError> =>
+  Effect.map(
+    Effect.forEach(ranges, (range) => readRange(file, range)),
+    concat
+  )
+
+/**
+ * The device sections, early ones first, and what does not fit in them.
+ *
+ * @internal
+ */
+export const deviceSections = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  { stream, tail }: Contents
+): Effect.fn.Return<Pick<DeviceState.Split, "sections" | "findings">, FileError> {
+  if (stream === undefined || tail === undefined || tail.deviceState.length > MAX_LISTED_STATE_BYTES) {
+    return { sections: [], findings: [] }
+  }
+  const { footers } = stream
+  const ranges = [stream.prelude, ...stream.early, tail.deviceState]
+  const splits = yield* Effect.forEach(ranges, (range) =>
+    Effect.map(readRange(file, range), (bytes) =>
+      isSection(bytes)
+        ? DeviceState.split(bytes, tail.described, { position: range.position, footers })
+        : { sections: [], findings: [] }
+    )
+  )
+  return {
+    sections: splits.flatMap((split) => split.sections),
+    findings: splits.flatMap((split) => split.findings)
+  }
+})
+
+/** Commands stand among the sections that are set up early. */
+const isSection = (bytes: Uint8Array): boolean => bytes[0] === MigrationStream.SectionType.full
+
+/**
+ * Everything of a complete image that is not RAM.
+ *
+ * @internal
+ */
+export const machineState = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  { stream, tail }: Contents
+): Effect.fn.Return<MachineState<FileError>, FileError> {
+  const { configuration, early, footers, prelude, ramSectionId, switchoverStart } = stream!
+  const { deviceState, description } = tail!
+  return {
+    configuration,
+    prelude: yield* readRange(file, prelude),
+    early: yield* readRanges(file, early),
+    switchoverStart,
+    footers,
+    ramSectionId: ramSectionId!,
+    deviceState: Carried.fromFile(file, deviceState.position, deviceState.length),
+    description: Carried.fromFile(file, description.position, description.length)
+  }
+})
