@@ -42,7 +42,7 @@ const windowLength = 1024 * 1024
  * @since 0.1.0
  */
 export const isZero = (data: Uint8Array, start: number = 0, end: number = data.length): boolean =>
-  start >= end || (data[start] === 0 && repeatsFirst(asBuffer(data), start, end))
+  start >= end || (data[start] === 0 && allZero(asBuffer(data), start, end))
 
 /**
  * Tells the zero pages among `pages` from the others, in one pass. `data` holds whole pages of `pageSize` bytes, of which
@@ -92,24 +92,24 @@ const splitRun = (
     while (end < limit && data[end * pageSize] === 0) end++
     if (end === page) {
       append(normal, page++, 1)
-    } else if (repeatsFirst(data, page * pageSize, end * pageSize)) {
+    } else if (allZero(data, page * pageSize, end * pageSize)) {
       append(zero, page, end - page)
       page = end
     } else {
       for (; page < end; page++) {
-        append(repeatsFirst(data, page * pageSize, (page + 1) * pageSize) ? zero : normal, page, 1)
+        append(allZero(data, page * pageSize, (page + 1) * pageSize) ? zero : normal, page, 1)
       }
     }
   }
 }
 
 /**
- * Whether the bytes `[start, end)` all equal the first one: then, and only then, they equal themselves moved by one byte.
- * Comparing memory with itself reads it once; a buffer of zeros as the other side would have to stay in the first-level
- * cache, and be compared in pieces of its length.
+ * Whether the bytes `[start, end)` are all zeros: then, and only then, they equal themselves moved by one byte and the
+ * first one is zero. Comparing memory with itself reads it once; a buffer of zeros as the other side would have to stay
+ * in the first-level cache, and be compared in pieces of its length.
  */
-const repeatsFirst = (data: Buffer, start: number, end: number): boolean =>
-  data.compare(data, start, end - 1, start + 1, end) === 0
+const allZero = (data: Buffer, start: number, end: number): boolean =>
+  data.compare(data, start, end - 1, start + 1, end) === 0 && data[start] === 0
 
 /** The same memory as a `Buffer`, whose `compare` takes offsets and so needs no view per call. */
 const asBuffer = (data: Uint8Array): Buffer =>

@@ -8,6 +8,14 @@ import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 const KIB = 1024
 const MIB = 1024 * KIB
 
+/** What the tests use of WebAssembly, whose types come with the DOM's only. */
+declare const WebAssembly: {
+  readonly Memory: new (pages: { readonly initial: number; readonly maximum: number; readonly shared: boolean }) => {
+    readonly buffer: ArrayBuffer | SharedArrayBuffer
+    readonly grow: (pages: number) => number
+  }
+}
+
 /** A `WebAssembly.Memory`, as far as a block can tell; growing it takes the bytes to a new buffer. */
 class Growable implements MemoryPages.GrowableMemory {
   buffer: ArrayBuffer
@@ -83,6 +91,21 @@ describe("MemoryPages", () => {
       assert.strictEqual(other.reader.view!(0, other.usedLength).length, 8 * KIB)
     })
   )
+
+  for (const shared of [false, true]) {
+    it.effect(`${shared ? "shared " : ""}WebAssembly memory keeps its block, too`, () =>
+      Effect.gen(function* () {
+        const memory = new WebAssembly.Memory({ initial: 2, maximum: 8, shared })
+        const block = yield* MemoryPages.make({ idstr: "a", memory })
+        assert.strictEqual(block.usedLength, 128 * KIB)
+        yield* block.writer.write(124 * KIB, new Uint8Array([1, 2, 3]))
+        memory.grow(4)
+        assert.deepStrictEqual([...block.reader.view!(124 * KIB, 3)], [1, 2, 3])
+        block.writer.view!(0, 1)[0] = 9
+        assert.strictEqual(new Uint8Array(memory.buffer)[0], 9)
+      })
+    )
+  }
 
   it.effect("memory that is gone is a defect", () =>
     Effect.gen(function* () {
