@@ -1,0 +1,71 @@
+/**
+ * The `multifd` command.
+ *
+ *     arguments ─▶ parser ─▶ command ─▶ Image, Migration ─▶ stdout   what was asked for
+ *                    │          │             │             stderr   progress, warnings, one line for an error
+ *                    ▼          ▼             ▼
+ *                  usage    the request    the work         exit code, by the class of the error
+ *
+ * | exit code | meaning |
+ * | --- | --- |
+ * | 0 | done |
+ * | 1 | something unexpected: a defect of this program, reported with a trace |
+ * | 2 | the command line makes no sense, or asks for what the files cannot give |
+ * | 3 | not a migration image, or one of a kind without fixed places for its pages |
+ * | 4 | the image is corrupt |
+ * | 5 | the image, or a file, ends too early |
+ * | 6 | input or output failed |
+ * | 7 | no space left |
+ * | 130 | interrupted by SIGINT, SIGTERM or SIGHUP; everything was closed and tidied up |
+ *
+ * @since 0.1.0
+ */
+import * as CliConfig from "effect/cli/CliConfig"
+import * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as Migration from "../migration/Migration.ts"
+import { convertCommand } from "./internal/convertCommand.ts"
+import { infoCommand } from "./internal/infoCommand.ts"
+import { presenter, report, ReportedError } from "./internal/report.ts"
+import { restoreCommand } from "./internal/restoreCommand.ts"
+import { saveCommand } from "./internal/saveCommand.ts"
+import { verifyCommand } from "./internal/verifyCommand.ts"
+
+const command = Command.make("multifd").pipe(
+  Command.withDescription("Save and restore virtual-machine RAM in parallel, in QEMU's mapped-ram format"),
+  Command.withSubcommands([saveCommand, restoreCommand, convertCommand, infoCommand, verifyCommand])
+)
+
+const { Completions, Help, LogLevel, Version } = GlobalFlag
+const config = CliConfig.make({ builtIns: [Help, Version, Completions, LogLevel] })
+
+/** The parser's own failures have been presented by the time that they arrive here. */
+const usageError = new ReportedError({ exitCode: 2 })
+
+/**
+ * Runs a command line.
+ *
+ * **Details**
+ *
+ * Results go to stdout, everything else to stderr. Failures have been reported there when the effect fails; what is left
+ * for the caller is to turn the error into an exit code, as `Runtime.defaultTeardown` does.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = (options: { readonly version: string }) => {
+  const parse = Command.runWith(command, options)
+  return (args: ReadonlyArray<string>) =>
+    parse(args).pipe(
+      Effect.catchIf(CliError.isCliError, () => Effect.fail(usageError)),
+      Effect.tapCause(report),
+      Effect.provide(Migration.layer),
+      Effect.provideService(CliConfig.CliConfig, config),
+      Effect.provideService(CliOutput.Presenter, presenter),
+      Effect.provideService(Logger.LogToStderr, true)
+    )
+}

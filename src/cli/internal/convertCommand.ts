@@ -1,0 +1,37 @@
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Image from "../../migration/Image.ts"
+import { Migration } from "../../migration/Migration.ts"
+import { follow } from "./follow.ts"
+import * as Parameters from "./parameters.ts"
+
+/**
+ * `multifd convert IN OUT`
+ *
+ * @internal
+ */
+export const convertCommand = Command.make(
+  "convert",
+  {
+    source: Parameters.image("IN", "The image to read, libvirt's sparse saves included"),
+    target: Parameters.image("OUT", "The image to write"),
+    ...Parameters.transfer
+  },
+  Effect.fnUntraced(function* (options) {
+    const migration = yield* Migration
+    const { channels, directIo, source, target } = options
+    yield* follow(options, ({ progress }) =>
+      Effect.scoped(
+        Effect.flatMap(Image.open(source), (image) =>
+          migration.convert({ source: image, target, channels, directIo, progress })
+        )
+      )
+    )
+  })
+).pipe(
+  Command.withDescription("Write any readable image anew as a plain mapped-ram file, which QEMU loads"),
+  Command.withExamples([
+    { command: "multifd convert vm.img vm-new.img", description: "Lay an image out anew, without stale pages" },
+    { command: "multifd convert /var/lib/libvirt/qemu/save/vm.save vm.img", description: "Take a libvirt save to QEMU" }
+  ])
+)

@@ -1,0 +1,92 @@
+import type { Image } from "../../migration/Image.ts"
+import * as RamBlock from "../../ram/RamBlock.ts"
+import * as Text from "./text.ts"
+
+/**
+ * What `info --json` prints. Numbers are bytes and counts; `offset`, `bitmapOffset` and `pagesOffset` are absolute file
+ * offsets.
+ *
+ * @internal
+ */
+export const toJson = (image: Image) => ({
+  path: image.path,
+  format: image.format,
+  offset: image.offset,
+  machine: image.machine,
+  capabilities: image.capabilities,
+  blocks: image.blocks.map((block) => ({
+    idstr: block.idstr,
+    usedLength: block.usedLength,
+    pageSize: block.pageSize,
+    bitmapOffset: block.bitmapOffset,
+    pagesOffset: block.pagesOffset,
+    pages: RamBlock.pageCount(block),
+    pagesPresent: block.pagesPresent
+  })),
+  deviceSections: image.deviceSections.map(({ name, instanceId, version }) => ({ name, instanceId, version })),
+  ...(image.libvirt === undefined ? {} : { libvirt: { wasRunning: image.libvirt.wasRunning } }),
+  warnings: image.findings.map(({ code, message }) => ({ code, message }))
+})
+
+const blockTable = (image: Image): string =>
+  Text.table(
+    [
+      ["block", "length", "page", "pages", "present", "bitmap at", "pages at"],
+      ...image.blocks.map((block) => [
+        Text.printable(block.idstr),
+        Text.bytes(block.usedLength),
+        Text.bytes(block.pageSize),
+        String(RamBlock.pageCount(block)),
+        String(block.pagesPresent),
+        String(block.bitmapOffset),
+        String(block.pagesOffset)
+      ])
+    ],
+    [1, 2, 3, 4, 5, 6]
+  )
+
+const sectionTable = (image: Image): string =>
+  Text.table(
+    [
+      ["device section", "instance", "version"],
+      ...image.deviceSections.map(({ name, instanceId, version }) => [
+        Text.printable(name),
+        String(instanceId),
+        String(version)
+      ])
+    ],
+    [1, 2]
+  )
+
+const sum = (values: ReadonlyArray<number>): number => values.reduce((total, value) => total + value, 0)
+
+const ramLine = ({ blocks }: Image): string => {
+  const used = sum(blocks.map((block) => block.usedLength))
+  const present = sum(blocks.map((block) => block.pagesPresent * block.pageSize))
+  return `${Text.bytes(used)} in ${Text.counted(blocks.length, "block")}, ${Text.bytes(present)} of it in the file`
+}
+
+/**
+ * What `info` prints for people.
+ *
+ * @internal
+ */
+export const toText = (image: Image): string => {
+  const facts: ReadonlyArray<readonly [string, string]> = [
+    ["format", image.format],
+    ["stream at", `byte ${image.offset}`],
+    ["machine", Text.printable(image.machine ?? "not in the file")],
+    ["capabilities", Text.printable(image.capabilities.join(", "))],
+    ...(image.libvirt === undefined
+      ? []
+      : [["libvirt", image.libvirt.wasRunning ? "was running" : "was paused"] as const]),
+    ["RAM", ramLine(image)]
+  ]
+  return [
+    Text.printable(image.path),
+    Text.table(facts, []),
+    ...(image.blocks.length === 0 ? [] : ["", blockTable(image)]),
+    ...(image.deviceSections.length === 0 ? [] : ["", sectionTable(image)]),
+    ...image.findings.map(({ message }) => `\nwarning: ${Text.oneLine(message)}`)
+  ].join("\n")
+}

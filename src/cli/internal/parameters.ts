@@ -1,0 +1,96 @@
+import * as Argument from "effect/cli/Argument"
+import * as CliError from "effect/cli/CliError"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
+import * as MigrationUri from "../../io/MigrationUri.ts"
+import { limits } from "../../multifd/PipelineOptions.ts"
+import * as BlockArgument from "./blockArgument.ts"
+
+/** What does not parse is a usage error that says what would. */
+const parsed =
+  <A>(label: string, parse: (text: string) => Result.Result<A, { readonly message: string }>) =>
+  (text: string) =>
+    Effect.fromResult(parse(text)).pipe(
+      Effect.mapError(({ message }) => new CliError.ValidationError({ message: `${label}: ${message}` }))
+    )
+
+/**
+ * An image: a path, or QEMU's `file:PATH,offset=N`.
+ *
+ * @internal
+ */
+export const image = (name: string, description: string) =>
+  Argument.String(name).pipe(
+    Argument.mapEffect(parsed(name, MigrationUri.parse)),
+    Argument.withDescription(`${description}: a path, or file:PATH[,offset=N]`)
+  )
+
+/**
+ * Where the pages of each block are.
+ *
+ * @internal
+ */
+export const blocks = (description: string) =>
+  Flag.String("block").pipe(
+    Flag.withMetavar("ID=PATH[,offset=N][,length=N]"),
+    Flag.mapEffect(parsed("--block", BlockArgument.parse)),
+    Flag.withDescription(description),
+    Flag.atLeast(1)
+  )
+
+/**
+ * Takes everything but the named blocks from an image.
+ *
+ * @internal
+ */
+export const deviceState = Flag.String("device-state").pipe(
+  Flag.withMetavar("IMAGE"),
+  Flag.mapEffect(parsed("--device-state", MigrationUri.parse)),
+  Flag.withDescription("Take configuration, device state and the RAM blocks that no --block names from IMAGE"),
+  Flag.optional
+)
+
+/**
+ * Prints one JSON document.
+ *
+ * @internal
+ */
+export const json = Flag.Boolean("json").pipe(
+  Flag.withDescription("Print one JSON document on stdout"),
+  Flag.withDefault(false)
+)
+
+const { minimum, maximum } = limits.channels
+
+const channels = Flag.Int("channels").pipe(
+  Flag.filter(
+    (count) => count >= minimum && count <= maximum,
+    (count) => `expected ${minimum} to ${maximum} channels, found ${count}`
+  ),
+  Flag.withDescription(`File descriptors that work at the same time, ${minimum} to ${maximum}`),
+  Flag.withDefault(limits.channels.default)
+)
+
+const directIo = Flag.Boolean("direct-io").pipe(
+  Flag.withDescription("Bypass the page cache for the image's pages (O_DIRECT)"),
+  Flag.withDefault(false)
+)
+
+const progress = Flag.Literals("progress", ["auto", "line", "json"]).pipe(
+  Flag.withDescription("Progress on stderr: a line (auto: on a terminal only), or JSON lines"),
+  Flag.withDefault("auto" as const)
+)
+
+const quiet = Flag.Boolean("quiet").pipe(
+  Flag.withAlias("q"),
+  Flag.withDescription("No progress at all; errors only"),
+  Flag.withDefault(false)
+)
+
+/**
+ * What every command that moves pages can be told.
+ *
+ * @internal
+ */
+export const transfer = { channels, directIo, progress, quiet }

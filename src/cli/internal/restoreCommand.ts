@@ -1,0 +1,41 @@
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Image from "../../migration/Image.ts"
+import { Migration } from "../../migration/Migration.ts"
+import { type Audience, follow } from "./follow.ts"
+import * as Parameters from "./parameters.ts"
+import { restoreInto } from "./restoreTargets.ts"
+
+/**
+ * `multifd restore IMAGE --block ID=PATH [--block …]`
+ *
+ * @internal
+ */
+export const restoreCommand = Command.make(
+  "restore",
+  {
+    image: Parameters.image("IMAGE", "The image to read"),
+    blocks: Parameters.blocks("A RAM block of the image and the file or device that it goes to; may be repeated"),
+    ...Parameters.transfer
+  },
+  Effect.fnUntraced(function* (options) {
+    const migration = yield* Migration
+    const { channels, directIo } = options
+    const restore = Effect.fnUntraced(function* ({ progress }: Audience) {
+      const image = yield* Image.open(options.image)
+      return yield* restoreInto(image, options.blocks, (blocks) =>
+        migration.restore({ image, blocks, channels, directIo, progress })
+      )
+    }, Effect.scoped)
+    yield* follow(options, restore)
+  })
+).pipe(
+  Command.withDescription("Restore RAM blocks of an image into files: in place where they exist, else into new ones"),
+  Command.withExamples([
+    { command: "multifd restore vm.img --block pc.ram=/dev/shm/guest-ram", description: "Give a sandbox its RAM back" },
+    {
+      command: "multifd restore vm.img --block pc.ram=dump.bin --block pc.bios=dump.bin,offset=4G",
+      description: "Two blocks in one file"
+    }
+  ])
+)

@@ -1,0 +1,97 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Path from "node:path"
+import * as AtomicFile from "../../io/AtomicFile.ts"
+import type { FileError } from "../../io/FileError.ts"
+import * as FilePages from "../../io/FilePages.ts"
+import * as PositionalFile from "../../io/PositionalFile.ts"
+import type { Image } from "../../migration/Image.ts"
+import { MigrationRequestError } from "../../migration/MigrationRequestError.ts"
+import type * as RamBlock from "../../ram/RamBlock.ts"
+import type { BlockArgument } from "./blockArgument.ts"
+
+/** Where one block of an image goes. */
+interface Target extends RamBlock.Shape {
+  readonly path: string
+  readonly offset: number
+}
+
+const targetOf =
+  (image: Image) =>
+  ({ idstr, length, offset = 0, path }: BlockArgument): Target | string => {
+    const block = image.blocks.find((candidate) => candidate.idstr === idstr)
+    if (block === undefined) {
+      const names = image.blocks.map((candidate) => candidate.idstr).join(", ")
+      return `expected a block of ${image.path} (${names}), found "${idstr}"`
+    }
+    const { pageSize, usedLength } = block
+    return length !== undefined && length < usedLength
+      ? `block "${idstr}" does not fit: expected a length of ${usedLength} or more, found ${length}`
+      : { idstr, usedLength, pageSize, offset, path: Path.resolve(path) }
+  }
+
+const overlap = (a: Target, b: Target): boolean =>
+  a.path === b.path && a.offset < b.offset + b.usedLength && b.offset < a.offset + a.usedLength
+
+/** What is wrong with one target beside the image and the targets in front of it. */
+const conflictsOf = (image: Image, target: Target, earlier: ReadonlyArray<Target>): ReadonlyArray<string> => [
+  ...(target.path === Path.resolve(image.path) ? [`block "${target.idstr}" would overwrite the image itself`] : []),
+  ...earlier.flatMap((other) => {
+    if (other.idstr === target.idstr) return [`block "${target.idstr}" is given twice`]
+    return overlap(other, target) ? [`blocks "${other.idstr}" and "${target.idstr}" overlap in ${target.path}`] : []
+  })
+]
+
+/** Looks at everything that can be known before any file is touched. */
+const plan = (
+  image: Image,
+  blocks: ReadonlyArray<BlockArgument>
+): Effect.Effect<ReadonlyArray<Target>, MigrationRequestError> => {
+  const all = blocks.map(targetOf(image))
+  const targets = all.filter((target) => typeof target !== "string")
+  const [problem, ...more] = [
+    ...all.filter((target) => typeof target === "string"),
+    ...targets.flatMap((target, index) => conflictsOf(image, target, targets.slice(0, index)))
+  ]
+  return problem === undefined
+    ? Effect.succeed(targets)
+    : Effect.fail(new MigrationRequestError({ operation: "restore", problems: [problem, ...more] }))
+}
+
+/** Opening it for writing tells as well what keeps it from being written, before anything is. */
+const isMissing = (path: string): Effect.Effect<boolean, FileError> =>
+  Effect.scoped(PositionalFile.open(path, { access: "read-write" })).pipe(
+    Effect.as(false),
+    Effect.catchTag("FileNotFoundError", () => Effect.succeed(true))
+  )
+
+const createMissing = Effect.fnUntraced(function* (
+  targets: ReadonlyArray<Target>
+): Effect.fn.Return<ReadonlyMap<string, AtomicFile.AtomicFile>, FileError, Scope.Scope> {
+  const created = new Map<string, AtomicFile.AtomicFile>()
+  for (const path of new Set(targets.map((target) => target.path))) {
+    if (yield* isMissing(path)) created.set(path, yield* AtomicFile.make({ path }))
+  }
+  return created
+})
+
+/**
+ * Runs a restore into the files that the command line names. A file that exists is written in place. A missing one gets
+ * its name when everything is in it and durable: a restore that fails, or is killed, never leaves a file that looks like
+ * a whole one.
+ *
+ * @internal
+ */
+export const restoreInto = Effect.fnUntraced(function* <A, E, R>(
+  image: Image,
+  blocks: ReadonlyArray<BlockArgument>,
+  restore: (blocks: ReadonlyArray<RamBlock.Writable<FileError>>) => Effect.Effect<A, E, R>
+): Effect.fn.Return<A, E | FileError | MigrationRequestError | RamBlock.RamBlockError, R | Scope.Scope> {
+  const targets = yield* plan(image, blocks)
+  const created = yield* createMissing(targets)
+  const open = ({ path, usedLength: length, ...target }: Target) =>
+    FilePages.make({ ...target, length, path: created.get(path)?.path ?? path, access: "read-write" })
+  const result = yield* Effect.scoped(Effect.flatMap(Effect.forEach(targets, open), restore))
+  yield* Effect.forEach(created.values(), (file) => file.commit, { discard: true })
+  return result
+})

@@ -1,0 +1,86 @@
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { FileError } from "../../io/FileError.ts"
+import * as FilePages from "../../io/FilePages.ts"
+import * as Image from "../../migration/Image.ts"
+import { Migration } from "../../migration/Migration.ts"
+import type * as RamBlock from "../../ram/RamBlock.ts"
+import type { BlockArgument } from "./blockArgument.ts"
+import { type Audience, follow } from "./follow.ts"
+import * as Parameters from "./parameters.ts"
+
+type Source = RamBlock.Readable<FileError>
+
+/** A block that replaces one of the image has its length and page size, unless told otherwise. */
+const openBlock = (
+  { idstr, length, offset, path }: BlockArgument,
+  replaced: RamBlock.Shape | undefined
+): Effect.Effect<Source, FileError | RamBlock.RamBlockError, Scope.Scope> =>
+  FilePages.make({
+    idstr,
+    path,
+    offset,
+    length: length ?? replaced?.usedLength,
+    pageSize: replaced?.pageSize,
+    access: "read"
+  })
+
+/** A machine loads only the blocks that it has, each in the length that it has. */
+const doubts = (blocks: ReadonlyArray<Source>, image: Image.Image): ReadonlyArray<string> =>
+  blocks.flatMap((block) => {
+    const replaced = image.blocks.find(({ idstr }) => idstr === block.idstr)
+    if (replaced === undefined) return [`${image.path} has no block "${block.idstr}": its machine will not load it`]
+    return replaced.usedLength === block.usedLength
+      ? []
+      : [`block "${block.idstr}" is ${block.usedLength} bytes long, in ${image.path} it is ${replaced.usedLength}`]
+  })
+
+/** The blocks of the image in their order, those that are given instead of them, and those that come on top. */
+const merge = (blocks: ReadonlyArray<Source>, image: Image.Image): ReadonlyArray<Source> => {
+  const given = new Set(blocks.map(({ idstr }) => idstr))
+  return [...image.blocks.filter(({ idstr }) => !given.has(idstr)), ...blocks]
+}
+
+/**
+ * `multifd save --block ID=PATH [--block …] [--device-state IMAGE] OUT`
+ *
+ * @internal
+ */
+export const saveCommand = Command.make(
+  "save",
+  {
+    blocks: Parameters.blocks("A RAM block and the file or device that holds it; may be repeated"),
+    deviceState: Parameters.deviceState,
+    target: Parameters.image("OUT", "The image to write"),
+    ...Parameters.transfer
+  },
+  Effect.fnUntraced(function* (options) {
+    const migration = yield* Migration
+    const { channels, directIo, target } = options
+    const save = Effect.fnUntraced(function* ({ progress, warn }: Audience) {
+      const image = Option.isSome(options.deviceState) ? yield* Image.open(options.deviceState.value) : undefined
+      const blocks = yield* Effect.forEach(options.blocks, (block) =>
+        openBlock(
+          block,
+          image?.blocks.find(({ idstr }) => idstr === block.idstr)
+        )
+      )
+      const transfer = { target, channels, directIo, progress }
+      if (image === undefined) return yield* migration.save({ ...transfer, blocks })
+      yield* Effect.forEach(doubts(blocks, image), warn)
+      return yield* migration.save({ ...transfer, blocks: merge(blocks, image), machineState: image.machineState })
+    }, Effect.scoped)
+    yield* follow(options, save)
+  })
+).pipe(
+  Command.withDescription("Save RAM blocks that lie in files into a mapped-ram image, over several channels"),
+  Command.withExamples([
+    { command: "multifd save --block pc.ram=/dev/shm/guest-ram vm.img", description: "Save the RAM of a sandbox" },
+    {
+      command: "multifd save --block pc.ram=ram.bin --device-state vm.img patched.img",
+      description: "The machine of vm.img with other RAM"
+    }
+  ])
+)

@@ -1,0 +1,288 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as Command from "./support/command.ts"
+import { folder, pages } from "./support/files.ts"
+
+const PAGES = 40
+
+/** Saves two blocks, one of them out of the middle of a file, and gives the folder that everything is in. */
+const savedImage = Effect.gen(function* () {
+  const files = yield* folder
+  const ram = pages(PAGES)
+  files.write("ram", ram)
+  files.write("dump", Buffer.concat([Buffer.alloc(4096, 0xee), pages(2, 7), Buffer.alloc(4096, 0xee)]))
+  const blocks = [`pc.ram=${files.at("ram")}`, `/rom@etc/acpi/tables=${files.at("dump")},offset=4k,length=8k`]
+  const ran = yield* Command.run("save", "--block", blocks[0]!, "--block", blocks[1]!, files.at("vm.img"))
+  assert.deepStrictEqual(ran, { code: 0, stdout: "", stderr: "" })
+  return { ...files, image: files.at("vm.img"), ram }
+})
+
+const json = (text: string) => JSON.parse(text)
+
+/** Runs a command that has to succeed, and gives what it printed. */
+const succeed = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
+  const { code, stderr, stdout } = yield* Command.run(...args)
+  assert.strictEqual(code, 0, stderr)
+  return stdout
+})
+
+describe("multifd", () => {
+  it.effect("save and restore: the same bytes, in new files of mode 0600", () =>
+    Effect.gen(function* () {
+      const { at, image, list, ram, read } = yield* savedImage
+      yield* succeed("restore", image, "--block", `pc.ram=${at("new")}`, "--block", `/rom@etc/acpi/tables=${at("rom")}`)
+      assert.isTrue(read("new").equals(ram))
+      assert.isTrue(read("rom").equals(pages(2, 7)))
+      assert.strictEqual(Fs.statSync(at("new")).mode & 0o777, 0o600)
+      assert.deepStrictEqual(list(), ["dump", "new", "ram", "rom", "vm.img"])
+    })
+  )
+
+  it.effect(
+    "restore: an existing file is overwritten in place, zeroed where pages are zero, and only in the range",
+    () =>
+      Effect.gen(function* () {
+        const { at, image, ram, read, write } = yield* savedImage
+        const old = Buffer.alloc(ram.length + 3 * 4096, 0xa5)
+        write("old", old)
+        const { ino } = Fs.statSync(at("old"))
+        yield* succeed("restore", image, "--block", `pc.ram=${at("old")},offset=0x1000`, "--channels=2")
+        assert.isTrue(read("old").equals(Buffer.concat([old.subarray(0, 4096), ram, old.subarray(-8192)])))
+        assert.strictEqual(Fs.statSync(at("old")).ino, ino)
+      })
+  )
+
+  it.effect("restore: several blocks share one new file", () =>
+    Effect.gen(function* () {
+      const { at, image, ram, read } = yield* savedImage
+      const rom = `/rom@etc/acpi/tables=${at("all")}`
+      yield* succeed("restore", image, "--block", `pc.ram=${at("all")},offset=12k`, "--block", rom)
+      assert.isTrue(read("all").equals(Buffer.concat([pages(2, 7), Buffer.alloc(4096), ram])))
+    })
+  )
+
+  it.effect("restore: nothing is created or touched when the request makes no sense", () =>
+    Effect.gen(function* () {
+      const { at, image, list, read, write } = yield* savedImage
+      write("old", Buffer.alloc(4096, 1))
+      const before = list()
+      const cases: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
+        ['found "pc.rom"', [`pc.ram=${at("new")}`, `pc.rom=${at("old")}`]],
+        ["does not fit", [`/rom@etc/acpi/tables=${at("new")}`, `pc.ram=${at("old")},length=4k`]],
+        ["given twice", [`pc.ram=${at("new")}`, `pc.ram=${at("old")}`]],
+        ["overlap", [`pc.ram=${at("new")}`, `/rom@etc/acpi/tables=${at("new")},offset=4k`]],
+        ["overwrite the image itself", [`pc.ram=${image}`]]
+      ]
+      for (const [reason, blocks] of cases) {
+        const { code, stderr, stdout } = yield* Command.run("restore", image, ...blocks.flatMap((b) => ["--block", b]))
+        assert.strictEqual(code, 2, stderr)
+        assert.include(stderr, reason)
+        assert.match(stderr, /^multifd: [^\n]+\n$/)
+        assert.strictEqual(stdout, "")
+      }
+      assert.deepStrictEqual(list(), before)
+      assert.isTrue(read("old").equals(Buffer.alloc(4096, 1)))
+      yield* succeed("verify", image)
+    })
+  )
+
+  it.effect("restore: a new file that cannot be completed is not there", () =>
+    Effect.gen(function* () {
+      const { at, image, list } = yield* savedImage
+      const before = list()
+      const rom = `/rom@etc/acpi/tables=${at("missing/rom")}`
+      const { code, stderr } = yield* Command.run("restore", image, "--block", `pc.ram=${at("new")}`, "--block", rom)
+      assert.strictEqual(code, 6)
+      assert.match(stderr, /^multifd: [^\n]*missing[^\n]+\n$/)
+      assert.deepStrictEqual(list(), before)
+    })
+  )
+
+  it.effect("info --json: the shape that scripts rely on", () =>
+    Effect.gen(function* () {
+      const { image, ram } = yield* savedImage
+      const info = json(yield* succeed("info", "--json", image))
+      assert.include(info, { format: "mapped-ram", offset: 0, machine: "none" })
+      assert.deepStrictEqual(info.capabilities, ["mapped-ram"])
+      assert.deepStrictEqual(info.deviceSections, [])
+      const [main, rom] = info.blocks
+      assert.hasAllKeys(main, [
+        "idstr",
+        "usedLength",
+        "pageSize",
+        "bitmapOffset",
+        "pagesOffset",
+        "pages",
+        "pagesPresent"
+      ])
+      assert.include(main, { idstr: "pc.ram", usedLength: ram.length, pageSize: 4096, pages: PAGES, pagesPresent: 27 })
+      assert.include(rom, { idstr: "/rom@etc/acpi/tables", usedLength: 8192, pages: 2, pagesPresent: 1 })
+      assert.isTrue(
+        Fs.readFileSync(image)
+          .subarray(main.pagesOffset, main.pagesOffset + 4096)
+          .equals(ram.subarray(0, 4096))
+      )
+    })
+  )
+
+  it.effect("info for people", () =>
+    Effect.gen(function* () {
+      const { image } = yield* savedImage
+      const text = yield* succeed("info", image)
+      for (const part of ["mapped-ram", "pc.ram", "160 KiB", "/rom@etc/acpi/tables", "none"]) assert.include(text, part)
+    })
+  )
+
+  it.effect("images at an offset of a file", () =>
+    Effect.gen(function* () {
+      const { at, image, ram, read, write } = yield* savedImage
+      write("store", Buffer.alloc(12345, 7))
+      const uri = `file:${at("store")},offset=12345`
+      yield* succeed("convert", image, uri)
+      assert.isTrue(read("store").subarray(0, 12345).equals(Buffer.alloc(12345, 7)))
+      assert.strictEqual(json(yield* succeed("info", uri, "--json")).offset, 12345)
+      yield* succeed("verify", uri)
+      yield* succeed("restore", uri, "--block", `pc.ram=${at("new")}`)
+      assert.isTrue(read("new").equals(ram))
+      assert.strictEqual((yield* Command.run("info", at("store"))).code, 3)
+    })
+  )
+
+  it.effect("save --device-state: the other blocks come from the image", () =>
+    Effect.gen(function* () {
+      const { at, image, read } = yield* savedImage
+      const other = pages(PAGES, 99)
+      Fs.writeFileSync(at("other"), Buffer.concat([other, Buffer.alloc(100)]))
+      const out = at("out.img")
+      yield* succeed("save", "--block", `pc.ram=${at("other")}`, "--device-state", image, out)
+      assert.lengthOf(json(yield* succeed("info", "--json", out)).blocks, 2)
+      yield* succeed("restore", out, "--block", `pc.ram=${at("a")}`, "--block", `/rom@etc/acpi/tables=${at("b")}`)
+      assert.isTrue(read("a").equals(other))
+      assert.isTrue(read("b").equals(pages(2, 7)))
+    })
+  )
+
+  it.effect("save --device-state: a block that the machine will not take is worth a warning", () =>
+    Effect.gen(function* () {
+      const { at, image } = yield* savedImage
+      const args = ["--block", `pc.rom=${at("ram")}`, "--block", `pc.ram=${at("ram")},length=4k`]
+      const { code, stderr } = yield* Command.run("save", ...args, "--device-state", image, at("out.img"))
+      assert.strictEqual(code, 0, stderr)
+      const [first, second] = stderr.split("\n")
+      assert.match(first!, /^multifd: warning: .* has no block "pc\.rom"/)
+      assert.match(second!, /^multifd: warning: block "pc\.ram" is 4096 bytes long/)
+    })
+  )
+
+  it.effect("a failed save leaves what was there", () =>
+    Effect.gen(function* () {
+      const { at, image, list } = yield* savedImage
+      const [before, content] = [list(), Fs.readFileSync(image)]
+      const { code, stderr } = yield* Command.run("save", "--block", `pc.ram=${at("nothing")}`, image)
+      assert.strictEqual(code, 6)
+      assert.match(stderr, /^multifd: [^\n]*nothing[^\n]*\n$/)
+      assert.strictEqual((yield* Command.run("save", "--block", `pc.ram=${at("ram")},length=100`, image)).code, 2)
+      assert.deepStrictEqual(list(), before)
+      assert.isTrue(Fs.readFileSync(image).equals(content))
+    })
+  )
+
+  it.effect("verify: nothing, one or many findings, and their exit codes", () =>
+    Effect.gen(function* () {
+      const { at, image, write } = yield* savedImage
+      const sound = Fs.readFileSync(image)
+      assert.deepStrictEqual(json(yield* succeed("verify", "--json", image)), { path: image, ok: true, findings: [] })
+      assert.include(yield* succeed("verify", image), "nothing is wrong")
+
+      write("text", Buffer.from("Dear reader, this is no image at all.".repeat(10)))
+      write("cut", sound.subarray(0, sound.length - 20_000))
+      const damaged = Buffer.from(sound)
+      const [main] = json(yield* succeed("info", "--json", image)).blocks
+      damaged.writeBigUInt64BE(0n, main.bitmapOffset - 24)
+      write("damaged", damaged)
+      for (const [name, code] of [
+        ["text", 3],
+        ["damaged", 4],
+        ["cut", 5]
+      ] as const) {
+        const ran = yield* Command.run("verify", at(name))
+        assert.strictEqual(ran.code, code, ran.stderr)
+        assert.match(ran.stderr, /^multifd: [^\n]+\n$/)
+        assert.match(ran.stdout, /^error [a-z-]+: /)
+        const { findings, ok } = json((yield* Command.run("verify", "--json", at(name))).stdout)
+        assert.isFalse(ok)
+        assert.include(findings[0], { severity: "error" })
+        assert.hasAnyKeys(findings[0], ["code", "category", "offset", "expected", "found", "message"])
+        assert.strictEqual((yield* Command.run("info", at(name))).code, code)
+        assert.strictEqual((yield* Command.run("restore", at(name), "--block", `pc.ram=${at("new")}`)).code, code)
+      }
+      assert.isFalse(Fs.existsSync(at("new")))
+    })
+  )
+
+  it.effect("progress: a line on a terminal, JSON lines on demand, nothing with --quiet", () =>
+    Effect.gen(function* () {
+      const { at, image } = yield* savedImage
+      const args = ["convert", image, at("out.img")]
+      const drawn = yield* Command.runWith({ isTerminal: true }, ...args)
+      assert.match(drawn.stderr, /168 KiB \(42 pages, 14 zero\) in 0\.00 s\n$/)
+      assert.strictEqual((yield* Command.runWith({ isTerminal: true }, ...args, "--quiet")).stderr, "")
+      const { stderr } = yield* Command.run(...args, "--progress", "json")
+      const events = stderr.trimEnd().split("\n").map(json)
+      assert.include(events.at(-1), { event: "completed", pages: 42, zeroPages: 14 })
+      const failed = yield* Command.run("convert", at("nothing"), at("out.img"), "--progress", "json")
+      assert.include(json(failed.stderr.trimEnd().split("\n").at(-1)!), { event: "failed", exitCode: 6 })
+      assert.strictEqual(failed.code, 6)
+    })
+  )
+
+  it.effect("usage errors: exit code 2, a line each on stderr, nothing on stdout", () =>
+    Effect.gen(function* () {
+      const cases: ReadonlyArray<ReadonlyArray<string>> = [
+        [],
+        ["sav"],
+        ["save"],
+        ["save", "out"],
+        ["save", "--block", "pc.ram", "out"],
+        ["save", "--block", "pc.ram=x,offset=z", "out"],
+        ["save", "--block", "pc.ram=x", "--channels", "0", "out"],
+        ["save", "--block", "pc.ram=x", "--channels", "256", "out"],
+        ["save", "--block", "pc.ram=x", "--channels", "many", "out"],
+        ["save", "--block", "pc.ram=x", "--progress", "loud", "out"],
+        ["restore", "in"],
+        ["restore", "--block", "pc.ram=x"],
+        ["convert", "in"],
+        ["convert", "in", "out", "more"],
+        ["info"],
+        ["info", "--no-such-flag", "in"],
+        ["info", "file:in,offset=12Q"],
+        ["info", "tcp:host:1"],
+        ["verify", ""],
+        ["--completions", "tcsh"]
+      ]
+      for (const args of cases) {
+        const { code, stderr, stdout } = yield* Command.run(...args)
+        assert.strictEqual(code, 2, `${args.join(" ")}: ${stderr}`)
+        assert.match(stderr, /^(?:multifd[a-z ]*: [^\n]+\n)+Try "multifd[a-z ]* --help"\.\n$/, args.join(" "))
+        assert.strictEqual(stdout, "", args.join(" "))
+      }
+    })
+  )
+
+  it.effect("help, version and completions go to stdout", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* succeed("--version"), "multifd 1.2.3\n")
+      const help = yield* succeed("--help")
+      for (const name of ["save", "restore", "convert", "info", "verify"]) {
+        assert.include(help, name)
+        const text = yield* succeed(name, "--help")
+        assert.include(text, `multifd ${name}`)
+      }
+      for (const shell of ["bash", "zsh", "fish"]) {
+        const script = yield* succeed("--completions", shell)
+        for (const word of ["multifd", "restore", "device-state", "direct-io"]) assert.include(script, word)
+      }
+    })
+  )
+})

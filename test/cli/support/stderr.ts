@@ -1,0 +1,25 @@
+/** A stderr that remembers. */
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Sink from "effect/Sink"
+import * as Stdio from "effect/Stdio"
+
+export interface Stderr {
+  /** Everything that was written so far. */
+  readonly text: () => string
+  readonly layer: Layer.Layer<Stdio.Stdio>
+}
+
+const decoder = new TextDecoder()
+
+export const make = (options: { readonly isTerminal: boolean }): Stderr => {
+  let written = ""
+  const stderr = () =>
+    Sink.forEach((part: string | Uint8Array) =>
+      Effect.sync(() => void (written += typeof part === "string" ? part : decoder.decode(part)))
+    )
+  return {
+    text: () => written,
+    layer: Stdio.layerTest({ stderr, stderrIsTerminal: Effect.succeed(options.isTerminal) })
+  }
+}
