@@ -54,7 +54,7 @@ export interface Writable<out E = never> extends Shape {
 export interface RamBlock<out E = never> extends Readable<E>, Writable<E> {}
 
 /**
- * A block, or a set of blocks, that no migration can carry. Nothing was read or written; the caller corrects the block.
+ * A block that no migration can carry. Nothing was read or written; the caller corrects the block.
  *
  * @category errors
  * @since 0.1.0
@@ -119,24 +119,6 @@ export const validate = <A extends Shape>(shape: A): Effect.Effect<A, RamBlockEr
   const error = checkIdstr(shape) ?? checkPageSize(shape) ?? checkUsedLength(shape)
   return error === undefined ? Effect.succeed(shape) : Effect.fail(error)
 }
-
-/**
- * Gives back blocks that a migration can carry together: each of them valid, no name twice.
- *
- * @category validation
- * @since 0.1.0
- */
-export const validateAll = Effect.fnUntraced(function* <A extends Shape>(
-  shapes: ReadonlyArray<A>
-): Effect.fn.Return<ReadonlyArray<A>, RamBlockError> {
-  const names = new Set<string>()
-  for (const shape of shapes) {
-    yield* validate(shape)
-    if (names.has(shape.idstr)) return yield* wrong(shape, "idstr", "the only block of its name", "another one")
-    names.add(shape.idstr)
-  }
-  return shapes
-})
 
 const checkIdstr = (shape: Shape): RamBlockError | undefined => {
   const { idstr } = shape

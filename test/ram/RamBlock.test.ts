@@ -58,16 +58,4 @@ describe("RamBlock", () => {
       )
     })
   )
-
-  it.effect("names occur once among the blocks of a migration", () =>
-    Effect.gen(function* () {
-      const blocks = [good, { ...good, idstr: "vga.vram" }]
-      assert.strictEqual(yield* RamBlock.validateAll(blocks), blocks)
-      const twice = yield* Effect.flip(RamBlock.validateAll([...blocks, good]))
-      assert.strictEqual(twice.property, "idstr")
-      assert.strictEqual(twice.idstr, "pc.ram")
-      const invalid = yield* Effect.flip(RamBlock.validateAll([good, { ...good, idstr: "b", pageSize: 1 }]))
-      assert.strictEqual(invalid.idstr, "b")
-    })
-  )
 })
