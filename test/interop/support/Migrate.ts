@@ -73,8 +73,10 @@ export interface Loaded {
   readonly milliseconds: number
 }
 
+const MIB = 1024 * 1024
+
 /** Held down to this, a save of a few MiB outlasts any number of passes. */
-const CRAWL_BYTES_PER_SECOND = 16 * 1024 * 1024
+const CRAWL_BYTES_PER_SECOND = 16 * MIB
 
 const uri = ({ offset, path }: Options): string =>
   offset === undefined ? `file:${path}` : `file:${path},offset=${offset}`
@@ -131,6 +133,20 @@ export const save = (guest: Guest, options: SaveOptions): Effect.Effect<Info, Mi
     const info = yield* query(guest)
     if (info.status === "completed") return info
     return yield* new MigrateError({ status: info.status, description: info["error-desc"] ?? guest.stderr() })
+  })
+
+/**
+ * Has the guest begin to save itself, so slowly that it will not come to an end, and leaves off while RAM is being
+ * written: the file is what a cancelled save leaves behind, or one whose QEMU has died.
+ */
+export const abandonSave = (guest: Guest, options: Options): Effect.Effect<void, QmpError> =>
+  Effect.gen(function* () {
+    yield* configure(guest, options)
+    yield* guest.qmp.execute("migrate-set-parameters", { "max-bandwidth": MIB })
+    yield* guest.qmp.execute("migrate", { uri: uri(options) })
+    yield* guest.qmp.waitFor("the first pass", ({ name }) => name === "MIGRATION_PASS")
+    yield* guest.qmp.execute("migrate_cancel")
+    yield* guest.qmp.waitFor("the end of the save", hasEnded)
   })
 
 /** Has a guest that was started with `incoming` load a file, however that ends. */

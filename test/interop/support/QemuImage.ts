@@ -9,6 +9,7 @@ import * as Files from "./Files.ts"
 
 const PAGE = 4096
 const EOS = 0x10n
+const SUBSECTION = 5
 /** The flag that stands in the low bits of the total length of RAM. */
 export const MEM_SIZE = 4
 
@@ -103,14 +104,20 @@ const readBlocks = (cursor: Cursor, total: number): ReadonlyArray<Block> => {
   return blocks
 }
 
+/** Moves over one subsection of the configuration. */
+const skipSubsection = (cursor: Cursor): void => {
+  const name = cursor.text(cursor.u8())
+  cursor.u32()
+  if (name === "configuration/uuid") cursor.bytes(16)
+  else for (let count = cursor.u32(); count > 0; count--) cursor.text(cursor.u8())
+}
+
 const readConfiguration = (cursor: Cursor): { readonly machineAt: number; readonly machine: string } => {
   cursor.expect("configuration", cursor.u8(), 7)
   const machineAt = cursor.at
   const machine = cursor.text(cursor.u32())
-  cursor.expect("capabilities", cursor.u8(), 5)
-  cursor.text(cursor.u8())
-  cursor.u32()
-  for (let count = cursor.u32(); count > 0; count--) cursor.text(cursor.u8())
+  while (cursor.u8() === SUBSECTION) skipSubsection(cursor)
+  cursor.at--
   return { machineAt, machine }
 }
 

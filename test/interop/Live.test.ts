@@ -1,0 +1,66 @@
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Files from "./support/Files.ts"
+import * as Guest from "./support/Guest.ts"
+import * as Library from "./support/Library.ts"
+import * as Migrate from "./support/Migrate.ts"
+import * as QemuImage from "./support/QemuImage.ts"
+import { describeQemu } from "./support/suite.ts"
+import * as Workload from "./support/Workload.ts"
+import * as Workspace from "./support/Workspace.ts"
+
+const MIB = 1024 * 1024
+const SIZE = 16 * MIB
+/** The guest dirties its memory up to here. */
+const END = 8 * MIB
+
+/** Runs a guest that dirties its memory, and saves it while it runs. */
+const saveRunning = (space: Workspace.Workspace, channels: number) =>
+  Effect.gen(function* () {
+    const [ram, path, boot] = [space.ram("ram"), space.file("image"), space.file("boot")]
+    Workload.writeDisk(boot, END)
+    const guest = yield* Guest.start({ ram: { file: ram, size: SIZE }, boot })
+    yield* Workload.reach(ram, 2)
+    yield* Migrate.save(guest, { path, channels, passes: 3 })
+    return { ram, path }
+  })
+
+/** Pages that were written in an early round and are zero now: bytes under a clear bit. */
+const stalePages = (path: string): number => {
+  const image = QemuImage.read(path)
+  const block = QemuImage.block(image, Guest.MAIN_BLOCK)
+  const region = Files.read(path, block.pagesOffset, block.usedLength)
+  const content = QemuImage.content(image, block)
+  const isStale = (page: number) => region.compare(content, page, page + 4096, page, page + 4096) !== 0
+  return Array.from({ length: SIZE / 4096 }, (_, page) => page * 4096).filter(isStale).length
+}
+
+describeQemu("a guest that was saved while it ran", () => {
+  for (const channels of [0, 4]) {
+    it.live(`over ${channels} channels: restores to the memory of the moment it stopped, and goes on`, () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const { path, ram } = yield* saveRunning(space, channels)
+        assert.isAbove(stalePages(path), 0)
+
+        const copy = space.ram("copy")
+        Fs.writeFileSync(copy, Buffer.alloc(SIZE, 0xa5))
+        yield* Library.restore(path, [{ idstr: Guest.MAIN_BLOCK, path: copy, size: SIZE }])
+        assert.strictEqual(Files.firstDifference(ram, copy), undefined)
+        assert.doesNotThrow(() => Workload.position(copy, END))
+
+        const [converted, revived, boot] = [space.file("converted"), space.ram("revived"), space.file("boot2")]
+        yield* Library.convert(path, converted)
+        assert.strictEqual(stalePages(converted), 0)
+        Workload.writeDisk(boot, END)
+        const guest = yield* Guest.start({ ram: { file: revived, size: SIZE }, boot, incoming: true })
+        yield* Migrate.loadCompletely(guest, { path: converted, channels })
+        yield* Workload.reach(revived, Workload.round(ram) + 2)
+        yield* guest.qmp.execute("stop")
+        assert.doesNotThrow(() => Workload.position(revived, END))
+      }).pipe(Effect.provide(Migration.layer))
+    )
+  }
+})

@@ -1,0 +1,63 @@
+/**
+ * The library at work on the files of a test: RAM blocks are files, images are paths.
+ */
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as FilePages from "../../../src/io/FilePages.ts"
+import * as Image from "../../../src/migration/Image.ts"
+import type * as Location from "../../../src/migration/Location.ts"
+import * as Migration from "../../../src/migration/Migration.ts"
+
+/** A RAM block in a file. */
+export interface BlockFile {
+  readonly idstr: string
+  readonly path: string
+}
+
+type Options = Migration.TransferOptions
+
+/** Restores blocks of an image to files of the blocks' length, new ones or such as are there. */
+export const restore = Effect.fnUntraced(function* (
+  source: string | Location.Location,
+  files: ReadonlyArray<BlockFile & { readonly size: number }>,
+  options: Options = {}
+) {
+  const migration = yield* Migration.Migration
+  const image = yield* Image.open(source)
+  const blocks = yield* Effect.forEach(files, ({ idstr, path, size }) =>
+    FilePages.make({ idstr, path, length: size, access: "read-write" })
+  )
+  return yield* migration.restore({ image, blocks, ...options })
+}, Effect.scoped)
+
+/** Writes any image anew. */
+export const convert = Effect.fnUntraced(function* (
+  source: string | Location.Location,
+  target: string | Location.Location,
+  options: Options & { readonly coalescePages?: number } = {}
+) {
+  const migration = yield* Migration.Migration
+  const image = yield* Image.open(source)
+  return yield* migration.convert({ source: image, target, ...options })
+}, Effect.scoped)
+
+/** Saves files as RAM blocks together with everything else of the machine in an image. */
+export const saveWithStateOf = Effect.fnUntraced(function* (
+  machine: string | Location.Location,
+  files: ReadonlyArray<BlockFile>,
+  target: string | Location.Location,
+  options: Options & { readonly coalescePages?: number } = {}
+) {
+  const migration = yield* Migration.Migration
+  const image = yield* Image.open(machine)
+  const own = yield* Effect.forEach(files, ({ idstr, path }) =>
+    FilePages.make({ idstr, path, length: Fs.statSync(path).size, access: "read" })
+  )
+  const others = image.blocks.filter(({ idstr }) => !own.some((block) => block.idstr === idstr))
+  return yield* migration.save({
+    ...options,
+    target,
+    blocks: [...own, ...others],
+    machineState: image.machineState
+  })
+}, Effect.scoped)
