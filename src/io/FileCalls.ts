@@ -73,6 +73,9 @@ export interface Stat {
   readonly mode: number
   readonly uid: number
   readonly gid: number
+  /** Device and inode: two names with both the same are the same file. */
+  readonly dev: number
+  readonly ino: number
   /** Allocated 512-byte units. */
   readonly blocks: number
 }

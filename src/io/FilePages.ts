@@ -12,7 +12,6 @@ import * as RamBlock from "../ram/RamBlock.ts"
 import * as ZeroPages from "../ram/ZeroPages.ts"
 import { FileCalls } from "./FileCalls.ts"
 import type { FileError } from "./FileError.ts"
-import { deviceSize } from "./internal/deviceSize.ts"
 import { syncName, unlink } from "./internal/directory.ts"
 import { fileKind } from "./internal/fileKind.ts"
 import * as PositionalFile from "./PositionalFile.ts"
@@ -83,22 +82,6 @@ const zeroing = (
   })
 }
 
-/** What the open file is, as far as a block needs to know. */
-interface Store {
-  readonly file: PositionalFile.PositionalFile
-  readonly isFile: boolean
-  /** Bytes that are there. A character device such as /dev/zero has no end. */
-  readonly size: number
-}
-
-const measure = Effect.fnUntraced(function* (file: PositionalFile.PositionalFile): Effect.fn.Return<Store, FileError> {
-  const stat = yield* file.stat
-  const kind = fileKind(stat)
-  const isFile = kind === "file"
-  if (kind === "character device") return { file, isFile, size: Number.POSITIVE_INFINITY }
-  return { file, isFile, size: isFile ? stat.size : yield* deviceSize(file) }
-})
-
 /** The block's shape, where it is one that a migration can carry and inside of what is there or can be. */
 const shapeInside = Effect.fnUntraced(function* (
   options: Options,
@@ -123,7 +106,8 @@ const shapeInside = Effect.fnUntraced(function* (
 const forReading = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<RamBlock.Readable<FileError>, RamBlock.RamBlockError | FileError, Scope.Scope> {
-  const { file, size } = yield* measure(yield* PositionalFile.open(options.path, { access: "read" }))
+  const file = yield* PositionalFile.open(options.path, { access: "read" })
+  const size = yield* file.size
   const shape = yield* shapeInside(options, size, size)
   return { ...shape, reader: reader(file, options.offset ?? 0) }
 })
@@ -158,7 +142,8 @@ const forWriting = Effect.fnUntraced(function* (
   const offset = options.offset ?? 0
   if (options.length !== undefined) yield* shapeInside(options, 0, Number.MAX_SAFE_INTEGER)
   const { created, file } = yield* openOrCreate(options)
-  const { isFile, size } = yield* measure(file)
+  const size = yield* file.size
+  const isFile = fileKind(yield* file.stat) === "file"
   const shape = yield* shapeInside(options, size, isFile ? Number.MAX_SAFE_INTEGER : size)
   const end = offset + shape.usedLength
   if (isFile && size < end) yield* file.truncate(end)

@@ -9,7 +9,8 @@ import * as Fs from "node:fs"
 import { type Calls, FileCalls, type Stat } from "./FileCalls.ts"
 import type * as FileError from "./FileError.ts"
 import { Descriptor } from "./internal/descriptor.ts"
-import { type FileKind, seekableKind } from "./internal/fileKind.ts"
+import { deviceSize } from "./internal/deviceSize.ts"
+import { type FileKind, fileKind, seekableKind } from "./internal/fileKind.ts"
 import { badPosition, isPosition } from "./internal/position.ts"
 import { systemCall } from "./internal/systemCall.ts"
 import { transfer } from "./internal/transfer.ts"
@@ -55,6 +56,8 @@ export interface PositionalFile {
   readonly sync: Effect.Effect<void, FileError.FileError>
   readonly truncate: (length: number) => Effect.Effect<void, FileError.FileError>
   readonly stat: Effect.Effect<Stat, FileError.FileError>
+  /** Bytes of the file or block device. A character device such as /dev/zero has no end: `Infinity`. */
+  readonly size: Effect.Effect<number, FileError.FileError>
   /** Sets the permissions, whatever the umask. */
   readonly chmod: (mode: number) => Effect.Effect<void, FileError.FileError>
   readonly chown: (uid: number, gid: number) => Effect.Effect<void, FileError.FileError>
@@ -128,17 +131,30 @@ const openDescriptor = Effect.fnUntraced(function* (
   })
 })
 
+const sizeOf = (read: PositionalFile["read"], stat: Stat): Effect.Effect<number, FileError.FileError> => {
+  switch (fileKind(stat)) {
+    case "block device":
+      return deviceSize(read)
+    case "character device":
+      return Effect.succeed(Number.POSITIVE_INFINITY)
+    default:
+      return Effect.succeed(stat.size)
+  }
+}
+
 const make = (descriptor: Descriptor): PositionalFile => {
   const { calls, path } = descriptor
   const readExtents: PositionalFile["readExtents"] = (extents) => transfer(descriptor, "read", extents)
   const writeExtents: PositionalFile["writeExtents"] = (extents) => transfer(descriptor, "write", extents)
+  const read: PositionalFile["read"] = (position, target) =>
+    readExtents([{ position, bytes: target }]).pipe(
+      Effect.as(target.length),
+      Effect.catchTag("UnexpectedEndOfFileError", ({ found }) => Effect.succeed(found))
+    )
+  const stat = descriptor.call<Stat>({ operation: "stat" }, (fd, done) => calls.fstat(fd, done))
   return {
     path,
-    read: (position, target) =>
-      readExtents([{ position, bytes: target }]).pipe(
-        Effect.as(target.length),
-        Effect.catchTag("UnexpectedEndOfFileError", ({ found }) => Effect.succeed(found))
-      ),
+    read,
     readExtents,
     write: (position, bytes) => writeExtents([{ position, bytes }]),
     writeExtents,
@@ -150,7 +166,8 @@ const make = (descriptor: Descriptor): PositionalFile => {
             calls.ftruncate(fd, length, (error) => done(error))
           })
         : Effect.fail(badPosition({ operation: "truncate", path, length })),
-    stat: descriptor.call<Stat>({ operation: "stat" }, (fd, done) => calls.fstat(fd, done)),
+    stat,
+    size: Effect.flatMap(stat, (now) => sizeOf(read, now)),
     chmod: (mode) =>
       descriptor.call({ operation: "set the mode" }, (fd, done) => calls.fchmod(fd, mode, (error) => done(error))),
     chown: (uid, gid) =>

@@ -15,10 +15,10 @@ const MAX_SECTORS = 2 ** 53 / SECTOR
  * @internal
  */
 export const deviceSize = Effect.fnUntraced(function* (
-  file: PositionalFile
+  read: PositionalFile["read"]
 ): Effect.fn.Return<number, FileError, never> {
   const byte = new Uint8Array(1)
-  const exists = (sector: number) => Effect.map(file.read(sector * SECTOR, byte), (count) => count === 1)
+  const exists = (sector: number) => Effect.map(read(sector * SECTOR, byte), (count) => count === 1)
   let present = 0
   let absent = 1
   while (absent < MAX_SECTORS && (yield* exists(absent - 1))) {

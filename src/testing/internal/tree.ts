@@ -49,6 +49,8 @@ export class TreeNode {
       mode: types[this.kind] | this.mode,
       uid: this.uid,
       gid: this.gid,
+      dev: 0,
+      ino: this.id,
       blocks: (this.content.allocated * CHUNK) / 512
     }
   }
