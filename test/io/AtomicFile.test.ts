@@ -150,7 +150,7 @@ describe("AtomicFile", () => {
       disk.write("/closed/file", oldBytes)
       disk.chmod("/closed", 0o500)
       for (const path of ["/file", "/closed/file", "/closed/new"]) {
-        const error = yield* Effect.flip(Effect.provide(save({ path }), disk.layer))
+        const error = yield* Effect.flip(Effect.provide(Effect.scoped(AtomicFile.make({ path })), disk.layer))
         assert.include(error, { _tag: "FilePermissionError", code: "EACCES" })
       }
       assert.deepStrictEqual(disk.files(), ["/closed/file", "/file"])

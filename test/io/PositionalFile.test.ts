@@ -64,6 +64,12 @@ const directTest = (place: Place) =>
     assert.include(offByOne, { _tag: "FileIoError", code: "EINVAL" })
   }).pipe(Effect.scoped)
 
+/** One write of many fails, the others are short. */
+const oneBadWrite: FaultyFiles.Plan = ({ name, position }) => {
+  if (name !== "write") return undefined
+  return position === 3000 ? Fail({ code: "EIO" }) : Short({ bytes: 500 })
+}
+
 describe("PositionalFile", () => {
   onEveryPlace("writes extents where they belong and reads them back", (place) =>
     Effect.gen(function* () {
@@ -222,6 +228,22 @@ describe("PositionalFile", () => {
     })
   )
 
+  it.effect("after a failure nothing more of the batch is submitted", () =>
+    Effect.gen(function* () {
+      const files = FaultyFiles.make(oneBadWrite, MemoryDisk.make().calls)
+      yield* PositionalFile.open("/x", { access: "write", create: "if-missing" }).pipe(
+        Effect.flatMap((file) =>
+          file.writeExtents(Array.from({ length: 20 }, (_, i) => ({ position: i * 1000, bytes: bytes(1000) })))
+        ),
+        Effect.scoped,
+        Effect.flip,
+        Effect.provide(files.layer)
+      )
+      const writes = files.log().filter(({ name }) => name === "write")
+      assert.isAtMost(writes.length, 23, "all extents once, and the rest of the three in front of the failure")
+    })
+  )
+
   it.effect("interruption waits for the calls under way, and then closes", () =>
     Effect.gen(function* () {
       const disk = MemoryDisk.make()
@@ -268,7 +290,7 @@ describe("PositionalFile", () => {
         yield* file.close
         yield* Fiber.join(writing)
       })
-      yield* withFaults(place, FaultyFiles.none, Effect.scoped(use))
+      yield* withFaults(place, shortBy([10_000]), Effect.scoped(use))
       assert.deepStrictEqual(place.read("x"), bytes(100_000))
     })
   )
