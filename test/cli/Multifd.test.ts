@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Fs from "node:fs"
+import * as FileCalls from "../../src/io/FileCalls.ts"
 import * as Command from "./support/command.ts"
 import { folder, pages } from "./support/files.ts"
 
@@ -95,6 +98,34 @@ describe("multifd", () => {
       const { code, stderr } = yield* Command.run("restore", image, "--block", `pc.ram=${at("new")}`, "--block", rom)
       assert.strictEqual(code, 6)
       assert.match(stderr, /^multifd: [^\n]*missing[^\n]+\n$/)
+      assert.deepStrictEqual(list(), before)
+    })
+  )
+
+  it.effect("restore: an interruption leaves no new file", () =>
+    Effect.gen(function* () {
+      const { at, image, list } = yield* savedImage
+      const before = list()
+      const writing = yield* Deferred.make<ReadonlyArray<string>>()
+      const goOn = yield* Deferred.make<void>()
+      const write: FileCalls.Calls["write"] = (...args) => {
+        Deferred.doneUnsafe(writing, Effect.sync(list))
+        Effect.runFork(
+          Effect.andThen(
+            Deferred.await(goOn),
+            Effect.sync(() => Fs.write(...args))
+          )
+        )
+      }
+      const restoring = yield* Command.run("restore", image, "--block", `pc.ram=${at("new")}`).pipe(
+        Effect.provideService(FileCalls.FileCalls, { ...Fs, write }),
+        Effect.forkChild
+      )
+      assert.lengthOf(yield* Deferred.await(writing), before.length + 1)
+      const interruption = yield* Effect.forkChild(Fiber.interrupt(restoring))
+      yield* Effect.yieldNow
+      yield* Deferred.succeed(goOn, undefined)
+      yield* Fiber.join(interruption)
       assert.deepStrictEqual(list(), before)
     })
   )

@@ -1,0 +1,118 @@
+/** The program as a process: exit codes, signals, and streams that nobody reads. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as ChildProcess from "node:child_process"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { folder, pages } from "./support/files.ts"
+
+const BIN = Path.resolve(import.meta.dirname, "../../src/bin.ts")
+
+interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the program to its end; `onStderr` sees what it has written so far, and the process. */
+const run = (
+  args: ReadonlyArray<string>,
+  onStderr?: (text: string, child: ChildProcess.ChildProcess) => void
+): Effect.Effect<Ended> =>
+  Effect.callback<Ended>((resume) => {
+    const child = ChildProcess.spawn(process.execPath, [BIN, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+    let stdout = ""
+    let stderr = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => void (stdout += text))
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text
+      onStderr?.(stderr, child)
+    })
+    child.on("close", (code, signal) => resume(Effect.succeed({ code, signal, stdout, stderr })))
+    return Effect.sync(() => void child.kill("SIGKILL"))
+  })
+
+/** Far more than can be scanned in a test, and nothing of it on the disk. */
+const ENDLESS = 2 ** 40
+
+const endless = (path: string): string => {
+  Fs.writeFileSync(path, "")
+  Fs.truncateSync(path, ENDLESS)
+  return path
+}
+
+describe("bin", { timeout: 60_000 }, () => {
+  it.live("a save, a restore and their exit codes", () =>
+    Effect.gen(function* () {
+      const files = yield* folder
+      const ram = pages(300)
+      files.write("ram", ram)
+      const saved = yield* run([
+        "save",
+        "--block",
+        `pc.ram=${files.at("ram")}`,
+        files.at("vm.img"),
+        "--progress",
+        "line"
+      ])
+      assert.include(saved, { code: 0, stdout: "" })
+      assert.include(saved.stderr, "1.17 MiB (300 pages, 100 zero) in ")
+      const args = ["restore", files.at("vm.img"), "--block", `pc.ram=${files.at("new")}`]
+      assert.deepStrictEqual(yield* run(args), { code: 0, signal: null, stdout: "", stderr: "" })
+      assert.isTrue(files.read("new").equals(ram))
+
+      const { version } = JSON.parse(Fs.readFileSync(Path.join(BIN, "../../package.json"), "utf8"))
+      assert.include(yield* run(["--version"]), { code: 0, stdout: `multifd ${version}\n`, stderr: "" })
+      assert.include(yield* run(["info"]), { code: 2, stdout: "" })
+      assert.include(yield* run(["info", files.at("ram")]), { code: 3, stdout: "" })
+      assert.include(yield* run(["info", files.at("nothing")]), { code: 6, stdout: "" })
+    })
+  )
+
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    it.live(`${signal} in the middle of a save: exit code 130, the old image is as it was, nothing else is left`, () =>
+      Effect.gen(function* () {
+        const files = yield* folder
+        const ram = endless(files.at("ram"))
+        files.write("vm.img", Buffer.from("the old image"))
+        const args = ["save", "--block", `pc.ram=${ram}`, files.at("vm.img"), "--progress", "json"]
+        let during: ReadonlyArray<string> | undefined
+        const ended = yield* run(args, (text, child) => {
+          if (during !== undefined || !text.includes('"phase":"ram"')) return
+          during = files.list()
+          child.kill(signal)
+        })
+        assert.include(ended, { code: 130, signal: null, stdout: "" })
+        assert.match(ended.stderr, /\{"event":"interrupted","exitCode":130\}\n$/)
+        assert.lengthOf(during!, 3)
+        assert.deepStrictEqual(files.list(), ["ram", "vm.img"])
+        assert.strictEqual(files.read("vm.img").toString(), "the old image")
+      })
+    )
+  }
+
+  it.live("a progress line that nobody reads stops nothing", () =>
+    Effect.gen(function* () {
+      const files = yield* folder
+      files.write("ram", pages(300))
+      const args = ["save", "--block", `pc.ram=${files.at("ram")}`, files.at("vm.img"), "--progress", "line"]
+      const script = `"$0" "$@" 2>&1 >/dev/null | true; exit \${PIPESTATUS[0]}`
+      const code = yield* Effect.callback<number | null>((resume) => {
+        const child = ChildProcess.spawn("bash", ["-c", script, process.execPath, BIN, ...args], { stdio: "ignore" })
+        child.on("close", (code) => resume(Effect.succeed(code)))
+      })
+      assert.strictEqual(code, 0)
+      assert.include(yield* run(["verify", files.at("vm.img")]), { code: 0 })
+    })
+  )
+
+  it.live("completions are what the shell can read", () =>
+    Effect.gen(function* () {
+      const { code, stdout } = yield* run(["--completions", "bash"])
+      assert.strictEqual(code, 0)
+      const { status, stderr } = ChildProcess.spawnSync("bash", ["-n"], { input: stdout, encoding: "utf8" })
+      assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
+    })
+  )
+})
