@@ -165,8 +165,7 @@ export const open = Effect.fn("Image.open")(function* (
 const read = Effect.fnUntraced(function* (location: string | Location.Location) {
   const { offset, path } = Location.make(location)
   const file = yield* PositionalFile.open(path, { access: "read" })
-  const { size } = yield* file.stat
-  return { file, contents: yield* readContents(file, offset ?? 0, size) }
+  return { file, contents: yield* readContents(file, offset ?? 0, yield* file.size) }
 })
 
 const inspectionOf = Effect.fnUntraced(function* (

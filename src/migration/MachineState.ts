@@ -8,6 +8,7 @@ import * as Description from "../format/Description.ts"
 import * as DeviceState from "../format/DeviceState.ts"
 import * as ImageStream from "../format/ImageStream.ts"
 import type { Configuration } from "../format/MigrationStream.ts"
+import type { FileIdentity } from "../io/FileIdentity.ts"
 import * as RamBlock from "../ram/RamBlock.ts"
 import * as Carried from "./Carried.ts"
 
@@ -38,6 +39,8 @@ export interface MachineState<out E = never> {
   readonly deviceState: Carried.Carried<E>
   /** The JSON description of the device state, empty where there is none. */
   readonly description: Carried.Carried<E>
+  /** The file that these are still to be read from: it must not be written in place meanwhile. */
+  readonly origin: FileIdentity | undefined
 }
 
 /**
@@ -49,19 +52,17 @@ export interface MachineState<out E = never> {
  */
 export const DEFAULT_MACHINE: string = "none"
 
-/**
- * The state of a machine without devices, for an image that holds memory and nothing else.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const empty = (options: {
+interface Machine {
   /** The machine type in the configuration section. Default `none`. */
   readonly machine?: string | undefined
   /** Bytes of a page. Default 4096, which goes without saying. */
   readonly pageSize?: number | undefined
-}): MachineState => {
-  const { machine = DEFAULT_MACHINE, pageSize = RamBlock.defaultPageSize } = options
+}
+
+const withSections = (
+  { machine = DEFAULT_MACHINE, pageSize = RamBlock.defaultPageSize }: Machine,
+  sections: ReadonlyArray<DeviceState.SectionInput>
+): MachineState => {
   const unusual = pageSize === RamBlock.defaultPageSize ? {} : { targetPageBits: Math.log2(pageSize) }
   return {
     configuration: { machine, capabilities: [], ...unusual },
@@ -70,10 +71,19 @@ export const empty = (options: {
     switchoverStart: false,
     footers: true,
     ramSectionId: ImageStream.RAM_SECTION_ID,
-    deviceState: Carried.empty,
-    description: Carried.empty
+    deviceState: Carried.fromBytes(DeviceState.encode(sections)),
+    description: Carried.fromBytes(Description.describe(sections)),
+    origin: undefined
   }
 }
+
+/**
+ * The state of a machine without devices, for an image that holds memory and nothing else.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const empty = (options: Machine): MachineState => withSections(options, [])
 
 /**
  * Makes the state of a machine of device sections of one's own, together with a description that makes them readable.
@@ -93,15 +103,7 @@ export const empty = (options: {
  * @category constructors
  * @since 0.1.0
  */
-export const fromSections = (options: {
-  /** The machine type in the configuration section. Default `none`. */
-  readonly machine?: string | undefined
-  /** Bytes of a page. Default 4096, which goes without saying. */
-  readonly pageSize?: number | undefined
-  readonly sections: ReadonlyArray<DeviceState.SectionInput>
-}): Effect.Effect<MachineState, DeviceState.DeviceSectionError> =>
-  Effect.map(Effect.fromResult(DeviceState.validate(options.sections)), (sections) => ({
-    ...empty(options),
-    deviceState: Carried.fromBytes(DeviceState.encode(sections)),
-    description: Carried.fromBytes(Description.describe(sections))
-  }))
+export const fromSections = (
+  options: Machine & { readonly sections: ReadonlyArray<DeviceState.SectionInput> }
+): Effect.Effect<MachineState, DeviceState.DeviceSectionError> =>
+  Effect.map(Effect.fromResult(DeviceState.validate(options.sections)), (sections) => withSections(options, sections))

@@ -94,6 +94,7 @@ export const machineState = Effect.fnUntraced(function* (
     footers,
     ramSectionId: ramSectionId!,
     deviceState: Carried.fromFile(file, deviceState.position, deviceState.length),
-    description: Carried.fromFile(file, description.position, description.length)
+    description: Carried.fromFile(file, description.position, description.length),
+    origin: yield* file.stat
   }
 })

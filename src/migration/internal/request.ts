@@ -1,6 +1,9 @@
 import * as Effect from "effect/Effect"
+import type { FileError } from "../../io/FileError.ts"
+import * as FileIdentity from "../../io/FileIdentity.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import type { ImageBlock } from "../Image.ts"
+import type { Location } from "../Location.ts"
 import { MigrationRequestError } from "../MigrationRequestError.ts"
 
 type Operation = MigrationRequestError["operation"]
@@ -40,6 +43,21 @@ export const checkSave = Effect.fnUntraced(function* (
     ...repeated(blocks),
     ...sizes
   ])
+})
+
+/**
+ * Whether a target that is written in place is another file than the one that is still being read from.
+ *
+ * @internal
+ */
+export const checkTarget = Effect.fnUntraced(function* (
+  target: Location,
+  origin: FileIdentity.FileIdentity | undefined
+): Effect.fn.Return<void, MigrationRequestError | FileError> {
+  if (origin === undefined || !((target.offset ?? 0) > 0)) return
+  const existing = yield* FileIdentity.ofPath(target.path)
+  if (existing === undefined || !FileIdentity.equals(existing, origin)) return
+  yield* refuse("save", [`expected another file to write to in place, found the source itself: ${target.path}`])
 })
 
 const misfit = (block: RamBlock.Shape, source: ImageBlock | undefined): ReadonlyArray<string> => {

@@ -17,7 +17,7 @@ import * as Location from "../Location.ts"
 import * as MachineState from "../MachineState.ts"
 import type { MigrationError, SaveOptions } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
-import { checkSave } from "./request.ts"
+import { checkSave, checkTarget } from "./request.ts"
 
 /** Where everything goes that is about to be written. */
 interface Layout<E> {
@@ -110,8 +110,10 @@ export const save = Effect.fnUntraced(function* <E>(
   yield* progress.enter("setup")
   const settings = yield* PipelineOptions.make(options)
   yield* checkSave(blocks)
-  const target = yield* AtomicFile.make(Location.make(options.target))
   const machine = options.machineState ?? MachineState.empty({ pageSize: blocks[0]!.pageSize })
+  const location = Location.make(options.target)
+  yield* checkTarget(location, machine.origin)
+  const target = yield* AtomicFile.make(location)
   const layout = layOut(machine, [...blocks, ...ignored], target.origin)
   const { file, path } = target
   const first = layout.head.pieces[0]!
