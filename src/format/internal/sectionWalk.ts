@@ -7,12 +7,12 @@ import { DeviceQueue } from "./deviceQueue.ts"
 import { readCommand, readFooter, readOpening, readRamRecord } from "./framing.ts"
 
 /**
- * How many sections all walks of one search may pass over. The largest machines have some ten thousand; a search that
- * goes on for longer is at work on bytes that were made to keep it busy.
+ * How many sections all walks of one search may pass over. The largest machines have some fifteen thousand; a search
+ * that goes on for longer is at work on bytes that were made to keep it busy.
  *
  * @internal
  */
-export const MAX_WALKED_SECTIONS = 100_000
+export const MAX_WALKED_SECTIONS = 30_000
 
 /**
  * Whether the sections from `from` on, sized by a description, lead exactly to `eof`. Commands and the empty shells that
