@@ -13,6 +13,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as AlignedMemory from "../io/AlignedMemory.ts"
 import * as FileError from "../io/FileError.ts"
 import * as PositionalFile from "../io/PositionalFile.ts"
 import * as PageBatch from "../ram/PageBatch.ts"
@@ -20,7 +21,7 @@ import type { PageBitmap } from "../ram/PageBitmap.ts"
 import * as PageRuns from "../ram/PageRuns.ts"
 import type { Channel } from "./Channel.ts"
 import { layOut } from "./internal/extents.ts"
-import { isAligned, makeBuffer } from "./internal/pageMemory.ts"
+import { makeBuffer } from "./internal/channelBuffer.ts"
 import * as PipelineOptions from "./PipelineOptions.ts"
 import * as TransferCounters from "./TransferCounters.ts"
 
@@ -70,8 +71,7 @@ export interface Options {
  * **Details**
  *
  * Pages in process memory are written from where they are. Others are read into the channel's own buffer of one batch.
- * With `directIo`, memory that is not page aligned is copied through that buffer, too: of the ordinary kinds of memory
- * only resizable `ArrayBuffer`s and growable `SharedArrayBuffer`s are aligned.
+ * With `directIo`, memory that is not known to be page aligned (see `AlignedMemory`) is copied through that buffer, too.
  *
  * A zero page between two normal ones may be written along with them (`coalescePages`); its bit stays clear, and its
  * bytes in the file mean nothing.
@@ -110,7 +110,8 @@ export const make = Effect.fnUntraced(function* (
     const target = blocks.get(idstr)
     if (target === undefined) return Effect.die(new Error(`no place in the file is known for block ${idstr}`))
     const runs = PageRuns.merge(batch.normal, coalescePages)
-    const memory = directIo && !isAligned(batch.data) ? copyRuns(batch, runs, buffer(batch.length)) : batch.data
+    const memory =
+      directIo && !AlignedMemory.isAligned(batch.data) ? copyRuns(batch, runs, buffer(batch.length)) : batch.data
     const extents = layOut(memory, runs, pageSize, target.pagesOffset + batch.offset)
     const bytes = PageRuns.pages(runs) * pageSize
     return file.writeExtents(extents).pipe(

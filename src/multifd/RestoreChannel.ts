@@ -16,6 +16,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as AlignedMemory from "../io/AlignedMemory.ts"
 import * as FileError from "../io/FileError.ts"
 import * as PositionalFile from "../io/PositionalFile.ts"
 import type { PageBatch } from "../ram/PageBatch.ts"
@@ -24,7 +25,7 @@ import * as PageRuns from "../ram/PageRuns.ts"
 import type { PageWriter } from "../ram/PageWriter.ts"
 import type { Channel } from "./Channel.ts"
 import { layOut } from "./internal/extents.ts"
-import { isAligned, makeBuffer } from "./internal/pageMemory.ts"
+import { makeBuffer } from "./internal/channelBuffer.ts"
 import * as PipelineOptions from "./PipelineOptions.ts"
 import * as TransferCounters from "./TransferCounters.ts"
 
@@ -105,7 +106,7 @@ export const make = Effect.fnUntraced(function* <E = never>(
   const readPages = (batch: PageBatch<unknown>, plan: Plan, place: Place<E>) => {
     const { idstr, pageSize } = batch.block
     const view = place.writer.view?.(batch.offset, batch.length)
-    const straight = view !== undefined && !(directIo && !isAligned(view))
+    const straight = view !== undefined && !(directIo && !AlignedMemory.isAligned(view))
     const data = straight ? view : buffer(batch.length)
     const read = file
       .readExtents(layOut(data, plan.runs, pageSize, place.pagesOffset + batch.offset))
@@ -167,26 +168,31 @@ const planOf = ({ block, length, offset, pages }: PageBatch<unknown>, bitmap: Pa
 const clear = (data: Uint8Array, runs: PageRuns.PageRuns, pageSize: number): void =>
   PageRuns.forEach(runs, (first, count) => data.fill(0, first * pageSize, (first + count) * pageSize))
 
-const writePages = <E>(batch: PageBatch<unknown>, plan: Plan, writer: PageWriter<E>, data: Uint8Array) =>
-  forEachRange(batch, plan.runs, (start, length) =>
-    writer.write(batch.offset + start, data.subarray(start, start + length))
-  )
+/** Writes in the kernel's hands at the same time, per channel: enough for the thread pool never to wait. */
+const writesAtOnce = 16
 
-const zeroPages = <E>(batch: PageBatch<unknown>, plan: Plan, writer: PageWriter<E>): Effect.Effect<void, E> =>
-  writer.fresh || plan.zero.length === 0
-    ? Effect.void
-    : forEachRange(batch, PageRuns.difference(plan.zero, plan.gaps), (start, length) =>
-        writer.zero(batch.offset + start, length)
-      )
+const writePages = <E>(batch: PageBatch<unknown>, plan: Plan, writer: PageWriter<E>, data: Uint8Array) => {
+  const { offset } = batch
+  const write = ({ start, length }: Range) => writer.write(offset + start, data.subarray(start, start + length))
+  return Effect.forEach(ranges(batch, plan.runs), write, { concurrency: writesAtOnce, discard: true })
+}
 
-/** One effect a run, not a page: short gaps are part of the runs by now. */
-const forEachRange = <E>(
-  batch: PageBatch<unknown>,
-  runs: PageRuns.PageRuns,
-  f: (start: number, length: number) => Effect.Effect<void, E>
-): Effect.Effect<void, E> => {
-  const { pageSize } = batch.block
-  const effects: Array<Effect.Effect<void, E>> = []
-  PageRuns.forEach(runs, (first, count) => effects.push(f(first * pageSize, count * pageSize)))
-  return Effect.all(effects, { discard: true })
+const zeroPages = <E>(batch: PageBatch<unknown>, plan: Plan, writer: PageWriter<E>): Effect.Effect<void, E> => {
+  if (writer.fresh || plan.zero.length === 0) return Effect.void
+  const rest = PageRuns.difference(plan.zero, plan.gaps)
+  const zero = ({ start, length }: Range) => writer.zero(batch.offset + start, length)
+  return Effect.forEach(ranges(batch, rest), zero, { discard: true })
+}
+
+/** Bytes, relative to the batch. */
+interface Range {
+  readonly start: number
+  readonly length: number
+}
+
+/** One effect each, so there must not be one a page: short gaps are part of the runs by now. */
+const ranges = ({ block }: PageBatch<unknown>, runs: PageRuns.PageRuns): ReadonlyArray<Range> => {
+  const all: Array<Range> = []
+  PageRuns.forEach(runs, (first, count) => all.push({ start: first * block.pageSize, length: count * block.pageSize }))
+  return all
 }
