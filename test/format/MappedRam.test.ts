@@ -15,6 +15,8 @@ const headers = Arbitrary.all({ version: word, pageSize: offset, bitmapOffset: o
 const codeOf = <A>(result: Result.Result<A, { readonly code: string }>) =>
   Result.isFailure(result) ? result.failure.code : undefined
 
+const shape = (pages: number, pageSize = 4096) => ({ idstr: "m", usedLength: pages * pageSize, pageSize })
+
 describe("a mapped-ram header", () => {
   it("is written as QEMU writes it", () => assert.deepStrictEqual(MappedRam.encodeHeader(header), captured))
 
@@ -50,8 +52,6 @@ describe("a mapped-ram header", () => {
 })
 
 describe("the layout of a block", () => {
-  const shape = (pages: number, pageSize = 4096) => ({ idstr: "m", usedLength: pages * pageSize, pageSize })
-
   it("rounds the bitmap up to whole words", () =>
     assert.deepStrictEqual(
       [0, 1, 64, 65, 8192].map((pages) => MappedRam.bitmapLength(shape(pages))),

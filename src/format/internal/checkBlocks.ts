@@ -18,7 +18,7 @@ export const checkBlocks = (
   return blocks.flatMap((block) => {
     const repeated = names.has(block.idstr)
     names.add(block.idstr)
-    return [...(repeated ? [duplicated(block)] : []), ...checkHeader(block, pageSize)]
+    return [...(repeated ? [duplicated(block)] : []), ...checkName(block), ...checkHeader(block, pageSize)]
   })
 }
 
@@ -44,6 +44,14 @@ const duplicated = ({ entryPosition, idstr }: MappedBlock): Finding.Finding =>
     expected: "each name once",
     found: "a second entry"
   })
+
+/** QEMU's names are C strings, and it would see only what is in front of a zero byte. */
+const checkName = ({ entryPosition: offset, idstr }: MappedBlock): ReadonlyArray<Finding.Finding> => {
+  if (!idstr.includes("\0")) return []
+  return [
+    Finding.make({ code: "name-invalid", offset, expected: "a name without zero bytes", found: JSON.stringify(idstr) })
+  ]
+}
 
 const checkHeader = (block: MappedBlock, pageSize: number | undefined): ReadonlyArray<Finding.Finding> => {
   const { header, headerPosition, idstr, ignored, usedLength } = block

@@ -12,6 +12,9 @@ const CAPABILITIES = "configuration/capabilities"
 const UUID = "configuration/uuid"
 const UUID_BYTES = 16
 
+/** What has to be seen to tell a subsection of the configuration from anything else. @internal */
+export const LOOKAHEAD_BYTES = 2 + PREFIX.length
+
 /** Machine type names are a few dozen bytes; QEMU itself names no limit. */
 const MAX_MACHINE_BYTES = 1024
 
@@ -56,7 +59,7 @@ function* readMachine(cursor: Cursor): Steps<string> {
 
 /** The section has no end of its own: it ends where no subsection of that name follows. */
 function* subsectionFollows(cursor: Cursor): Steps<boolean> {
-  const head = yield* cursor.peek(2 + PREFIX.length)
+  const head = yield* cursor.peek(LOOKAHEAD_BYTES)
   return head[0] === SUBSECTION && Buffer.from(head.subarray(2)).toString("latin1") === PREFIX
 }
 

@@ -32,6 +32,7 @@ function* readConfiguration(draft: Draft, cursor: Cursor): Steps<void> {
   const offset = cursor.position
   draft.configuration = yield* configuration.read(cursor)
   draft.configurationRange = rangeFrom(offset, cursor)
+  yield* expectMore(cursor)
   if (draft.configuration === undefined) return
   const { capabilities } = draft.configuration
   if (!capabilities.includes("mapped-ram")) {
@@ -39,6 +40,13 @@ function* readConfiguration(draft: Draft, cursor: Cursor): Steps<void> {
     yield* stop({ code: "mapped-ram-missing", offset, expected: "mapped-ram among the capabilities", found })
   }
   draft.findings.push(...configuration.unknownCapabilities(draft.configuration, offset))
+}
+
+/** A file that ends inside a subsection's name looks as if there were no subsection. */
+function* expectMore(cursor: Cursor): Steps<void> {
+  const offset = cursor.position
+  if ((yield* cursor.peek(configuration.LOOKAHEAD_BYTES)).length === configuration.LOOKAHEAD_BYTES) return
+  yield* stop({ code: "stream-cut", offset, expected: "RAM's START section", found: "the end of the file" })
 }
 
 /** Passes over what stands in front of the first START. */
