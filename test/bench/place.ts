@@ -4,7 +4,6 @@
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Pattern from "../interop/support/Pattern.ts"
-import * as QemuImage from "../interop/support/QemuImage.ts"
 import { BenchError } from "./worker.ts"
 
 const MIB = 1024 * 1024
@@ -61,11 +60,28 @@ export const makeRam = (path: string, pattern: Pattern.Pattern, size: number): R
   }
 }
 
-/** Where the RAM of a guest lies in an image, found without the project's own code. */
-export const find = (path: string, idstr: string): ImagePlace => {
-  const { bitmapOffset, pagesOffset } = QemuImage.block(QemuImage.read(path), idstr)
-  return { path, bitmapOffset, pagesOffset }
+/** What stands in front of the two offsets: the block's entry and the first half of its mapped-ram header. */
+const entryOf = (idstr: string, size: number): Buffer => {
+  const entry = Buffer.alloc(1 + idstr.length + 8 + 4 + 8)
+  entry.writeUInt8(idstr.length)
+  entry.write(idstr, 1)
+  entry.writeBigUInt64BE(BigInt(size), 1 + idstr.length)
+  entry.writeUInt32BE(1, 1 + idstr.length + 8)
+  entry.writeBigUInt64BE(BigInt(PAGE), 1 + idstr.length + 8 + 4)
+  return entry
 }
+
+/** Where the first and largest block lies in an image, found without the project's own code. */
+export const find = (path: string, idstr: string, size: number): Effect.Effect<ImagePlace, BenchError> =>
+  Effect.suspend(() => {
+    const head = Buffer.alloc(PAGE)
+    withFiles([path], (fd) => Fs.readSync(fd!, head, 0, head.length, 0))
+    const entry = entryOf(idstr, size)
+    const at = head.indexOf(entry)
+    if (at < 0) return Effect.fail(new BenchError({ reason: `${path}: no block ${idstr} of ${size} bytes` }))
+    const offset = (index: number): number => Number(head.readBigUInt64BE(at + entry.length + 8 * index))
+    return Effect.succeed({ path, bitmapOffset: offset(0), pagesOffset: offset(1) })
+  })
 
 const wrongBit = (ram: number, bitmap: Buffer, size: number): number | undefined => {
   const piece = Buffer.alloc(MIB)
@@ -82,13 +98,13 @@ const wrongBit = (ram: number, bitmap: Buffer, size: number): number | undefined
 
 /** Fails unless an image holds the RAM: the bytes of its pages, and a bit for exactly those that are not zero. */
 export const checkImage = (ram: RamFile, path: string, idstr: string): Effect.Effect<void, BenchError> =>
-  Effect.suspend(() => {
-    const place = find(path, idstr)
+  Effect.gen(function* () {
+    const place = yield* find(path, idstr, ram.size)
     const page = withFiles([ram.path, path], (fd, image) => {
       const bitmap = Buffer.alloc(ram.size / PAGE / 8)
       Fs.readSync(image!, bitmap, 0, bitmap.length, place.bitmapOffset)
       return wrongBit(fd!, bitmap, ram.size)
     })
-    if (page !== undefined) return Effect.fail(new BenchError({ reason: `${path}: wrong bit of page ${page}` }))
-    return ram.compare(path, place.pagesOffset)
+    if (page !== undefined) return yield* new BenchError({ reason: `${path}: wrong bit of page ${page}` })
+    yield* ram.compare(path, place.pagesOffset)
   })

@@ -46,7 +46,7 @@ const cellsOf = (
     const ram = makeRam(machine.file("tmpfs", "ram"), pattern, machine.settings.size)
     const path = machine.file(place, "image")
     yield* Qemu.makeImage(ram, path)
-    const image = find(path, MAIN_BLOCK)
+    const image = yield* find(path, MAIN_BLOCK, ram.size)
     const cells: Array<Cell> = []
     for (const work of works) {
       yield* Effect.logInfo(title({ work, place, pattern }))
