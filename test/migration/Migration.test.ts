@@ -67,7 +67,10 @@ describe("save and restore", () => {
           assert.deepStrictEqual(image.findings, [])
           assert.strictEqual(saved.normalPages, summary.normalPages)
           assert.strictEqual(saved.zeroPages, summary.zeroPages)
-          assert.strictEqual(saved.pages, blocks.reduce((sum, { pages }) => sum + pages, 0))
+          assert.strictEqual(
+            saved.pages,
+            blocks.reduce((sum, { pages }) => sum + pages, 0)
+          )
           assert.deepStrictEqual(disk.read("/vm.img")!.subarray(0, offset), new Uint8Array(offset).fill(0x5a))
         }).pipe(Effect.provide(disk.layer))
         assert.deepStrictEqual(disk.files(), ["/vm.img"])
@@ -223,7 +226,12 @@ describe("convert", () => {
           assert.deepStrictEqual(bytes, bytesOf(sources))
           assert.deepStrictEqual(disk.read("/b.img"), disk.read("/a.img"))
           assert.deepStrictEqual(
-            image.deviceSections.map(({ data, instanceId, name, version }) => ({ data: [...data], instanceId, name, version })),
+            image.deviceSections.map(({ data, instanceId, name, version }) => ({
+              data: [...data],
+              instanceId,
+              name,
+              version
+            })),
             [{ name: "cpu", instanceId: 3, version: 2, data: Array.from({ length: 77 }, () => 9) }]
           )
         }).pipe(Effect.scoped, Effect.provide(disk.layer))
