@@ -15,6 +15,7 @@ import { Job } from "./job.ts"
 import type { Reply } from "./worker.ts"
 
 const MIB = 1024 * 1024
+const WARM_UPS = 6
 
 const job = Schema.decodeUnknownSync(Schema.fromJsonString(Job))(process.argv[2])
 
@@ -51,15 +52,16 @@ const prepare = Effect.gen(function* () {
   return { run: Effect.scoped(run), isEqual: (path: string) => job.store === "file" || isEqual(memory, path) }
 })
 
-/** A service has been running for a while: its code is compiled. Saves and restores some memory a few times. */
+/** A service has been running for a while: its code is compiled. Saves, opens and restores a few times. */
 const warmUp = Effect.gen(function* () {
   const { save, restore } = yield* Migration.Migration
   const memory = new Uint8Array(32 * MIB)
   for (let at = 0; at < memory.length; at += 3 * 4096) memory[at] = 1
   const block = yield* MemoryPages.make({ idstr: job.idstr, memory })
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < WARM_UPS; i++) {
     yield* save({ target: job.scratch, blocks: [block] })
     yield* Effect.scoped(Effect.flatMap(Image.open(job.scratch), (image) => restore({ image, blocks: [block] })))
+    if (job.kind === "restore") yield* Effect.scoped(Image.open(job.image))
   }
   Fs.rmSync(job.scratch)
 })

@@ -22,7 +22,7 @@ export interface Results {
 }
 
 const filesystemOf = (path: string): string =>
-  ChildProcess.execFileSync("stat", ["--file-system", "--format=%T", path], { encoding: "utf8" }).trim()
+  ChildProcess.execFileSync("df", ["--output=fstype", path], { encoding: "utf8" }).split("\n")[1]!.trim()
 
 const machine = ({ disk, rounds, size }: Settings): string => {
   const { installed } = Qemu
@@ -76,7 +76,7 @@ Times on shared machines drift by a factor of two within an hour; only the ratio
 - **QEMU**: a paused guest whose main memory is the file (\`share=on\`, mapped in advance), mapped-ram and multifd over 1, 2
   and 4 channels, from the \`migrate\` command to the event that it has completed. QEMU never syncs: an fdatasync follows and
   counts. A load goes into a new guest. QEMU asks for huge pages for private memory by itself.
-- **effect-multifd**: \`Migration.save\` and \`Image.open\` with \`Migration.restore\`, in a process that has done four small
+- **effect-multifd**: \`Migration.save\` and \`Image.open\` with \`Migration.restore\`, in a process that has done a few small
   saves and restores before. Default settings; \`memory\` is a \`Uint8Array\`, \`file\` the file in shared memory. Huge pages
   come from \`GLIBC_TUNABLES=glibc.malloc.hugetlb=1\` in the environment.
 
