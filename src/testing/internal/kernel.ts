@@ -123,15 +123,16 @@ export class Kernel {
   }
 
   rename(from: string, to: string): void {
-    const source = this.#existing("rename", from, false)
+    const { node, ...source } = this.#tree.resolve("rename", from, false)
     const target = this.#tree.resolve("rename", to, false)
+    if (node === undefined) throw errnoError("ENOENT", "rename", from)
     if (target.node?.kind === "directory") throw errnoError("EISDIR", "rename", to)
     this.#checkDirectory("rename", source)
     this.#checkDirectory("rename", target)
-    if (target.node === source.node) return
+    if (target.node === node) return
     const names = [
       { directory: source.parent.id, name: source.name, node: undefined },
-      { directory: target.parent.id, name: target.name, node: source.node.id }
+      { directory: target.parent.id, name: target.name, node: node.id }
     ]
     this.#tree.record({ _tag: "Names", names })
   }
@@ -162,7 +163,7 @@ export class Kernel {
     return { ...entry, node }
   }
 
-  #checkDirectory(syscall: string, { parent, path }: Entry): void {
+  #checkDirectory(syscall: string, { parent, path }: Pick<Entry, "parent" | "path">): void {
     if ((parent.mode & 0o200) === 0) throw errnoError("EACCES", syscall, path)
   }
 
