@@ -97,6 +97,23 @@ describeQemu("a damaged image", () => {
       }
     }
 
+    it.effect("many things wrong at once: all of them are found", () =>
+      Effect.gen(function* () {
+        const { fresh, saved } = yield* Fixtures.Fixtures
+        const path = fresh("file")
+        Fs.copyFileSync((yield* saved({})).path, path)
+        const names = new Set(["page size 0", "junk in the bits behind the last page", "cut in the device state"])
+        const damages = Damage.all.filter(({ name }) => names.has(name))
+        const sound = QemuImage.read(path)
+        for (const { inflict } of damages) inflict(sound)
+        const { findings } = yield* Image.inspect(path)
+        assert.includeMembers(
+          codes(findings),
+          damages.map(({ code }) => code!)
+        )
+      })
+    )
+
     it.effect("a save that was cancelled: TruncatedImageError", () =>
       Effect.gen(function* () {
         const { fresh, saved } = yield* Fixtures.Fixtures

@@ -76,6 +76,22 @@ describeQemu("the harness itself", () => {
       const image = QemuImage.read(path)
       assert.isTrue(QemuImage.content(image, QemuImage.block(image, Guest.MAIN_BLOCK)).equals(Fs.readFileSync(ram)))
       assert.doesNotThrow(() => Workload.position(ram, end))
+      Files.patch(ram, [{ position: end - 2 * 4096, bytes: Buffer.from("torn") }])
+      assert.throws(() => Workload.position(ram, end), /torn/)
+    })
+  )
+
+  it.live("tells where two files differ, and that they do not", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const [a, b, size] = [space.ram("a"), space.ram("b"), 3 * MIB]
+      Pattern.writeFile(a, "mixed", size)
+      Fs.copyFileSync(a, b)
+      assert.strictEqual(Files.firstDifference(a, b), undefined)
+      Files.patch(b, [{ position: size - 5, bytes: Buffer.from([1 + Files.read(a, size - 5, 1)[0]!]) }])
+      assert.strictEqual(Files.firstDifference(a, b), size - 5)
+      Fs.truncateSync(b, size - 7)
+      assert.strictEqual(Files.firstDifference(a, b), size - 7)
     })
   )
 

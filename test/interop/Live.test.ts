@@ -1,6 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
+import * as Image from "../../src/migration/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Files from "./support/Files.ts"
 import * as Guest from "./support/Guest.ts"
@@ -63,4 +64,18 @@ describeQemu("a guest that was saved while it ran", () => {
       }).pipe(Effect.provide(Migration.layer))
     )
   }
+  it.live("by a background snapshot, whose bitmaps QEMU never writes: TruncatedImageError", (context) =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const [path, boot] = [space.file("image"), space.file("boot")]
+      Workload.writeDisk(boot, END)
+      const guest = yield* Guest.start({ ram: { size: SIZE }, boot })
+      yield* Migrate.save(guest, { path, capabilities: ["background-snapshot"] }).pipe(
+        Effect.catchTag("QmpError", ({ message }) => Effect.sync(() => context.skip(message)))
+      )
+      const found = yield* Effect.flip(Image.open(path))
+      assert.strictEqual(found._tag, "TruncatedImageError")
+      assert.deepStrictEqual("findings" in found ? found.findings.map(({ code }) => code) : [], ["ram-end-missing"])
+    })
+  )
 })

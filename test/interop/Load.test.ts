@@ -3,6 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Fs from "node:fs"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as Image from "../../src/migration/Image.ts"
+import type { Location } from "../../src/migration/Location.ts"
 import * as MachineState from "../../src/migration/MachineState.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Files from "./support/Files.ts"
@@ -15,10 +17,6 @@ import * as QemuImage from "./support/QemuImage.ts"
 import { describeQemu } from "./support/suite.ts"
 
 const MIB = 1024 * 1024
-
-/** Where the firmware appears in the address space of a PC: all of `pc.bios`. */
-const BIOS_SIZE = 256 * 1024
-const BIOS_ADDRESS = 2 ** 32 - BIOS_SIZE
 
 const VIRTIO_MEM = [
   ["-m", "16M,slots=2,maxmem=512M"],
@@ -62,15 +60,21 @@ const loadsAs = (saved: Fixtures.Saved, expectedRam: string, image: Migrate.Opti
     return guest
   })
 
+/** The kinds of all findings in an image, warnings included. */
+const findingsOf = (location: Location) =>
+  Effect.map(Image.inspect(location), ({ findings }) => findings.map(({ code }) => code))
+
 describeQemu("an image that we wrote", () => {
   layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
     for (const [name, recipe] of Object.entries(recipes)) {
       it.effect(`converted from one ${name}: QEMU loads it, with multifd and without`, () =>
         Effect.gen(function* () {
           const { fresh, saved } = yield* Fixtures.Fixtures
+          const { offset } = recipe
           const original = yield* saved(recipe)
           const path = fresh("file")
-          yield* Library.convert({ path: original.path, offset: recipe.offset }, path)
+          yield* Library.convert({ path: original.path, offset }, path)
+          assert.deepStrictEqual(yield* findingsOf({ path }), yield* findingsOf({ path: original.path, offset }))
           for (const way of Object.values(ways)) {
             yield* Effect.scoped(loadsAs(original, original.ram.file, { path, ...way }))
           }
@@ -128,10 +132,10 @@ describeQemu("an image that we wrote", () => {
         const { fresh, saved } = yield* Fixtures.Fixtures
         const original = yield* saved({})
         const [bios, path, seen] = [fresh("file"), fresh("file"), fresh("file")]
-        Pattern.writeFile(bios, "mixed", BIOS_SIZE, 78)
-        yield* Library.saveWithStateOf(original.path, [{ idstr: "pc.bios", path: bios }], path)
+        Pattern.writeFile(bios, "mixed", Guest.FIRMWARE.size, 78)
+        yield* Library.saveWithStateOf(original.path, [{ idstr: Guest.FIRMWARE.idstr, path: bios }], path)
         const guest = yield* loadsAs(original, original.ram.file, { path, channels: 2 })
-        yield* guest.qmp.execute("pmemsave", { val: BIOS_ADDRESS, size: BIOS_SIZE, filename: seen })
+        yield* guest.qmp.execute("pmemsave", { val: Guest.FIRMWARE.address, size: Guest.FIRMWARE.size, filename: seen })
         assert.strictEqual(Files.firstDifference(bios, seen), undefined)
       })
     )

@@ -8,6 +8,7 @@ import * as Files from "./support/Files.ts"
 import * as Fixtures from "./support/Fixtures.ts"
 import * as Guest from "./support/Guest.ts"
 import * as Library from "./support/Library.ts"
+import * as Migrate from "./support/Migrate.ts"
 import * as QemuImage from "./support/QemuImage.ts"
 import { describeQemu } from "./support/suite.ts"
 
@@ -83,5 +84,25 @@ describeQemu("an image that QEMU saved", () => {
         })
       )
     }
+
+    it.effect("with x-ignore-shared, which QEMU 10.0 cannot load itself: opens, and its blocks can be read", () =>
+      Effect.gen(function* () {
+        const { fresh } = yield* Fixtures.Fixtures
+        const [path, bios] = [fresh("file"), fresh("file")]
+        const guest = yield* Guest.start({ ram: { size: 16 * MIB } })
+        yield* Migrate.save(guest, { path, capabilities: ["x-ignore-shared"] })
+        yield* guest.qmp.execute("pmemsave", { val: Guest.FIRMWARE.address, size: Guest.FIRMWARE.size, filename: bios })
+
+        const image = yield* Image.open(path)
+        assert.deepStrictEqual(image.capabilities, ["x-ignore-shared", "mapped-ram"])
+        assert.deepStrictEqual(image.findings, [])
+        assert.strictEqual(
+          image.blocks.find(({ idstr }) => idstr === Guest.FIRMWARE.idstr)!.address,
+          Guest.FIRMWARE.address
+        )
+        const content = yield* image.readPages(Guest.FIRMWARE.idstr, 0, Guest.FIRMWARE.size)
+        assert.isTrue(Fs.readFileSync(bios).equals(content))
+      })
+    )
   })
 })

@@ -36,6 +36,9 @@ export const MAIN_BLOCK = "pc.ram"
 /** The name of the RAM block of the second DIMM. */
 export const DIMM_BLOCK = "dimm0"
 
+/** The RAM block of a PC's firmware, and where in the guest's address space it appears. */
+export const FIRMWARE = { idstr: "pc.bios", size: 256 * 1024, address: 2 ** 32 - 256 * 1024 }
+
 /** What a guest is made of. */
 export interface Options {
   /** `pc`, `q35` or a versioned machine type. Default `pc`. */
