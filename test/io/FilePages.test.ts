@@ -3,6 +3,9 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as ChildProcess from "node:child_process"
+import * as AtomicFile from "../../src/io/AtomicFile.ts"
 import * as FilePages from "../../src/io/FilePages.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
@@ -16,6 +19,16 @@ const openDisk = (options: Partial<FilePages.Options>) =>
   FilePages.make({ idstr: "a", path: "/dev/disk", ...options, access: "read-write" })
 
 const openZero = (length?: number) => FilePages.make({ idstr: "a", path: "/dev/zero", length, access: "read" })
+
+/** A block device over a file, where the user may make one. */
+const loopDevice = (file: string): Effect.Effect<string | undefined, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const { status, stdout } = ChildProcess.spawnSync("losetup", ["--find", "--show", file], { encoding: "utf8" })
+      return status === 0 ? stdout.trim() : undefined
+    }),
+    (device) => Effect.sync(() => void (device && ChildProcess.spawnSync("losetup", ["--detach", device])))
+  )
 
 /** Creates, fills and zeroes a block; every call of it may fail. */
 const fill = (path: string) =>
@@ -173,6 +186,28 @@ describe("FilePages", () => {
         yield* Effect.provide(Effect.scoped(use), disk.layer)
         assert.deepStrictEqual(disk.read("/dev/disk")!.subarray(-page), content(1))
       }
+    })
+  )
+
+  it.effect("a real block device is as large as it is, and is written in place", (context) =>
+    Effect.gen(function* () {
+      const place = yield* real()
+      place.write("disk", content(5))
+      const device = yield* loopDevice(place.path("disk"))
+      if (device === undefined) return context.skip("loop devices are not to be had")
+      const use = Effect.gen(function* () {
+        const block = yield* FilePages.make({ idstr: "a", path: device, access: "read-write" })
+        assert.strictEqual(block.usedLength, 5 * page)
+        yield* block.writer.zero(page, page)
+        const { commit, file, inPlace, origin } = yield* AtomicFile.make({ path: device, offset: 3 * page })
+        yield* file.write(origin, content(1))
+        yield* commit
+        assert.strictEqual(inPlace, true)
+      })
+      yield* withFaults(place, FaultyFiles.none, Effect.scoped(use))
+      const expected = content(5).fill(0, page, 2 * page)
+      expected.set(content(1), 3 * page)
+      assert.deepStrictEqual(place.read("disk"), expected)
     })
   )
 

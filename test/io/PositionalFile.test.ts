@@ -184,6 +184,32 @@ describe("PositionalFile", () => {
     })
   )
 
+  it.effect("more than a call can move is moved by several, each within the limits and page aligned", () =>
+    Effect.gen(function* () {
+      const lengths: Array<readonly [position: number, length: number]> = []
+      const calls: Calls = {
+        ...MemoryDisk.make().calls,
+        write: (_fd, data, offset, length, position, done) => {
+          assert.isAtMost(offset + length, data.length)
+          lengths.push([position, length])
+          setImmediate(done, null, length)
+        }
+      }
+      const untouched = new Uint8Array(2 ** 31 + 4096)
+      yield* PositionalFile.open("/x", { access: "write", create: "if-missing" }).pipe(
+        Effect.flatMap((file) => file.write(2 ** 40, untouched)),
+        Effect.scoped,
+        Effect.provideService(FileCalls, calls)
+      )
+      const gib = 2 ** 30
+      assert.deepStrictEqual(lengths, [
+        [2 ** 40, gib],
+        [2 ** 40 + gib, gib],
+        [2 ** 40 + 2 * gib, 4096]
+      ])
+    })
+  )
+
   it.effect("an interrupted system call is made again", () =>
     Effect.gen(function* () {
       const place = yield* memory()
