@@ -8,7 +8,7 @@
  * ```
  *
  * The device state has no length. The description behind it says where it ends; without one (QEMU loads such a file as
- * well) it can only end where the input does, and has to look like it.
+ * well) the footers of its sections do.
  *
  * @since 0.1.0
  */
@@ -16,6 +16,7 @@ import type { Parser } from "./Demand.ts"
 import * as Description from "./Description.ts"
 import * as Finding from "./Finding.ts"
 import type { ByteRange } from "./ImageStream.ts"
+import { type FooterWalk, walkFooters } from "./internal/footerWalk.ts"
 import { SectionType } from "./MigrationStream.ts"
 
 /**
@@ -42,7 +43,7 @@ export interface StreamTail {
  * **Details**
  *
  * Total. Codes `description-wrong`, `description-unreadable`, `description-cut` and `description-missing` are warnings, as
- * QEMU loads such an image; `device-state-cut` is an error.
+ * QEMU loads such an image; `device-state-cut` and `section-unexpected` are errors.
  *
  * @category decoding
  * @since 0.1.0
@@ -78,40 +79,41 @@ const wrong = (offset: number): Finding.Finding =>
     found: "sizes that do not lead to the end of the stream"
   })
 
-/** The last bytes of a stream are looked for in this many: files may be padded to whole blocks of a disk. */
-const PADDING_BYTES = 64 * 1024
-
-/** Footer type, section id, end of the stream. */
-const LAST_BYTES = 6
-
+/** Without a description, the footers of the sections say where each ends. */
 function* undescribed(
   { footers, from, to }: { readonly from: number; readonly to: number; readonly footers: boolean },
   missing: Finding.Finding
 ): Parser<StreamTail> {
-  const position = Math.max(from, to - PADDING_BYTES)
-  const bytes = position < to ? yield { position, length: to - position } : new Uint8Array(0)
-  const last = endOfStream(bytes, position === from, footers)
-  const stateEnd = last === undefined ? to : position + last
-  const end = last === undefined ? to : stateEnd + 1
-  const findings = last === undefined ? [missing, cut(to)] : [missing]
+  const walk = yield* footers ? walkFooters({ from, to }) : lastByte(from, to)
+  const stateEnd = walk._tag === "End" ? walk.position : to
+  const end = walk._tag === "End" ? stateEnd + 1 : to
+  const findings = walk._tag === "End" ? [yield* withoutText(end, to, missing)] : [unended(walk, to)]
   const deviceState = { position: from, length: stateEnd - from }
   return { deviceState, description: nothing(end), described: undefined, end, findings }
 }
 
-const cut = (offset: number): Finding.Finding =>
-  Finding.make({
-    code: "device-state-cut",
-    offset,
-    expected: "the end of the stream behind the last device section",
-    found: "the end of the file"
-  })
+/** In streams of old machine types nothing tells the byte that ends the stream from device data, but for its place. */
+function* lastByte(from: number, to: number): Parser<FooterWalk> {
+  const position = Math.max(from, to - 1)
+  const [last] = yield { position, length: 1 }
+  return position < to && last === SectionType.endOfStream
+    ? { _tag: "End", position }
+    : { _tag: "Cut", inside: undefined }
+}
 
-/** Where the byte that ends the stream stands, if the bytes end like a stream, give or take zeros behind it. */
-const endOfStream = (bytes: Uint8Array, whole: boolean, footers: boolean): number | undefined => {
-  const zeros = bytes.length - (bytes.findLastIndex((byte) => byte !== 0) + 1)
-  const at = bytes.length - zeros
-  if (zeros === 0) return undefined
-  if (at === 0) return whole ? 0 : undefined
-  const footer = at + 1 >= LAST_BYTES && bytes[at - (LAST_BYTES - 1)] === SectionType.footer
-  return !footers || footer ? at : undefined
+/** Too little of a description to be seen as one is still more than none. */
+function* withoutText(end: number, to: number, missing: Finding.Finding): Parser<Finding.Finding> {
+  const [type] = yield { position: end, length: 1 }
+  if (end >= to || type !== SectionType.description) return missing
+  const [expected, found] = ["a description behind the device state", "the beginning of one"]
+  return Finding.make({ code: "description-cut", offset: end, expected, found })
+}
+
+const unended = (walk: Exclude<FooterWalk, { readonly _tag: "End" }>, to: number): Finding.Finding => {
+  const expected = "device sections up to the end of the stream"
+  if (walk._tag === "Stray") {
+    return Finding.make({ code: "section-unexpected", offset: walk.position, expected, found: "something else" })
+  }
+  const where = walk.inside === undefined ? "" : ` inside section "${walk.inside}"`
+  return Finding.make({ code: "device-state-cut", offset: to, expected, found: `the end of the file${where}` })
 }

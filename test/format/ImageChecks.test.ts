@@ -62,6 +62,18 @@ describe("the regions of an image", () => {
     })
   }
 
+  it("must not share a byte: the stream's tail and another page region", () => {
+    // The tail begins where the last region ends, in the middle of the first.
+    const findings = check(Images.place([placed("a", 1000, 4 * PAGE, 9), placed("b", 1008, 5 * PAGE)]))
+    assert.deepStrictEqual(
+      findings.map(({ block, found }) => [block, found.slice(0, 20)]),
+      [
+        ["b", `a page region of "a"`],
+        ["a", `a page region of "a"`]
+      ]
+    )
+  })
+
   it("name the field to blame", () => {
     const file = Images.place([placed("a", 1000, 4 * PAGE), placed("b", 1007, 8 * PAGE)])
     const [finding] = check(file)

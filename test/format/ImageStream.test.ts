@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Demand from "../../src/format/Demand.ts"
 import * as ImageStream from "../../src/format/ImageStream.ts"
 import * as MigrationStream from "../../src/format/MigrationStream.ts"
 import * as Bytes from "./support/bytes.ts"
@@ -218,11 +219,11 @@ describe("device sections in front of RAM's END", () => {
   }
 
   it("are cut with the file, or end elsewhere than the description says", () => {
-    const codes = (size: number) => Images.codes(Images.make({ early: Images.early, state: sized(size) }))
-    assert.deepStrictEqual(codes(8), [])
-    assert.deepStrictEqual(codes(0), ["footer-missing"])
-    assert.deepStrictEqual(codes(100_000), ["stream-cut"])
-    assert.deepStrictEqual(codes(Number.MAX_SAFE_INTEGER), ["stream-cut"])
+    const sizes = [8, 0, 100_000, Number.MAX_SAFE_INTEGER]
+    assert.deepStrictEqual(
+      sizes.map((size) => Images.codes(Images.make({ early: Images.early, state: sized(size) }))),
+      [[], ["footer-missing"], ["stream-cut"], ["stream-cut"]]
+    )
   })
 })
 
@@ -336,12 +337,29 @@ describe("a damaged image", () => {
       ["section-id-unknown"]
     ],
     ["a part without its footer", Images.make({ early: hex("02 00000001 0000000000000010") }), ["footer-missing"]],
+    ["a subsection between sections", Images.make({ early: hex("05 00000001") }), ["section-unexpected"]],
     ["a ZERO record in a part", Images.make({ early: hex("02 00000001 0000000000000002") }), ["ram-record-unexpected"]]
   ]
 
   for (const [title, file, codes] of damages) {
     it(`is found out: ${title}`, () => assert.deepStrictEqual(Images.codes(file), codes))
   }
+
+  it("has no more blocks than any machine", () => {
+    const configuration = MigrationStream.withCapability(Images.configuration, "x-ignore-shared", true)
+    const blocks = Array.from({ length: 65537 }, (_, i) => ({
+      idstr: `${i}`,
+      usedLength: 4096,
+      pageSize: 4096,
+      ignored: true
+    }))
+    const bytes = ImageStream.head({ configuration, blocks }).pieces[0]!.bytes
+    const { findings } = Demand.runSync(ImageStream.parse({ start: 0, fileSize: bytes.length }), bytes)
+    assert.deepStrictEqual(
+      findings.map(({ code }) => code),
+      ["block-limit-exceeded"]
+    )
+  })
 
   it("is sound to begin with", () => assert.deepStrictEqual(Images.codes(sound), []))
 })

@@ -133,33 +133,28 @@ function* readUntilRamEnd(
   for (;;) {
     const offset = cursor.position
     const [type] = yield* cursor.peek(1)
-    switch (type) {
-      case SectionType.part:
-      case SectionType.end:
-        yield* readRamPart(draft, cursor, ramSectionId)
-        if (type === SectionType.end) return
-        break
-      case SectionType.command:
-        if ((yield* readCommand(cursor)) === Command.switchoverStart) draft.switchoverStart = true
-        else draft.early.push(rangeFrom(offset, cursor))
-        break
-      case SectionType.full:
-        yield* skipDevice(cursor)
-        draft.early.push(rangeFrom(offset, cursor))
-        break
-      case SectionType.start:
-        yield* stopAtIterable((yield* readOpening(cursor)).name, offset)
-        break
-      case undefined:
-      case SectionType.endOfStream: {
-        const found = type === undefined ? "the end of the file" : "the end of the stream"
-        yield* stop({ code: "ram-end-missing", offset, expected: "RAM's END section", found })
-        break
-      }
-      default:
-        yield* stopAtSection(cursor, type, "RAM's END section")
+    if (type === SectionType.part || type === SectionType.end) {
+      yield* readRamPart(draft, cursor, ramSectionId)
+      if (type === SectionType.end) return
+    } else if (type === SectionType.command) {
+      if ((yield* readCommand(cursor)) === Command.switchoverStart) draft.switchoverStart = true
+      else draft.early.push(rangeFrom(offset, cursor))
+    } else if (type === SectionType.full) {
+      yield* skipDevice(cursor)
+      draft.early.push(rangeFrom(offset, cursor))
+    } else {
+      yield* stopBeforeRamEnd(cursor, type)
     }
   }
+}
+
+function* stopBeforeRamEnd(cursor: Cursor, type: number | undefined): Steps<never> {
+  const offset = cursor.position
+  const expected = "RAM's END section"
+  if (type === SectionType.start) return yield* stopAtIterable((yield* readOpening(cursor)).name, offset)
+  if (type !== undefined && type !== SectionType.endOfStream) return yield* stopAtSection(cursor, type, expected)
+  const found = type === undefined ? "the end of the file" : "the end of the stream"
+  return yield* stop({ code: "ram-end-missing", offset, expected, found })
 }
 
 /** A PART or the END of RAM, an empty shell in this format. */
