@@ -12,16 +12,22 @@ import * as Temporary from "./support/temporary.ts"
 
 const main = `
 import * as Effect from "effect/Effect"
-import { MemoryPages, ZeroPages } from "effect-multifd"
-import * as Testing from "effect-multifd/testing"
+import { Image, MemoryPages, Migration } from "effect-multifd"
+import { MemoryDisk } from "effect-multifd/testing"
 
-const program = Effect.gen(function*() {
-  const memory = new Uint8Array(1 << 20).fill(1, 4096, 8192)
-  const block = yield* MemoryPages.make({ idstr: "pc.ram", memory })
-  const { normal } = ZeroPages.split(memory, block.pageSize, [0, 256])
-  return { idstr: block.idstr, normal, testing: Object.keys(Testing).length > 0 }
+const roundTrip = Effect.gen(function*() {
+  const memory = new Uint8Array(1 << 20).fill(7, 4096, 8192)
+  const migration = yield* Migration.Migration
+  const { normalPages } = yield* migration.save({
+    target: "/memory.img",
+    blocks: [yield* MemoryPages.make({ idstr: "ram", memory })]
+  })
+  const image = yield* Image.open("/memory.img")
+  const page = yield* image.readPages("ram", 4096, 4096)
+  return { normalPages, machine: image.machine, byte: page[0] }
 })
-console.log(JSON.stringify(Effect.runSync(program)))
+const program = roundTrip.pipe(Effect.scoped, Effect.provide(Migration.layer), Effect.provide(MemoryDisk.make().layer))
+console.log(JSON.stringify(await Effect.runPromise(program)))
 `
 
 describe("package", () => {
@@ -70,7 +76,7 @@ describe("package", () => {
   it("a consumer type-checks and runs", { timeout: 120_000 }, async () => {
     await Temporary.writeFiles(consumer.folder, { "main.ts": main })
     await typeCheck(consumer.folder)
-    assert.deepStrictEqual(JSON.parse(await node("main.ts")), { idstr: "pc.ram", normal: [1, 1], testing: true })
+    assert.deepStrictEqual(JSON.parse(await node("main.ts")), { normalPages: 1, machine: "none", byte: 7 })
   })
 
   it("only the entry points can be imported", async () => {
