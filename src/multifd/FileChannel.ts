@@ -22,6 +22,7 @@ import * as PageRuns from "../ram/PageRuns.ts"
 import type { Channel } from "./Channel.ts"
 import { layOut } from "./internal/extents.ts"
 import { makeBuffer } from "./internal/channelBuffer.ts"
+import { noted } from "./internal/firstError.ts"
 import * as PipelineOptions from "./PipelineOptions.ts"
 import * as TransferCounters from "./TransferCounters.ts"
 
@@ -116,7 +117,8 @@ export const make = Effect.fnUntraced(function* (
     const bytes = PageRuns.pages(runs) * pageSize
     return file.writeExtents(extents).pipe(
       Effect.map(() => settle(batch, target.bitmap, bytes)),
-      Effect.mapError(FileError.at({ step: "ram", channel: id, block: idstr, offset: batch.offset }))
+      Effect.mapError(FileError.at({ step: "ram", channel: id, block: idstr, offset: batch.offset })),
+      noted
     )
   }
 
@@ -124,7 +126,7 @@ export const make = Effect.fnUntraced(function* (
     id,
     transfer: (batch) => Effect.flatMap(PageBatch.load(batch, buffer), store),
     sync: Effect.void,
-    finish: onChannel(Effect.andThen(file.sync, file.close))
+    finish: noted(onChannel(Effect.andThen(file.sync, file.close)))
   }
 })
 

@@ -26,6 +26,7 @@ import type { PageWriter } from "../ram/PageWriter.ts"
 import type { Channel } from "./Channel.ts"
 import { layOut } from "./internal/extents.ts"
 import { makeBuffer } from "./internal/channelBuffer.ts"
+import { noted } from "./internal/firstError.ts"
 import * as PipelineOptions from "./PipelineOptions.ts"
 import * as TransferCounters from "./TransferCounters.ts"
 
@@ -112,7 +113,8 @@ export const make = Effect.fnUntraced(function* <E = never>(
       .readExtents(layOut(data, plan.runs, pageSize, place.pagesOffset + batch.offset))
       .pipe(
         Effect.mapError(FileError.at({ step: "ram", channel: id, block: idstr, offset: batch.offset })),
-        Effect.ensuring(Effect.sync(() => clear(data, plan.gaps, pageSize)))
+        Effect.ensuring(Effect.sync(() => clear(data, plan.gaps, pageSize))),
+        noted
       )
     return straight ? read : Effect.andThen(read, writePages(batch, plan, place.writer, data))
   }
@@ -136,7 +138,7 @@ export const make = Effect.fnUntraced(function* <E = never>(
     id,
     transfer: (batch) => Effect.suspend(() => restore(batch)),
     sync: Effect.void,
-    finish: onChannel(file.close)
+    finish: noted(onChannel(file.close))
   }
 })
 

@@ -8,7 +8,7 @@ import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import * as FileError from "../io/FileError.ts"
 import * as PositionalFile from "../io/PositionalFile.ts"
-import { allOrFirstError } from "./internal/firstError.ts"
+import { allOrFirstError, noted } from "./internal/firstError.ts"
 
 /**
  * Syncs a file now and then through a descriptor of its own, so that the disk works while the channels still write, and
@@ -81,7 +81,7 @@ export const make = Effect.fnUntraced(function* (
     if (ended) return Effect.void
     unsynced = 0
     due.closeUnsafe()
-    return Effect.andThen(atStep(file.sync), syncWhenDue)
+    return Effect.andThen(noted(atStep(file.sync)), syncWhenDue)
   })
   return {
     written,

@@ -8,9 +8,23 @@ class LaterFailures extends Context.Service<LaterFailures, ReadonlyArray<Cause.C
   "effect-multifd/multifd/LaterFailures"
 ) {}
 
+/** Takes down a failure that may not get out of its fiber. */
+const Note = Context.Reference<(cause: Cause.Cause<unknown>) => void>("effect-multifd/multifd/Note", {
+  defaultValue: () => () => {}
+})
+
+/**
+ * For a step that interruption has to wait for, such as a system call. When it fails meanwhile, the interruption takes
+ * the place of the failure; `allOrFirstError` hears of it all the same.
+ *
+ * @internal
+ */
+export const noted = <A, E, R>(step: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.uninterruptible(Effect.tapCause(step, (cause) => Effect.map(Note, (note) => note(cause))))
+
 /**
  * Runs all effects at once. The first failure is the failure of the whole, with its own type; it interrupts the others,
- * and when they have ended, whatever they failed with on their way is attached to it as `LaterFailures`.
+ * and when they have ended, whatever they failed with on their way is attached to it.
  *
  * `Effect.all` alone would raise the later failures as well, and turn a typed error into a defect where one of them is.
  *
@@ -18,12 +32,32 @@ class LaterFailures extends Context.Service<LaterFailures, ReadonlyArray<Cause.C
  */
 export const allOrFirstError = <E, R>(effects: ReadonlyArray<Effect.Effect<void, E, R>>): Effect.Effect<void, E, R> =>
   Effect.suspend(() => {
-    const failures: Array<Cause.Cause<E>> = []
-    const watched = effects.map((effect) => Effect.onExit(effect, (exit) => Effect.sync(() => note(failures, exit))))
-    return Effect.catchCause(Effect.all(watched, { concurrency: "unbounded", discard: true }), (cause) => {
-      const [first, ...later] = failures
-      return Effect.failCause(first === undefined ? cause : attach(first, later))
-    })
+    let first: Cause.Cause<E> | undefined
+    const later: Array<Cause.Cause<unknown>> = []
+    const settle = (exit: Exit.Exit<void, E>, hidden: Cause.Cause<unknown> | undefined): void => {
+      if (Exit.isSuccess(exit)) return
+      const raised = Cause.hasInterruptsOnly(exit.cause) ? undefined : exit.cause
+      const failure = Cause.hasInterrupts(exit.cause) ? (hidden ?? raised) : raised
+      if (first === undefined && raised !== undefined) first = raised
+      else if (failure !== undefined) later.push(failure)
+    }
+    const all = Effect.all(
+      effects.map((effect) => watched(effect, settle)),
+      { concurrency: "unbounded", discard: true }
+    )
+    return Effect.catchCause(all, (cause) => Effect.failCause(first === undefined ? cause : attach(first, later)))
+  })
+
+const watched = <E, R>(
+  effect: Effect.Effect<void, E, R>,
+  settle: (exit: Exit.Exit<void, E>, hidden: Cause.Cause<unknown> | undefined) => void
+): Effect.Effect<void, E, R> =>
+  Effect.suspend(() => {
+    let hidden: Cause.Cause<unknown> | undefined
+    return effect.pipe(
+      Effect.provideService(Note, (cause) => void (hidden ??= cause)),
+      Effect.onExit((exit) => Effect.sync(() => settle(exit, hidden)))
+    )
   })
 
 /**
@@ -34,11 +68,7 @@ export const allOrFirstError = <E, R>(effects: ReadonlyArray<Effect.Effect<void,
 export const laterFailures = (cause: Cause.Cause<unknown>): ReadonlyArray<Cause.Cause<unknown>> =>
   Context.getOrUndefined(Cause.annotations(cause), LaterFailures) ?? []
 
-const attach = <E>(first: Cause.Cause<E>, later: ReadonlyArray<Cause.Cause<E>>): Cause.Cause<E> =>
+const attach = <E>(first: Cause.Cause<E>, later: ReadonlyArray<Cause.Cause<unknown>>): Cause.Cause<E> =>
   later.length === 0
     ? first
     : Cause.annotate(first, Context.make(LaterFailures, [...laterFailures(first), ...later]), { overwrite: true })
-
-const note = <E>(failures: Array<Cause.Cause<E>>, exit: Exit.Exit<void, E>): void => {
-  if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) failures.push(exit.cause)
-}
