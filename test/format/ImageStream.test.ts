@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Demand from "../../src/format/Demand.ts"
+import type { Finding } from "../../src/format/Finding.ts"
 import * as ImageStream from "../../src/format/ImageStream.ts"
 import * as MigrationStream from "../../src/format/MigrationStream.ts"
 import * as Bytes from "./support/bytes.ts"
@@ -11,6 +12,12 @@ const { concat, hex } = Bytes
 
 /** The digits of a u64. */
 const u64 = (value: number) => value.toString(16).padStart(16, "0")
+
+/** Everywhere in the stream, and in a page region. */
+const cuts = (file: SparseFile.SparseFile): ReadonlyArray<number> =>
+  [...file.pieces.flatMap(({ bytes, position }) => [...bytes.keys()].map((i) => position + i)), 0x100010].filter(
+    (size) => size > 0
+  )
 
 /** Device state that says of one early section how long it is. */
 const sized = (size: number) => concat(hex("00"), Images.description({ "early/device": size }))
@@ -366,25 +373,27 @@ describe("a damaged image", () => {
 
 describe("an image that is cut", () => {
   const configuration = { ...Images.configuration, targetPageBits: 12, uuid: new Uint8Array(16).fill(7) }
-  const whole = Images.make({ configuration, prelude: hex("08 0001 0000"), early: Images.early })
-  const stateStart = Images.parse(whole).stateStart!
+  const prelude = hex("08 0001 0000  08 0002 0004 00000001  08 0003 0000")
+  const wholes = {
+    "with all there is in front of RAM": Images.make({ configuration, prelude }),
+    "with an early section": Images.make({ early: Images.early }),
+    "without configuration": Images.make({ configuration: undefined })
+  }
 
-  /** Everywhere in the stream, and in the page regions between. */
-  const cuts = [...whole.pieces.flatMap(({ bytes, position }) => [...bytes.keys()].map((i) => position + i)), 0x80000]
-    .filter((size) => size > 0 && size < stateStart)
-    .toSorted((a, b) => a - b)
-
-  it("is found to be cut, wherever that is", () => {
-    for (const size of cuts) {
-      const { findings, stateStart } = Images.parse(SparseFile.cut(whole, size))
-      assert.strictEqual(stateStart, undefined)
-      const last = findings.at(-1)!
-      // Without the description, the early section has no length either.
-      const unsized = last.code === "early-section-unsized"
-      assert.strictEqual(last.category, unsized ? "unsupported" : "truncated", `${last.message}, cut at ${size}`)
-      assert.strictEqual(findings.length, 1)
-    }
-  })
+  for (const [title, whole] of Object.entries(wholes)) {
+    it(`is found to be cut, wherever that is: ${title}`, () => {
+      const end = Images.parse(whole).stateStart!
+      for (const size of cuts(whole).filter((size) => size < end)) {
+        const { findings, stateStart } = Images.parse(SparseFile.cut(whole, size))
+        assert.strictEqual(stateStart, undefined)
+        assert.strictEqual(findings.length, 1)
+        // Without the description, the early section has no length either.
+        const [{ category, code, message }] = findings as [Finding]
+        const expected = code === "early-section-unsized" ? "unsupported" : "truncated"
+        assert.strictEqual(category, expected, `${message}, cut at ${size}`)
+      }
+    })
+  }
 
   it("has lost RAM's END if it was cancelled", () => {
     const plain = Images.make()
