@@ -38,13 +38,12 @@ export const save = (ram: RamFile, target: string, channels: number): Variant =>
     const guest = yield* Guest.start({ ram: { file: ram.path, size: ram.size }, args: PREALLOCATED })
     return (check: boolean) =>
       Effect.gen(function* () {
-        const begin = performance.now()
-        yield* Migrate.save(guest, { path: target, channels })
+        const { milliseconds } = yield* Migrate.save(guest, { path: target, channels })
         const saved = performance.now()
         yield* sync(target)
-        const end = performance.now()
+        const syncing = performance.now() - saved
         if (check) yield* checkImage(ram, target, Guest.MAIN_BLOCK)
-        return { total: end - begin, phases: { ram: saved - begin, sync: end - saved } }
+        return { total: milliseconds + syncing, phases: { ram: milliseconds, sync: syncing } }
       }).pipe(asBenchError)
   }).pipe(asBenchError)
 })

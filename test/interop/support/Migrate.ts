@@ -63,6 +63,11 @@ export const Info = Schema.Struct({
 })
 export type Info = typeof Info.Type
 
+/** What QEMU says of a save that has completed, and what a clock says: from asking for the migration to its end. */
+export interface Saved extends Info {
+  readonly milliseconds: number
+}
+
 /** How a load ended. A QEMU that crashed has a signal. */
 export interface Loaded {
   readonly status: string
@@ -119,7 +124,7 @@ const holdDown = (guest: Guest, passes: number): Effect.Effect<unknown, QmpError
 }
 
 /** Has the guest save itself to a file and waits until it has; the guest stays paused. */
-export const save = (guest: Guest, options: SaveOptions): Effect.Effect<Info, MigrateError | QmpError> =>
+export const save = (guest: Guest, options: SaveOptions): Effect.Effect<Saved, MigrateError | QmpError> =>
   Effect.gen(function* () {
     const passes = options.passes ?? 0
     yield* configure(guest, options)
@@ -127,11 +132,13 @@ export const save = (guest: Guest, options: SaveOptions): Effect.Effect<Info, Mi
       const slow = { "max-bandwidth": CRAWL_BYTES_PER_SECOND, "downtime-limit": 1 }
       yield* guest.qmp.execute("migrate-set-parameters", slow)
     }
+    const begin = performance.now()
     yield* guest.qmp.execute("migrate", { uri: uri(options) })
     if (passes > 0) yield* holdDown(guest, passes)
     yield* guest.qmp.waitFor("the end of the save", hasEnded)
+    const milliseconds = performance.now() - begin
     const info = yield* query(guest)
-    if (info.status === "completed") return info
+    if (info.status === "completed") return { ...info, milliseconds }
     return yield* new MigrateError({ status: info.status, description: info["error-desc"] ?? guest.stderr() })
   })
 
