@@ -21,7 +21,7 @@ import * as DeviceFields from "./DeviceFields.ts"
 import type { SectionInput } from "./DeviceState.ts"
 import * as Finding from "./Finding.ts"
 import { type Candidate, nextCandidate, Window } from "./internal/descriptionSearch.ts"
-import { leadsTo, MAX_WALKED_SECTIONS } from "./internal/sectionWalk.ts"
+import { leadsTo, MAX_SECTIONS } from "./internal/sectionWalk.ts"
 
 /**
  * The most JSON that is read: 32 MiB. A virtual CPU takes about 6 KiB, so this is room for more than 4096 of them with
@@ -200,7 +200,7 @@ export type Located =
 export function* locate(options: { readonly from: number; readonly to: number }): Parser<Located> {
   const { from, to } = options
   const window = new Window(to)
-  const budget = { sections: MAX_WALKED_SECTIONS }
+  const budget = { sections: MAX_SECTIONS }
   let best: Located = missing(to)
   let at = from
   for (;;) {

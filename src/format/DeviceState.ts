@@ -19,7 +19,7 @@ import type * as DeviceTree from "./DeviceTree.ts"
 import * as Finding from "./Finding.ts"
 import { ByteWriter } from "./internal/byteWriter.ts"
 import { FieldDecoder } from "./internal/fieldDecoder.ts"
-import { splitSections } from "./internal/splitSections.ts"
+import { SectionSplitter } from "./internal/sectionSplitter.ts"
 import * as MigrationStream from "./MigrationStream.ts"
 
 /**
@@ -124,7 +124,7 @@ export const split = (
     /** Whether sections end with a footer: all but those of machine types of version 2.3 and older. Default `true`. */
     readonly footers?: boolean | undefined
   }
-): Split => splitSections(bytes, description, options?.footers ?? true, options?.position ?? 0)
+): Split => new SectionSplitter(bytes, description, options?.footers ?? true, options?.position ?? 0).run()
 
 /**
  * Takes the data of one section apart into named values, as its description says. Fails with `description-wrong` where

@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import * as Demand from "../../src/format/Demand.ts"
 import * as Description from "../../src/format/Description.ts"
 import * as DeviceState from "../../src/format/DeviceState.ts"
-import { MAX_WALKED_SECTIONS } from "../../src/format/internal/sectionWalk.ts"
+import { MAX_SECTIONS } from "../../src/format/internal/sectionWalk.ts"
 import * as MigrationStream from "../../src/format/MigrationStream.ts"
 import * as Bytes from "./support/bytes.ts"
 import { describedIn, fixtures } from "./support/deviceFixtures.ts"
@@ -262,7 +262,7 @@ describe("locate", () => {
       for (let at = 0; at < bytes.length; at += pattern.length) bytes.set(pattern.subarray(0, bytes.length - at), at)
       const { asked, demands } = search(bytes)
       assert.isAtMost(asked, 4 * bytes.length, name)
-      assert.isAtMost(demands, MAX_WALKED_SECTIONS + 100, name)
+      assert.isAtMost(demands, MAX_SECTIONS + 100, name)
     }
   })
 
@@ -270,7 +270,7 @@ describe("locate", () => {
     const parts = concat(...Array.from({ length: 2000 }, () => hex("02 00000001 0000000000000010 7e 00000001")))
     const many = Array.from({ length: 500 }, () => ending(text(`{"devices":[]}`)))
     const { demands } = search(concat(parts, hex("ff"), ...many))
-    assert.isAtMost(demands, 6 * MAX_WALKED_SECTIONS)
+    assert.isAtMost(demands, 6 * MAX_SECTIONS)
   })
 
   it.prop("is total", { bytes: Bytes.bytes(200), mutation: Bytes.mutation }, ({ bytes, mutation }) => {

@@ -80,15 +80,12 @@ export class FieldDecoder {
   }
 
   private elements(field: Field, offset: number): Array<Value> {
-    const end = offset + fieldSize(field)
-    const count = field.size === 0 ? 0 : (field.array_len ?? 1)
+    const { array_len: count = 1, size } = field
     if (scalarOf(field) === undefined) {
-      if (count > this.nodesLeft) return [this.data.subarray(offset, end)]
+      if (count > this.nodesLeft) return [this.data.subarray(offset, offset + fieldSize(field))]
       this.nodesLeft -= count
     }
-    const values: Array<Value> = []
-    for (let at = offset; at < end; at += field.size) values.push(this.element(field, at))
-    return values
+    return Array.from({ length: count }, (_, i) => this.element(field, offset + i * size))
   }
 
   private element(field: Field, offset: number): Value {

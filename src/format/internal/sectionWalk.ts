@@ -7,12 +7,12 @@ import { DeviceQueue } from "./deviceQueue.ts"
 import { readCommand, readFooter, readOpening, readRamRecord } from "./framing.ts"
 
 /**
- * How many sections all walks of one search may pass over. The largest machines have some fifteen thousand; a search
- * that goes on for longer is at work on bytes that were made to keep it busy.
+ * The most sections that are taken apart, and that one search for the description walks over: twice what the largest
+ * machines have. More are bytes that were made to keep somebody busy.
  *
  * @internal
  */
-export const MAX_WALKED_SECTIONS = 30_000
+export const MAX_SECTIONS = 30_000
 
 /**
  * Whether the sections from `from` on, sized by a description, lead exactly to `eof`. Commands and the empty shells that

@@ -37,13 +37,18 @@ export const fixtures: ReadonlyArray<Fixture> = [
   { name: "microvm", bytes: microvm, stateStart: 0, footers: false, sections: 15 }
 ]
 
-/** The description of a fixture, with its place. */
-export const describedIn = (fixture: Fixture): Extract<Description.Located, { readonly _tag: "Found" }> => {
-  const range = { from: fixture.stateStart, to: fixture.bytes.length }
-  const located = Demand.runSync(Description.locate(range), fixture.bytes)
+type Found = Extract<Description.Located, { readonly _tag: "Found" }>
+
+const locate = ({ bytes, stateStart }: Fixture): Found => {
+  const located = Demand.runSync(Description.locate({ from: stateStart, to: bytes.length }), bytes)
   assert(located._tag === "Found")
   return located
 }
+
+const described = new Map(fixtures.map((fixture) => [fixture, locate(fixture)]))
+
+/** The description of a fixture, with its place. */
+export const describedIn = (fixture: Fixture): Found => described.get(fixture)!
 
 /** The device sections alone. */
 export const stateOf = (fixture: Fixture): Uint8Array =>
