@@ -51,6 +51,8 @@ describeQemu("a guest that was saved while it ran", () => {
         yield* Library.restore(path, [{ idstr: Guest.MAIN_BLOCK, path: copy, size: SIZE }])
         assert.strictEqual(Files.firstDifference(ram, copy), undefined)
         assert.doesNotThrow(() => Workload.position(copy, END))
+        const memory = yield* Library.restoreToMemory(path, Guest.MAIN_BLOCK, SIZE)
+        assert.isTrue(Fs.readFileSync(ram).equals(memory))
 
         const [converted, revived, boot] = [space.file("converted"), space.ram("revived"), space.file("boot2")]
         yield* Library.convert(path, converted)

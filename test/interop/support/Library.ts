@@ -7,6 +7,7 @@ import * as FilePages from "../../../src/io/FilePages.ts"
 import * as Image from "../../../src/migration/Image.ts"
 import type * as Location from "../../../src/migration/Location.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
+import * as MemoryPages from "../../../src/ram/MemoryPages.ts"
 
 /** A RAM block in a file. */
 export interface BlockFile {
@@ -28,6 +29,21 @@ export const restore = Effect.fnUntraced(function* (
     FilePages.make({ idstr, path, length: size, access: "read-write" })
   )
   return yield* migration.restore({ image, blocks, ...options })
+}, Effect.scoped)
+
+/** Restores one block of an image to memory of this process that is full of something else before. */
+export const restoreToMemory = Effect.fnUntraced(function* (
+  source: string | Location.Location,
+  idstr: string,
+  size: number,
+  options: Options = {}
+) {
+  const migration = yield* Migration.Migration
+  const image = yield* Image.open(source)
+  const memory = Buffer.alloc(size, 0xa5)
+  const block = yield* MemoryPages.make({ idstr, memory })
+  yield* migration.restore({ image, blocks: [block], ...options })
+  return memory
 }, Effect.scoped)
 
 /** Writes any image anew. */
