@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Path from "node:path"
 import * as AtomicFile from "../../src/io/AtomicFile.ts"
@@ -328,6 +329,43 @@ describe("AtomicFile under faults", () => {
   it.effect("call k of a save fails once (memory)", () => failEveryCall(memory({ seed: 7 }), true))
   it.effect("from call k on every call fails (real disk)", () => failEveryCall(real(), false))
   it.effect("from call k on every call fails (memory)", () => failEveryCall(memory({ seed: 8 }), false))
+})
+
+/** Interrupts a save when it makes call k, and gives what it did. */
+const interruptAt = (place: Place, k: number) =>
+  Effect.gen(function* () {
+    const log: Array<string> = []
+    let interrupt = (): void => undefined
+    const plan: FaultyFiles.Plan = ({ index, name }) => {
+      log.push(name)
+      if (index === k) interrupt()
+      return undefined
+    }
+    const fiber = yield* Effect.forkChild(withFaults(place, plan, save({ path: place.path("x") })))
+    interrupt = () => fiber.interruptUnsafe()
+    const exit = yield* Fiber.await(fiber)
+    return { exit, log }
+  })
+
+describe("AtomicFile under interruption", () => {
+  it.effect("at every call: the old file or the new one, no litter, nothing left open", () =>
+    Effect.gen(function* () {
+      const counted = yield* memory()
+      counted.write("x", oldBytes)
+      const calls = yield* countCalls(counted, save({ path: counted.path("x") }))
+      for (let k = 0; k < calls; k++) {
+        const place = yield* memory({ seed: k })
+        place.write("x", oldBytes)
+        const { exit, log } = yield* interruptAt(place, k)
+        const isNew = log.includes("rename")
+        sameBytes(place.read("x"), isNew ? newBytes : oldBytes, `call ${k}`)
+        assert.deepStrictEqual(place.files(), ["x"], `call ${k}`)
+        assert.strictEqual(log.includes("fsync"), isNew, "a new name is made durable")
+        assert.isFalse(isNew && log.includes("unlink"), "only what is there is removed")
+        assert.isTrue(Exit.isSuccess(exit) ? isNew : Exit.hasInterrupts(exit), `call ${k}`)
+      }
+    })
+  )
 })
 
 describe("AtomicFile and power cuts", () => {
