@@ -103,13 +103,10 @@ export interface Split {
  * **Example** (Names of the devices in a stream)
  *
  * ```ts
- * import * as Description from "effect-multifd/format/Description"
- * import * as DeviceState from "effect-multifd/format/DeviceState"
+ * import { DeviceState } from "effect-multifd"
  *
- * const section = { name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64) }
- * const bytes = DeviceState.encode([section])
- * const description: Description.Description = { devices: [] }
- * DeviceState.split(bytes, description).sections.map((section) => section.name) // => ["cpu"]
+ * const bytes = DeviceState.encode([{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64) }])
+ * DeviceState.split(bytes, undefined).sections.map(({ name }) => name) // => ["cpu"]
  * ```
  *
  * @category decoding
@@ -134,7 +131,7 @@ export const split = (
  *
  * ```ts
  * import * as Result from "effect/Result"
- * import * as DeviceState from "effect-multifd/format/DeviceState"
+ * import { DeviceState } from "effect-multifd"
  *
  * const section = { name: "cpu", instanceId: 0, version: 1, sectionId: 3, data: new Uint8Array([0, 0, 1, 0]) }
  * const tree = DeviceState.decode(section, {

@@ -73,8 +73,7 @@ export const isStruct = (value: Value | undefined): value is StructValue =>
  *
  * ```ts
  * import * as Result from "effect/Result"
- * import * as DeviceState from "effect-multifd/format/DeviceState"
- * import * as DeviceTree from "effect-multifd/format/DeviceTree"
+ * import { DeviceState, DeviceTree } from "effect-multifd"
  *
  * const section = { name: "apic", instanceId: 0, version: 3, sectionId: 7, data: new Uint8Array(24).fill(1) }
  * const tree = DeviceState.decode(section, {
