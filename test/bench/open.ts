@@ -14,7 +14,8 @@ import { atMost, type Verdict } from "./targets.ts"
 import { median } from "./variant.ts"
 import { BenchError } from "./worker.ts"
 
-const COMMAND = Path.resolve(import.meta.dirname, "../../src/bin.ts")
+/** The command as it is installed: `npm run bench` builds it first. */
+const COMMAND = Path.resolve(import.meta.dirname, "../../dist/bin.js")
 
 /** 1 TiB of RAM. */
 const SIZE = 2 ** 40
