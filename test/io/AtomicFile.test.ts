@@ -235,6 +235,21 @@ describe("AtomicFile", () => {
     })
   )
 
+  it.effect("a full disk leaves the old file, and all of its space", () =>
+    Effect.gen(function* () {
+      for (let chunks = 3; chunks < 13; chunks++) {
+        const disk = MemoryDisk.make({ capacity: chunks * 4096 })
+        disk.write("/x", oldBytes)
+        const exit = yield* Effect.exit(Effect.provide(save({ path: "/x" }), disk.layer))
+        const isNew = chunks >= 11
+        assert.strictEqual(Exit.isSuccess(exit), isNew, `${chunks} chunks`)
+        if (!isNew) assert.include(yield* Effect.flip(exit), { _tag: "NoSpaceError", code: "ENOSPC" })
+        sameBytes(disk.read("/x"), isNew ? newBytes : oldBytes)
+        assert.deepStrictEqual(disk.files(), ["/x"])
+      }
+    })
+  )
+
   it.effect("a name that is taken is not used", () =>
     Effect.gen(function* () {
       const place = yield* memory()
