@@ -162,8 +162,8 @@ describe.each(scenarios)("$name", (scenario) => {
           if (index === call.index) Deferred.doneUnsafe(interrupted, Effect.void)
           return undefined
         }
-        const { mayChange, prepare, run } = scenario
-        const stopped = { mayChange, prepare, run: Effect.raceFirst(run, Deferred.await(interrupted)) }
+        const { run } = scenario
+        const stopped = { ...scenario, run: Effect.raceFirst(run, Deferred.await(interrupted)) }
         const { after, before, disk, faulty } = yield* attempt(stopped, plan)
         const where = `${call.name} ${call.path} (call ${call.index})`
         assert.deepStrictEqual(disk.openFiles(), [], `descriptors at ${where}`)
