@@ -175,7 +175,11 @@ const headers: ReadonlyArray<Damage> = [
 const setLastBitOfLastBlock: Inflict = (image) =>
   overwrite(image, image.blocks.at(-1)!.bitmapOffset + 7, Buffer.of(0x80))
 
+const renameBlock: Inflict = (image) =>
+  overwrite(image, QemuImage.block(image, "pc.rom").entryAt + 1, Buffer.from("pc.rax"))
+
 const blockList: ReadonlyArray<Damage> = [
+  { name: "a block that no machine has", inflict: renameBlock, qemu: "refuses", error: undefined, code: undefined },
   harmless("junk in the bits behind the last page", setLastBitOfLastBlock, "bits-beyond-block"),
   corrupt("the total is a page more than the blocks", total(PAGE), "total-mismatch"),
   corrupt("the total is a page less than the blocks", total(-PAGE), "total-mismatch"),
