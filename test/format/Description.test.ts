@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Demand from "../../src/format/Demand.ts"
 import * as Description from "../../src/format/Description.ts"
 import * as DeviceState from "../../src/format/DeviceState.ts"
+import { nextCandidate, Window } from "../../src/format/internal/descriptionSearch.ts"
 import { MAX_SECTIONS } from "../../src/format/internal/sectionWalk.ts"
 import * as MigrationStream from "../../src/format/MigrationStream.ts"
 import * as Bytes from "./support/bytes.ts"
@@ -36,7 +37,7 @@ const search = (bytes: Uint8Array, from = 0, to = bytes.length) => {
   let step = parser.next()
   while (step.done !== true) {
     const { length, position } = step.value
-    reasonable &&= length >= 1 && length <= Demand.MAX_DEMAND_BYTES && position >= from && position <= 2 ** 52
+    reasonable &&= length >= 1 && length <= Demand.MAX_DEMAND_BYTES && position >= from && position <= to
     demands++
     asked += Math.max(0, Math.min(length, bytes.length - position))
     step = parser.next(bytes.subarray(position, position + length))
@@ -155,17 +156,20 @@ describe("locate", () => {
   })
 
   it("works for a driver that uses one buffer for everything", () => {
-    const fixture = fixtures[0]!
+    const decoy = ending(Description.encode({ devices: [] }))
+    const section = { name: "cpu", instanceId: 0, version: 1, data: decoy }
+    const bytes = concat(DeviceState.encode([section]), ending(Description.describe([section])))
     const buffer = new Uint8Array(Demand.MAX_DEMAND_BYTES)
-    const parser = Description.locate({ from: 0, to: fixture.bytes.length })
+    const parser = Description.locate({ from: 0, to: bytes.length })
     let step = parser.next()
     while (step.done !== true) {
       const { length, position } = step.value
-      const bytes = fixture.bytes.subarray(position, position + length)
-      buffer.fill(0xaa).set(bytes)
-      step = parser.next(buffer.subarray(0, bytes.length))
+      const some = bytes.subarray(position, position + length)
+      buffer.fill(0xaa).set(some)
+      step = parser.next(buffer.subarray(0, some.length))
     }
-    assert.deepStrictEqual(step.value, locate(fixture.bytes))
+    assert.deepStrictEqual(step.value, locate(bytes))
+    assert.isTrue(found(step.value).exact)
   })
 
   it("finds it wherever the border of a demand lies", () => {
@@ -178,6 +182,36 @@ describe("locate", () => {
         assert.isAtMost(asked, 2 * bytes.length)
       }
     }
+  })
+
+  it("finds it behind a text that goes on for more than a demand before it turns out to be none", () => {
+    const filler = new Uint8Array(MIB - 10).fill(0xff)
+    const decoy = concat(hex("0006000013887b22"), new Uint8Array(100).fill(0x20))
+    const bytes = concat(filler, decoy, ending(json))
+    assert.strictEqual(found(locate(bytes)).eof, filler.length + decoy.length)
+  })
+
+  it("looks at what follows the brace, wherever the border of a demand lies", () => {
+    for (let shift = 0; shift < 10; shift++) {
+      const bytes = concat(new Uint8Array(MIB - shift).fill(0xff), hex("0006000000027bff"))
+      assert.strictEqual(locate(bytes)._tag, "Missing", `${shift}`)
+    }
+  })
+
+  it("calls nothing exact that leads elsewhere", () => {
+    const part = (record: string) => hex(`02 00000001 ${record} 7e 00000001`)
+    const exact = (front: Uint8Array) => found(locate(concat(front, ending(json)))).exact
+    assert.isTrue(exact(concat(part("0000000000000010"), state)))
+    assert.isFalse(exact(concat(part("0000000000000200"), state)), "a record of RAM")
+    assert.isFalse(exact(hex("08 0003")), "a command that reaches into the description")
+    assert.isFalse(exact(concat(state, state)), "a section that is not described")
+    assert.isFalse(exact(concat(hex("01"), state)), "a section that cannot stand there")
+  })
+
+  it("asks for nothing beyond the range, whatever sizes are described", () => {
+    const fields = [{ name: "f", type: "buffer", size: 2 ** 40 }]
+    const bytes = concat(state, ending(Description.encode({ devices: [{ name: "cpu", instance_id: 0, fields }] })))
+    assert.isFalse(found(search(bytes).located).exact)
   })
 
   it("is not taken in by what only looks like one", () => {
@@ -222,7 +256,9 @@ describe("locate", () => {
   it("stops at the end of the input, even if the caller thinks that it is longer", () => {
     const bytes = concat(state, ending(json))
     assert.isTrue(found(locate(bytes, 0, bytes.length + 5 * MIB)).exact)
-    assert.strictEqual(locate(state, 0, state.length + 5 * MIB)._tag, "Missing")
+    const { demands, located } = search(state, 0, 2 ** 50)
+    assert.strictEqual(located._tag, "Missing")
+    assert.strictEqual(demands, 1)
   })
 
   it("says that it cannot be read", () => {
@@ -246,6 +282,13 @@ describe("locate", () => {
     const located = locate(concat(state, ending(long)))
     assert(located._tag === "Unreadable")
     assert.include(located.finding.found, `${long.length} bytes`)
+  })
+
+  it("keeps nothing of a text that is too long", () => {
+    const bytes = concat(state, ending(json))
+    const candidate = (keep: number) => Demand.runSync(nextCandidate(new Window(bytes.length), 0, keep), bytes)
+    assert.deepStrictEqual(candidate(json.length)?.text, Buffer.from(json))
+    assert.deepInclude(candidate(json.length - 1), { end: bytes.length, text: Buffer.alloc(0) })
   })
 
   it("is linear whatever the bytes are", () => {
