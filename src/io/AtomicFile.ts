@@ -162,6 +162,15 @@ const writeInPlace = Effect.fnUntraced(function* (
 })
 
 /**
+ * Whether a target that is there already is written in place, because it cannot be renamed over.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isInPlace = (options: Options, stat: Stat): boolean =>
+  options.offset !== undefined || fileKind(stat) !== "file"
+
+/**
  * Begins to write a file that appears under its name only when it is complete.
  *
  * **Details**
@@ -199,8 +208,6 @@ export const make = Effect.fnUntraced(function* (
   const origin = options.offset ?? 0
   const { path, stat } = yield* resolveTarget(calls, options.path)
   if (stat === undefined) return yield* replace(path, stat, origin)
-  const kind = yield* seekableKind(options.path, stat)
-  return yield* kind === "file" && options.offset === undefined
-    ? replace(path, stat, origin)
-    : writeInPlace(path, stat, origin)
+  yield* seekableKind(options.path, stat)
+  return yield* isInPlace(options, stat) ? writeInPlace(path, stat, origin) : replace(path, stat, origin)
 })

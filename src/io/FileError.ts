@@ -161,6 +161,19 @@ export class NotSeekableError extends Schema.TaggedError<NotSeekableError>()("No
 }
 
 /**
+ * The name leads to another file than before: somebody replaced it meanwhile. Exit code 6.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FileReplacedError extends Schema.TaggedError<FileReplacedError>()("FileReplacedError", fields) {
+  override readonly [Runtime.errorExitCode] = 6
+  override get message(): string {
+    return `${where(this)}: expected the file that was opened before, found another one of its name`
+  }
+}
+
+/**
  * The file ends before the bytes that were expected in it. `length` bytes were expected at `position`, `found` of them
  * are there. Exit code 5.
  *
@@ -184,7 +197,13 @@ export class UnexpectedEndOfFileError extends Schema.TaggedError<UnexpectedEndOf
  * @since 0.1.0
  */
 export type FileError =
-  FileIoError | NoSpaceError | FilePermissionError | FileNotFoundError | NotSeekableError | UnexpectedEndOfFileError
+  | FileIoError
+  | NoSpaceError
+  | FilePermissionError
+  | FileNotFoundError
+  | NotSeekableError
+  | FileReplacedError
+  | UnexpectedEndOfFileError
 
 interface Fields extends Call, Place {
   readonly code: string
@@ -195,7 +214,8 @@ const constructors = {
   FileIoError: (fields: Fields) => new FileIoError(fields),
   NoSpaceError: (fields: Fields) => new NoSpaceError(fields),
   FilePermissionError: (fields: Fields) => new FilePermissionError(fields),
-  FileNotFoundError: (fields: Fields) => new FileNotFoundError(fields)
+  FileNotFoundError: (fields: Fields) => new FileNotFoundError(fields),
+  FileReplacedError: (fields: Fields) => new FileReplacedError(fields)
 }
 
 const tags: { readonly [code: string]: keyof typeof constructors } = {
@@ -206,7 +226,8 @@ const tags: { readonly [code: string]: keyof typeof constructors } = {
   EPERM: "FilePermissionError",
   EROFS: "FilePermissionError",
   ENOENT: "FileNotFoundError",
-  ENOTDIR: "FileNotFoundError"
+  ENOTDIR: "FileNotFoundError",
+  ESTALE: "FileReplacedError"
 }
 
 /** Node gives an argument that it refuses itself a `code` of its own kind; anything else has none. */

@@ -28,15 +28,12 @@ export interface FileIdentity {
 export const equals = (a: FileIdentity, b: FileIdentity): boolean => a.dev === b.dev && a.ino === b.ino
 
 /**
- * The identity of what is at `path`, symbolic links followed; `undefined` where nothing is.
+ * The status, and with it the identity, of what is at `path`, symbolic links followed; `undefined` where nothing is.
  *
  * @category getters
  * @since 0.1.0
  */
-export const ofPath = (path: string): Effect.Effect<FileIdentity | undefined, FileError> =>
+export const ofPath = (path: string): Effect.Effect<Stat | undefined, FileError> =>
   Effect.flatMap(FileCalls, (calls) =>
     systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done))
-  ).pipe(
-    Effect.map(({ dev, ino }): FileIdentity | undefined => ({ dev, ino })),
-    Effect.catchTag("FileNotFoundError", () => Effect.undefined)
-  )
+  ).pipe(Effect.catchTag("FileNotFoundError", () => Effect.undefined))

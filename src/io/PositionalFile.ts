@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import { type Calls, FileCalls, type Stat } from "./FileCalls.ts"
-import type * as FileError from "./FileError.ts"
+import * as FileError from "./FileError.ts"
+import * as FileIdentity from "./FileIdentity.ts"
 import { Descriptor } from "./internal/descriptor.ts"
 import { deviceSize } from "./internal/deviceSize.ts"
 import { type FileKind, fileKind, seekableKind } from "./internal/fileKind.ts"
@@ -87,7 +88,16 @@ export interface OpenOptions {
    * interruption. Default true.
    */
   readonly syncOnRelease?: boolean | undefined
+  /** The file that it has to be, whatever its name; fails with `FileReplacedError` where it is another one. */
+  readonly identity?: FileIdentity.FileIdentity | undefined
 }
+
+const assertSame = (file: PositionalFile, identity: FileIdentity.FileIdentity) =>
+  Effect.flatMap(file.stat, (stat) =>
+    FileIdentity.equals(stat, identity)
+      ? Effect.void
+      : Effect.fail(new FileError.FileReplacedError({ operation: "open", path: file.path, code: "ESTALE" }))
+  )
 
 const accessFlags = {
   read: Fs.constants.O_RDONLY,
@@ -210,4 +220,7 @@ export const open = (
 ): Effect.Effect<PositionalFile, FileError.FileError, Scope.Scope> =>
   Effect.acquireRelease(openDescriptor(path, options), (descriptor) =>
     descriptor.release({ sync: options.syncOnRelease ?? true })
-  ).pipe(Effect.map(make))
+  ).pipe(
+    Effect.map(make),
+    Effect.tap((file) => (options.identity === undefined ? Effect.void : assertSame(file, options.identity)))
+  )

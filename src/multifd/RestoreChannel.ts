@@ -18,6 +18,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as AlignedMemory from "../io/AlignedMemory.ts"
 import * as FileError from "../io/FileError.ts"
+import type { FileIdentity } from "../io/FileIdentity.ts"
 import * as PositionalFile from "../io/PositionalFile.ts"
 import type { PageBatch } from "../ram/PageBatch.ts"
 import type { PageBitmap } from "../ram/PageBitmap.ts"
@@ -56,6 +57,8 @@ export interface Options<out E = never> {
   readonly id: number
   /** The image; each channel opens it for itself. */
   readonly path: string
+  /** The file that `path` has to lead to, if it is already open: another one fails with `FileReplacedError`. */
+  readonly identity?: FileIdentity | undefined
   /** Bypasses the page cache. Pages have to be multiples of 4096 bytes then, or reading fails with `EINVAL`. */
   readonly directIo?: boolean | undefined
   /** By `idstr`: every block that a batch can name. */
@@ -101,7 +104,9 @@ export const make = Effect.fnUntraced(function* <E = never>(
   const coalescePages = options.coalescePages ?? PipelineOptions.limits.coalescePages.default
   const onChannel = Effect.mapError(FileError.at({ step: "ram", channel: id }))
 
-  const file = yield* onChannel(PositionalFile.open(options.path, { access: "read", directIo }))
+  const file = yield* onChannel(
+    PositionalFile.open(options.path, { access: "read", directIo, identity: options.identity })
+  )
   const buffer = makeBuffer()
 
   const readPages = (batch: PageBatch<unknown>, plan: Plan, place: Place<E>) => {

@@ -268,4 +268,38 @@ describe("convert", () => {
       }).pipe(Effect.scoped, Effect.provide(disk.layer))
     })
   )
+
+  it.effect("onto the device that it is read from is refused", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      disk.device("/dev/sdb", 4 * 1024 * 1024)
+      yield* Effect.gen(function* () {
+        const source = yield* Memory.small()
+        yield* save({ target: "/dev/sdb", blocks: [source.block] })
+        const before = disk.read("/dev/sdb")
+        const error = yield* Effect.flip(convert({ source: yield* Image.open("/dev/sdb"), target: "/dev/sdb" }))
+        assert.strictEqual(error._tag, "MigrationRequestError")
+        assert.deepStrictEqual(disk.read("/dev/sdb"), before)
+      }).pipe(Effect.scoped, Effect.provide(disk.layer))
+    })
+  )
+})
+
+describe("an image that is replaced while it is open", () => {
+  it.effect("is not mixed with the new one", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      yield* Effect.gen(function* () {
+        const source = yield* Memory.small()
+        yield* save({ target: "/a.img", blocks: [source.block] })
+        const image = yield* Image.open("/a.img")
+        yield* save({ target: "/a.img", blocks: [source.block] })
+        const target = yield* Memory.stale(source)
+        const error = yield* Effect.flip(restore({ image, blocks: [target.block] }))
+        assert.strictEqual(error._tag, "FileReplacedError")
+        assert.isTrue(target.bytes.every((byte) => byte === 0xa5))
+      }).pipe(Effect.scoped, Effect.provide(disk.layer))
+      assert.deepStrictEqual(disk.openFiles(), [])
+    })
+  )
 })

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as AtomicFile from "../../io/AtomicFile.ts"
 import type { FileError } from "../../io/FileError.ts"
 import * as FileIdentity from "../../io/FileIdentity.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
@@ -54,9 +55,10 @@ export const checkTarget = Effect.fnUntraced(function* (
   target: Location,
   origin: FileIdentity.FileIdentity | undefined
 ): Effect.fn.Return<void, MigrationRequestError | FileError> {
-  if (origin === undefined || !((target.offset ?? 0) > 0)) return
+  if (origin === undefined) return
   const existing = yield* FileIdentity.ofPath(target.path)
   if (existing === undefined || !FileIdentity.equals(existing, origin)) return
+  if (!AtomicFile.isInPlace(target, existing)) return
   yield* refuse("save", [`expected another file to write to in place, found the source itself: ${target.path}`])
 })
 

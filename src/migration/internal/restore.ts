@@ -52,6 +52,7 @@ export const restore = Effect.fnUntraced(function* <E>(
       RestoreChannel.make({
         id,
         path: image.path,
+        identity: image.machineState.origin,
         directIo,
         blocks: places,
         coalescePages,
