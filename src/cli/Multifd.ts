@@ -28,6 +28,7 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as Migration from "../migration/Migration.ts"
+import { completions } from "./internal/completions.ts"
 import { convertCommand } from "./internal/convertCommand.ts"
 import { infoCommand } from "./internal/infoCommand.ts"
 import { presenter, report, ReportedError } from "./internal/report.ts"
@@ -37,11 +38,11 @@ import { verifyCommand } from "./internal/verifyCommand.ts"
 
 const command = Command.make("multifd").pipe(
   Command.withDescription("Save and restore virtual-machine RAM in parallel, in QEMU's mapped-ram format"),
-  Command.withSubcommands([saveCommand, restoreCommand, convertCommand, infoCommand, verifyCommand])
+  Command.withSubcommands([saveCommand, restoreCommand, convertCommand, infoCommand, verifyCommand]),
+  Command.withGlobalFlags([completions])
 )
 
-const { Completions, Help, LogLevel, Version } = GlobalFlag
-const config = CliConfig.make({ builtIns: [Help, Version, Completions, LogLevel] })
+const config = CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.LogLevel] })
 
 /** The parser's own failures have been presented by the time that they arrive here. */
 const usageError = new ReportedError({ exitCode: 2 })

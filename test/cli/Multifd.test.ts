@@ -310,9 +310,11 @@ describe("multifd", () => {
         const text = yield* succeed(name, "--help")
         assert.include(text, `multifd ${name}`)
       }
-      for (const shell of ["bash", "zsh", "fish"]) {
+      const fileNames = { bash: "--paths -f", zsh: ":_files", fish: " -r -F " }
+      for (const [shell, completesFiles] of Object.entries(fileNames)) {
         const script = yield* succeed("--completions", shell)
         for (const word of ["multifd", "restore", "device-state", "direct-io"]) assert.include(script, word)
+        assert.include(script, completesFiles)
       }
     })
   )

@@ -23,6 +23,7 @@ const parsed =
 export const image = (name: string, description: string) =>
   Argument.String(name).pipe(
     Argument.mapEffect(parsed(name, MigrationUri.parse)),
+    Argument.withMetavar("PATH"),
     Argument.withDescription(`${description}: a path, or file:PATH[,offset=N]`)
   )
 
@@ -57,6 +58,7 @@ export const deviceState = Flag.String("device-state").pipe(
  * @internal
  */
 export const json = Flag.Boolean("json").pipe(
+  Flag.withoutNegation,
   Flag.withDescription("Print one JSON document on stdout"),
   Flag.withDefault(false)
 )
@@ -68,11 +70,14 @@ const channels = Flag.Int("channels").pipe(
     (count) => count >= minimum && count <= maximum,
     (count) => `expected ${minimum} to ${maximum} channels, found ${count}`
   ),
-  Flag.withDescription(`File descriptors that work at the same time, ${minimum} to ${maximum}`),
+  Flag.withDescription(
+    `File descriptors that work at the same time, ${minimum} to ${maximum} (default ${limits.channels.default})`
+  ),
   Flag.withDefault(limits.channels.default)
 )
 
 const directIo = Flag.Boolean("direct-io").pipe(
+  Flag.withoutNegation,
   Flag.withDescription("Bypass the page cache for the image's pages (O_DIRECT)"),
   Flag.withDefault(false)
 )
@@ -83,6 +88,7 @@ const progress = Flag.Literals("progress", ["auto", "line", "json"]).pipe(
 )
 
 const quiet = Flag.Boolean("quiet").pipe(
+  Flag.withoutNegation,
   Flag.withAlias("q"),
   Flag.withDescription("No progress at all; errors only"),
   Flag.withDefault(false)

@@ -28,19 +28,24 @@ const openBlock = (
   })
 
 /** A machine loads only the blocks that it has, each in the length that it has. */
-const doubts = (blocks: ReadonlyArray<Source>, image: Image.Image): ReadonlyArray<string> =>
-  blocks.flatMap((block) => {
-    const replaced = image.blocks.find(({ idstr }) => idstr === block.idstr)
-    if (replaced === undefined) return [`${image.path} has no block "${block.idstr}": its machine will not load it`]
-    return replaced.usedLength === block.usedLength
-      ? []
-      : [`block "${block.idstr}" is ${block.usedLength} bytes long, in ${image.path} it is ${replaced.usedLength}`]
-  })
+const doubtsAbout = (block: Source, image: Image.Image): ReadonlyArray<string> => {
+  const replaced = image.blocks.find(({ idstr }) => idstr === block.idstr)
+  if (replaced === undefined) return [`${image.path} has no block "${block.idstr}": its machine will not load it`]
+  return replaced.usedLength === block.usedLength
+    ? []
+    : [`block "${block.idstr}" is ${block.usedLength} bytes long, in ${image.path} it is ${replaced.usedLength}`]
+}
 
-/** The blocks of the image in their order, those that are given instead of them, and those that come on top. */
-const merge = (blocks: ReadonlyArray<Source>, image: Image.Image): ReadonlyArray<Source> => {
+/** The blocks of the image that no `--block` names. Shared memory that it was saved without cannot be taken from it. */
+const othersOf = (image: Image.Image, blocks: ReadonlyArray<Source>) => {
   const given = new Set(blocks.map(({ idstr }) => idstr))
-  return [...image.blocks.filter(({ idstr }) => !given.has(idstr)), ...blocks]
+  const others = image.blocks.filter(({ idstr }) => !given.has(idstr))
+  return {
+    taken: others.filter(({ ignored }) => !ignored),
+    doubts: others
+      .filter(({ ignored }) => ignored)
+      .map(({ idstr }) => `${image.path} was saved without the pages of "${idstr}": the block is left out`)
+  }
 }
 
 /**
@@ -69,8 +74,9 @@ export const saveCommand = Command.make(
       )
       const transfer = { target, channels, directIo, progress }
       if (image === undefined) return yield* migration.save({ ...transfer, blocks })
-      yield* Effect.forEach(doubts(blocks, image), warn)
-      return yield* migration.save({ ...transfer, blocks: merge(blocks, image), machineState: image.machineState })
+      const { doubts, taken } = othersOf(image, blocks)
+      yield* Effect.forEach([...doubts, ...blocks.flatMap((block) => doubtsAbout(block, image))], warn)
+      return yield* migration.save({ ...transfer, blocks: [...taken, ...blocks], machineState: image.machineState })
     }, Effect.scoped)
     yield* follow(options, save)
   })
