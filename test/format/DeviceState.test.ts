@@ -98,6 +98,16 @@ describe("split", () => {
     assert.strictEqual(split.findings[1]!.expected, `a description of section "apic"`)
   })
 
+  it("leaves a section that is cut anywhere in its footer", () => {
+    const section = { name: "d", instanceId: 0, version: 1, data: hex("0102") }
+    const state = DeviceState.encode([section])
+    const description = Result.getOrThrow(Description.decode(Description.describe([section])))
+    for (let length = state.length - 5; length < state.length; length++) {
+      const split = DeviceState.split(state.subarray(0, length), description)
+      assert.strictEqual(split.rest.length, length)
+    }
+  })
+
   it("takes sections of the same name and instance in order", () => {
     const sections = [1, 2, 3].map((length) => ({
       name: "dma",
@@ -111,6 +121,12 @@ describe("split", () => {
       split.sections.map(({ data }) => data.length),
       [1, 2, 3]
     )
+  })
+
+  it("knows the negative instances of old QEMUs", () => {
+    const state = DeviceState.encode([{ name: "d", instanceId: 0xffff_ffff, version: 1, data: hex("0102") }])
+    const device = { name: "d", instance_id: -1, fields: [{ name: "f", type: "uint16", size: 2 }] }
+    assert.deepStrictEqual(DeviceState.split(state, { devices: [device] }).findings, [])
   })
 
   it("is not misled by a footer inside the data", () => {
@@ -341,6 +357,12 @@ describe("decode", () => {
     ])
   })
 
+  it("reads an array of bytes in pieces as an array", () => {
+    const piece = { name: "a", type: "uint8", size: 1, array_len: 2 }
+    const tree = Result.getOrThrow(decodeFields([piece, { name: "a", type: "nullptr", size: 1 }], hex("0102 30")))
+    assert.deepStrictEqual(DeviceTree.get(tree, "a"), [1, 2, null])
+  })
+
   it("takes the version of a subsection from the data", () => {
     const device: Device = {
       name: "d",
@@ -387,6 +409,11 @@ describe("decode", () => {
   it("keeps an array of too many elements in one piece", () => {
     const data = new Uint8Array(MAX_NODES + 1)
     assert.deepStrictEqual(valueOf({ type: "unknown", size: 1, array_len: data.length }, data), [data])
+    const half = { type: "unknown", size: 1, array_len: MAX_NODES / 2 }
+    const fields = ["a", "b", "c"].map((name) => ({ ...half, name }))
+    const halves = Result.getOrThrow(decodeFields(fields, new Uint8Array(1.5 * MAX_NODES)))
+    const lengths = halves.fields.map(({ value }) => (Array.isArray(value) ? value.length : value))
+    assert.deepStrictEqual(lengths, [MAX_NODES / 2, 1, 1])
     const numbers = valueOf({ type: "int8", size: 1, array_len: data.length }, data)
     assert(Array.isArray(numbers))
     assert.strictEqual(numbers.length, data.length)
