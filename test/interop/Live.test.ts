@@ -24,6 +24,7 @@ const saveRunning = (space: Workspace.Workspace, channels: number) =>
   Effect.gen(function* () {
     const [ram, path, boot] = [space.ram("ram"), space.file("image"), space.file("boot")]
     Workload.writeDisk(boot, END)
+    Workload.writeMemory(ram, SIZE, END)
     const guest = yield* Guest.start({ ram: { file: ram, size: SIZE }, boot })
     yield* Workload.reach(ram, 2)
     yield* Migrate.save(guest, { path, channels, passes: 3 })

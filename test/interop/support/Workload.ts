@@ -5,7 +5,7 @@
  *     repeat:  round += 1
  *              for each pair of pages from FIRST to the end:
  *                  page 2k:    the first word += 1         never zero again
- *                  page 2k+1:  the first word ^= FLIP      zero in every other round
+ *                  page 2k+1:  the first word ^= FLIP      zero in every other round: the odd k when the even are not
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
@@ -78,6 +78,18 @@ const bootSector = (end: number): Buffer => {
 /** Writes a disk image that runs the program over the guest's memory from `FIRST` up to `end`, both multiples of 8 KiB. */
 export const writeDisk = (path: string, end: number): void => Fs.writeFileSync(path, bootSector(end), { flag: "wx" })
 
+/** The word that a pair of pages, at this distance from the first, has to flip before the program runs. */
+const initialFlip = (at: number): number => ((at / PAGE) % 4 === 0 ? FLIP : 0)
+
+/** Writes the memory of a guest that is to run the program over it up to `end`, zero but for the words to flip. */
+export const writeMemory = (path: string, size: number, end: number): void => {
+  Fs.writeFileSync(path, "", { flag: "wx" })
+  Fs.truncateSync(path, size)
+  const flipped = Buffer.alloc(end - FIRST)
+  for (let at = 0; at < flipped.length; at += 2 * PAGE) flipped.writeUInt32LE(initialFlip(at), at + PAGE)
+  Files.patch(path, [{ position: FIRST, bytes: flipped }])
+}
+
 /** How many rounds the program has begun, read from the guest's main memory. */
 export const round = (ramFile: string): number => Files.read(ramFile, ROUND_AT, 4).readUInt32LE()
 
@@ -85,22 +97,23 @@ export const round = (ramFile: string): number => Files.read(ramFile, ROUND_AT, 
 export const reach = (ramFile: string, rounds: number): Effect.Effect<void> =>
   Effect.suspend(() => (round(ramFile) > rounds ? Effect.void : Effect.delay(reach(ramFile, rounds), "10 millis")))
 
+/** What stands in the page to flip of a pair after so many rounds. */
+const flipAfter = (rounds: number, at: number): number => (initialFlip(at) ^ (rounds % 2 === 0 ? 0 : FLIP)) >>> 0
+
 /**
- * The number of the page up to which the current round has come, for memory that was zero before the program ran; fails
- * when there is no moment at which memory looked like this.
+ * The number of the page up to which the current round has come, for memory from `writeMemory`; fails when there is no
+ * moment at which memory looked like this.
  */
 export const position = (ramFile: string, end: number): number => {
   const memory = Files.read(ramFile, FIRST, end - FIRST)
   const current = round(ramFile)
-  const isDone = (at: number): boolean => memory.readUInt32LE(at) === current
   let pair = 0
-  while (pair < memory.length && isDone(pair)) pair += 2 * PAGE
+  while (pair < memory.length && memory.readUInt32LE(pair) === current) pair += 2 * PAGE
   for (let at = 0; at < memory.length; at += 2 * PAGE) {
     const rounds = at < pair ? current : current - 1
-    if (memory.readUInt32LE(at) !== rounds) throw new Error(`page ${at / PAGE}: torn in round ${current}`)
-    const flips = memory.readUInt32LE(at + PAGE) === FLIP ? 1 : 0
-    const isHalfDone = at === pair - 2 * PAGE
-    if (flips !== rounds % 2 && !isHalfDone) throw new Error(`page ${at / PAGE + 1}: torn in round ${current}`)
+    // The guest may have been stopped between the two pages of its last pair.
+    const isFlipped = memory.readUInt32LE(at + PAGE) === flipAfter(rounds, at) || at === pair - 2 * PAGE
+    if (memory.readUInt32LE(at) !== rounds || !isFlipped) throw new Error(`page ${at / PAGE}: torn in round ${current}`)
   }
   return pair / PAGE
 }
