@@ -242,6 +242,11 @@ describe("locate", () => {
     assert.strictEqual(located.finding.offset, state.length + 1)
   })
 
+  it("finds nothing in a range that ends before it begins", () => {
+    const { demands, located } = search(state, 5, 3)
+    assert.deepStrictEqual([demands, located._tag], [0, "Missing"])
+  })
+
   it("says that it is cut short, and where", () => {
     const whole = concat(state, ending(json))
     for (let length = state.length + 7; length < whole.length; length++) {

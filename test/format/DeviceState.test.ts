@@ -370,6 +370,9 @@ describe("decode", () => {
       fields: [],
       subsections: [{ vmsd_name: "s", version: 1, fields: [] }]
     }
+    const nested = { ...device, subsections: [{ vmsd_name: "s", version: 1, ...device }] }
+    const inner = { name: "d", instanceId: 0, version: 1, sectionId: 1, data: hex("05017300000001 05017400000001") }
+    assert.isTrue(Result.isFailure(DeviceState.decode(inner, nested)))
     const decode = (data: Uint8Array) =>
       DeviceState.decode({ name: "d", instanceId: 0, version: 1, sectionId: 1, data }, device)
     const tree = Result.getOrThrow(decode(hex("05 01 73 00000007")))
