@@ -106,6 +106,8 @@ describe("the bitmap of a block", () => {
   it("promises pages that are in the file", () => {
     const bitmap = PageBitmap.make(100)
     assert.deepStrictEqual(checkBitmap(bitmap, 0), [])
+    bitmap.setRange(0, 1)
+    assert.deepStrictEqual(checkBitmap(bitmap, 0), ["pages-past-end"])
     bitmap.setRange(49, 1)
     assert.deepStrictEqual(checkBitmap(bitmap, block.header.pagesOffset + 50 * PAGE), [])
     assert.deepStrictEqual(checkBitmap(bitmap, block.header.pagesOffset + 50 * PAGE - 1), ["pages-past-end"])
@@ -135,6 +137,11 @@ describe("the room for the device state", () => {
   it("ends where a block has a part, or with the file", () => {
     assert.strictEqual(stateLimit(6 * PAGE, blocks, 100 * PAGE), 10 * PAGE)
     assert.strictEqual(stateLimit(12 * PAGE, blocks, 100 * PAGE), 100 * PAGE)
+  })
+
+  it("does not end where a block has nothing", () => {
+    const empty = [{ ...blocks[0]!, usedLength: 0 }]
+    assert.strictEqual(stateLimit(6 * PAGE, empty, 100 * PAGE), 100 * PAGE)
   })
 
   it("is not a whole disk", () => assert.strictEqual(stateLimit(1000, [], 2 ** 45), 1000 + 2 ** 30))

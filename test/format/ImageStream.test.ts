@@ -132,6 +132,15 @@ describe("an image with shared blocks left out", () => {
     )
   })
 
+  it("is told from one without addresses by the page size", () => {
+    for (const address of [undefined, 0x1000]) {
+      const blocks = [{ idstr: "m", usedLength: 0x100000, pageSize: 0x10000, address }]
+      const image = Images.parse(Images.make({ configuration: undefined, blocks }))
+      assert.deepStrictEqual(image.findings, [])
+      assert.strictEqual(image.blocks[0]!.address, address)
+    }
+  })
+
   it("is what offsets of 0 mean, and only with x-ignore-shared", () => {
     const zeros = { version: 1, pageSize: 4096, bitmapOffset: 0, pagesOffset: 0 }
     const file = Images.place([{ idstr: "m", usedLength: 4096, header: zeros }])
@@ -351,6 +360,12 @@ describe("a damaged image", () => {
   for (const [title, file, codes] of damages) {
     it(`is found out: ${title}`, () => assert.deepStrictEqual(Images.codes(file), codes))
   }
+
+  it("says which capabilities there are instead of mapped-ram", () => {
+    const found = (capabilities: ReadonlyArray<string>) =>
+      Images.parse(Images.make({ configuration: { machine: "pc", capabilities } })).findings[0]!.found
+    assert.deepStrictEqual([found([]), found(["multifd", "events"])], ["none", "multifd, events"])
+  })
 
   it("has no more blocks than any machine", () => {
     const configuration = MigrationStream.withCapability(Images.configuration, "x-ignore-shared", true)

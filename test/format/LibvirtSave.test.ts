@@ -39,6 +39,11 @@ describe("a libvirt save image", () => {
       Result.succeed({ xml: "<a>", cookie: "<b", wasRunning: true, streamOffset: 99 })
     ))
 
+  it("may be of a domain that was paused", () => {
+    const result = parse(change(24, "00000000"))
+    assert.isFalse(Result.isSuccess(result) && result.success.wasRunning)
+  })
+
   it("may have no cookie, and room behind its XML", () =>
     assert.deepStrictEqual(
       parse(change(32, "00000000")),
@@ -85,6 +90,8 @@ describe("a libvirt save image", () => {
   for (const [title, code, bytes] of damages) {
     it(`is a finding with ${title}`, () => assert.strictEqual(codeOf(parse(bytes)), code))
   }
+
+  it("may have up to 16 MiB of XML", () => assert.strictEqual(codeOf(parse(change(20, "00000001"))), "stream-cut"))
 
   it("names the format that it cannot read", () => {
     const result = parse(change(28, "03000000"))

@@ -40,6 +40,12 @@ describe("a mapped-ram header", () => {
     assert.isTrue(Result.isResult(MappedRam.decodeHeader(bytes, position)))
   )
 
+  it("holds numbers up to 2^53 - 1", () => {
+    const largest = { ...header, pagesOffset: Number.MAX_SAFE_INTEGER }
+    const bytes = MappedRam.encodeHeader(largest)
+    assert.deepStrictEqual(MappedRam.decodeHeader(bytes), Result.succeed({ value: largest, end: 28 }))
+  })
+
   it("holds no number that a file cannot have", () => {
     for (const at of [MappedRam.PAGE_SIZE_AT, MappedRam.BITMAP_OFFSET_AT, MappedRam.PAGES_OFFSET_AT]) {
       const bytes = captured.slice()

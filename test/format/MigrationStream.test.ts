@@ -10,6 +10,9 @@ const { concat, hex, text } = Bytes
 
 const codeOf = <A>(result: Result.Result<A, Finding>) => (Result.isFailure(result) ? result.failure.code : "no finding")
 
+const foundBy = <A>(result: Result.Result<A, Finding>) =>
+  Result.isFailure(result) ? result.failure.found : "nothing wrong"
+
 /** A value as the whole of some bytes. */
 const wholly = <A>(value: A, bytes: Uint8Array) => Result.succeed({ value, end: bytes.length })
 
@@ -32,15 +35,17 @@ describe("the file header", () => {
     assert.strictEqual(codeOf(MigrationStream.decodeFileHeader(new Uint8Array(0))), "magic-wrong")
     assert.strictEqual(codeOf(MigrationStream.decodeFileHeader(text("QEV!"))), "magic-wrong")
     assert.strictEqual(codeOf(MigrationStream.decodeFileHeader(text("Q!"))), "magic-wrong")
+    assert.strictEqual(foundBy(MigrationStream.decodeFileHeader(new Uint8Array(0))), "nothing")
+    assert.strictEqual(foundBy(MigrationStream.decodeFileHeader(text("QEV!"))), "51455621")
   })
 
   it("refuses other versions, the obsolete one by name", () => {
     const old = MigrationStream.decodeFileHeader(hex("5145564d 00000002"))
     assert.strictEqual(codeOf(old), "stream-version-unsupported")
-    assert.include(Result.isFailure(old) ? old.failure.found : "", "no QEMU")
+    assert.include(foundBy(old), "no QEMU")
     const future = MigrationStream.decodeFileHeader(hex("5145564d 00000004"))
     assert.strictEqual(codeOf(future), "stream-version-unsupported")
-    assert.strictEqual(Result.isFailure(future) ? future.failure.found : "", "4")
+    assert.strictEqual(foundBy(future), "4")
   })
 })
 
@@ -167,6 +172,12 @@ describe("the configuration", () => {
     }
   )
 
+  it("lists up to 256 capabilities", () => {
+    const many: MigrationStream.Configuration = { machine, capabilities: Array(256).fill("x") }
+    const bytes = MigrationStream.encodeConfiguration(many)
+    assert.deepStrictEqual(MigrationStream.decodeConfiguration(bytes), wholly(many, bytes))
+  })
+
   it("switches capabilities on and off in QEMU's order", () => {
     const { withCapability } = MigrationStream
     const none: MigrationStream.Configuration = { machine, capabilities: [] }
@@ -208,6 +219,7 @@ describe("section headers", () => {
 
   it("are findings for other bytes", () => {
     assert.strictEqual(codeOf(MigrationStream.decodeSectionHeader(hex("09 00000001"))), "section-unexpected")
+    assert.strictEqual(foundBy(MigrationStream.decodeSectionHeader(hex("09 00000001"))), "byte 0x09")
     assert.strictEqual(codeOf(MigrationStream.decodeSectionHeader(new Uint8Array(0))), "stream-cut")
   })
 

@@ -17,6 +17,7 @@ import * as RamBlock from "../../src/ram/RamBlock.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
+import { directOpens } from "./support/directOpens.ts"
 import * as Image from "./support/image.ts"
 
 const PAGE = 4096
@@ -206,6 +207,17 @@ describe("writes", () => {
     })
   )
 })
+
+it.effect("bypasses the page cache only when asked to", () =>
+  Effect.gen(function* () {
+    for (const directIo of [true, false]) {
+      const { calls, direct } = directOpens(diskWithImage().calls)
+      const block = yield* Image.memoryBlock(shape, striped(4, 1, 2))
+      yield* save(block, { channel: { directIo } }).pipe(Effect.provideService(FileCalls, calls))
+      assert.deepStrictEqual(direct, [directIo])
+    }
+  })
+)
 
 describe("failure", () => {
   const failing = (plan: FaultyFiles.Plan, channel: Partial<FileChannel.Options> = {}) =>

@@ -19,6 +19,7 @@ import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import * as Image from "./support/image.ts"
+import { directOpens } from "./support/directOpens.ts"
 
 const PAGE = 4096
 const between = (minimum: number, maximum: number) =>
@@ -169,20 +170,20 @@ describe("pages", () => {
     })
   )
 
-  it.effect("that are absent cost nothing in a fresh block", () =>
+  it.effect("that are absent cost nothing in a fresh block, or where they were written along", () =>
     Effect.gen(function* () {
-      const memory = striped(64, 8, 32)
-      const { bitmap, disk } = imageOf(memory, PAGE)
-      const counts = []
-      for (const fresh of [true, false]) {
-        const { calls, writer } = storedWriter(new Uint8Array(memory.length), memory, fresh)
-        yield* restore({ bitmap, writer }).pipe(Effect.provide(disk.layer))
-        counts.push(calls)
-      }
-      assert.deepStrictEqual(counts, [
-        { write: 2, zero: 0 },
-        { write: 2, zero: 2 }
-      ])
+      const callsFor = (memory: Uint8Array, fresh: boolean) =>
+        Effect.gen(function* () {
+          const { bitmap, disk } = imageOf(memory, PAGE)
+          const { calls, writer } = storedWriter(new Uint8Array(memory.length), memory, fresh)
+          yield* restore({ bitmap, writer }).pipe(Effect.provide(disk.layer))
+          return calls
+        })
+      const apart = striped(64, 8, 32)
+      assert.deepStrictEqual(yield* callsFor(apart, true), { write: 2, zero: 0 })
+      assert.deepStrictEqual(yield* callsFor(apart, false), { write: 2, zero: 2 })
+      const alternating = striped(63, 1, 2)
+      assert.deepStrictEqual(yield* callsFor(alternating, false), { write: 1, zero: 0 })
     })
   )
 
@@ -194,7 +195,7 @@ describe("pages", () => {
       const zeroed: Array<number> = []
       const writer: PageWriter = {
         fresh: false,
-        view: undefined,
+        view: () => assert.fail("nothing to look at"),
         write: () => Effect.die("nothing to write"),
         zero: (_, length) => Effect.sync(() => void zeroed.push(length)),
         sync: Effect.void
@@ -240,20 +241,45 @@ describe("reads", () => {
     })
   )
 
-  it.effect("go straight to process memory", () =>
+  const buffersRead = (target: Uint8Array, directIo: boolean) =>
     Effect.gen(function* () {
-      const memory = striped(16, 1, 2)
-      const { bitmap, disk } = imageOf(memory, PAGE)
+      const { bitmap, disk } = imageOf(striped(16, 1, 2), PAGE)
       const buffers = new Set<ArrayBufferLike>()
       const read: Calls["read"] = (fd, target, ...rest) => {
         buffers.add(target.buffer)
         disk.calls.read(fd, target, ...rest)
       }
-      const target = new Uint8Array(memory.length)
-      yield* restore({ bitmap, writer: memoryWriter(target, true) }).pipe(
+      yield* restore({ bitmap, writer: memoryWriter(target, true), channel: { directIo } }).pipe(
         Effect.provideService(FileCalls, { ...disk.calls, read })
       )
-      assert.deepStrictEqual([...buffers], [target.buffer])
+      return [...buffers]
+    })
+
+  it.effect("go straight to process memory", () =>
+    Effect.gen(function* () {
+      const ordinary = new Uint8Array(16 * PAGE)
+      assert.deepStrictEqual(yield* buffersRead(ordinary, false), [ordinary.buffer])
+      const aligned = AlignedMemory.make(16 * PAGE)
+      assert.deepStrictEqual(yield* buffersRead(aligned, true), [aligned.buffer])
+    })
+  )
+
+  it.effect("go by way of a buffer where direct I/O refuses the memory", () =>
+    Effect.gen(function* () {
+      const ordinary = new Uint8Array(16 * PAGE)
+      assert.notInclude(yield* buffersRead(ordinary, true), ordinary.buffer)
+    })
+  )
+
+  it.effect("bypass the page cache only when asked to", () =>
+    Effect.gen(function* () {
+      for (const directIo of [true, false]) {
+        const { bitmap, disk } = imageOf(striped(4, 1, 2), PAGE)
+        const { calls, direct } = directOpens(disk.calls)
+        const writer = memoryWriter(new Uint8Array(4 * PAGE), true)
+        yield* restore({ bitmap, writer, channel: { directIo } }).pipe(Effect.provideService(FileCalls, calls))
+        assert.deepStrictEqual(direct, [directIo])
+      }
     })
   )
 })
@@ -292,6 +318,19 @@ describe("failure", () => {
       assert(error._tag === "UnexpectedEndOfFileError")
       assert.strictEqual(error.offset, 8 * PAGE)
       assert.deepStrictEqual(disk.openFiles(), [])
+    })
+  )
+
+  it.effect("of the last close is the failure of the restore", () =>
+    Effect.gen(function* () {
+      const { bitmap, disk } = imageOf(striped(4, 1, 2), PAGE)
+      const files = FaultyFiles.make(
+        FaultyFiles.when((call) => call.name === "close", FaultyFiles.Fault.Fail({ code: "EIO" })),
+        disk.calls
+      )
+      const writer = memoryWriter(new Uint8Array(4 * PAGE), true)
+      const error = yield* restore({ bitmap, writer }).pipe(Effect.provide(files.layer), Effect.flip)
+      assert.strictEqual(error._tag, "FileIoError")
     })
   )
 

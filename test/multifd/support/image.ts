@@ -1,6 +1,7 @@
 /**
  * Page regions on a disk in memory, without the stream around them.
  */
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import * as Job from "../../../src/multifd/Job.ts"
@@ -43,7 +44,11 @@ export const storedBlock = ({ idstr, pageSize }: Shape, memory: Uint8Array): Ram
   reader: {
     present: undefined,
     view: undefined,
-    readInto: (offset, target) => Effect.sync(() => target.set(memory.subarray(offset, offset + target.length)))
+    readInto: (offset, target) =>
+      Effect.sync(() => {
+        assert.isAtMost(offset + target.length, memory.length)
+        target.set(memory.subarray(offset, offset + target.length))
+      })
   }
 })
 
