@@ -1,22 +1,23 @@
 /**
- * What is wrong with an image: one value per thing found.
+ * What is wrong with an image, or with what a peer sent: one value per thing found.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * What a finding means for the file as a whole.
+ * What a finding means for the file, or for the migration, as a whole.
  *
  * - `not-image`: it is something else.
  * - `corrupt`: it contradicts itself or the format.
  * - `truncated`: it ends, or was given up, before it was complete.
  * - `unsupported`: a migration stream, but of a kind that cannot be read page by page.
+ * - `protocol`: a peer broke the rules of multifd or of the main channel. It cannot occur in a file.
  *
  * @category models
  * @since 0.1.0
  */
-export const Category = Schema.Literals(["not-image", "corrupt", "truncated", "unsupported"])
+export const Category = Schema.Literals(["not-image", "corrupt", "truncated", "unsupported", "protocol"])
 
 /**
  * @category models
@@ -57,6 +58,7 @@ const error =
 const corrupt = error("corrupt")
 const truncated = error("truncated")
 const unsupported = error("unsupported")
+const protocol = error("protocol")
 const warning = (summary: string): Meaning => ({ category: "corrupt", severity: "warning", summary })
 
 const table = {
@@ -103,6 +105,49 @@ const table = {
   "regions-overlap": corrupt("two parts of the file lie on top of each other"),
   "libvirt-header-corrupt": corrupt("libvirt's save header makes no sense"),
 
+  "connection-unidentified": protocol("a connection begins like neither the main channel nor a multifd channel"),
+  "connection-unexpected": protocol("a connection too many"),
+  "packet-magic-wrong": protocol("no multifd packet begins here"),
+  "packet-version-unsupported": protocol("unknown version of a multifd packet"),
+  "packet-reserved-set": protocol("reserved bytes of a multifd packet are in use"),
+  "init-id-out-of-range": protocol("a channel has an id that is not below the number of channels"),
+  "init-id-duplicated": protocol("two channels have the same id"),
+  "init-uuid-mismatch": protocol("a channel belongs to another guest"),
+  "packet-flags-unknown": protocol("a packet has flags that no known QEMU sends"),
+  "packet-method-mismatch": protocol("a packet is compressed in another way than agreed"),
+  "packet-pages-exceeded": protocol("a packet has room for more pages than its header lists"),
+  "packet-normal-exceeded": protocol("a packet has more pages with data than room"),
+  "packet-zero-exceeded": protocol("a packet has more zero pages than room"),
+  "packet-name-invalid": protocol("the name of the block in a packet is not a valid one"),
+  "packet-block-unknown": protocol("a packet has pages of a block that was never announced"),
+  "packet-offset-out-of-range": protocol("a page of a packet lies outside its block"),
+  "packet-offset-misaligned": protocol("a page of a packet does not begin at a page boundary"),
+  "packet-payload-wrong": protocol("the payload of a packet does not have the length of its pages"),
+  "packet-payload-exceeded": protocol("the payload of a packet is longer than any that makes sense"),
+  "packet-number-stale": protocol("the packets of a channel are not numbered in ascending order"),
+  "device-packet-unexpected": protocol("a packet of device state where there is nobody to take it"),
+  "device-packet-flags-wrong": protocol("a packet of device state has flags that do not go with it"),
+  "device-packet-name-invalid": protocol("the name of the device in a packet is not a valid one"),
+  "device-packet-empty": protocol("a packet of device state is empty"),
+  "device-packet-payload-exceeded": protocol("a packet of device state is longer than agreed"),
+  "epoch-pages-early": protocol("a channel sends pages before its first SYNC, when no block is known yet"),
+  "epoch-sync-missing": protocol("a channel ended before the SYNC that a mark of the main channel waits for"),
+  "epoch-sync-unexpected": protocol("a channel sent a SYNC without a mark on the main channel"),
+  "epoch-pages-late": protocol("a channel sends pages after the last SYNC"),
+  "mapped-ram-unexpected": protocol("mapped-ram on a connection, where there is no file to seek in"),
+  "block-list-duplicated": protocol("a second list of blocks"),
+  "block-list-mismatch": protocol("the blocks that were announced are not the ones that were expected"),
+  "record-unexpected": protocol("a record that cannot stand here"),
+  "record-block-missing": protocol("a record goes on with a block, but none was named before"),
+  "record-block-unknown": protocol("a record is about a block that was never announced"),
+  "record-offset-out-of-range": protocol("the page of a record lies outside its block"),
+  "record-offset-misaligned": protocol("the page of a record does not begin at a page boundary"),
+  "record-fill-wrong": protocol("a zero page is said to be filled with something else"),
+  "flush-unexpected": protocol("a flush in a stream whose sections are the marks"),
+  "xbzrle-corrupt": protocol("the changes of a page make no sense"),
+  "return-path-message-unknown": protocol("a message on the return path that no known QEMU sends"),
+  "return-path-length-wrong": protocol("a message on the return path has the wrong length"),
+
   "bits-beyond-block": warning("bits are set behind the last page of a block"),
   "capability-unknown": warning("a capability that no known QEMU has"),
   "description-missing": warning("the description of the device state is missing"),
@@ -140,7 +185,7 @@ const codes = Object.keys(table) as ReadonlyArray<string> as readonly [FindingCo
 export const FindingCode = Schema.Literals(codes)
 
 /**
- * One thing that is wrong with an image, and where. A value first: decoders return it, `verify` lists it; it is an error
+ * One thing that is wrong with an image or a connection, and where. A value first: decoders return it, `verify` lists it; it is an error
  * class as well, so that it can be the failure of an effect.
  *
  * @see {@link make} for the constructor that fills in what the code implies
@@ -151,7 +196,7 @@ export class Finding extends Schema.TaggedError<Finding>()("Finding", {
   code: FindingCode,
   severity: Severity,
   category: Category,
-  /** Absolute file offset of the bytes in question. */
+  /** Of the bytes in question: absolute in a file, counted from the first byte of a connection otherwise. */
   offset: Schema.Number,
   /** The RAM block concerned. */
   block: Schema.optionalKey(Schema.String),
@@ -185,7 +230,7 @@ export class Finding extends Schema.TaggedError<Finding>()("Finding", {
  */
 export const make = (options: {
   readonly code: FindingCode
-  /** Absolute file offset. */
+  /** Absolute file offset, or bytes since the beginning of the connection. */
   readonly offset: number
   readonly block?: string | undefined
   readonly expected: string

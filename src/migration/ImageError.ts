@@ -5,7 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import { Finding } from "../format/Finding.ts"
+import { type Category, Finding } from "../format/Finding.ts"
 
 const fields = {
   /** The file that was opened. */
@@ -104,15 +104,23 @@ export class TruncatedImageError extends Schema.TaggedError<TruncatedImageError>
  */
 export type ImageError = NotMigrationImageError | UnsupportedImageError | CorruptImageError | TruncatedImageError
 
+/** A finding that speaks against a file; what a peer did wrong never does. */
+interface FileFinding extends Finding {
+  readonly category: Exclude<Category, "protocol">
+}
+
+const isFileError = (finding: Finding): finding is FileFinding =>
+  finding.severity === "error" && finding.category !== "protocol"
+
 /**
- * The error that a set of findings amounts to, `undefined` when none of them is an error. The first finding that is one
- * decides the class.
+ * The error that a set of findings amounts to, `undefined` when none of them is an error of the file. The first finding
+ * that is one decides the class.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const fromFindings = (path: string, all: ReadonlyArray<Finding>): ImageError | undefined => {
-  const [first, ...rest] = all.filter((finding) => finding.severity === "error")
+  const [first, ...rest] = all.filter(isFileError)
   if (first === undefined) return undefined
   const props = { path, findings: [first, ...rest] as const }
   switch (first.category) {
