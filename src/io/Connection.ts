@@ -1,0 +1,118 @@
+/**
+ * A connection that is read by asking for bytes, straight into the memory where they belong.
+ *
+ * ```text
+ *   connect / accept ──▶ open ──end──▶ our side ended ──peer's end──▶ both ended
+ *                          │                 │                            │
+ *                          └───── scope ends, or an interrupted write ────┴──▶ closed
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as ConnectionError from "./ConnectionError.ts"
+import type { SocketAddress } from "./SocketAddress.ts"
+import type * as TlsCredentials from "./TlsCredentials.ts"
+
+/**
+ * What reading and writing fail with.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type TransferError = ConnectionError.ConnectionLostError | ConnectionError.TlsError
+
+/**
+ * One end of a connection, over TCP, a Unix socket, or TLS on either.
+ *
+ * **Details**
+ *
+ * Reading and writing are independent of each other; of each, one at a time. While nobody reads, nothing is taken from the
+ * kernel but a few KiB, so that a slow reader slows the peer down. After the first failure everything fails the same way.
+ *
+ * Interruption does not wait for the peer. How far an interrupted read or write got is unknown: afterwards, reading fails
+ * with `ECANCELED`; an interrupted write closes the connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Connection {
+  /** The address of the other side, as a migration URI. */
+  readonly peer: string
+  /** Fills all targets, in their order. Where the peer ends first, `ConnectionEndedError` says how much was missing. */
+  readonly read: (
+    targets: ReadonlyArray<Uint8Array>
+  ) => Effect.Effect<void, TransferError | ConnectionError.ConnectionEndedError>
+  /** Fills the target, or answers false where the peer ended before its first byte. */
+  readonly readOrEnd: (
+    target: Uint8Array
+  ) => Effect.Effect<boolean, TransferError | ConnectionError.ConnectionEndedError>
+  /** Reads what is there, at least one byte; 0 where the peer ended. */
+  readonly readSome: (target: Uint8Array) => Effect.Effect<number, TransferError>
+  /**
+   * Writes all parts, in their order; nothing is copied. Done when the kernel (or the TLS layer) has them all and they may be
+   * changed again: that is not when the peer has them.
+   */
+  readonly write: (parts: ReadonlyArray<Uint8Array>) => Effect.Effect<void, TransferError>
+  /** Ends our side in good order, with TLS by a close_notify; reading goes on. Done when the kernel has it. Once. */
+  readonly end: Effect.Effect<void, TransferError>
+  /** Bytes that were read so far, without what TLS adds. */
+  readonly bytesRead: number
+  /** Bytes that were written so far, without what TLS adds. */
+  readonly bytesWritten: number
+}
+
+/**
+ * How to connect.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly address: SocketAddress
+  /** Secures the connection. Default: it is not secured. */
+  readonly tls?: TlsCredentials.Client | undefined
+  /** For finding the host, connecting, and the handshake of TLS together. Default 10 seconds. */
+  readonly connectTimeout?: Duration.Input | undefined
+  /** How long TCP waits without a word until it asks whether the peer is still there; 0: never. Default 30 seconds. */
+  readonly keepAlive?: Duration.Input | undefined
+}
+
+/**
+ * Connects, until the scope ends.
+ *
+ * **Details**
+ *
+ * Small packets are not held back (`TCP_NODELAY`). Leaving the scope closes the connection at once: what the kernel has is
+ * still sent, unless there is something that was not read; to be sure that the peer has everything, `end` and read up to its
+ * end.
+ *
+ * **Failure effect**: nothing is open.
+ *
+ * **Example** (Asking a line of a server)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Connection, SocketAddress } from "effect-multifd"
+ *
+ * const greeting = Effect.gen(function* () {
+ *   const connection = yield* Connection.connect({ address: SocketAddress.tcp("127.0.0.1", 4444) })
+ *   yield* connection.write([new TextEncoder().encode("hello\n")])
+ *   const answer = new Uint8Array(5)
+ *   yield* connection.read([answer])
+ *   return answer
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export declare const connect: (
+  options: Options
+) => Effect.Effect<
+  Connection,
+  ConnectionError.ConnectError | ConnectionError.TlsError | ConnectionError.PeerTimeoutError,
+  Scope.Scope
+>

@@ -1,0 +1,99 @@
+/**
+ * A socket that accepts the connections of one migration.
+ *
+ * ```text
+ *   peer ──▶ kernel ──▶ over `maxConnections`? ──▶ handshake (TLS) ──▶ ready ──accept──▶ Connection in the caller's scope
+ *                         │ closed at once          │ fails, too late
+ *                         ▼                         ▼
+ *                                              `accept` fails with its error, the listener goes on
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Connection } from "./Connection.ts"
+import type * as ConnectionError from "./ConnectionError.ts"
+import type { SocketAddress } from "./SocketAddress.ts"
+import type * as TlsCredentials from "./TlsCredentials.ts"
+
+/**
+ * How to listen.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly address: SocketAddress
+  /** Secures the connections; peers that do not speak TLS are refused. Default: they are not secured. */
+  readonly tls?: TlsCredentials.Server | undefined
+  /** Connections open at the same time; more are closed as they come. Default 257: 255 channels, main, and one more. */
+  readonly maxConnections?: number | undefined
+  /** For the handshake of TLS on each connection. Default 10 seconds. */
+  readonly handshakeTimeout?: Duration.Input | undefined
+  /** How long TCP waits without a word until it asks whether the peer is still there; 0: never. Default 30 seconds. */
+  readonly keepAlive?: Duration.Input | undefined
+}
+
+/**
+ * A socket that listens.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Listener {
+  /** Where it listens, with the real port. */
+  readonly address: SocketAddress
+  /**
+   * The next connection that is ready, until the scope ends. Handshakes go on side by side, so that a silent peer does not
+   * hold up the others; a connection whose handshake fails is closed, and makes one `accept` fail with the reason, after
+   * which the next one can be waited for.
+   */
+  readonly accept: Effect.Effect<
+    Connection,
+    | ConnectionError.ListenError
+    | ConnectionError.TlsError
+    | ConnectionError.ConnectionLostError
+    | ConnectionError.PeerTimeoutError,
+    Scope.Scope
+  >
+  /**
+   * Stops listening before the scope ends: the address can be used again, connections that nobody accepted are closed,
+   * accepted ones stay. `accept` then fails with `ListenError` (`ECANCELED`).
+   */
+  readonly close: Effect.Effect<void>
+}
+
+/**
+ * Listens until the scope ends.
+ *
+ * **Details**
+ *
+ * Leaving the scope does what `close` does, on every way out; the port can be listened on again at once. A Unix socket gets a
+ * file at its path, which is removed in the end; one that is left over there is replaced, like QEMU does, but a file that
+ * is no socket is not.
+ *
+ * **Failure effect**: nothing listens.
+ *
+ * **Example** (Echoing one connection)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Listener, SocketAddress } from "effect-multifd"
+ *
+ * const echo = Effect.gen(function* () {
+ *   const listener = yield* Listener.make({ address: SocketAddress.tcp("127.0.0.1", 0) })
+ *   yield* Effect.log(`listening on ${SocketAddress.format(listener.address)}`)
+ *   const connection = yield* listener.accept
+ *   const buffer = new Uint8Array(4096)
+ *   let length = 0
+ *   while ((length = yield* connection.readSome(buffer)) > 0) yield* connection.write([buffer.subarray(0, length)])
+ *   yield* connection.end
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export declare const make: (options: Options) => Effect.Effect<Listener, ConnectionError.ListenError, Scope.Scope>

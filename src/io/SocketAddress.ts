@@ -1,0 +1,77 @@
+/**
+ * Where a socket listens or connects to.
+ *
+ *     tcp:HOST:PORT        { _tag: "Tcp", host: HOST, port: PORT }     an IPv6 address stands in brackets: tcp:[::1]:4444
+ *     unix:PATH            { _tag: "Unix", path: PATH }
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * A TCP port of a host.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TcpAddress {
+  readonly _tag: "Tcp"
+  /** A name or an address, IPv6 without brackets. Empty: every address of this machine, which only a listener can use. */
+  readonly host: string
+  /** 0 to 65535; a listener on 0 is given a free one. */
+  readonly port: number
+}
+
+/**
+ * A Unix domain socket.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UnixAddress {
+  readonly _tag: "Unix"
+  readonly path: string
+}
+
+/**
+ * Everything that can be listened on or connected to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SocketAddress = TcpAddress | UnixAddress
+
+/**
+ * A TCP port.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const tcp = (host: string, port: number): TcpAddress => ({ _tag: "Tcp", host, port })
+
+/**
+ * A Unix domain socket.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unix = (path: string): UnixAddress => ({ _tag: "Unix", path })
+
+/**
+ * The address as a migration URI, which `MigrationUri.parse` reads back.
+ *
+ * **Example** (IPv6)
+ *
+ * ```ts
+ * import { SocketAddress } from "effect-multifd"
+ *
+ * SocketAddress.format(SocketAddress.tcp("::1", 4444)) // => "tcp:[::1]:4444"
+ * ```
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const format = (address: SocketAddress): string => {
+  if (address._tag === "Unix") return `unix:${address.path}`
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host
+  return `tcp:${host}:${address.port}`
+}
