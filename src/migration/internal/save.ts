@@ -1,83 +1,29 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as ImageStream from "../../format/ImageStream.ts"
+import type * as ImageStream from "../../format/ImageStream.ts"
 import * as MigrationStream from "../../format/MigrationStream.ts"
 import * as AtomicFile from "../../io/AtomicFile.ts"
 import type { FileError } from "../../io/FileError.ts"
-import type { PositionalFile } from "../../io/PositionalFile.ts"
 import * as FileChannel from "../../multifd/FileChannel.ts"
 import * as Job from "../../multifd/Job.ts"
 import * as Pipeline from "../../multifd/Pipeline.ts"
 import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import * as SyncAhead from "../../multifd/SyncAhead.ts"
-import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as RamScanner from "../../ram/RamScanner.ts"
 import * as Carried from "../Carried.ts"
 import * as Location from "../Location.ts"
 import * as MachineState from "../MachineState.ts"
 import type { MigrationError, SaveOptions } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
+import * as ImageWriter from "./imageWriter.ts"
 import { checkSave, checkTarget } from "./request.ts"
 
-/** Where everything goes that is about to be written. */
-interface Layout<E> {
-  readonly machine: MachineState.MachineState<E>
-  readonly head: ImageStream.ImageHead
-  /** By `idstr`. */
-  readonly targets: ReadonlyMap<string, FileChannel.Target>
-}
-
-/** Blocks that were saved without their pages stay so, and only then the image says `x-ignore-shared`. */
-const configurationOf = (
-  machine: MachineState.MachineState<unknown>,
-  blocks: ReadonlyArray<ImageStream.HeadBlock>
-): MigrationStream.Configuration | undefined => {
-  if (machine.configuration === undefined) return undefined
-  const anyIgnored = blocks.some((block) => block.ignored === true)
-  const shared = MigrationStream.withCapability(machine.configuration, "x-ignore-shared", anyIgnored)
-  return MigrationStream.withCapability(shared, "mapped-ram", true)
-}
-
-const layOut = <E>(
-  machine: MachineState.MachineState<E>,
-  blocks: ReadonlyArray<ImageStream.HeadBlock>,
-  start: number
-): Layout<E> => {
-  const head = ImageStream.head({
-    start,
-    configuration: configurationOf(machine, blocks),
-    prelude: machine.prelude,
-    sectionId: machine.ramSectionId,
-    blocks
-  })
-  const targets = head.blocks
-    .filter((block) => !block.ignored)
-    .map(({ header, idstr, usedLength }) => {
-      const bitmap = PageBitmap.make(usedLength / header.pageSize)
-      return [idstr, { pagesOffset: header.pagesOffset, bitmap }] as const
-    })
-  return { machine, head, targets: new Map(targets) }
-}
-
-/** The stream behind the last page region, and everything in front of it but the first piece. */
-const writeStream = Effect.fnUntraced(function* <E>(
-  file: PositionalFile,
-  { head, machine, targets }: Layout<E>
+/** RAM's END and everything behind it. */
+const writeState = Effect.fnUntraced(function* <E>(
+  { file, writeEnd }: ImageWriter.ImageWriter,
+  machine: MachineState.MachineState<E>
 ): Effect.fn.Return<void, E | FileError> {
-  for (const { header, idstr } of head.blocks) {
-    const target = targets.get(idstr)
-    if (target !== undefined) yield* file.write(header.bitmapOffset, target.bitmap.bytes)
-  }
-  yield* file.writeExtents(head.pieces.slice(1))
-
-  const ramEnd = ImageStream.end({
-    sectionId: machine.ramSectionId,
-    early: machine.early,
-    switchoverStart: machine.switchoverStart,
-    footers: machine.footers
-  })
-  yield* file.write(head.end, ramEnd)
-  const stateStart = head.end + ramEnd.length
+  const stateStart = yield* writeEnd(machine)
   yield* Carried.copyTo(machine.deviceState, file, stateStart)
   const stateEnd = stateStart + machine.deviceState.length
   const endOfStream = Uint8Array.of(MigrationStream.SectionType.endOfStream)
@@ -89,8 +35,7 @@ const writeStream = Effect.fnUntraced(function* <E>(
 })
 
 /**
- * Writes an image. The first bytes of the stream come last, when everything else is durable: what is written in place is
- * no image until it is complete.
+ * Writes an image.
  *
  * ```text
  *   setup    the new file, its length, the place of everything; in place: the old image's first bytes are wiped out
@@ -114,33 +59,24 @@ export const save = Effect.fnUntraced(function* <E>(
   const location = Location.make(options.target)
   yield* checkTarget(location, machine.origin)
   const target = yield* AtomicFile.make(location)
-  const layout = layOut(machine, [...blocks, ...ignored], target.origin)
-  const { file, path } = target
-  const first = layout.head.pieces[0]!
-  if (target.inPlace) yield* invalidate(file, first)
+  const image = yield* ImageWriter.make(target, machine, [...blocks, ...ignored])
 
   const bytesTotal = blocks.reduce((sum, block) => sum + block.usedLength, 0)
   yield* progress.enter("ram", bytesTotal)
-  yield* transferPages(options, settings, layout, path, progress)
+  yield* transferPages(options, settings, image, progress)
 
   yield* progress.enter("device")
-  yield* writeStream(file, layout)
+  yield* image.writeHead
+  yield* writeState(image, machine)
 
   yield* progress.enter("sync")
-  if (target.inPlace) yield* file.sync
-  yield* file.write(first.position, first.bytes)
-  yield* target.commit
+  yield* image.commit
 })
-
-/** Whatever image was there is none any more, also after a power cut in the middle of what follows. */
-const invalidate = (file: PositionalFile, first: ImageStream.Piece): Effect.Effect<void, FileError> =>
-  Effect.andThen(file.write(first.position, new Uint8Array(first.bytes.length)), file.sync)
 
 const transferPages = <E>(
   { blocks, directIo }: SaveOptions<E>,
   { batchSize, channels, coalescePages, queueDepth }: PipelineOptions.PipelineOptions,
-  { targets }: Layout<E>,
-  path: string,
+  { path, targets }: ImageWriter.ImageWriter,
   { counters }: Progress
 ): Effect.Effect<void, MigrationError | E> =>
   Effect.gen(function* () {
