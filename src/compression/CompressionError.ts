@@ -1,0 +1,112 @@
+/**
+ * What can go wrong when pages are compressed or decompressed, one class for each thing that a caller can do about it.
+ *
+ * @since 0.1.0
+ */
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+
+const Method = Schema.Literals(["zlib", "zstd", "qpl", "uadk", "qatzip"])
+
+/**
+ * What is wrong with a payload.
+ *
+ * | problem | |
+ * |---|---|
+ * | `corrupt` | the bytes are not of the method's format, or a checksum does not match |
+ * | `too-little-output` | the payload gives fewer bytes than the packet has pages for |
+ * | `too-much-output` | the payload gives more bytes |
+ * | `input-left-over` | the pages are full before the payload has ended |
+ * | `length-out-of-range` | the length of a page is 0 or more than a page, or does not add up |
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Problem = "corrupt" | "too-little-output" | "too-much-output" | "input-left-over" | "length-out-of-range"
+
+/**
+ * The payload of a packet is not what the peer's compression method makes of the packet's pages. `page` counts from 0
+ * within the packet, where the method compresses each page on its own. Exit code 8.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PayloadError extends Schema.TaggedError<PayloadError>()("PayloadError", {
+  method: Method,
+  problem: Schema.Literals([
+    "corrupt",
+    "too-little-output",
+    "too-much-output",
+    "input-left-over",
+    "length-out-of-range"
+  ]),
+  expected: Schema.String,
+  found: Schema.String,
+  page: Schema.optional(Schema.Number),
+  cause: Schema.optional(Schema.Defect())
+}) {
+  override readonly [Runtime.errorExitCode] = 8
+  override get message(): string {
+    const page = this.page === undefined ? "" : `, page ${this.page} of the packet`
+    return `${this.method} payload${page}: expected ${this.expected}, found ${this.found}`
+  }
+}
+
+/**
+ * The compressor cannot work: the library gave up, for want of memory for example. `code` is its name for that. Exit code 1.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CompressorFailedError extends Schema.TaggedError<CompressorFailedError>()("CompressorFailedError", {
+  method: Method,
+  code: Schema.String,
+  cause: Schema.optional(Schema.Defect())
+}) {
+  override readonly [Runtime.errorExitCode] = 1
+  override get message(): string {
+    return `${this.method}: the compressor failed with ${this.code}`
+  }
+}
+
+/**
+ * The compressor or decompressor was closed: its scope has ended, or an earlier call failed or was interrupted. The other
+ * calls say why; this one only says that nothing more can come. Exit code 1.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CompressorClosedError extends Schema.TaggedError<CompressorClosedError>()("CompressorClosedError", {
+  method: Method
+}) {
+  override readonly [Runtime.errorExitCode] = 1
+  override get message(): string {
+    return `${this.method}: expected an open stream, found it closed by an earlier failure, an interruption or its scope`
+  }
+}
+
+/**
+ * The method has no such level. Found before anything was opened. Exit code 2.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CompressionLevelError extends Schema.TaggedError<CompressionLevelError>()("CompressionLevelError", {
+  method: Method,
+  minimum: Schema.Number,
+  maximum: Schema.Number,
+  found: Schema.Number
+}) {
+  override readonly [Runtime.errorExitCode] = 2
+  override get message(): string {
+    return `${this.method}: expected a whole number from ${this.minimum} to ${this.maximum} as the level, found ${this.found}`
+  }
+}
+
+/**
+ * Everything that compressing and decompressing fails with.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type CompressionError = PayloadError | CompressorFailedError | CompressorClosedError
