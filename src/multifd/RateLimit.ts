@@ -1,0 +1,203 @@
+/**
+ * A limit to the bytes per second of a whole migration, QEMU's `max-bandwidth`.
+ *
+ * ```text
+ *               19/20 of the limit flow in, all the time
+ *                    │
+ *                    ▼
+ *              ┌──────────┐   what does not fit is lost
+ *              │  bucket  │   room for 1/20 of a second's limit
+ *              └────┬─────┘
+ *                   ▼
+ *   take, take, take …       first come, first served; each waits until the bucket holds what it asks for
+ * ```
+ *
+ * What leaves the bucket in a second is at most what flows in and what was there: 19/20 + 1/20 of the limit, whichever
+ * second it is. And while somebody waits nothing is lost, so that in any second 19/20 flow out, less what the one who
+ * waits has not been given yet. QEMU counts in windows of 100 ms, begun anew each time, so that eleven of them touch one
+ * second and may use a tenth more than the limit; here any 100 ms pass at most 29/200 of a second's limit.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Semaphore from "effect/Semaphore"
+import type { Extent } from "../io/PositionalFile.ts"
+
+/**
+ * Shared by everything that writes for one migration: all of its channels, and its main channel.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RateLimit {
+  /**
+   * Waits until so many bytes may be written. The limit holds for takes of at most `piece()` bytes; a larger one passes
+   * as a whole when the bucket is full, and everybody behind it waits until it is paid for. Interruption takes nothing.
+   */
+  readonly take: (bytes: number) => Effect.Effect<void>
+  /** The bytes that should be taken at once at most: 1/40 of a second's limit, at least 1; `Infinity` without a limit. */
+  readonly piece: () => number
+  /** The limit in bytes per second; 0 is unlimited. */
+  readonly bytesPerSecond: () => number
+  /** Another limit from now on, also for whoever waits. */
+  readonly set: (bytesPerSecond: number) => Effect.Effect<void>
+}
+
+/** Of the limit, what flows into the bucket; the rest of it is the bucket. The smaller the bucket, the more a late timer costs. */
+const FLOW = 19 / 20
+
+/** Half a bucket: the other half gathers while a timer or the event loop is late by up to 1/40 of a second. */
+const PIECE = (1 - FLOW) / 2
+
+/**
+ * Makes a limit in bytes per second. 0 is unlimited, the default, and so is whatever is no positive number.
+ *
+ * **Example** (Changing the limit while a save is running)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { RateLimit } from "effect-multifd"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const limit = yield* RateLimit.make(100 * 1024 * 1024)
+ *   yield* limit.take(limit.piece())
+ *   yield* limit.set(0)
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
+  Clock.clockWith((clock) =>
+    Effect.sync(() => {
+      const turn = Semaphore.makeUnsafe(1)
+      const changed = Latch.makeUnsafe()
+      let limit = limitOf(bytesPerSecond)
+      let level = 0
+      let filledAt = clock.monotonicTimeNanosUnsafe()
+
+      const fill = (): void => {
+        const now = clock.monotonicTimeNanosUnsafe()
+        const flow = (Number(now - filledAt) / 1e9) * limit * FLOW
+        level = Math.min(level + flow, capacityOf(limit))
+        filledAt = now
+      }
+      const pour = (bytes: number): Effect.Effect<void> =>
+        Effect.suspend(() => {
+          if (limit === 0) return Effect.void
+          fill()
+          const missing = Math.min(bytes, capacityOf(limit)) - level
+          if (missing > 0) {
+            const millis = Math.ceil((missing * 1000) / (limit * FLOW))
+            return Effect.andThen(Effect.raceFirst(Effect.sleep(millis), changed.await), pour(bytes))
+          }
+          level -= bytes
+          return Effect.void
+        })
+      return {
+        take: (bytes) => Effect.suspend(() => (limit === 0 ? Effect.void : turn.withPermit(pour(bytes)))),
+        piece: () => (limit === 0 ? Infinity : Math.max(1, Math.floor(limit * PIECE))),
+        bytesPerSecond: () => limit,
+        set: (bytesPerSecond) =>
+          Effect.suspend(() => {
+            fill()
+            limit = limitOf(bytesPerSecond)
+            level = limit === 0 ? 0 : Math.min(level, capacityOf(limit))
+            return changed.release
+          })
+      }
+    })
+  )
+
+const limitOf = (bytesPerSecond: number): number =>
+  bytesPerSecond > 0 && bytesPerSecond < Infinity ? bytesPerSecond : 0
+
+const capacityOf = (limit: number): number => limit * (1 - FLOW)
+
+/**
+ * Writes `parts` in order, as many bytes at once as the limit allows; without a limit, all of them at once.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const writeParts = <E, R>(
+  self: RateLimit,
+  parts: ReadonlyArray<Uint8Array>,
+  write: (parts: ReadonlyArray<Uint8Array>) => Effect.Effect<void, E, R>
+): Effect.Effect<void, E, R> => pace(self, bytes, parts, write)
+
+/**
+ * Writes `extents` of a file, as many bytes at once as the limit allows; without a limit, all of them at once. They are
+ * cut at multiples of 4096 bytes only, so that direct I/O goes on working: below 160 KiB per second the limit is exceeded
+ * by up to 4096 bytes.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const writeExtents = <E, R>(
+  self: RateLimit,
+  extents: ReadonlyArray<Extent>,
+  write: (extents: ReadonlyArray<Extent>) => Effect.Effect<void, E, R>
+): Effect.Effect<void, E, R> => pace(self, ofFile, extents, write)
+
+/** What can be written in pieces. */
+interface Sort<A> {
+  readonly length: (item: A) => number
+  /** Pieces are multiples of it, but for the last one of an item. */
+  readonly unit: number
+  readonly slice: (item: A, from: number, to: number) => A
+}
+
+const bytes: Sort<Uint8Array> = {
+  length: (part) => part.length,
+  unit: 1,
+  slice: (part, from, to) => part.subarray(from, to)
+}
+
+const ofFile: Sort<Extent> = {
+  length: (extent) => extent.bytes.length,
+  unit: 4096,
+  slice: ({ bytes, position }, from, to) => ({ position: position + from, bytes: bytes.subarray(from, to) })
+}
+
+const pace = Effect.fnUntraced(function* <A, E, R>(
+  self: RateLimit,
+  sort: Sort<A>,
+  items: ReadonlyArray<A>,
+  write: (items: ReadonlyArray<A>) => Effect.Effect<void, E, R>
+): Effect.fn.Return<void, E, R> {
+  let rest = items
+  while (rest.length > 0) {
+    const piece = self.piece()
+    const [now, later] = piece === Infinity ? [rest, []] : cut(sort, rest, piece)
+    yield* self.take(now.reduce((sum, item) => sum + sort.length(item), 0))
+    yield* write(now)
+    rest = later
+  }
+})
+
+/** The first `atMost` bytes, rounded down to whole units but at least one, and everything behind them. */
+const cut = <A>(
+  sort: Sort<A>,
+  items: ReadonlyArray<A>,
+  atMost: number
+): readonly [now: ReadonlyArray<A>, later: ReadonlyArray<A>] => {
+  let room = Math.max(sort.unit, atMost - (atMost % sort.unit))
+  for (const [index, item] of items.entries()) {
+    const length = sort.length(item)
+    if (length <= room) {
+      room -= length
+      continue
+    }
+    const at = room - (room % sort.unit)
+    if (at === 0) return [items.slice(0, index), items.slice(index)]
+    return [
+      [...items.slice(0, index), sort.slice(item, 0, at)],
+      [sort.slice(item, at, length), ...items.slice(index + 1)]
+    ]
+  }
+  return [items, []]
+}
