@@ -6,6 +6,7 @@ import * as Guest from "./support/Guest.ts"
 import * as Migrate from "./support/Migrate.ts"
 import * as Pattern from "./support/Pattern.ts"
 import * as QemuImage from "./support/QemuImage.ts"
+import * as Sockets from "./support/Sockets.ts"
 import { describeQemu } from "./support/suite.ts"
 import * as Workload from "./support/Workload.ts"
 import * as Workspace from "./support/Workspace.ts"
@@ -26,6 +27,24 @@ describeQemu("the harness itself", () => {
         const to = yield* Guest.start({ ram: { file: target, size }, incoming: true })
         const loaded = yield* Migrate.load(to, { path: space.file("image"), channels })
         assert.strictEqual(loaded.status, "completed")
+        assert.strictEqual(Files.firstDifference(source, target), undefined)
+      })
+    )
+  }
+
+  for (const options of [{}, { channels: 2, compression: "zstd", zeroPages: "legacy" }] as const) {
+    it.live(`QEMU sends to QEMU over a socket: ${JSON.stringify(options)}`, () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const [source, target, size] = [space.ram("source"), space.ram("target"), 16 * MIB]
+        Pattern.writeFile(source, "mixed", size)
+        const to = yield* Guest.start({ ram: { file: target, size }, incoming: true })
+        const { loaded, uri } = yield* Sockets.listen(to, "tcp:127.0.0.1:0", options)
+        assert.match(uri, /^tcp:127\.0\.0\.1:[1-9]/)
+
+        const from = yield* Guest.start({ ram: { file: source, size } })
+        yield* Sockets.send(from, uri, options)
+        assert.include(yield* loaded, { status: "completed", reason: "" })
         assert.strictEqual(Files.firstDifference(source, target), undefined)
       })
     )

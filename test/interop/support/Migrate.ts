@@ -1,11 +1,11 @@
 /**
- * Saving a guest to a file and loading it again, driven over the monitor.
+ * Migrations of a guest, driven over the monitor; and those to and from files. Sockets are in `Sockets.ts`.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Guest } from "./Guest.ts"
 import * as Qemu from "./Qemu.ts"
-import type { Event, QmpError } from "./Qmp.ts"
+import { CLOSED, type Event, type QmpError } from "./Qmp.ts"
 
 /** A migration that should have completed did not. */
 export class MigrateError extends Schema.TaggedError<MigrateError>()("MigrateError", {
@@ -17,30 +17,37 @@ export class MigrateError extends Schema.TaggedError<MigrateError>()("MigrateErr
   }
 }
 
-/** A migration file, and how it is written or read. */
-export interface Options {
-  readonly path: string
-  /** `,offset=` of the URI, in bytes. Default: none. */
-  readonly offset?: number | undefined
+/** What a migration is set up with, whatever carries it. */
+export interface Settings {
   /** multifd channels; 0, the default: no multifd. */
   readonly channels?: number | undefined
-  readonly directIo?: boolean | undefined
-  /** Default `true`; `false` for a plain stream in a file. */
-  readonly mappedRam?: boolean | undefined
   /** More capabilities to switch on. */
   readonly capabilities?: ReadonlyArray<string> | undefined
   /** More migration parameters. */
   readonly parameters?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** A save, which may have to be a live one. */
-export interface SaveOptions extends Options {
+/** A migration file, and how it is written or read. */
+export interface Options extends Settings {
+  readonly path: string
+  /** `,offset=` of the URI, in bytes. Default: none. */
+  readonly offset?: number | undefined
+  readonly directIo?: boolean | undefined
+  /** Default `true`; `false` for a plain stream in a file. */
+  readonly mappedRam?: boolean | undefined
+}
+
+/** How long a guest goes on dirtying its memory. */
+export interface Passes {
   /**
-   * Passes over RAM that a save of a running guest makes at least: its bandwidth is held down until that many have
+   * Passes over RAM that a migration of a running guest makes at least: its bandwidth is held down until that many have
    * begun. Default 0: as QEMU decides.
    */
   readonly passes?: number | undefined
 }
+
+/** A save, which may have to be a live one. */
+export interface SaveOptions extends Options, Passes {}
 
 /** What `query-migrate` says of a migration; times in milliseconds. */
 export const Info = Schema.Struct({
@@ -59,11 +66,20 @@ export const Info = Schema.Struct({
       normal: Schema.Number,
       "dirty-sync-count": Schema.Number
     })
+  ),
+  /** Where an incoming migration listens. */
+  "socket-address": Schema.optionalKey(
+    Schema.Array(
+      Schema.Union([
+        Schema.Struct({ type: Schema.Literal("inet"), host: Schema.String, port: Schema.String }),
+        Schema.Struct({ type: Schema.Literal("unix"), path: Schema.String })
+      ])
+    )
   )
 })
 export type Info = typeof Info.Type
 
-/** What QEMU says of a save that has completed, and what a clock says: from asking for the migration to its end. */
+/** What QEMU says of an outgoing migration that has completed, and what a clock says: from asking for the migration to its end. */
 export interface Saved extends Info {
   readonly milliseconds: number
 }
@@ -86,14 +102,15 @@ const CRAWL_BYTES_PER_SECOND = 16 * MIB
 const uri = ({ offset, path }: Options): string =>
   offset === undefined ? `file:${path}` : `file:${path},offset=${offset}`
 
-const configure = (guest: Guest, options: Options): Effect.Effect<void, QmpError> => {
-  const channels = options.channels ?? 0
-  const capabilities = [
-    "events",
-    ...(options.mappedRam === false ? [] : ["mapped-ram"]),
-    ...(channels === 0 ? [] : ["multifd"]),
-    ...(options.capabilities ?? [])
-  ]
+const ofFile = ({ capabilities = [], channels, directIo, mappedRam, parameters }: Options): Settings => ({
+  channels,
+  capabilities: mappedRam === false ? capabilities : ["mapped-ram", ...capabilities],
+  parameters: directIo === true ? { "direct-io": true, ...parameters } : parameters
+})
+
+const configure = (guest: Guest, settings: Settings): Effect.Effect<void, QmpError> => {
+  const channels = settings.channels ?? 0
+  const capabilities = ["events", ...(channels === 0 ? [] : ["multifd"]), ...(settings.capabilities ?? [])]
   return Effect.andThen(
     guest.qmp.execute("migrate-set-capabilities", {
       capabilities: capabilities.map((capability) => ({ capability, state: true }))
@@ -101,8 +118,7 @@ const configure = (guest: Guest, options: Options): Effect.Effect<void, QmpError
     guest.qmp.execute("migrate-set-parameters", {
       "max-bandwidth": 0,
       ...(channels === 0 ? {} : { "multifd-channels": channels }),
-      ...(options.directIo === true ? { "direct-io": true } : {}),
-      ...options.parameters
+      ...settings.parameters
     })
   )
 }
@@ -123,24 +139,32 @@ const holdDown = (guest: Guest, passes: number): Effect.Effect<unknown, QmpError
   )
 }
 
-/** Has the guest save itself to a file and waits until it has; the guest stays paused. */
-export const save = (guest: Guest, options: SaveOptions): Effect.Effect<Saved, MigrateError | QmpError> =>
+/** Has the guest migrate to a URI and waits until it says that it has; the guest stays paused. */
+export const outgoing = (
+  guest: Guest,
+  uri: string,
+  settings: Settings & Passes
+): Effect.Effect<Saved, MigrateError | QmpError> =>
   Effect.gen(function* () {
-    const passes = options.passes ?? 0
-    yield* configure(guest, options)
+    const passes = settings.passes ?? 0
+    yield* configure(guest, settings)
     if (passes > 0) {
       const slow = { "max-bandwidth": CRAWL_BYTES_PER_SECOND, "downtime-limit": 1 }
       yield* guest.qmp.execute("migrate-set-parameters", slow)
     }
     const begin = performance.now()
-    yield* guest.qmp.execute("migrate", { uri: uri(options) })
+    yield* guest.qmp.execute("migrate", { uri })
     if (passes > 0) yield* holdDown(guest, passes)
-    yield* guest.qmp.waitFor("the end of the save", hasEnded)
+    yield* guest.qmp.waitFor("the end of the migration", hasEnded)
     const milliseconds = performance.now() - begin
     const info = yield* query(guest)
     if (info.status === "completed") return { ...info, milliseconds }
     return yield* new MigrateError({ status: info.status, description: info["error-desc"] ?? guest.stderr() })
   })
+
+/** Has the guest save itself to a file and waits until it has; the guest stays paused. */
+export const save = (guest: Guest, options: SaveOptions): Effect.Effect<Saved, MigrateError | QmpError> =>
+  outgoing(guest, uri(options), { ...ofFile(options), passes: options.passes })
 
 /**
  * Has the guest begin to save itself, so slowly that it will not come to an end, and leaves off while RAM is being
@@ -148,7 +172,7 @@ export const save = (guest: Guest, options: SaveOptions): Effect.Effect<Saved, M
  */
 export const abandonSave = (guest: Guest, options: Options): Effect.Effect<void, QmpError> =>
   Effect.gen(function* () {
-    yield* configure(guest, options)
+    yield* configure(guest, ofFile(options))
     yield* guest.qmp.execute("migrate-set-parameters", { "max-bandwidth": MIB })
     yield* guest.qmp.execute("migrate", { uri: uri(options) })
     yield* guest.qmp.waitFor("the first pass", ({ name }) => name === "MIGRATION_PASS")
@@ -156,29 +180,38 @@ export const abandonSave = (guest: Guest, options: Options): Effect.Effect<void,
     yield* guest.qmp.waitFor("the end of the save", hasEnded)
   })
 
-/** Has a guest that was started with `incoming` load a file, however that ends. */
-export const load = (guest: Guest, options: Options): Effect.Effect<Loaded, QmpError> =>
+/** A guest that waits at an address for its migration, and then loads it. */
+export interface Incoming {
+  /** How the load ends, however that is. */
+  readonly loaded: Effect.Effect<Loaded, QmpError>
+}
+
+/** Has a guest that was started with `incoming` open a URI; for a file, the load has then begun. */
+export const incoming = (guest: Guest, uri: string, settings: Settings): Effect.Effect<Incoming, QmpError> =>
   Effect.gen(function* () {
-    yield* configure(guest, options)
+    yield* configure(guest, settings)
     const begin = performance.now()
     const elapsed = () => performance.now() - begin
     // Since 9.1 a QEMU that failed can be asked why; an older one just exits.
     const stay = Qemu.isAtLeast(9, 1) ? { "exit-on-error": false } : {}
-    const asked = guest.qmp.execute("migrate-incoming", { uri: uri(options), ...stay }).pipe(
-      Effect.andThen(guest.qmp.waitFor("the end of the load", hasEnded)),
-      Effect.map(elapsed),
-      Effect.flatMap((milliseconds) => Effect.map(query(guest), (info) => outcome(info, guest, milliseconds)))
-    )
     const died = Effect.map(guest.ended, ({ signal }) => ({
       status: "failed",
       reason: guest.stderr(),
       signal,
       milliseconds: elapsed()
     }))
-    return yield* Effect.catch(asked, (error) =>
-      error.description === "the monitor was closed" ? died : Effect.fail(error)
+    const orDied = (error: QmpError) => (error.description === CLOSED ? died : Effect.fail(error))
+    const ended = guest.qmp.waitFor("the end of the load", hasEnded).pipe(
+      Effect.map(elapsed),
+      Effect.flatMap((milliseconds) => Effect.map(query(guest), (info) => outcome(info, guest, milliseconds)))
     )
+    const asked = yield* Effect.exit(guest.qmp.execute("migrate-incoming", { uri, ...stay }))
+    return { loaded: Effect.catch(Effect.andThen(asked, ended), orDied) }
   })
+
+/** Has a guest that was started with `incoming` load a file, however that ends. */
+export const load = (guest: Guest, options: Options): Effect.Effect<Loaded, QmpError> =>
+  Effect.flatMap(incoming(guest, uri(options), ofFile(options)), ({ loaded }) => loaded)
 
 const outcome = (info: Info, guest: Guest, milliseconds: number): Loaded => {
   const reason = info.status === "completed" ? "" : [info["error-desc"], guest.stderr()].join("\n")

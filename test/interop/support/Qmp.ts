@@ -43,7 +43,8 @@ const Message = Schema.Struct({
 
 const decodeMessage = Schema.decodeUnknownSync(Schema.fromJsonString(Message))
 
-const CLOSED = "the monitor was closed"
+/** The description of everything that QEMU did not answer any more. */
+export const CLOSED = "the monitor was closed"
 
 /** A request that has been sent and not been answered. */
 interface Request {
