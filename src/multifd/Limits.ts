@@ -1,0 +1,156 @@
+/**
+ * What a peer may ask for, and how long it may take.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+
+/**
+ * Limits that have been checked. Together they bound the memory and the time that any peer, however hostile, can take.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Limits {
+  /**
+   * For each connection, from being accepted to having said what it is, TLS included; and, from the first connection on,
+   * for all of them to be there. Default 30 seconds: a sender connects all of them before it sends anything.
+   */
+  readonly handshakeTimeout: Duration.Duration
+  /**
+   * The longest time without a page, or a piece of device state, on any connection while the peer is waited for; time in
+   * which the disk is waited for does not count. Default 60 seconds. `Duration.infinity` for a source that is stopped by
+   * hand before it switches over.
+   */
+  readonly idleTimeout: Duration.Duration
+  /**
+   * Bytes of the payload of one packet. Default 1 MiB, which is what QEMU has room for; a packet of 512 KiB of pages that
+   * do not shrink is little larger than that of any method.
+   */
+  readonly maxPayload: number
+  /** RAM blocks. Default 4096: a machine has one for each bank of RAM, firmware image and device with memory. */
+  readonly maxBlocks: number
+  /**
+   * Bytes of RAM in all blocks. Default 1 TiB. One bit is kept for each page, which makes 32 MiB of that; a peer can make
+   * a receiver take so much memory by announcing it.
+   */
+  readonly maxRam: number
+  /** Bytes of the device state and its description behind RAM. Default 1 GiB, the most that is looked through in an image. */
+  readonly maxDeviceState: number
+  /**
+   * Bytes of what has to be held in memory: what stands in front of RAM's END and is not RAM, and the device state where
+   * there is no image to write it to. Default 64 MiB.
+   */
+  readonly maxHeld: number
+}
+
+/**
+ * The same limits as a user gives them: all of them may be left out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Input = {
+  readonly [Name in keyof Limits]?: (Limits[Name] extends number ? number : Duration.Input) | undefined
+}
+
+const MiB = 1024 * 1024
+
+/**
+ * What holds where nothing else is asked for.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaults: Limits = {
+  handshakeTimeout: Duration.seconds(30),
+  idleTimeout: Duration.seconds(60),
+  maxPayload: MiB,
+  maxBlocks: 4096,
+  maxRam: 1024 * 1024 * MiB,
+  maxDeviceState: 1024 * MiB,
+  maxHeld: 64 * MiB
+}
+
+const timeouts = ["handshakeTimeout", "idleTimeout"] as const
+const sizes = ["maxPayload", "maxBlocks", "maxRam", "maxDeviceState", "maxHeld"] as const
+
+const Problem = Schema.Struct({
+  /** Which limit. */
+  option: Schema.Literals([...timeouts, ...sizes]),
+  expected: Schema.String,
+  found: Schema.String
+})
+
+/**
+ * Limits that are none; all that are wrong are listed.
+ *
+ * **Details**
+ *
+ * Found before anything was opened. Exit code 2.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LimitsError extends Schema.TaggedError<LimitsError>()("LimitsError", {
+  problems: Schema.NonEmptyArray(Problem)
+}) {
+  override readonly [Runtime.errorExitCode] = 2
+  override get message(): string {
+    return this.problems
+      .map(({ expected, found, option }) => `${option}: expected ${expected}, found ${found}`)
+      .join("; ")
+  }
+}
+
+type Timeout = (typeof timeouts)[number]
+
+const timeoutOf = (input: Input, option: Timeout): Duration.Duration | undefined => {
+  const given = input[option]
+  const duration = given === undefined ? Option.some(defaults[option]) : Duration.fromInput(given)
+  return Option.getOrUndefined(Option.filter(duration, Duration.isPositive))
+}
+
+const wrongTimeout = (input: Input) => (option: Timeout) =>
+  timeoutOf(input, option) === undefined
+    ? [{ option, expected: "a time longer than none", found: String(input[option]) }]
+    : []
+
+const wrongSize = (input: Input) => (option: (typeof sizes)[number]) => {
+  const found = input[option] ?? defaults[option]
+  return Number.isSafeInteger(found) && found > 0
+    ? []
+    : [{ option, expected: "a whole number from 1 to 2^53 - 1", found: String(found) }]
+}
+
+/**
+ * Fills in what was left out and checks the rest. Fails with `LimitsError`; nothing has happened then.
+ *
+ * **Example** (A guest with much memory, whose administrator takes his time)
+ *
+ * ```ts
+ * import { Limits } from "effect-multifd"
+ *
+ * export const limits = Limits.make({ maxRam: 12 * 2 ** 40, idleTimeout: "10 minutes" })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (input: Input): Effect.Effect<Limits, LimitsError> => {
+  const [first, ...rest] = [...timeouts.flatMap(wrongTimeout(input)), ...sizes.flatMap(wrongSize(input))]
+  if (first !== undefined) return Effect.fail(new LimitsError({ problems: [first, ...rest] }))
+  return Effect.succeed({
+    handshakeTimeout: timeoutOf(input, "handshakeTimeout")!,
+    idleTimeout: timeoutOf(input, "idleTimeout")!,
+    maxPayload: input.maxPayload ?? defaults.maxPayload,
+    maxBlocks: input.maxBlocks ?? defaults.maxBlocks,
+    maxRam: input.maxRam ?? defaults.maxRam,
+    maxDeviceState: input.maxDeviceState ?? defaults.maxDeviceState,
+    maxHeld: input.maxHeld ?? defaults.maxHeld
+  })
+}

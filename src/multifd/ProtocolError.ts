@@ -1,0 +1,58 @@
+/**
+ * A peer that does not keep to the migration protocol.
+ *
+ * @since 0.1.0
+ */
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import { Finding } from "../format/Finding.ts"
+
+/**
+ * The connection on which something was found: a channel's number, from 0, or the connection that carries the migration
+ * stream. `undefined` where the connection has not said what it is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Place = number | "main" | undefined
+
+/**
+ * The peer sent what no sender may send, left out what was due, or sent what only a real machine can take.
+ *
+ * **Details**
+ *
+ * The finding says what was expected, what was found, and at which byte of the connection; it never holds guest memory.
+ * Trying again helps only where the settings of the two sides differ, such as the number of channels or the method of
+ * compression. Exit code 8.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ProtocolError extends Schema.TaggedError<ProtocolError>()("ProtocolError", {
+  /** The address of the other side. */
+  peer: Schema.String,
+  channel: Schema.optional(Schema.Union([Schema.Number, Schema.Literal("main")])),
+  /** What is wrong, the reason for the error first. Offsets count from the connection's first byte. */
+  findings: Schema.NonEmptyArray(Finding)
+}) {
+  override readonly [Runtime.errorExitCode] = 8
+
+  override get message(): string {
+    const more = this.findings.length > 1 ? ` (and ${this.findings.length - 1} more)` : ""
+    return `${where(this.peer, this.channel)}: ${this.findings[0]!.message}${more}`
+  }
+}
+
+const where = (peer: string, channel: Place): string => {
+  if (channel === undefined) return peer
+  return `${peer} (${channel === "main" ? "main channel" : `channel ${channel}`})`
+}
+
+/**
+ * The error that one finding amounts to.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromFinding = (peer: string, channel: Place, finding: Finding): ProtocolError =>
+  new ProtocolError({ peer, channel, findings: [finding] })

@@ -1,0 +1,110 @@
+/**
+ * One clock for all connections of a migration: it runs while the peer is waited for, and is set back by whatever the peer
+ * gets done on any of them.
+ *
+ * ```text
+ *   peer       page ─────── page ───────────────── nothing ─────────────▶
+ *   our disk        ██████       ██
+ *   clock      0─▶0      0─▶0      0──▶ … ──▶ idleTimeout: PeerTimeoutError
+ *                   stands while something of our own is under way
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { PeerTimeoutError } from "../io/ConnectionError.ts"
+
+/**
+ * Notices a peer that does nothing any more.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Watchdog {
+  /**
+   * Says that the peer has got something done: a whole packet, a page, a piece of device state. Not every byte should
+   * count, or a peer that sends one now and then would keep the migration for ever.
+   */
+  readonly alive: () => void
+  /** Runs something of our own that the peer is not to blame for, such as a write to the disk. */
+  readonly working: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Runs `self` until it ends, or until the peer has done nothing for the whole time: then with `PeerTimeoutError`. */
+  readonly during: <E, R>(self: Effect.Effect<void, E, R>) => Effect.Effect<void, E | PeerTimeoutError, R>
+}
+
+/**
+ * What is waited for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The address of the other side. */
+  readonly peer: string
+  /** How long the peer may do nothing. */
+  readonly idleTimeout: Duration.Duration
+  /** What is due, for the error. */
+  readonly expected: string
+}
+
+/**
+ * Makes a watchdog, whose time begins with `during`.
+ *
+ * **Example** (A peer that has to send something every minute)
+ *
+ * ```ts
+ * import * as Duration from "effect/Duration"
+ * import * as Effect from "effect/Effect"
+ * import { type Connection, Watchdog } from "effect-multifd"
+ *
+ * export const drain = Effect.fnUntraced(function* (connection: Connection.Connection) {
+ *   const buffer = new Uint8Array(64 * 1024)
+ *   const { alive, during } = yield* Watchdog.make({
+ *     peer: connection.peer, expected: "something", idleTimeout: Duration.minutes(1)
+ *   })
+ *   yield* during(Effect.gen(function* () {
+ *     while ((yield* connection.readSome(buffer)) > 0) alive()
+ *   }))
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = ({ expected, idleTimeout, peer }: Options): Effect.Effect<Watchdog> =>
+  Clock.clockWith((clock) =>
+    Effect.sync(() => {
+      const milliseconds = Duration.toMillis(idleTimeout)
+      let since = 0n
+      let busy = 0
+
+      const alive = () => void (since = clock.monotonicTimeNanosUnsafe())
+      const end = Effect.sync(() => {
+        busy--
+        alive()
+      })
+      const idleMillis = () => (busy > 0 ? 0 : Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
+
+      const watch: Effect.Effect<never, PeerTimeoutError> = Effect.suspend(() => {
+        const left = Math.ceil(milliseconds - idleMillis())
+        return left > 0
+          ? Effect.andThen(Effect.sleep(left), watch)
+          : Effect.fail(new PeerTimeoutError({ peer, expected, milliseconds }))
+      })
+      return {
+        alive,
+        working: (self) =>
+          Effect.suspend(() => {
+            busy++
+            return Effect.ensuring(self, end)
+          }),
+        during: (self) =>
+          Effect.suspend(() => {
+            alive()
+            return milliseconds === Infinity ? self : Effect.raceFirst(self, watch)
+          })
+      }
+    })
+  )

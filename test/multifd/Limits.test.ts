@@ -1,0 +1,38 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
+import * as Limits from "../../src/multifd/Limits.ts"
+
+describe("Limits", () => {
+  it.effect("are the documented ones unless told otherwise", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* Limits.make({}), Limits.defaults)
+      const { idleTimeout, maxRam } = yield* Limits.make({ idleTimeout: "2 minutes", maxRam: 4096 })
+      assert.strictEqual(Duration.toSeconds(idleTimeout), 120)
+      assert.strictEqual(maxRam, 4096)
+    })
+  )
+
+  it.effect("may leave out the idle timeout altogether", () =>
+    Effect.gen(function* () {
+      const { idleTimeout } = yield* Limits.make({ idleTimeout: Duration.infinity })
+      assert.isFalse(Duration.isFinite(idleTimeout))
+    })
+  )
+
+  it.effect("list everything that is wrong", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(
+        Limits.make({ handshakeTimeout: 0, idleTimeout: "never" as never, maxPayload: 0.5, maxBlocks: -1, maxRam: NaN })
+      )
+      assert.instanceOf(error, Limits.LimitsError)
+      assert.strictEqual(error[Runtime.errorExitCode], 2)
+      assert.deepStrictEqual(
+        error.problems.map(({ found, option }) => `${option} ${found}`),
+        ["handshakeTimeout 0", "idleTimeout never", "maxPayload 0.5", "maxBlocks -1", "maxRam NaN"]
+      )
+      assert.include(error.message, "idleTimeout: expected a time longer than none, found never; maxPayload: expected")
+    })
+  )
+})

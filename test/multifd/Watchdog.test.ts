@@ -1,0 +1,86 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+import * as TestClock from "effect/testing/TestClock"
+import * as Watchdog from "../../src/multifd/Watchdog.ts"
+
+const make = (idleTimeout = Duration.seconds(60)) =>
+  Watchdog.make({ peer: "tcp:127.0.0.1:1", expected: "a page", idleTimeout })
+
+const started = <E, R>(effect: Effect.Effect<void, E, R>) =>
+  Effect.forkChild(Effect.flip(effect), { startImmediately: true })
+
+describe("Watchdog", () => {
+  it.effect("fails when nothing happened for the whole time", () =>
+    Effect.gen(function* () {
+      const { during } = yield* make()
+      const fiber = yield* started(during(Effect.never))
+      yield* TestClock.adjust(59_999)
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust(1)
+      const error = yield* Fiber.join(fiber)
+      assert.strictEqual(error._tag, "PeerTimeoutError")
+      assert.strictEqual(error[Runtime.errorExitCode], 9)
+      assert.strictEqual(error.message, "tcp:127.0.0.1:1: expected a page within 60 s, it did not come")
+    })
+  )
+
+  it.effect("begins anew with everything that the peer gets done", () =>
+    Effect.gen(function* () {
+      const { alive, during } = yield* make()
+      const fiber = yield* started(during(Effect.never))
+      for (let i = 0; i < 10; i++) {
+        yield* TestClock.adjust(50_000)
+        alive()
+      }
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust(60_000)
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "PeerTimeoutError")
+    })
+  )
+
+  it.effect("stands still while something of our own is under way, and begins anew behind it", () =>
+    Effect.gen(function* () {
+      const { during, working } = yield* make()
+      const slowDisk = working(Effect.sleep("1 hour"))
+      const fiber = yield* started(during(Effect.andThen(slowDisk, Effect.never)))
+      yield* TestClock.adjust("1 hour")
+      yield* TestClock.adjust(59_999)
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust(60_000)
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "PeerTimeoutError")
+    })
+  )
+
+  it.effect("does not hold up what ends, and passes on what fails", () =>
+    Effect.gen(function* () {
+      const { during } = yield* make()
+      yield* during(Effect.void)
+      assert.strictEqual(yield* Effect.flip(during(Effect.fail("mine"))), "mine")
+    })
+  )
+
+  it.effect("interrupts what it watches", () =>
+    Effect.gen(function* () {
+      const { during } = yield* make()
+      let interrupted = false
+      const fiber = yield* started(
+        during(Effect.onInterrupt(Effect.never, () => Effect.sync(() => void (interrupted = true))))
+      )
+      yield* TestClock.adjust(60_000)
+      yield* Fiber.join(fiber)
+      assert.isTrue(interrupted)
+    })
+  )
+
+  it.effect("waits for ever where it is told to", () =>
+    Effect.gen(function* () {
+      const { during } = yield* make(Duration.infinity)
+      const fiber = yield* started(during(Effect.andThen(Effect.sleep("100 days"), Effect.fail("mine"))))
+      yield* TestClock.adjust("100 days")
+      assert.strictEqual(yield* Fiber.join(fiber), "mine")
+    })
+  )
+})
