@@ -1,0 +1,264 @@
+/**
+ * What a migration is doing, in QEMU's words, and what it may do next.
+ *
+ * ```text
+ *   source        none ─▶ setup ─▶ active ──▶ pre-switchover ──▶ device ──▶ completed
+ *                           │        │              │               │           │
+ *                           │        └──────────────┼───────────────┤           │
+ *                           ▼                       ▼               ▼           │
+ *                         failed ◀─ failing    cancelling ─▶ cancelled          │
+ *                           │                                   │               │
+ *                           └──────── a new migration: setup ◀──┴───────────────┘
+ *
+ *   destination   none ─▶ setup ─▶ active ─▶ completed
+ *                           └────────┴─────▶ failed
+ * ```
+ *
+ * The tables hold the transitions of postcopy, COLO and unplugging as well, and those of QEMU 8.1 to 11: before 10.0 a source
+ * went from `active` to `completed` directly, since 11.0 it goes to `failed` through `failing`.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as PubSub from "effect/PubSub"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+
+/**
+ * QEMU's `MigrationStatus`, up to version 11.
+ *
+ * - `none`: nothing has begun
+ * - `setup`: connections are made, the first records are written
+ * - `active`: RAM moves, the guest may run
+ * - `pre-switchover`: the guest is stopped; `migrate-continue` is waited for
+ * - `device`: the guest is stopped; the rest of RAM and the device state move
+ * - `completed`, `failed`, `cancelled`: over
+ * - `cancelling`, `failing`: being tidied up before that
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Status = Schema.Literals([
+  "none",
+  "setup",
+  "cancelling",
+  "cancelled",
+  "active",
+  "postcopy-device",
+  "postcopy-active",
+  "postcopy-paused",
+  "postcopy-recover-setup",
+  "postcopy-recover",
+  "completed",
+  "failing",
+  "failed",
+  "colo",
+  "pre-switchover",
+  "device",
+  "wait-unplug"
+])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Status = typeof Status.Type
+
+/**
+ * Which side of a migration it is.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Role = Schema.Literals(["source", "destination"])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Role = typeof Role.Type
+
+/** What may go wrong, or be called off, as long as a source is not done. */
+const giveUp = ["cancelling", "failing", "failed"] as const
+
+type Table = Readonly<Record<Status, ReadonlyArray<Status>>>
+
+const source: Table = {
+  none: ["setup"],
+  setup: ["wait-unplug", "active", ...giveUp],
+  "wait-unplug": ["active", ...giveUp],
+  active: ["pre-switchover", "device", "completed", "postcopy-device", "postcopy-active", "colo", ...giveUp],
+  "pre-switchover": ["device", ...giveUp],
+  device: ["completed", "postcopy-device", "postcopy-active", "colo", ...giveUp],
+  "postcopy-device": ["postcopy-active", ...giveUp],
+  "postcopy-active": ["completed", "postcopy-paused", ...giveUp],
+  "postcopy-paused": ["postcopy-recover-setup", "postcopy-recover", ...giveUp],
+  "postcopy-recover-setup": ["postcopy-recover", "postcopy-paused", ...giveUp],
+  "postcopy-recover": ["postcopy-active", "postcopy-paused", ...giveUp],
+  colo: ["completed", ...giveUp],
+  cancelling: ["cancelled"],
+  failing: ["failed"],
+  cancelled: ["setup"],
+  failed: ["setup"],
+  completed: ["setup"]
+}
+
+const destination: Table = {
+  none: ["setup"],
+  setup: ["active", "failing", "failed"],
+  active: ["completed", "postcopy-active", "colo", "failing", "failed"],
+  "postcopy-active": ["completed", "postcopy-paused", "failing", "failed"],
+  "postcopy-paused": ["postcopy-recover", "failing", "failed"],
+  "postcopy-recover": ["postcopy-active", "postcopy-paused", "failing", "failed"],
+  colo: ["completed", "failing", "failed"],
+  failing: ["failed"],
+  completed: [],
+  failed: [],
+  cancelling: [],
+  cancelled: [],
+  "postcopy-device": [],
+  "postcopy-recover-setup": [],
+  "pre-switchover": [],
+  device: [],
+  "wait-unplug": []
+}
+
+const tables: Readonly<Record<Role, Table>> = { source, destination }
+
+/**
+ * The statuses that can follow a status. A destination migrates once; a source can start again.
+ *
+ * **Example** (What can become of a cancelled migration)
+ *
+ * ```ts
+ * import { MigrationStatus } from "effect-multifd"
+ *
+ * MigrationStatus.successors("source", "cancelling") // => ["cancelled"]
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const successors = (role: Role, from: Status): ReadonlyArray<Status> => tables[role][from]
+
+const finals: ReadonlySet<Status> = new Set<Status>(["completed", "failed", "cancelled"])
+
+/**
+ * Whether nothing follows unless a new migration is started: `completed`, `failed` or `cancelled`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isFinal = (status: Status): boolean => finals.has(status)
+
+/**
+ * Whether a migration is under way: neither over nor never begun.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isRunning = (status: Status): boolean => status !== "none" && !isFinal(status)
+
+/**
+ * A migration was to go from one status to another that cannot follow it. Nothing was changed. It is a mistake of the
+ * program that drives the migration. Exit code 1.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class IllegalTransitionError extends Schema.TaggedError<IllegalTransitionError>()("IllegalTransitionError", {
+  role: Role,
+  from: Status,
+  to: Status
+}) {
+  override readonly [Runtime.errorExitCode] = 1
+  override get message(): string {
+    const allowed = successors(this.role, this.from)
+    const expected = allowed.length === 0 ? "no other status" : allowed.join(", ")
+    return `status of a migration's ${this.role}: expected ${expected} after ${this.from}, found ${this.to}`
+  }
+}
+
+/**
+ * Something that happened, named as QEMU's events are: a new status, or the number of another look at which pages are dirty.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Event =
+  { readonly event: "MIGRATION"; readonly status: Status } | { readonly event: "MIGRATION_PASS"; readonly pass: number }
+
+/**
+ * The status of one side of a migration, and of those that follow it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MigrationStatus {
+  readonly role: Role
+  /** The status at this moment. */
+  readonly current: Effect.Effect<Status>
+  /** The status at this moment, and then each new one. It does not end. */
+  readonly changes: Stream.Stream<Status>
+  /** What has happened, the last 64 events first, and what happens next. It does not end. */
+  readonly events: Stream.Stream<Event>
+  /** Goes on to another status; to the present one, nothing happens. */
+  readonly enter: (to: Status) => Effect.Effect<void, IllegalTransitionError>
+  /** Counts another pass over the dirty pages and answers its number, from 1 on. `setup` begins to count anew. */
+  readonly pass: Effect.Effect<number>
+}
+
+/** More than a migration of average length tells, so that a subscriber need not be there first. */
+const REPLAYED_EVENTS = 64
+
+/**
+ * Makes the status of a migration that has not begun: `none`.
+ *
+ * **Example** (Telling what happens)
+ *
+ * ```ts
+ * import * as Console from "effect/Console"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ * import { MigrationStatus } from "effect-multifd"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const status = yield* MigrationStatus.make("source")
+ *   yield* Effect.forkChild(Stream.runForEach(status.events, (event) => Console.log(event)))
+ *   yield* status.enter("setup")
+ *   yield* status.enter("active")
+ *   return yield* status.enter("none") // fails with IllegalTransitionError
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (role: Role): Effect.fn.Return<MigrationStatus> {
+  const ref = yield* SubscriptionRef.make<Status>("none")
+  const events = yield* PubSub.unbounded<Event>({ replay: REPLAYED_EVENTS })
+  const lock = yield* Semaphore.make(1)
+  let passes = 0
+  const enter = Effect.fnUntraced(function* (to: Status): Effect.fn.Return<void, IllegalTransitionError> {
+    const from = yield* SubscriptionRef.get(ref)
+    if (from === to) return
+    if (!successors(role, from).includes(to)) return yield* new IllegalTransitionError({ role, from, to })
+    if (to === "setup") passes = 0
+    yield* SubscriptionRef.set(ref, to)
+    yield* PubSub.publish(events, { event: "MIGRATION", status: to })
+  })
+  return {
+    role,
+    current: SubscriptionRef.get(ref),
+    changes: SubscriptionRef.changes(ref),
+    events: Stream.fromPubSub(events),
+    enter: (to) => Effect.uninterruptible(lock.withPermit(enter(to))),
+    pass: Effect.suspend(() => {
+      const pass = ++passes
+      return Effect.as(PubSub.publish(events, { event: "MIGRATION_PASS", pass }), pass)
+    })
+  }
+})
