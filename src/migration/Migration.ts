@@ -38,7 +38,10 @@ export interface TransferOptions {
   readonly channels?: number | undefined
   /** Batches that wait between the scan and the channels, 1 to 4096. Default 8. */
   readonly queueDepth?: number | undefined
-  /** Bytes in a batch, 1 KiB to 16 MiB. Default 1 MiB. Memory in use is bounded by channels × batch size. */
+  /**
+   * Bytes in a batch, 1 KiB to 16 MiB. Default 1 MiB, and 8 MiB where pages go straight into process memory. Buffers take
+   * no more than channels × batch size.
+   */
   readonly batchSize?: number | undefined
   /** Absent pages between two runs that are moved along rather than skipped. Default 4; costs room on the disk. */
   readonly coalescePages?: number | undefined

@@ -1,9 +1,13 @@
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { FileError } from "../../io/FileError.ts"
 import * as Job from "../../multifd/Job.ts"
 import * as Pipeline from "../../multifd/Pipeline.ts"
 import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import * as RestoreChannel from "../../multifd/RestoreChannel.ts"
+import type { PageBatch } from "../../ram/PageBatch.ts"
 import * as RamScanner from "../../ram/RamScanner.ts"
+import type { ImageBlock } from "../Image.ts"
 import type { MigrationError, RestoreOptions } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
 import { checkRestore } from "./request.ts"
@@ -40,12 +44,7 @@ export const restore = Effect.fnUntraced(function* <E>(
     blocks.reduce((sum, block) => sum + block.usedLength, 0)
   )
   yield* Pipeline.run({
-    source: Job.round(
-      RamScanner.scan(
-        [...places.keys()].map((idstr) => sources.get(idstr)!),
-        { batchSize }
-      )
-    ),
+    source: Job.round(scan(options, sources, batchSize)),
     channels,
     queueDepth,
     open: (id) =>
@@ -63,3 +62,22 @@ export const restore = Effect.fnUntraced(function* <E>(
   yield* progress.enter("sync")
   yield* Effect.forEach(blocks, (block) => block.writer.sync, { discard: true })
 })
+
+/**
+ * Bytes in a batch that is read straight into process memory, where it takes no buffer: several huge pages, so that two
+ * channels seldom meet in one. The kernel clears a fresh huge page for each of those that do.
+ */
+const MEMORY_BATCH_BYTES = 8 * 1024 * 1024
+
+/** Block after block, as `RamScanner` does it, in batches of the size that was asked for or that suits the block. */
+const scan = <E>(
+  { batchSize, blocks, directIo }: RestoreOptions<E>,
+  sources: ReadonlyMap<string, ImageBlock>,
+  byDefault: number
+): Stream.Stream<PageBatch<FileError>> =>
+  Stream.flatMap(Stream.fromIterable(blocks, { chunkSize: 1 }), ({ idstr, writer }) => {
+    const straight = writer.view !== undefined && directIo !== true
+    return RamScanner.scan([sources.get(idstr)!], {
+      batchSize: batchSize ?? (straight ? MEMORY_BATCH_BYTES : byDefault)
+    })
+  })
