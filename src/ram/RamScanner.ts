@@ -7,11 +7,16 @@
  *
  * bitmap known, nothing present for a while:
  *         ├── batchSize ──┼─────────── one zero batch ────────────┼── batchSize ──┤
+ *
+ * dirty pages only:
+ * page    · · █ █ · █ · · · · · · · · · · · · █ · ·
+ *             ├── 0 ──┤                       ├ 1 ┤
  * ```
  *
  * @since 0.1.0
  */
 import * as Stream from "effect/Stream"
+import type { DirtyPages } from "./DirtyTracker.ts"
 import type { PageBatch } from "./PageBatch.ts"
 import * as PageRuns from "./PageRuns.ts"
 import * as RamBlock from "./RamBlock.ts"
@@ -75,16 +80,17 @@ export interface Options {
 export const scan = <E>(
   blocks: ReadonlyArray<RamBlock.Readable<E>>,
   options: Options = {}
-): Stream.Stream<PageBatch<E>> =>
-  // The default chunks of 4096 elements would run the scan far ahead of the queue.
-  Stream.fromIterable(
-    { [Symbol.iterator]: () => batches(blocks, options.batchSize ?? defaultBatchSize) },
-    { chunkSize: 1 }
-  )
+): Stream.Stream<PageBatch<E>> => oneByOne(() => batches(blocks, options.batchSize ?? defaultBatchSize))
+
+/** The default chunks of 4096 elements would run the scan far ahead of the queue. */
+const oneByOne = <A>(iterator: () => Iterator<A>): Stream.Stream<A> =>
+  Stream.fromIterable({ [Symbol.iterator]: iterator }, { chunkSize: 1 })
+
+const pagesOf = (block: RamBlock.Shape, bytes: number): number => Math.max(1, Math.floor(bytes / block.pageSize))
 
 function* batches<E>(blocks: ReadonlyArray<RamBlock.Readable<E>>, batchSize: number): Generator<PageBatch<E>, void> {
   for (const block of blocks) {
-    const perBatch = Math.max(1, Math.floor(batchSize / block.pageSize))
+    const perBatch = pagesOf(block, batchSize)
     const total = RamBlock.pageCount(block)
     for (let first = 0; first < total;) {
       const count = Math.min(absentPages(block, first, perBatch) || perBatch, total - first)
@@ -107,4 +113,70 @@ const absentPages = (block: RamBlock.Readable<unknown>, first: number, perBatch:
   const before = Math.min(first + atMost, present.pages)
   const absent = present.nextSet(first, before) - first
   return first + absent === present.pages ? absent : absent - (absent % perBatch)
+}
+
+/**
+ * How a scan of dirty pages cuts blocks into batches.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DirtyOptions extends Options {
+  /**
+   * Clean pages between two runs of dirty ones that become part of the batch for the sake of one larger piece of work;
+   * 0 by default.
+   */
+  readonly coalescePages?: number | undefined
+}
+
+/**
+ * Bytes between two dirty pages that are not worth reading for the sake of one batch less, where pages have to be read
+ * before they can be looked at: about as much as is read in the time that a batch costs.
+ */
+const maxGapRead = 64 * 1024
+
+/**
+ * All dirty pages of all blocks once, block after block in ascending order, in batches that never mix blocks. A page is
+ * taken out of `dirty` when the batch is made that it belongs to, which is before anyone reads it; so a page that becomes
+ * dirty again is in the next scan.
+ *
+ * **Details**
+ *
+ * `dirty` has a bitmap for each of the blocks. A batch begins and ends with a dirty page.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const scanDirty = <E>(
+  blocks: ReadonlyArray<RamBlock.Readable<E>>,
+  dirty: DirtyPages,
+  options: DirtyOptions = {}
+): Stream.Stream<PageBatch<E>> => oneByOne(() => dirtyBatches(blocks, dirty, options))
+
+function* dirtyBatches<E>(
+  blocks: ReadonlyArray<RamBlock.Readable<E>>,
+  dirty: DirtyPages,
+  { batchSize = defaultBatchSize, coalescePages = 0 }: DirtyOptions
+): Generator<PageBatch<E>, void> {
+  for (const block of blocks) {
+    const { pageSize, reader } = block
+    const bitmap = dirty.get(block.idstr)!
+    const perBatch = pagesOf(block, batchSize)
+    const maxGap = reader.view === undefined ? Math.max(coalescePages, pagesOf(block, maxGapRead)) : perBatch
+    for (let first = bitmap.nextSet(0); first < bitmap.pages; first = bitmap.nextSet(first)) {
+      const found = bitmap.runs(first, Math.min(perBatch, bitmap.pages - first))
+      const pages = PageRuns.merge(upToGap(found, maxGap), coalescePages)
+      const count = PageRuns.end(pages)
+      bitmap.clearRange(first, count)
+      yield { block, offset: first * pageSize, length: count * pageSize, pages }
+    }
+  }
+}
+
+/** The runs in front of the first gap of more than `maxGap` pages. */
+const upToGap = (runs: PageRuns.PageRuns, maxGap: number): PageRuns.PageRuns => {
+  for (let i = 2; i < runs.length; i += 2) {
+    if (runs[i]! - (runs[i - 2]! + runs[i - 1]!) > maxGap) return runs.slice(0, i)
+  }
+  return runs
 }

@@ -161,3 +161,120 @@ describe("RamScanner", () => {
     })
   )
 })
+
+describe("scanDirty", () => {
+  const coalescePages = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 6 }))
+
+  /** Blocks with dirty pages. Half of them lie in memory that can be viewed. */
+  const dirtyBlocks = Arbitrary.array(
+    Arbitrary.flatMap(RamArbitraries.block({ maxPages: 2000 }), (block) =>
+      Arbitrary.map(
+        Arbitrary.all([Arbitrary.schema(Schema.Boolean), RamArbitraries.pageRuns(block.pages)]),
+        ([viewed, runs]) => ({ ...block, viewed, runs })
+      )
+    ),
+    { maxLength: 3 }
+  )
+
+  const make = (described: typeof dirtyBlocks extends Arbitrary.Arbitrary<infer A> ? A : never) => {
+    const blocks = described.map((block, index): RamBlock.Readable => {
+      const { reader, ...shape } = blockOf({ ...block, idstr: `block ${index}` })
+      return { ...shape, reader: block.viewed ? { ...reader, view: () => new Uint8Array(0) } : reader }
+    })
+    const dirty = new Map<string, PageBitmap.PageBitmap>(
+      described.map((block, index) => [`block ${index}`, bitmapOf(block.pages, block.runs)] as const)
+    )
+    return { blocks, dirty }
+  }
+
+  const one = (pages: number, runs: PageRuns.PageRuns) => ({
+    blocks: [blockOf({ pageSize: 4096, pages })],
+    dirty: new Map([["pc.ram", bitmapOf(pages, runs)]])
+  })
+
+  const rangesOf = (batches: ReadonlyArray<PageBatch>) =>
+    batches.map(({ length, offset, pages }) => ({ page: offset / 4096, pages, length: length / 4096 }))
+
+  it.effect.prop(
+    "every dirty page once, in order, clean ones only between them, and nothing stays dirty",
+    { blocks: dirtyBlocks, batchSize, coalescePages },
+    ({ batchSize, blocks: described, coalescePages }) =>
+      Effect.gen(function* () {
+        const { blocks, dirty } = make(described)
+        const batches = yield* Stream.runCollect(RamScanner.scanDirty(blocks, dirty, { batchSize, coalescePages }))
+        for (const [index, block] of blocks.entries()) {
+          const own = batches.filter((batch) => batch.block === block)
+          const found = bitmapOf(described[index]!.pages, [])
+          let end = 0
+          for (const { length, offset, pages } of own) {
+            assert.isAtLeast(offset, end)
+            end = offset + length
+            assert.isTrue(PageRuns.isPageRuns(pages))
+            assert.strictEqual(pages[0], 0)
+            assert.strictEqual(length, PageRuns.end(pages) * block.pageSize)
+            assert.isAtMost(length, Math.max(batchSize, block.pageSize))
+            for (let i = 2; i < pages.length; i += 2) {
+              assert.isAbove(pages[i]! - pages[i - 2]! - pages[i - 1]!, coalescePages)
+            }
+            found.setRuns(offset / block.pageSize, pages)
+          }
+          const expected = bitmapOf(described[index]!.pages, described[index]!.runs)
+          if (coalescePages === 0) assert.deepStrictEqual(found.bytes, expected.bytes)
+          else assert.isTrue(expected.bytes.every((byte, at) => (byte & found.bytes[at]!) === byte))
+          assert.strictEqual(dirty.get(block.idstr)!.count(), 0)
+        }
+        const order = batches.map(({ block }) => blocks.indexOf(block))
+        assert.deepStrictEqual(
+          order,
+          order.toSorted((a, b) => a - b)
+        )
+      })
+  )
+
+  it.effect("a page is clean when its batch is there, and what becomes dirty behind it stays so", () =>
+    Effect.gen(function* () {
+      const { blocks, dirty } = one(8, [0, 8])
+      const bitmap = dirty.get("pc.ram")!
+      const seen: Array<number> = []
+      yield* Stream.runForEach(RamScanner.scanDirty(blocks, dirty, { batchSize: 2 * 4096 }), ({ offset }) =>
+        Effect.sync(() => {
+          seen.push(offset / 4096)
+          assert.strictEqual(bitmap.nextSet(offset / 4096), Math.min(8, offset / 4096 + 2))
+          bitmap.setRange(0, offset === 0 ? 0 : 1)
+        })
+      )
+      assert.deepStrictEqual(seen, [0, 2, 4, 6])
+      assert.deepStrictEqual(bitmap.runs(0, 8), [0, 1])
+    })
+  )
+
+  it.effect("gaps of more than 64 KiB are read only where a look costs no reading", () =>
+    Effect.gen(function* () {
+      const near = one(100, [3, 2, 21, 1])
+      assert.deepStrictEqual(rangesOf(yield* Stream.runCollect(RamScanner.scanDirty(near.blocks, near.dirty))), [
+        { page: 3, pages: [0, 2, 18, 1], length: 19 }
+      ])
+      const far = one(100, [3, 2, 22, 1])
+      assert.deepStrictEqual(rangesOf(yield* Stream.runCollect(RamScanner.scanDirty(far.blocks, far.dirty))), [
+        { page: 3, pages: [0, 2], length: 2 },
+        { page: 22, pages: [0, 1], length: 1 }
+      ])
+      const viewed = one(100, [3, 2, 90, 1])
+      const blocks = viewed.blocks.map((block) => ({
+        ...block,
+        reader: { ...block.reader, view: () => new Uint8Array(0) }
+      }))
+      assert.deepStrictEqual(rangesOf(yield* Stream.runCollect(RamScanner.scanDirty(blocks, viewed.dirty))), [
+        { page: 3, pages: [0, 2, 87, 1], length: 88 }
+      ])
+    })
+  )
+
+  it.effect("small gaps become part of the batch", () =>
+    Effect.gen(function* () {
+      const { blocks, dirty } = one(100, [3, 2, 8, 1, 13, 1])
+      const batches = yield* Stream.runCollect(RamScanner.scanDirty(blocks, dirty, { coalescePages: 3 }))
+      assert.deepStrictEqual(rangesOf(batches), [{ page: 3, pages: [0, 6, 10, 1], length: 11 }])
+    })
+  )
+})
