@@ -73,6 +73,23 @@ export const load = <E>(
     : loadPresent(batch, presentPages(batch, present), buffer)
 }
 
+/**
+ * Reads a batch and takes all of its pages for normal ones, whatever they hold and whatever a bitmap knows: pages that are
+ * not present are zeros in `data`. For where zero pages were told apart before, or shall not be.
+ *
+ * **Gotchas**
+ *
+ * All of the batch is read: one that was joined because nothing of it is present would take up to 64 MiB.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const loadAll = <E>(
+  batch: PageBatch<E>,
+  buffer: (length: number) => Uint8Array
+): Effect.Effect<LoadedBatch<E>, E> =>
+  Effect.map(read(batch, buffer), (data) => ({ ...batch, data, normal: batch.pages, zero: PageRuns.empty }))
+
 const loadPresent = <E>(
   batch: PageBatch<E>,
   normal: PageRuns.PageRuns,

@@ -1,0 +1,68 @@
+/**
+ * The channel of a migration without multifd: pages are records on the main channel.
+ *
+ * ```text
+ *   batch        ██··█·██████·····██      █ normal page   · zero page
+ *   records      Z Z Z Z … P P P P …      all zero pages of the batch, then all normal ones
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { TransferError } from "../io/Connection.ts"
+import * as PageBatch from "../ram/PageBatch.ts"
+import type { Channel } from "./Channel.ts"
+import { makeBuffer } from "./internal/channelBuffer.ts"
+import type { MainChannel } from "./MainChannel.ts"
+import * as TransferCounters from "./TransferCounters.ts"
+import type { Watchdog } from "./Watchdog.ts"
+
+/**
+ * What such a channel is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Nobody else writes to it while batches move: the pipeline has this channel only, and marks follow its barrier. */
+  readonly main: MainChannel
+  /** Whether zero pages are looked for, and sent without their bytes; otherwise all pages are sent. Default `true`. */
+  readonly detectZeroPages?: boolean | undefined
+  /** Counts what was sent, the heads of records included. */
+  readonly counters?: TransferCounters.TransferCounters | undefined
+  /** Told of the time in which the peer is not waited for. */
+  readonly watchdog?: Pick<Watchdog, "working"> | undefined
+}
+
+/**
+ * Makes the one channel, number 0, of a migration without multifd.
+ *
+ * **Details**
+ *
+ * Pages in process memory are written from where they are; others are read into the channel's own buffer of one batch.
+ * `sync` and `finish` have nothing to do: the main channel's order is the order in which the peer stores, and whoever made
+ * the main channel ends it.
+ *
+ * **Failure effect**: the peer has any part of the batch, and has to throw away all of the migration.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): Channel<TransferError> => {
+  const { counters, detectZeroPages = true, main, watchdog } = options
+  const working: Watchdog["working"] = watchdog?.working ?? ((self) => self)
+  const buffer = makeBuffer()
+  return {
+    id: 0,
+    transfer: Effect.fnUntraced(function* <B>(
+      batch: PageBatch.PageBatch<B>
+    ): Effect.fn.Return<void, B | TransferError> {
+      const load = detectZeroPages ? PageBatch.load : PageBatch.loadAll
+      const loaded = yield* working(load(batch, buffer))
+      const bytes = (yield* main.zeros(loaded, loaded.zero)) + (yield* main.pages(loaded))
+      if (counters !== undefined) TransferCounters.add(counters, loaded, bytes)
+    }),
+    sync: Effect.void,
+    finish: Effect.void
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * The channel that sends pages as multifd packets over a connection.
+ *
+ * ```text
+ *   make         init ──────────────────────────────▶   64 bytes: which channel of which guest
+ *   transfer     header │ normal pages ─────────────▶   up to 512 KiB of pages each, any number of times
+ *                header │ normal pages, compressed ─▶
+ *   sync         SYNC ──────────────────────────────▶   once a round; the main channel's mark follows behind the barrier
+ *   finish       the end of our side ───────────────▶   with TLS a close_notify
+ * ```
+ *
+ * Both lists of a packet, normal and zero pages, are in ascending order. QEMU's are not, because it swaps zero pages to the
+ * end; no receiver asks for any order.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Codec, Compressor } from "../compression/Compression.ts"
+import type { CompressionError, CompressionLevelError } from "../compression/CompressionError.ts"
+import * as MultifdInit from "../format/MultifdInit.ts"
+import * as MultifdPacket from "../format/MultifdPacket.ts"
+import type { Connection, TransferError } from "../io/Connection.ts"
+import * as ConnectionError from "../io/ConnectionError.ts"
+import * as PageBatch from "../ram/PageBatch.ts"
+import type { Channel } from "./Channel.ts"
+import { makeBuffer } from "./internal/channelBuffer.ts"
+import { cutPackets, type PagesOfPacket } from "./internal/cutPackets.ts"
+import { makeOutlet } from "./internal/outlet.ts"
+import type { PacketNumbers } from "./PacketNumbers.ts"
+import type { RateLimit } from "./RateLimit.ts"
+import * as TransferCounters from "./TransferCounters.ts"
+import type { Watchdog } from "./Watchdog.ts"
+
+/**
+ * What a sending channel is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** 0 ≤ id < number of channels. */
+  readonly id: number
+  /** Belongs to this channel alone; nothing has been written to it. Whoever opened it closes it. */
+  readonly connection: Connection
+  /** The guest's, 16 bytes in textual order; zeros where it has none. The peer's has to be the same. */
+  readonly uuid: Uint8Array
+  /** Bytes of a page, the same for all blocks: at most 512 KiB, the size of a packet. */
+  readonly pageSize: number
+  /** Counts the packets of all channels of the migration. */
+  readonly packetNumbers: PacketNumbers
+  /** Whether zero pages are looked for, and listed without their bytes; otherwise all pages are sent. Default `true`. */
+  readonly detectZeroPages?: boolean | undefined
+  /** Compresses the payloads; the peer has to use the same method. Default: they are sent as they are. */
+  readonly compression?: { readonly codec: Codec; readonly level?: number | undefined } | undefined
+  /** Counts what was sent: all bytes of the channel, headers included, as QEMU's `multifd-bytes`. */
+  readonly counters?: TransferCounters.TransferCounters | undefined
+  /** The migration's limit. Default: none. */
+  readonly rateLimit?: RateLimit | undefined
+  /** Told of everything that the peer has taken, and of the time in which the peer is not waited for. */
+  readonly watchdog?: Pick<Watchdog, "alive" | "working"> | undefined
+}
+
+/**
+ * What a sending channel fails with, beside what reading the pages fails with.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type SocketChannelError = TransferError | CompressionError
+
+/**
+ * Headers that are written at once where there is no payload between them: a long stretch of zero pages is nothing but
+ * headers, and would be a write for each 512 KiB.
+ */
+const PACKETS_AT_ONCE = 16
+
+/**
+ * Introduces the channel to the peer, and sends batches to it.
+ *
+ * **Details**
+ *
+ * Pages in process memory are written from where they are; others are read into the channel's own buffer of one batch.
+ * With compression, pages in memory are copied before they are compressed, since they may change meanwhile.
+ *
+ * A batch is with the kernel when `transfer` returns, not with the peer: only the peer's answer on the main channel says
+ * that it has everything. `finish` ends our side in good order. Errors of the connection name the channel.
+ *
+ * **Failure effect**: the peer has any part of the batch, and has to throw away all of the migration.
+ *
+ * **Example** (One block over two channels)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import {
+ *   Connection, Job, MultifdInit, PacketNumbers, Pipeline, type RamBlock, RamScanner, SocketAddress, SocketChannel
+ * } from "effect-multifd"
+ *
+ * const address = SocketAddress.tcp("127.0.0.1", 4444)
+ *
+ * export const send = (block: RamBlock.Readable) => {
+ *   const packetNumbers = PacketNumbers.make()
+ *   return Pipeline.run({
+ *     source: Job.round(RamScanner.scan([block])),
+ *     channels: 2,
+ *     open: Effect.fn(function* (id) {
+ *       const connection = yield* Connection.connect({ address })
+ *       const uuid = MultifdInit.noUuid()
+ *       return yield* SocketChannel.make({ id, connection, uuid, pageSize: 4096, packetNumbers })
+ *     })
+ *   })
+ * }
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<Channel<SocketChannelError>, SocketChannelError | CompressionLevelError, Scope.Scope> {
+  const { compression, connection, counters, detectZeroPages = true, id, packetNumbers, pageSize, watchdog } = options
+  const write = makeOutlet(connection, id, options)
+  const working: Watchdog["working"] = watchdog?.working ?? ((self) => self)
+  const compressor =
+    compression === undefined ? undefined : yield* compression.codec.compressor({ level: compression.level })
+  const method = compression?.codec.flag ?? 0
+  const load = detectZeroPages ? PageBatch.load : PageBatch.loadAll
+  const capacity = MultifdPacket.pageCapacity(pageSize)
+  const headerLength = MultifdPacket.headerLength(pageSize)
+  const headers = new Uint8Array((compressor === undefined ? PACKETS_AT_ONCE : 1) * headerLength)
+  const buffer = makeBuffer()
+  const copies = makeBuffer()
+
+  const send = Effect.fnUntraced(function* (parts: ReadonlyArray<Uint8Array>): Effect.fn.Return<void, TransferError> {
+    yield* write(parts)
+    if (counters !== undefined) counters.bytes += byteLength(parts)
+  })
+  const headerOf = (idstr: string, { normal, zero }: PagesOfPacket, payloadLength: number, at: number): Uint8Array => {
+    const packet = { sync: false, method, packetNum: packetNumbers.next(), idstr, normal, zero, payloadLength }
+    return MultifdPacket.encodeRam(packet, pageSize, headers.subarray(at * headerLength))
+  }
+  const sendPlain = Effect.fnUntraced(function* (
+    batch: PageBatch.LoadedBatch<unknown>
+  ): Effect.fn.Return<void, TransferError> {
+    let parts: Array<Uint8Array> = []
+    let packets = 0
+    for (const packet of cutPackets(batch, capacity)) {
+      parts.push(headerOf(batch.block.idstr, packet, packet.normal.length * pageSize, packets++), ...packet.runs)
+      if (packets < PACKETS_AT_ONCE) continue
+      yield* send(parts)
+      parts = []
+      packets = 0
+    }
+    if (packets > 0) yield* send(parts)
+  })
+  const sendCompressed = Effect.fnUntraced(function* (
+    batch: PageBatch.LoadedBatch<unknown>,
+    { compress }: Compressor
+  ): Effect.fn.Return<void, SocketChannelError> {
+    const { block } = batch
+    const mayChange = block.reader.view !== undefined
+    for (const packet of cutPackets(batch, capacity)) {
+      const runs = mayChange ? copyOf(packet.runs, copies) : packet.runs
+      const payload = yield* working(compress(runs, pageSize))
+      yield* send([headerOf(block.idstr, packet, byteLength(payload), 0), ...payload])
+    }
+  })
+  const transfer = Effect.fnUntraced(function* <B>(
+    batch: PageBatch.PageBatch<B>
+  ): Effect.fn.Return<void, B | SocketChannelError> {
+    const loaded = yield* working(load(batch, buffer))
+    yield* compressor === undefined ? sendPlain(loaded) : sendCompressed(loaded, compressor)
+    if (counters !== undefined) TransferCounters.add(counters, loaded, 0)
+  })
+
+  yield* send([MultifdInit.encode({ uuid: options.uuid, id })])
+  return {
+    id,
+    transfer,
+    sync: Effect.suspend(() => send([MultifdPacket.encodeSync(packetNumbers.next(), pageSize, headers)])),
+    finish: Effect.mapError(connection.end, ConnectionError.at({ channel: id }))
+  }
+})
+
+const byteLength = (parts: ReadonlyArray<Uint8Array>): number => parts.reduce((sum, part) => sum + part.length, 0)
+
+/** The same bytes in memory that nobody else writes to: a compressor has to find the same thing twice. */
+const copyOf = (runs: ReadonlyArray<Uint8Array>, buffer: (length: number) => Uint8Array): ReadonlyArray<Uint8Array> => {
+  const target = buffer(byteLength(runs))
+  let at = 0
+  for (const run of runs) {
+    target.set(run, at)
+    at += run.length
+  }
+  return [target]
+}

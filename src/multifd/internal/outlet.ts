@@ -1,0 +1,40 @@
+import * as Effect from "effect/Effect"
+import type { Connection, TransferError } from "../../io/Connection.ts"
+import * as ConnectionError from "../../io/ConnectionError.ts"
+import * as RateLimit from "../RateLimit.ts"
+import type { Watchdog } from "../Watchdog.ts"
+
+/**
+ * What all connections of a sender have in common.
+ *
+ * @internal
+ */
+export interface Flow {
+  /** The migration's limit. Default: none. */
+  readonly rateLimit?: RateLimit.RateLimit | undefined
+  /** Told of everything that the peer has taken, and of the time in which the peer is not waited for. */
+  readonly watchdog?: Pick<Watchdog, "alive" | "working"> | undefined
+}
+
+/**
+ * Writes to one connection of a sender: no faster than the limit allows, so that the watchdog sees what the peer takes and
+ * does not blame it for the limit, and with errors that name the connection.
+ *
+ * @internal
+ */
+export const makeOutlet = (
+  connection: Connection,
+  channel: number | "main",
+  { rateLimit, watchdog }: Flow
+): ((parts: ReadonlyArray<Uint8Array>) => Effect.Effect<void, TransferError>) => {
+  const write = (parts: ReadonlyArray<Uint8Array>): Effect.Effect<void, TransferError> =>
+    connection.write(parts).pipe(
+      Effect.map(() => watchdog?.alive()),
+      Effect.mapError(ConnectionError.at({ channel }))
+    )
+  if (rateLimit === undefined) return write
+  const take = (bytes: number): Effect.Effect<void> =>
+    rateLimit.bytesPerSecond() === 0 ? Effect.void : (watchdog?.working(rateLimit.take(bytes)) ?? rateLimit.take(bytes))
+  const limit = { ...rateLimit, take }
+  return (parts) => RateLimit.writeParts(limit, parts, write)
+}
