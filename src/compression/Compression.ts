@@ -18,7 +18,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { CompressionError, CompressionLevelError } from "./CompressionError.ts"
+import type { CompressionError, CompressionLevelError, CompressorFailedError } from "./CompressionError.ts"
 
 /**
  * A method that changes the bytes of pages, by QEMU's name for it.
@@ -137,7 +137,7 @@ export interface Codec {
   readonly compressor: (options: {
     /** See `levels`. */
     readonly level?: number | undefined
-  }) => Effect.Effect<Compressor, CompressionLevelError, Scope.Scope>
+  }) => Effect.Effect<Compressor, CompressionLevelError | CompressorFailedError, Scope.Scope>
   /** Opens a channel's receiving end; leaving the scope frees its native memory. */
-  readonly decompressor: Effect.Effect<Decompressor, never, Scope.Scope>
+  readonly decompressor: Effect.Effect<Decompressor, CompressorFailedError, Scope.Scope>
 }

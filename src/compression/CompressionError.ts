@@ -17,6 +17,7 @@ const Method = Schema.Literals(["zlib", "zstd", "qpl", "uadk", "qatzip"])
  * | `too-little-output` | the payload gives fewer bytes than the packet has pages for |
  * | `too-much-output` | the payload gives more bytes |
  * | `input-left-over` | the pages are full before the payload has ended |
+ * | `incomplete` | the stream of a page or of a packet goes on behind the end of its bytes |
  * | `length-out-of-range` | the length of a page is 0 or more than a page, or does not add up |
  *
  * @category models
@@ -35,6 +36,7 @@ export class PayloadError extends Schema.TaggedError<PayloadError>()("PayloadErr
   method: Method,
   problem: Schema.Literals([
     "corrupt",
+    "incomplete",
     "too-little-output",
     "too-much-output",
     "input-left-over",

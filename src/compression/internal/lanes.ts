@@ -1,0 +1,157 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { CompressionMethod } from "../Compression.ts"
+import { type CompressionError, CompressorClosedError, CompressorFailedError } from "../CompressionError.ts"
+import { libraryCode } from "./problems.ts"
+import { makeNativeStream, type Native, type NativeStream } from "./nativeStream.ts"
+
+/**
+ * The work of one packet: pieces that have nothing to do with each other, numbered from 0.
+ *
+ * @internal
+ */
+export interface Task {
+  readonly pieces: number
+  readonly input: (piece: number) => Uint8Array
+  /** Takes a part of what comes out of a piece. `false` says that it is more than wanted; `settle` must fail then. */
+  readonly output: (piece: number, bytes: Uint8Array) => boolean
+  /** What is wrong with a piece, now that all of it has come out. `error` is what the library complained about. */
+  readonly settle: (
+    piece: number,
+    error: NodeJS.ErrnoException | null,
+    consumed: number
+  ) => CompressionError | undefined
+}
+
+/**
+ * Streams side by side that share the pieces of a task.
+ *
+ * @internal
+ */
+export interface Lanes {
+  /** Does all of a task's pieces. The first failure ends it, and closes the lanes for good, as does interruption. */
+  readonly run: (task: Task) => Effect.Effect<void, CompressionError>
+  /** Fails for a reason that was seen before there was a task, and closes the lanes for good. */
+  readonly fail: (failure: CompressionError) => Effect.Effect<never, CompressionError>
+}
+
+/**
+ * Where the streams of a method come from.
+ *
+ * @internal
+ */
+export interface Source<S extends Native> {
+  readonly method: CompressionMethod
+  readonly open: () => S
+  /** Makes a stream ready for the next piece, where each is complete in itself. */
+  readonly reset?: ((native: S) => void) | undefined
+}
+
+/**
+ * Opens so many lanes, which is the number of pieces under way at once; leaving the scope waits for the pieces under way and frees the streams.
+ *
+ * @internal
+ */
+export const makeLanes = <S extends Native>(
+  source: Source<S>,
+  count: number
+): Effect.Effect<Lanes, CompressorFailedError, Scope.Scope> =>
+  Effect.map(Effect.acquireRelease(openAll(source, count), closeAll), (streams) => ({
+    run: (task) => runOn(streams, task, source),
+    fail: (failure) => failOn(streams, failure)
+  }))
+
+/** The streams and what they are up to. */
+interface Streams<S extends Native> {
+  readonly all: Array<NativeStream<S>>
+  state: "idle" | "busy" | "closed"
+}
+
+const openAll = <S extends Native>(
+  { method, open }: Source<S>,
+  count: number
+): Effect.Effect<Streams<S>, CompressorFailedError> =>
+  Effect.suspend(() => {
+    const streams: Streams<S> = { all: [], state: "idle" }
+    const openOne = Effect.try({
+      try: () => streams.all.push(makeNativeStream(open())),
+      catch: (cause) => new CompressorFailedError({ method, code: libraryCode(cause), cause })
+    })
+    return Effect.replicateEffect(openOne, count, { discard: true }).pipe(
+      Effect.as(streams),
+      Effect.onError(() => closeAll(streams))
+    )
+  })
+
+const closeAll = <S extends Native>(streams: Streams<S>): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    streams.state = "closed"
+    let open = 1
+    const closed = () => {
+      if (--open === 0) resume(Effect.void)
+    }
+    for (const stream of streams.all) {
+      open++
+      stream.close(closed)
+    }
+    closed()
+  })
+
+const runOn = <S extends Native>(
+  streams: Streams<S>,
+  task: Task,
+  { method, reset }: Source<S>
+): Effect.Effect<void, CompressionError> =>
+  Effect.suspend(() => {
+    if (streams.state === "closed") return Effect.fail(new CompressorClosedError({ method }))
+    if (streams.state === "busy") return Effect.die(new Error(`${method}: one call at a time`))
+    streams.state = "busy"
+    return Effect.callback<void, CompressionError>((resume) => {
+      drive(streams, task, reset, (failure) => {
+        if (failure !== undefined) return resume(Effect.andThen(closeAll(streams), Effect.fail(failure)))
+        if (streams.state === "closed") return resume(Effect.fail(new CompressorClosedError({ method })))
+        streams.state = "idle"
+        resume(Effect.void)
+      })
+      return closeAll(streams)
+    })
+  })
+
+const failOn = <S extends Native>(
+  streams: Streams<S>,
+  failure: CompressionError
+): Effect.Effect<never, CompressionError> =>
+  Effect.suspend(() => {
+    const { method } = failure
+    const error = streams.state === "closed" ? new CompressorClosedError({ method }) : failure
+    return Effect.andThen(closeAll(streams), Effect.fail(error))
+  })
+
+/** Each stream takes the next piece when it is done with one, until there are none or one has failed. */
+const drive = <S extends Native>(
+  streams: Streams<S>,
+  task: Task,
+  reset: ((native: S) => void) | undefined,
+  done: (failure: CompressionError | undefined) => void
+): void => {
+  let failure: CompressionError | undefined
+  let following = 0
+  let working = streams.all.length
+  const next = (stream: NativeStream<S>): void => {
+    if (streams.state === "closed" || failure !== undefined || following === task.pieces) {
+      if (--working === 0) done(failure)
+      return
+    }
+    const piece = following++
+    stream.feed(
+      task.input(piece),
+      (bytes) => task.output(piece, bytes),
+      (error, consumed) => {
+        failure ??= task.settle(piece, error, consumed)
+        if (failure === undefined) reset?.(stream.native)
+        next(stream)
+      }
+    )
+  }
+  streams.all.forEach(next)
+}

@@ -1,0 +1,85 @@
+import type { Transform } from "node:stream"
+import type { Zlib } from "node:zlib"
+
+/**
+ * A stream of `node:zlib`.
+ *
+ * @internal
+ */
+export type Native = Transform & Zlib
+
+/**
+ * A stream of `node:zlib`, fed one piece at a time: what comes out of a piece is known to be of that piece, and when it is
+ * settled nobody looks at its bytes any more. The work is done by the thread pool.
+ *
+ * @internal
+ */
+export interface NativeStream<out S extends Native> {
+  readonly native: S
+  /**
+   * Feeds one piece. `output` is given what comes out, in order, each part in memory of its own; by `false` it says that
+   * this is more than it wants, which ends the stream. `settled` is called once, later, with what the library complained
+   * about and with how many bytes of the piece it took.
+   */
+  readonly feed: (
+    input: Uint8Array,
+    output: (bytes: Uint8Array) => boolean,
+    settled: (error: NodeJS.ErrnoException | null, consumed: number) => void
+  ) => void
+  /** Frees the stream. A piece under way comes first: the library still looks at its bytes. It gives no output any more. */
+  readonly close: (done: () => void) => void
+}
+
+interface Piece {
+  output: (bytes: Uint8Array) => boolean
+  readonly settled: (error: NodeJS.ErrnoException | null, consumed: number) => void
+  /** Bytes that the stream had taken before. */
+  readonly before: number
+}
+
+const refuse = (): boolean => false
+
+/**
+ * Takes charge of a stream, which nobody else may touch then.
+ *
+ * Destroying one while it works would be the end of its callbacks if the library finds the piece to be wrong then. So a
+ * stream is left alone until the piece is settled or its next output is there.
+ *
+ * @internal
+ */
+export const makeNativeStream = <S extends Native>(native: S): NativeStream<S> => {
+  let piece: Piece | undefined
+  const waiting: Array<() => void> = []
+
+  const settle = (error: NodeJS.ErrnoException | null): void => {
+    if (piece === undefined) return
+    const { settled, before } = piece
+    piece = undefined
+    settled(error, native.bytesWritten - before)
+    if (waiting.length > 0) native.destroy()
+    for (const done of waiting) done()
+  }
+
+  native.on("error", settle)
+  native.on("data", (bytes: Uint8Array) => {
+    if (piece?.output(bytes) !== false) return
+    native.destroy()
+    settle(null)
+  })
+
+  return {
+    native,
+    feed: (input, output, settled) => {
+      piece = { output, settled, before: native.bytesWritten }
+      native.write(input, (error) => settle(error ?? null))
+    },
+    close: (done) => {
+      if (piece === undefined) {
+        native.destroy()
+        return done()
+      }
+      piece.output = refuse
+      waiting.push(done)
+    }
+  }
+}

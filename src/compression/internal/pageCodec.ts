@@ -1,0 +1,137 @@
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type { CompressionMethod, Compressor, Decompressor } from "../Compression.ts"
+import { type CompressorFailedError, PayloadError } from "../CompressionError.ts"
+import { Filling } from "./filling.ts"
+import { makeLanes, type Source } from "./lanes.ts"
+import { copyParts, makeMemory } from "./memory.ts"
+import type { Native } from "./nativeStream.ts"
+import { compressPieces, type Packed, split } from "./pieces.ts"
+import { check } from "./problems.ts"
+
+/**
+ * Pages of a channel that are under way at once. Each costs a trip to a thread and back; four hide most of that behind
+ * one another, and Node's thread pool has four threads unless told otherwise.
+ */
+const lanes = 4
+
+/** Bytes of one entry in the table of lengths. */
+const entrySize = 4
+
+/**
+ * Bytes of the largest payload: the table of lengths, and every page stored.
+ *
+ * @internal
+ */
+export const storedPages = (pages: number, pageSize: number): number => pages * (entrySize + pageSize)
+
+/**
+ * The sending end of a method that compresses each page on its own.
+ *
+ * @internal
+ */
+export const makePageCompressor = <S extends Native>(
+  source: Source<S>
+): Effect.Effect<Compressor, CompressorFailedError, Scope.Scope> =>
+  Effect.map(makeLanes(source, lanes), (lanes): Compressor => {
+    const memory = makeMemory()
+    return {
+      compress: (runs, pageSize) =>
+        Effect.suspend(() => {
+          const pages = runs.flatMap((run) => split(run, pageSize))
+          return Effect.map(compressPieces(lanes, source.method, pages), (packed) =>
+            layOut(pages, packed, memory(storedPages(pages.length, pageSize)))
+          )
+        })
+    }
+  })
+
+/** The table of lengths, and behind it the pages: compressed, or as they are where that is not smaller. */
+const layOut = (
+  pages: ReadonlyArray<Uint8Array>,
+  packed: ReadonlyArray<Packed>,
+  memory: Uint8Array
+): ReadonlyArray<Uint8Array> => {
+  if (pages.length === 0) return []
+  const table = new DataView(memory.buffer, memory.byteOffset, pages.length * entrySize)
+  let end = table.byteLength
+  pages.forEach((page, number) => {
+    const { parts, length } = packed[number]!
+    const start = end
+    end = copyParts(length < page.length ? parts : [page], memory, start)
+    table.setUint32(number * entrySize, end - start)
+  })
+  return [memory.subarray(0, end)]
+}
+
+/**
+ * The receiving end of such a method.
+ *
+ * @internal
+ */
+export const makePageDecompressor = <S extends Native>(
+  source: Source<S>
+): Effect.Effect<Decompressor, CompressorFailedError, Scope.Scope> =>
+  Effect.map(makeLanes(source, lanes), ({ run, fail }): Decompressor => {
+    const fill = (pages: ReadonlyArray<PageInput>) => {
+      const compressed = pages.filter(({ input, filling }) => input.length < filling.target.length)
+      for (const { input, filling } of pages) {
+        if (input.length === filling.target.length) filling.append(input)
+      }
+      return run({
+        pieces: compressed.length,
+        input: (piece) => compressed[piece]!.input,
+        output: (piece, bytes) => compressed[piece]!.filling.append(bytes),
+        settle: (piece, error, consumed) => check({ method: source.method, ...compressed[piece]!, error, consumed })
+      })
+    }
+    return {
+      decompress: (payload, target, pageSize) =>
+        Effect.suspend(() =>
+          Result.match(locate(source.method, payload, target, pageSize), { onFailure: fail, onSuccess: fill })
+        )
+    }
+  })
+
+/** A page's bytes in the payload, and its place. */
+interface PageInput {
+  /** Its number in the packet. */
+  readonly page: number
+  readonly input: Uint8Array
+  readonly filling: Filling
+}
+
+/** Reads the table of lengths; nothing in it is believed until it is known to add up. */
+const locate = (
+  method: CompressionMethod,
+  payload: Uint8Array,
+  target: Uint8Array,
+  pageSize: number
+): Result.Result<ReadonlyArray<PageInput>, PayloadError> => {
+  const wrong = (problem: PayloadError["problem"], expected: string, found: string, page?: number) =>
+    Result.fail(new PayloadError({ method, problem, expected, found, page }))
+
+  const count = target.length / pageSize
+  const tableLength = count * entrySize
+  if (payload.length < tableLength)
+    return wrong("incomplete", `a table of ${count} lengths, ${tableLength} bytes`, `${payload.length} bytes`)
+
+  const table = new DataView(payload.buffer, payload.byteOffset, tableLength)
+  const pages: Array<PageInput> = []
+  let start = tableLength
+  for (let page = 0; page < count; page++) {
+    const length = table.getUint32(page * entrySize)
+    if (length === 0 || length > pageSize)
+      return wrong("length-out-of-range", `a length of 1 to ${pageSize}`, `${length}`, page)
+    const end = start + length
+    if (end > payload.length)
+      return wrong("length-out-of-range", `at most the ${payload.length - start} bytes left`, `${length}`, page)
+    const place = target.subarray(page * pageSize, (page + 1) * pageSize)
+    pages.push({ page, input: payload.subarray(start, end), filling: new Filling(place) })
+    start = end
+  }
+  if (start < payload.length)
+    return wrong("input-left-over", `lengths that add up to ${payload.length - tableLength}`, `${start - tableLength}`)
+  return Result.succeed(pages)
+}

@@ -1,0 +1,19 @@
+import { constants } from "node:zlib"
+
+/** A page and what it becomes are small; the library takes a new piece of memory whenever this much is used up. */
+const chunkSize = 64 * 1024
+
+/**
+ * Each write is a complete stream.
+ *
+ * @internal
+ */
+export const inflate = { flush: constants.Z_FINISH, chunkSize }
+
+/**
+ * The accelerators look back 4 KiB, which is a window of 12 bits. The memory level is that of small tables: they are
+ * cleared for each page.
+ *
+ * @internal
+ */
+export const deflate = { flush: constants.Z_FINISH, chunkSize, windowBits: 12, memLevel: 5 }

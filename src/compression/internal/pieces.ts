@@ -1,0 +1,50 @@
+import * as Effect from "effect/Effect"
+import type { CompressionMethod } from "../Compression.ts"
+import type { CompressionError } from "../CompressionError.ts"
+import type { Lanes } from "./lanes.ts"
+import { failed } from "./problems.ts"
+
+/**
+ * What came out of a piece.
+ *
+ * @internal
+ */
+export interface Packed {
+  readonly parts: Array<Uint8Array>
+  /** Bytes of all parts together. */
+  length: number
+}
+
+/**
+ * Compresses pieces that have nothing to do with each other.
+ *
+ * @internal
+ */
+export const compressPieces = (
+  lanes: Lanes,
+  method: CompressionMethod,
+  pieces: ReadonlyArray<Uint8Array>
+): Effect.Effect<ReadonlyArray<Packed>, CompressionError> => {
+  const packed = pieces.map((): Packed => ({ parts: [], length: 0 }))
+  const task = lanes.run({
+    pieces: pieces.length,
+    input: (piece) => pieces[piece]!,
+    output: (piece, bytes) => add(packed[piece]!, bytes),
+    settle: (_, error) => (error === null ? undefined : failed(method, error))
+  })
+  return Effect.as(task, packed)
+}
+
+const add = (packed: Packed, bytes: Uint8Array): true => {
+  packed.parts.push(bytes)
+  packed.length += bytes.length
+  return true
+}
+
+/**
+ * Cuts bytes into pieces of `size`; the last one may be smaller.
+ *
+ * @internal
+ */
+export const split = (bytes: Uint8Array, size: number): ReadonlyArray<Uint8Array> =>
+  Array.from({ length: Math.ceil(bytes.length / size) }, (_, piece) => bytes.subarray(piece * size, (piece + 1) * size))
