@@ -3,6 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Runtime from "effect/Runtime"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
@@ -30,6 +31,8 @@ export interface Audience {
   readonly progress: Progress.Progress
   /** Something that the user should know and that keeps nothing from being done. */
   readonly warn: (message: string) => Effect.Effect<void>
+  /** Somebody may connect now, to this URI. Of a command that listens, progress is shown from here on. */
+  readonly listening: (uri: string) => Effect.Effect<void>
 }
 
 /** What is written to stderr, as text that ends where the next one begins. */
@@ -38,6 +41,7 @@ interface View {
   readonly interval: Duration.Input | undefined
   readonly progress: (now: Progress.Snapshot) => string
   readonly warning: (message: string) => string
+  readonly listening: (uri: string) => string
   readonly completed: (summary: Summary) => string
   /** `failure` is `undefined` for an interruption. */
   readonly failed: (failure: unknown) => string
@@ -96,6 +100,7 @@ const quiet: View = {
   interval: undefined,
   progress: nothing,
   warning: nothing,
+  listening: nothing,
   completed: nothing,
   failed: nothing,
   reportsFailures: false
@@ -107,6 +112,7 @@ const line: View = {
   interval: "100 millis",
   progress: (now) => redraw(progressLine(now)),
   warning: (message) => CLEAR + plain.warning(message),
+  listening: (uri) => `listening on ${Text.oneLine(uri)}\n`,
   completed: (summary) => `${CLEAR}${summaryLine(summary)}\n`,
   failed: () => CLEAR,
   reportsFailures: false
@@ -121,6 +127,7 @@ const json: View = {
   interval: "500 millis",
   progress: (now) => jsonLine("progress", now),
   warning: (message) => jsonLine("warning", { message }),
+  listening: (uri) => jsonLine("listening", { uri }),
   completed: (summary) => jsonLine("completed", summary),
   failed: (failure) =>
     failure === undefined
@@ -145,13 +152,14 @@ const failureOf = <E>(cause: Cause.Cause<E>): unknown =>
 
 /**
  * Runs an operation and shows on stderr how it goes. What cannot be shown (a closed pipe, a terminal that is gone) is no
- * reason to stop.
+ * reason to stop. Of an operation that listens, nothing is shown before it does: whoever starts it waits for that line.
  *
  * @internal
  */
 export const follow = Effect.fnUntraced(function* <E, R>(
   flags: Flags,
-  operation: (audience: Audience) => Effect.Effect<Summary, E, R>
+  operation: (audience: Audience) => Effect.Effect<Summary, E, R>,
+  options: { readonly listens: boolean } = { listens: false }
 ): Effect.fn.Return<void, E | ReportedError, R | Stdio.Stdio> {
   const view = yield* viewOf(flags)
   const stdio = yield* Stdio.Stdio
@@ -159,14 +167,20 @@ export const follow = Effect.fnUntraced(function* <E, R>(
   const show = (text: string) => (text === "" ? Effect.void : showAll(Stream.succeed(text)))
 
   const progress = yield* Progress.make
-  const drawing = yield* Effect.forkChild(
+  const begun = Latch.makeUnsafe(!options.listens)
+  const draw =
     view.interval === undefined ? Effect.void : showAll(Stream.map(progress.changes(view.interval), view.progress))
-  )
+  const drawing = yield* Effect.forkChild(begun.whenOpen(draw))
+  const audience: Audience = {
+    progress,
+    warn: (message) => show(view.warning(message)),
+    listening: (uri) => Effect.andThen(show(view.listening(uri)), begun.open)
+  }
   const showEnd = Effect.fnUntraced(function* (exit: Exit.Exit<Summary, E>) {
-    yield* Exit.isSuccess(exit) ? Fiber.await(drawing) : Fiber.interrupt(drawing)
+    yield* Exit.isSuccess(exit) ? Effect.andThen(begun.open, Fiber.await(drawing)) : Fiber.interrupt(drawing)
     yield* show(Exit.isSuccess(exit) ? view.completed(exit.value) : view.failed(failureOf(exit.cause)))
   })
-  yield* operation({ progress, warn: (message) => show(view.warning(message)) }).pipe(
+  yield* operation(audience).pipe(
     Effect.onExit(showEnd),
     Effect.mapError((error) =>
       view.reportsFailures ? new ReportedError({ exitCode: Runtime.getErrorExitCode(error) }) : error

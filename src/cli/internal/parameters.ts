@@ -7,8 +7,12 @@ import * as MigrationUri from "../../io/MigrationUri.ts"
 import { limits } from "../../multifd/PipelineOptions.ts"
 import * as BlockArgument from "./blockArgument.ts"
 
-/** What does not parse is a usage error that says what would. */
-const parsed =
+/**
+ * What does not parse is a usage error that says what would.
+ *
+ * @internal
+ */
+export const parsed =
   <A>(label: string, parse: (text: string) => Result.Result<A, { readonly message: string }>) =>
   (text: string) =>
     Effect.fromResult(parse(text)).pipe(
@@ -76,7 +80,12 @@ const channels = Flag.Int("channels").pipe(
   Flag.withDefault(limits.channels.default)
 )
 
-const directIo = Flag.Boolean("direct-io").pipe(
+/**
+ * Past the page cache.
+ *
+ * @internal
+ */
+export const directIo = Flag.Boolean("direct-io").pipe(
   Flag.withoutNegation,
   Flag.withDescription("Bypass the page cache for the image's pages (O_DIRECT)"),
   Flag.withDefault(false)
@@ -95,8 +104,15 @@ const quiet = Flag.Boolean("quiet").pipe(
 )
 
 /**
- * What every command that moves pages can be told.
+ * How a command that moves pages tells about it.
  *
  * @internal
  */
-export const transfer = { channels, directIo, progress, quiet }
+export const following = { progress, quiet }
+
+/**
+ * What every command that moves pages between files can be told.
+ *
+ * @internal
+ */
+export const transfer = { channels, directIo, ...following }

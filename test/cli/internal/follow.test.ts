@@ -30,16 +30,24 @@ const work = Effect.fnUntraced(function* ({ progress, warn }: Audience) {
   return summary
 })
 
+/** Waits for somebody, and then works. */
+const listen = ({ listening, ...audience }: Audience) =>
+  Effect.sleep("1 second").pipe(
+    Effect.andThen(listening("tcp:127.0.0.1:4444")),
+    Effect.andThen(Effect.sleep("200 millis")),
+    Effect.andThen(work({ listening, ...audience }))
+  )
+
 const run = Effect.fnUntraced(function* (
-  options: Partial<Flags> & { readonly isTerminal?: boolean },
+  options: Partial<Flags> & { readonly isTerminal?: boolean; readonly listens?: boolean },
   operation: (audience: Audience) => Effect.Effect<Summary, FileIoError> = work
 ) {
-  const { isTerminal = false, progress = "auto", quiet = false } = options
+  const { isTerminal = false, listens = false, progress = "auto", quiet = false } = options
   const stderr = Stderr.make({ isTerminal })
   const fiber = yield* Effect.forkChild(
-    follow({ progress, quiet }, operation).pipe(Effect.provide(stderr.layer), Effect.exit)
+    follow({ progress, quiet }, operation, { listens }).pipe(Effect.provide(stderr.layer), Effect.exit)
   )
-  yield* Effect.repeat(TestClock.adjust("100 millis"), { times: 20 })
+  yield* Effect.repeat(TestClock.adjust("100 millis"), { times: 30 })
   const exit = yield* Fiber.join(fiber)
   return { exit, text: stderr.text() }
 })
@@ -88,6 +96,30 @@ describe("follow", () => {
       const now = lines.findLast(({ event }) => event === "progress")
       assert.include(now, { phase: "completed", bytesTotal: 2 ** 20, bytesDone: 2 ** 19, pages: 128, zeroPages: 28 })
       assert.include(lines.at(-1), { bytesTotal: 2 ** 30, zeroPages: 144 })
+    })
+  )
+
+  it.effect("says where it listens before anything else", () =>
+    Effect.gen(function* () {
+      const lines = jsonLines((yield* run({ progress: "json", listens: true }, listen)).text)
+      assert.deepStrictEqual(lines[0], { event: "listening", uri: "tcp:127.0.0.1:4444" })
+      assert.deepInclude(lines[1], { event: "progress", phase: "waiting" })
+      assert.strictEqual(lines.at(-1)!["event"], "completed")
+      const { text } = yield* run({ progress: "line", listens: true }, listen)
+      assert.isTrue(text.startsWith("listening on tcp:127.0.0.1:4444\n\r"), text)
+      assert.notInclude((yield* run({ listens: true }, listen)).text, "listening")
+      assert.strictEqual((yield* run({ progress: "json", quiet: true, listens: true }, listen)).text, "")
+    })
+  )
+
+  it.effect("ends when it never came to listen", () =>
+    Effect.gen(function* () {
+      const { exit, text } = yield* run({ progress: "json", listens: true }, () => Effect.fail(ioError))
+      assert(Exit.isFailure(exit))
+      assert.deepStrictEqual(
+        jsonLines(text).map(({ event }) => event),
+        ["failed"]
+      )
     })
   )
 

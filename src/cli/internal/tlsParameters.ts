@@ -1,0 +1,116 @@
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { TlsError } from "../../io/ConnectionError.ts"
+import * as TlsCredentials from "../../io/TlsCredentials.ts"
+
+const directory = Flag.String("tls-dir").pipe(
+  Flag.withMetavar("DIR"),
+  Flag.withDescription("TLS with the certificates in DIR, named as QEMU names them: ca-cert.pem, server-cert.pem, …"),
+  Flag.optional
+)
+
+const psk = Flag.String("tls-psk").pipe(
+  Flag.withMetavar("FILE"),
+  Flag.withDescription("TLS with pre-shared keys, from lines IDENTITY:HEXKEY; the sender's identity is qemu"),
+  Flag.optional
+)
+
+const hostname = Flag.String("tls-hostname").pipe(
+  Flag.withMetavar("NAME"),
+  Flag.withDescription("The name that the receiver's certificate has to carry (default: the host of --to)"),
+  Flag.optional
+)
+
+const verifyPeer = (description: string) =>
+  Flag.Boolean("tls-verify-peer").pipe(Flag.withoutNegation, Flag.withDescription(description), Flag.withDefault(false))
+
+/**
+ * How the side that connects is secured.
+ *
+ * @internal
+ */
+export const client = {
+  tlsDir: directory,
+  tlsPsk: psk,
+  tlsHostname: hostname,
+  tlsVerifyPeer: verifyPeer("Verify the receiver's certificate, which is always done")
+}
+
+/**
+ * How the side that listens is secured.
+ *
+ * @internal
+ */
+export const server = {
+  tlsDir: directory,
+  tlsPsk: psk,
+  tlsVerifyPeer: verifyPeer("Demand a certificate of the sender, too")
+}
+
+interface Flags {
+  readonly tlsDir: Option.Option<string>
+  readonly tlsPsk: Option.Option<string>
+  readonly tlsVerifyPeer: boolean
+}
+
+interface ClientFlags extends Flags {
+  readonly tlsHostname: Option.Option<string>
+}
+
+/**
+ * Which flags do not go together.
+ *
+ * @internal
+ */
+export const conflictsOf = (flags: Flags | ClientFlags): ReadonlyArray<string> => {
+  const { tlsDir, tlsPsk, tlsVerifyPeer } = flags
+  const isNamed = "tlsHostname" in flags && Option.isSome(flags.tlsHostname)
+  const isSecured = Option.isSome(tlsDir) || Option.isSome(tlsPsk)
+  return [
+    ...(Option.isSome(tlsDir) && Option.isSome(tlsPsk) ? ["expected --tls-dir or --tls-psk, found both"] : []),
+    ...(tlsVerifyPeer && !isSecured ? ["--tls-verify-peer: expected --tls-dir or --tls-psk beside it"] : []),
+    ...(isNamed && Option.isNone(tlsDir) ? ["--tls-hostname: expected --tls-dir beside it"] : [])
+  ]
+}
+
+/**
+ * Whose word is checked: nobody's, the listening side's, or that of both.
+ *
+ * @internal
+ */
+export const securityOf = ({ tlsDir, tlsPsk, tlsVerifyPeer }: Flags): "none" | "server" | "both sides" => {
+  if (Option.isSome(tlsPsk)) return "both sides"
+  if (Option.isNone(tlsDir)) return "none"
+  return tlsVerifyPeer ? "both sides" : "server"
+}
+
+/**
+ * Reads what the side that connects has to show; `undefined` without TLS.
+ *
+ * @internal
+ */
+export const readClient = ({
+  tlsDir,
+  tlsHostname,
+  tlsPsk
+}: ClientFlags): Effect.Effect<TlsCredentials.Client | undefined, TlsError> => {
+  if (Option.isSome(tlsPsk)) return TlsCredentials.clientFromPskFile(tlsPsk.value)
+  if (Option.isNone(tlsDir)) return Effect.succeed(undefined)
+  return TlsCredentials.clientFromDirectory(tlsDir.value, { hostname: Option.getOrUndefined(tlsHostname) })
+}
+
+/**
+ * Reads what the side that listens has to show; `undefined` without TLS.
+ *
+ * @internal
+ */
+export const readServer = ({
+  tlsDir,
+  tlsPsk,
+  tlsVerifyPeer
+}: Flags): Effect.Effect<TlsCredentials.Server | undefined, TlsError> => {
+  if (Option.isSome(tlsPsk)) return TlsCredentials.serverFromPskFile(tlsPsk.value)
+  if (Option.isNone(tlsDir)) return Effect.succeed(undefined)
+  return TlsCredentials.serverFromDirectory(tlsDir.value, { verifyPeer: tlsVerifyPeer })
+}
