@@ -1,0 +1,98 @@
+/**
+ * Cuts a stream of bytes into JSON objects.
+ *
+ *     whitespace  {…}  whitespace  {…}  …
+ *
+ *     one object a line, or an indented one (QEMU's `pretty=on`): where an object ends follows from its brackets
+ */
+/** Deeper than any message of QEMU, whose own parser stops at 1024, and no danger to a recursive one. */
+const MAX_DEPTH = 1024
+
+/**
+ * Why bytes are no sequence of objects.
+ *
+ * @internal
+ */
+export interface Problem {
+  readonly expected: string
+  readonly found: string
+}
+
+/**
+ * Cuts objects out of bytes as they come. Only the brackets are looked at; what is between two of them may be no JSON.
+ *
+ * @internal
+ */
+export interface ObjectSplitter {
+  /** Gives each object that is complete to `onObject`, in order. After a problem it is of no use any more. */
+  readonly push: (bytes: Uint8Array, onObject: (object: Uint8Array) => void) => Problem | undefined
+}
+
+const SPACE = new Set([0x20, 0x09, 0x0a, 0x0d])
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const OPENING = new Set([0x7b, 0x5b])
+const CLOSING = new Set([0x7d, 0x5d])
+const BRACE = 0x7b
+
+/** What was found instead of an object, enough of it to recognise. */
+const EXCERPT_BYTES = 60
+
+const excerpt = (bytes: Uint8Array): string =>
+  JSON.stringify(new TextDecoder().decode(bytes.subarray(0, EXCERPT_BYTES)))
+
+/**
+ * Makes a splitter that keeps at most `maxBytes` of an object that is not complete.
+ *
+ * @internal
+ */
+export const make = (maxBytes: number): ObjectSplitter => {
+  let pieces: Array<Uint8Array> = []
+  let length = 0
+  let depth = 0
+  let inString = false
+  let escaped = false
+
+  const take = (last: Uint8Array): Uint8Array => {
+    const object = Buffer.concat([...pieces, last])
+    pieces = []
+    length = 0
+    return object
+  }
+  const step = (byte: number): void => {
+    if (escaped) escaped = false
+    else if (inString) {
+      if (byte === QUOTE) inString = false
+      else if (byte === BACKSLASH) escaped = true
+    } else if (byte === QUOTE) inString = true
+    else if (OPENING.has(byte)) depth++
+    else if (CLOSING.has(byte)) depth--
+  }
+
+  const problemWith = (size: number): Problem | undefined => {
+    if (depth > MAX_DEPTH) return { expected: `at most ${MAX_DEPTH} brackets in each other`, found: "more" }
+    return size > maxBytes ? { expected: `a message of at most ${maxBytes} bytes`, found: "a longer one" } : undefined
+  }
+  return {
+    push: (bytes, onObject) => {
+      let start = 0
+      for (let at = 0; at < bytes.length; at++) {
+        const byte = bytes[at]!
+        if (depth === 0) {
+          if (SPACE.has(byte)) continue
+          if (byte !== BRACE) return { expected: "a JSON object", found: excerpt(bytes.subarray(at)) }
+          start = at
+        }
+        step(byte)
+        const problem = problemWith(length + at + 1 - start)
+        if (problem !== undefined) return problem
+        if (depth === 0) onObject(take(bytes.subarray(start, at + 1)))
+      }
+      if (depth === 0) return undefined
+      // A copy, since the caller reads into the same memory again.
+      pieces.push(bytes.slice(start))
+      length += bytes.length - start
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Those who want to know what happens, each with a queue of its own: a slow one keeps neither the others nor the answers to
+ * commands waiting.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+
+/**
+ * @internal
+ */
+export interface Subscribers<A, E> {
+  /** Has everything from now on, until the scope ends; fails when there is nothing any more. */
+  readonly subscribe: Effect.Effect<Queue.Dequeue<A, E>, never, Scope.Scope>
+  readonly publish: (value: A) => void
+  /** Fails all of them, those to come as well. */
+  readonly end: (reason: E) => void
+}
+
+/**
+ * Makes room for `limit` values for each subscriber; one for which there is none fails with `lost`, and has no more.
+ *
+ * @internal
+ */
+export const make = <A, E>(limit: number, lost: () => E): Subscribers<A, E> => {
+  const queues = new Set<Queue.Queue<A, E>>()
+  let ending: Cause.Cause<E> | undefined
+
+  const leave = (queue: Queue.Queue<A, E>, reason: Cause.Cause<E>): void => {
+    queues.delete(queue)
+    Queue.failCauseUnsafe(queue, reason)
+  }
+  const join = Effect.map(Queue.dropping<A, E>(limit), (queue) => {
+    if (ending === undefined) queues.add(queue)
+    else Queue.failCauseUnsafe(queue, ending)
+    return queue
+  })
+  const part = (queue: Queue.Queue<A, E>) =>
+    Effect.andThen(
+      Effect.sync(() => queues.delete(queue)),
+      Queue.shutdown(queue)
+    )
+  return {
+    subscribe: Effect.acquireRelease(join, part),
+    publish: (value) => {
+      for (const queue of queues) if (!Queue.offerUnsafe(queue, value)) leave(queue, Cause.fail(lost()))
+    },
+    end: (reason) => {
+      ending = Cause.fail(reason)
+      for (const queue of queues) leave(queue, ending)
+    }
+  }
+}

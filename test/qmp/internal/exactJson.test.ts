@@ -1,0 +1,39 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as ExactJson from "../../../src/qmp/internal/exactJson.ts"
+
+const parse = (text: string): unknown => Result.getOrThrow(ExactJson.parse(text))
+
+describe("exactJson", () => {
+  it("integers that a double cannot hold become a bigint, and go back", () => {
+    const text = '{"a":18446744073709551615,"b":-9223372036854775808,"c":[9007199254740993],"d":9007199254740991}'
+    assert.deepStrictEqual(parse(text), {
+      a: 18446744073709551615n,
+      b: -9223372036854775808n,
+      c: [9007199254740993n],
+      d: 9007199254740991
+    })
+    assert.strictEqual(ExactJson.stringify(parse(text)), text)
+  })
+
+  it("fractions, large floats and digits in strings stay what they are", () => {
+    const text = '{"a":1.5,"b":1e300,"c":"18446744073709551615","d":0.12345678901234567}'
+    assert.deepStrictEqual(parse(text), JSON.parse(text))
+  })
+
+  it("leaves out what is undefined", () => {
+    assert.strictEqual(ExactJson.stringify({ a: undefined, b: 1 }), '{"b":1}')
+  })
+
+  it.prop(
+    "says of any text what it is, or that it is no JSON",
+    { text: Arbitrary.schema(Schema.String) },
+    ({ text }) => {
+      const parsed = ExactJson.parse(text)
+      if (Result.isFailure(parsed)) assert.throws(() => JSON.parse(text))
+      else assert.deepStrictEqual(parse(ExactJson.stringify(parsed.success)), parsed.success)
+    }
+  )
+})
