@@ -24,6 +24,7 @@ import { layOut } from "./internal/extents.ts"
 import { makeBuffer } from "./internal/channelBuffer.ts"
 import { noted } from "./internal/firstError.ts"
 import * as PipelineOptions from "./PipelineOptions.ts"
+import * as RateLimit from "./RateLimit.ts"
 import * as TransferCounters from "./TransferCounters.ts"
 
 /**
@@ -62,8 +63,10 @@ export interface Options {
   readonly coalescePages?: number | undefined
   /** Counts what was moved. */
   readonly counters?: TransferCounters.TransferCounters | undefined
-  /** Told after each batch how many bytes were written, such as `SyncAhead`'s. */
+  /** Told after each write how many bytes were written, such as `SyncAhead`'s. */
   readonly written?: ((bytes: number) => void) | undefined
+  /** The migration's limit. Default: none. */
+  readonly rateLimit?: RateLimit.RateLimit | undefined
 }
 
 /**
@@ -75,7 +78,8 @@ export interface Options {
  * With `directIo`, memory that is not known to be page aligned (see `AlignedMemory`) is copied through that buffer, too.
  *
  * A zero page between two normal ones may be written along with them (`coalescePages`); its bit stays clear, and its
- * bytes in the file mean nothing.
+ * bytes in the file mean nothing. A page that is not of the batch is never written: whoever made the batch may have
+ * reasons to leave it as it is in the file.
  *
  * A batch is with the kernel when `transfer` returns, so `sync` has nothing to do (QEMU's sync is local for files as
  * well); `finish` makes the file durable and closes the descriptor. All errors carry step `ram`, the channel, and the
@@ -90,7 +94,7 @@ export interface Options {
 export const make = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<Channel<FileError.FileError>, FileError.FileError, Scope.Scope> {
-  const { id, blocks, counters, written } = options
+  const { id, blocks, counters, rateLimit, written } = options
   const directIo = options.directIo ?? false
   const coalescePages = options.coalescePages ?? PipelineOptions.limits.coalescePages.default
   const onChannel = Effect.mapError(FileError.at({ step: "ram", channel: id }))
@@ -98,28 +102,40 @@ export const make = Effect.fnUntraced(function* (
   const file = yield* onChannel(PositionalFile.open(options.path, { access: "write", directIo }))
   const buffer = makeBuffer()
 
-  const settle = (batch: PageBatch.LoadedBatch<unknown>, bitmap: PageBitmap, bytes: number) => {
+  const settle = (batch: PageBatch.LoadedBatch<unknown>, bitmap: PageBitmap) => {
     const first = batch.offset / batch.block.pageSize
     bitmap.setRuns(first, batch.normal)
     bitmap.clearRuns(first, batch.zero)
-    if (counters !== undefined) TransferCounters.add(counters, batch, bytes)
-    if (written !== undefined && bytes > 0) written(bytes)
+    if (counters !== undefined) TransferCounters.add(counters, batch, 0)
   }
+
+  const write = (
+    batch: PageBatch.LoadedBatch<unknown>,
+    extents: ReadonlyArray<PositionalFile.Extent>
+  ): Effect.Effect<void, FileError.FileError> =>
+    file.writeExtents(extents).pipe(
+      Effect.map(() => {
+        const bytes = extents.reduce((sum, extent) => sum + extent.bytes.length, 0)
+        if (counters !== undefined) counters.bytes += bytes
+        if (written !== undefined && bytes > 0) written(bytes)
+      }),
+      Effect.mapError(FileError.at({ step: "ram", channel: id, block: batch.block.idstr, offset: batch.offset })),
+      noted
+    )
 
   const store = (batch: PageBatch.LoadedBatch<unknown>): Effect.Effect<void, FileError.FileError> => {
     const { idstr, pageSize } = batch.block
     const target = blocks.get(idstr)
     if (target === undefined) return Effect.die(new Error(`no place in the file is known for block ${idstr}`))
-    const runs = PageRuns.merge(batch.normal, coalescePages)
+    const runs = coalesce(batch, coalescePages)
     const memory =
       directIo && !AlignedMemory.isAligned(batch.data) ? copyRuns(batch, runs, buffer(batch.length)) : batch.data
     const extents = layOut(memory, runs, pageSize, target.pagesOffset + batch.offset)
-    const bytes = PageRuns.pages(runs) * pageSize
-    return file.writeExtents(extents).pipe(
-      Effect.map(() => settle(batch, target.bitmap, bytes)),
-      Effect.mapError(FileError.at({ step: "ram", channel: id, block: idstr, offset: batch.offset })),
-      noted
-    )
+    const writing =
+      rateLimit === undefined
+        ? write(batch, extents)
+        : RateLimit.writeExtents(rateLimit, extents, (piece) => write(batch, piece))
+    return Effect.map(writing, () => settle(batch, target.bitmap))
   }
 
   return {
@@ -129,6 +145,12 @@ export const make = Effect.fnUntraced(function* (
     finish: noted(onChannel(Effect.andThen(file.sync, file.close)))
   }
 })
+
+/** The normal pages, and zero pages between them. */
+const coalesce = ({ normal, pages }: PageBatch.LoadedBatch<unknown>, atMost: number): PageRuns.PageRuns => {
+  const merged = PageRuns.merge(normal, atMost)
+  return pages.length === 2 ? merged : PageRuns.intersect(merged, pages)
+}
 
 const copyRuns = (
   { data, block }: PageBatch.LoadedBatch<unknown>,

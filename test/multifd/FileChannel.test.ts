@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as AlignedMemory from "../../src/io/AlignedMemory.ts"
@@ -10,6 +12,7 @@ import type { Calls } from "../../src/io/FileCalls.ts"
 import { FileCalls } from "../../src/io/FileCalls.ts"
 import * as FileChannel from "../../src/multifd/FileChannel.ts"
 import * as Pipeline from "../../src/multifd/Pipeline.ts"
+import * as RateLimit from "../../src/multifd/RateLimit.ts"
 import * as TransferCounters from "../../src/multifd/TransferCounters.ts"
 import * as PageBitmap from "../../src/ram/PageBitmap.ts"
 import * as PageRuns from "../../src/ram/PageRuns.ts"
@@ -19,6 +22,7 @@ import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import { directOpens } from "./support/directOpens.ts"
 import * as Image from "./support/image.ts"
+import * as Recorder from "./support/recorder.ts"
 
 const PAGE = 4096
 const between = (minimum: number, maximum: number) =>
@@ -124,7 +128,7 @@ describe("pages and bits", () => {
     })
   )
 
-  it.effect("a batch of some pages leaves the bits of the others alone", () =>
+  it.effect("a batch of some pages leaves the others alone, bits and bytes", () =>
     Effect.gen(function* () {
       const disk = diskWithImage()
       const block = yield* Image.memoryBlock(shape, striped(8, 8, 8))
@@ -133,6 +137,10 @@ describe("pages and bits", () => {
       const channel = yield* FileChannel.make({ id: 0, path: Image.path, blocks }).pipe(Effect.provide(disk.layer))
       yield* channel.transfer({ block, offset: PAGE, length: 6 * PAGE, pages: [0, 1, 4, 1] })
       assert.deepStrictEqual(bitmap.runs(0, 8), [1, 1, 5, 1])
+      const pages = new Uint8Array(6 * PAGE)
+      pages.fill(2, PAGE, 2 * PAGE)
+      pages.fill(6, 5 * PAGE)
+      assert.deepStrictEqual(disk.read(Image.path)!.subarray(Image.pagesOffset), pages)
     })
   )
 
@@ -185,6 +193,57 @@ describe("writes", () => {
       yield* save(block, { batchSize: 4 * PAGE, channel: { directIo } }).pipe(Effect.provideService(FileCalls, calls))
       return [...buffers]
     })
+
+  it.effect("gaps of zero pages are written along inside the batch only", () =>
+    Effect.gen(function* () {
+      const files = FaultyFiles.make(FaultyFiles.none, diskWithImage().calls)
+      const block = yield* Image.memoryBlock(shape, striped(16, 1, 4))
+      const blocks = new Map([[block.idstr, { pagesOffset: Image.pagesOffset, bitmap: PageBitmap.make(16) }]])
+      const channel = yield* FileChannel.make({ id: 0, path: Image.path, blocks }).pipe(Effect.provide(files.layer))
+      yield* channel.transfer({ block, offset: 0, length: 13 * PAGE, pages: [0, 5, 8, 5] })
+      assert.deepStrictEqual(
+        writesOf(files)
+          .map((call) => call.position! - Image.pagesOffset)
+          .toSorted((a, b) => a - b),
+        [0, 8 * PAGE]
+      )
+    })
+  )
+
+  it.effect("wait for the migration's limit, piece by piece", () =>
+    Effect.gen(function* () {
+      const files = FaultyFiles.make(FaultyFiles.none, diskWithImage().calls)
+      const counters = TransferCounters.make()
+      const told: Array<number> = []
+      const rateLimit = yield* RateLimit.make(100 * PAGE)
+      const block = yield* Image.memoryBlock(shape, striped(16, 5, 8))
+      const channel = { counters, rateLimit, coalescePages: 0, written: (bytes: number) => void told.push(bytes) }
+      const began = yield* Clock.currentTimeMillis
+      yield* Recorder.whileTimePasses(save(block, { channel }).pipe(Effect.provide(files.layer)))
+      // 95 pages flow in a second, and 2 may be taken at once.
+      assert.isAtLeast((yield* Clock.currentTimeMillis) - began, 1000 * (10 / 95))
+      assert.deepStrictEqual(told, [2 * PAGE, 2 * PAGE, 2 * PAGE, 2 * PAGE, 2 * PAGE])
+      assert.strictEqual(writesOf(files).length, 6)
+      assert.deepStrictEqual(counters, { normalPages: 10, zeroPages: 6, bytesHandled: 16 * PAGE, bytes: 10 * PAGE })
+    })
+  )
+
+  it.effect("that wait can be interrupted", () =>
+    Effect.gen(function* () {
+      const files = FaultyFiles.make(FaultyFiles.none, diskWithImage().calls)
+      const rateLimit = yield* RateLimit.make(1)
+      const block = yield* Image.memoryBlock(shape, striped(16, 16, 16))
+      const saving = yield* save(block, { channel: { rateLimit } }).pipe(
+        Effect.provide(files.layer),
+        Effect.forkChild({ startImmediately: true })
+      )
+      while (files.openFiles().length === 0) yield* Effect.yieldNow
+      yield* Effect.replicateEffect(Effect.yieldNow, 10)
+      yield* Fiber.interrupt(saving)
+      assert.deepStrictEqual(files.openFiles(), [])
+      assert.strictEqual(writesOf(files).length, 0)
+    })
+  )
 
   it.effect("pages in process memory are written from where they are", () =>
     Effect.gen(function* () {
