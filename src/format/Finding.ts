@@ -64,7 +64,7 @@ const warning = (summary: string): Meaning => ({ category: "corrupt", severity: 
 const table = {
   "magic-wrong": error("not-image")("no migration stream begins here"),
 
-  "stream-cut": truncated("the file ends inside the migration stream"),
+  "stream-cut": truncated("the migration stream is cut short"),
   "ram-end-missing": truncated("RAM was never completed: its END section is missing"),
   "bitmap-past-end": truncated("a file bitmap reaches past the end of the file"),
   "pages-past-end": truncated("a page that the bitmap promises lies past the end of the file"),
@@ -74,7 +74,7 @@ const table = {
   "stream-version-unsupported": unsupported("unknown version of the migration stream"),
   "configuration-unsupported": unsupported("unknown part of the configuration section"),
   "mapped-ram-missing": unsupported("a migration stream without mapped-ram: its pages have no fixed places"),
-  "command-unsupported": unsupported("a command of a migration that no file can hold"),
+  "command-unsupported": unsupported("a command of another kind of migration"),
   "iterable-unsupported": unsupported("a section that only its own device can take apart"),
   "early-section-unsized": unsupported("the size of a device section in front of RAM's END is unknown"),
   "ram-version-unsupported": unsupported("unknown version of the RAM section"),
@@ -134,6 +134,7 @@ const table = {
   "epoch-sync-missing": protocol("a channel ended before the SYNC that a mark of the main channel waits for"),
   "epoch-sync-unexpected": protocol("a channel sent a SYNC without a mark on the main channel"),
   "epoch-pages-late": protocol("a channel sends pages after the last SYNC"),
+  "early-sections-exceeded": protocol("more in front of RAM's END than any machine has"),
   "mapped-ram-unexpected": protocol("mapped-ram on a connection, where there is no file to seek in"),
   "block-list-duplicated": protocol("a second list of blocks"),
   "block-list-mismatch": protocol("the blocks that were announced are not the ones that were expected"),

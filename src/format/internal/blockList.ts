@@ -9,8 +9,10 @@ import { isPageSize } from "./pageSize.ts"
 /**
  * A machine has a block for each bank of RAM, firmware image and device with memory of its own: some dozens, in the
  * largest some thousands.
+ *
+ * @internal
  */
-const MAX_BLOCKS = 65536
+export const MAX_BLOCKS = 65536
 
 const ADDRESS_BYTES = 8
 
@@ -57,7 +59,7 @@ function* entryFollows(cursor: Cursor): Steps<boolean> {
   if (first !== undefined) return first !== 0
   const { position } = cursor
   const expected = "another RAM block, or the end of the list"
-  return yield* stop({ code: "stream-cut", offset: position, expected, found: "the end of the file" })
+  return yield* stop({ code: "stream-cut", offset: position, expected, found: "the end" })
 }
 
 /** Whether entries carry a guest address; `undefined` where the configuration that says so was left out. */

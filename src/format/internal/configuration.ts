@@ -57,10 +57,14 @@ function* readMachine(cursor: Cursor): Steps<string> {
   return yield* cursor.text(length, "the machine type")
 }
 
-/** The section has no end of its own: it ends where no subsection of that name follows. */
+/**
+ * The section has no end of its own: it ends where no subsection of that name follows. A peer may have nothing to say yet
+ * behind it, so that more than one byte is asked for only where there has to be more.
+ */
 function* subsectionFollows(cursor: Cursor): Steps<boolean> {
+  if ((yield* cursor.peek(1))[0] !== SUBSECTION) return false
   const head = yield* cursor.peek(LOOKAHEAD_BYTES)
-  return head[0] === SUBSECTION && Buffer.from(head.subarray(2)).toString("latin1") === PREFIX
+  return Buffer.from(head.subarray(2)).toString("latin1") === PREFIX
 }
 
 function* readSubsection(cursor: Cursor): Steps<Partial<Configuration>> {
@@ -139,7 +143,10 @@ const known: ReadonlySet<string> = new Set([
 ])
 
 /** @internal */
+export const isKnownCapability = (name: string): boolean => known.has(name)
+
+/** @internal */
 export const unknownCapabilities = (configuration: Configuration, offset: number): ReadonlyArray<Finding.Finding> =>
   configuration.capabilities
-    .filter((name) => !known.has(name))
+    .filter((name) => !isKnownCapability(name))
     .map((found) => Finding.make({ code: "capability-unknown", offset, expected: "a capability of QEMU", found }))

@@ -69,7 +69,7 @@ export class Cursor {
     if (length === 0) return new Uint8Array(0)
     const bytes = yield { position: this.position, length }
     if (bytes.length < length) {
-      const found = `the end of the file at byte ${this.position + bytes.length}`
+      const found = `the end at byte ${this.position + bytes.length}`
       yield* stop({ code: "stream-cut", offset: this.position, expected: `${what}, ${length} bytes`, found })
     }
     this.position += length
@@ -83,7 +83,7 @@ export class Cursor {
     const last = offset + length - 1
     const isThere = last < MAX_POSITION && (yield { position: last, length: 1 }).length === 1
     if (!isThere) {
-      yield* stop({ code: "stream-cut", offset, expected: `${what}, ${length} bytes`, found: "the end of the file" })
+      yield* stop({ code: "stream-cut", offset, expected: `${what}, ${length} bytes`, found: "the end" })
     }
     this.position = last + 1
   }

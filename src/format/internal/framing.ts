@@ -92,8 +92,16 @@ const bodyLengths: ReadonlyMap<number, number> = new Map([
 /** The last command that QEMU 11.1 knows. */
 const LAST_COMMAND = Command.switchoverStart
 
-/** Reads a command, whose body is passed over. The value is its number. @internal */
-export function* readCommand(cursor: Cursor): Steps<number> {
+/** What opens a command. @internal */
+export interface CommandHead {
+  readonly offset: number
+  readonly command: number
+  /** Bytes of the body that follows; of a command that has one length only, it is that. */
+  readonly length: number
+}
+
+/** @internal */
+export function* readCommandHead(cursor: Cursor): Steps<CommandHead> {
   const offset = cursor.position
   yield* cursor.skip(1, "a command")
   const command = yield* cursor.u16("the number of a command")
@@ -106,18 +114,26 @@ export function* readCommand(cursor: Cursor): Steps<number> {
       found: `${command}`
     })
   }
-  if (!allowedCommands.has(command)) {
-    const found = `command ${command} of a postcopy migration`
-    yield* stop({ code: "command-unsupported", offset, expected: "a command that needs no peer", found })
-  }
   const required = bodyLengths.get(command) ?? length
   if (length !== required) {
     const expected = `${required} bytes behind command ${command}`
     yield* stop({ code: "command-corrupt", offset, expected, found: `${length} bytes` })
   }
+  return { offset, command, length }
+}
+
+/** Reads a command that may stand in a file; its body is passed over. The value is its number. @internal */
+export function* readCommand(cursor: Cursor): Steps<number> {
+  const head = yield* readCommandHead(cursor)
+  const { command, length } = head
+  if (!allowedCommands.has(command)) yield* stopAtCommand(head, "a command that needs no peer")
   yield* cursor.skip(length, `the body of command ${command}`)
   return command
 }
+
+/** @internal */
+export const stopAtCommand = ({ command, offset }: CommandHead, expected: string) =>
+  stop({ code: "command-unsupported", offset, expected, found: `command ${command}` })
 
 const allowedCommands: ReadonlySet<number> = new Set(Object.values(Command))
 

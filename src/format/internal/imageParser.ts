@@ -1,11 +1,12 @@
 import type { ByteRange } from "../ImageStream.ts"
 import { readBlockList } from "./blockList.ts"
 import * as configuration from "./configuration.ts"
-import { Command, RAM_VERSION, RamFlag, SectionType } from "./constants.ts"
+import { Command, RamFlag, SectionType } from "./constants.ts"
 import { type Cursor, type Steps, stop } from "./cursor.ts"
 import type { Draft } from "./draft.ts"
 import { describeRecord, readCommand, readFileHeader, readFooter, readOpening, readRamRecord } from "./framing.ts"
 import { MAX_STATE_BYTES, stateLimit } from "./parts.ts"
+import { readRamPartHeader, readRamStartHeader, stopAtIterable, stopAtSection } from "./ramSections.ts"
 import { SectionSizes } from "./sectionSizes.ts"
 
 /**
@@ -46,7 +47,7 @@ function* readConfiguration(draft: Draft, cursor: Cursor): Steps<void> {
 function* expectMore(cursor: Cursor): Steps<void> {
   const offset = cursor.position
   if ((yield* cursor.peek(configuration.LOOKAHEAD_BYTES)).length === configuration.LOOKAHEAD_BYTES) return
-  yield* stop({ code: "stream-cut", offset, expected: "RAM's START section", found: "the end of the file" })
+  yield* stop({ code: "stream-cut", offset, expected: "RAM's START section", found: "the end" })
 }
 
 /** Passes over what stands in front of the first START. */
@@ -65,39 +66,15 @@ function* readPrelude(draft: Draft, cursor: Cursor, sizes: SectionSizes, fileSiz
   }
 }
 
-function* stopAtSection(cursor: Cursor, type: number | undefined, expected: string): Steps<never> {
-  const offset = cursor.position
-  if (type === undefined) return yield* stop({ code: "stream-cut", offset, expected, found: "the end of the file" })
-  const found = `section type 0x${type.toString(16).padStart(2, "0")}`
-  return yield* stop({ code: "section-unexpected", offset, expected, found })
-}
-
 /** Reads RAM's START with the list of blocks, and returns RAM's section id. */
 function* readRamStart(draft: Draft, cursor: Cursor): Steps<number> {
-  const offset = cursor.position
-  const { instanceId, name, sectionId, version } = yield* readOpening(cursor)
-  if (name !== "ram") yield* stopAtIterable(name, offset)
+  const sectionId = yield* readRamStartHeader(cursor)
   draft.ramSectionId = sectionId
-  if (version !== RAM_VERSION) {
-    const expected = `version ${RAM_VERSION}`
-    yield* stop({ code: "ram-version-unsupported", offset, expected, found: `version ${version}` })
-  }
-  if (instanceId !== 0) {
-    yield* stop({ code: "ram-instance-wrong", offset, expected: "instance 0", found: `instance ${instanceId}` })
-  }
   yield* readStartRecords(draft, cursor)
   draft.footers = (yield* cursor.peek(1))[0] === SectionType.footer
   if (draft.footers) yield* readFooter(cursor, sectionId)
   return sectionId
 }
-
-const stopAtIterable = (name: string, offset: number) =>
-  stop({
-    code: "iterable-unsupported",
-    offset,
-    expected: `section "ram"`,
-    found: `section "${name}", which comes in parts`
-  })
 
 /** The list of blocks, and nothing else, up to the end of the section's records. */
 function* readStartRecords(draft: Draft, cursor: Cursor): Steps<void> {
@@ -153,19 +130,13 @@ function* stopBeforeRamEnd(cursor: Cursor, type: number | undefined): Steps<neve
   const expected = "RAM's END section"
   if (type === SectionType.start) return yield* stopAtIterable((yield* readOpening(cursor)).name, offset)
   if (type !== undefined && type !== SectionType.endOfStream) return yield* stopAtSection(cursor, type, expected)
-  const found = type === undefined ? "the end of the file" : "the end of the stream"
+  const found = type === undefined ? "the end" : "the end of the stream"
   return yield* stop({ code: "ram-end-missing", offset, expected, found })
 }
 
 /** A PART or the END of RAM, an empty shell in this format. */
 function* readRamPart(draft: Draft, cursor: Cursor, ramSectionId: number): Steps<void> {
-  const offset = cursor.position
-  yield* cursor.skip(1, "a section of RAM")
-  const sectionId = yield* cursor.u32("the id of a section")
-  if (sectionId !== ramSectionId) {
-    const expected = `section ${ramSectionId}, RAM`
-    yield* stop({ code: "section-id-unknown", offset, expected, found: `section ${sectionId}` })
-  }
+  yield* readRamPartHeader(cursor, ramSectionId)
   yield* readEndOfRecords(cursor)
-  if (draft.footers) yield* readFooter(cursor, sectionId)
+  if (draft.footers) yield* readFooter(cursor, ramSectionId)
 }
