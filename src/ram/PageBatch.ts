@@ -74,6 +74,23 @@ export const load = <E>(
 }
 
 /**
+ * Tells the zero pages of a batch apart without keeping its bytes: where the block's reader knows which pages are present,
+ * nothing is read at all.
+ *
+ * @category loading
+ * @since 0.1.0
+ */
+export const split = <E>(
+  batch: PageBatch<E>,
+  buffer: (length: number) => Uint8Array
+): Effect.Effect<ZeroPages.Split, E> => {
+  const { present } = batch.block.reader
+  if (present === undefined) return load(batch, buffer)
+  const normal = presentPages(batch, present)
+  return Effect.succeed({ normal, zero: PageRuns.difference(batch.pages, normal) })
+}
+
+/**
  * Reads a batch and takes all of its pages for normal ones, whatever they hold and whatever a bitmap knows: pages that are
  * not present are zeros in `data`. For where zero pages were told apart before, or shall not be.
  *

@@ -9,7 +9,15 @@ import { MigrationRequestError } from "../MigrationRequestError.ts"
 
 type Operation = MigrationRequestError["operation"]
 
-const refuse = (operation: Operation, problems: ReadonlyArray<string>): Effect.Effect<void, MigrationRequestError> => {
+/**
+ * Fails if there is a problem.
+ *
+ * @internal
+ */
+export const refuse = (
+  operation: Operation,
+  problems: ReadonlyArray<string>
+): Effect.Effect<void, MigrationRequestError> => {
   const [first, ...rest] = problems
   return first === undefined
     ? Effect.void
@@ -24,11 +32,12 @@ const repeated = (blocks: ReadonlyArray<RamBlock.Shape>): ReadonlyArray<string> 
 }
 
 /**
- * Whether blocks can be written to one image: each valid, no name twice, one page size for all.
+ * Whether blocks can go into one image or one migration: each valid, no name twice, one page size for all.
  *
  * @internal
  */
-export const checkSave = Effect.fnUntraced(function* (
+export const checkBlocks = Effect.fnUntraced(function* (
+  operation: Operation,
   blocks: ReadonlyArray<RamBlock.Shape>
 ): Effect.fn.Return<void, MigrationRequestError | RamBlock.RamBlockError> {
   yield* Effect.forEach(blocks, RamBlock.validate, { discard: true })
@@ -39,7 +48,7 @@ export const checkSave = Effect.fnUntraced(function* (
       (block) =>
         `expected pages of ${first?.pageSize} bytes in all blocks as in "${first?.idstr}", found ${block.pageSize} in "${block.idstr}"`
     )
-  yield* refuse("save", [
+  yield* refuse(operation, [
     ...(first === undefined ? ["expected at least one RAM block, found none"] : []),
     ...repeated(blocks),
     ...sizes

@@ -16,7 +16,7 @@ import * as MachineState from "../MachineState.ts"
 import type { MigrationError, SaveOptions } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
 import * as ImageWriter from "./imageWriter.ts"
-import { checkSave, checkTarget } from "./request.ts"
+import { checkBlocks, checkTarget } from "./request.ts"
 
 /** RAM's END and everything behind it. */
 const writeState = Effect.fnUntraced(function* <E>(
@@ -54,7 +54,7 @@ export const save = Effect.fnUntraced(function* <E>(
   const { blocks } = options
   yield* progress.enter("setup")
   const settings = yield* PipelineOptions.make(options)
-  yield* checkSave(blocks)
+  yield* checkBlocks("save", blocks)
   const machine = options.machineState ?? MachineState.empty({ pageSize: blocks[0]!.pageSize })
   const location = Location.make(options.target)
   yield* checkTarget(location, machine.origin)

@@ -1,0 +1,141 @@
+import * as Effect from "effect/Effect"
+import { Codecs } from "../../compression/Codecs.ts"
+import type { Codec, Method } from "../../compression/Compression.ts"
+import * as MultifdInit from "../../format/MultifdInit.ts"
+import * as MultifdPacket from "../../format/MultifdPacket.ts"
+import type { AnnouncedBlock } from "../../format/SocketStream.ts"
+import type { FileError } from "../../io/FileError.ts"
+import * as Limits from "../../multifd/Limits.ts"
+import type { Marks } from "../../multifd/MainChannel.ts"
+import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
+import * as RateLimit from "../../multifd/RateLimit.ts"
+import type * as RamBlock from "../../ram/RamBlock.ts"
+import type { Image } from "../Image.ts"
+import * as MachineState from "../MachineState.ts"
+import type { MigrationRequestError } from "../MigrationRequestError.ts"
+import type { SendOptions, SendSource, ZeroPageDetection } from "../SendOptions.ts"
+import { isAtMost } from "./machineType.ts"
+import { checkBlocks, refuse } from "./request.ts"
+
+/**
+ * What was asked for, checked, with everything filled in that was left out.
+ *
+ * @internal
+ */
+export interface SendPlan<out E> {
+  readonly source: Source<E>
+  /** 0: no multifd. */
+  readonly channels: number
+  readonly queueDepth: number
+  readonly batchSize: number
+  readonly compression: { readonly codec: Codec; readonly level: number | undefined } | undefined
+  readonly zeroPages: ZeroPageDetection
+  readonly marks: Marks
+  /** 16 bytes. */
+  readonly uuid: Uint8Array
+  readonly rateLimit: RateLimit.RateLimit
+  readonly limits: Limits.Limits
+}
+
+/**
+ * A machine, image or not.
+ *
+ * @internal
+ */
+export interface Source<out E> {
+  /** Those whose pages are sent. */
+  readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
+  /** All of them: an image can have blocks without their pages, which the destination has already. */
+  readonly announced: ReadonlyArray<AnnouncedBlock>
+  readonly machine: MachineState.MachineState<E>
+}
+
+const isImage = (source: Image | SendSource<unknown>): source is Image => "findings" in source
+
+const sourceOf = <E>(source: Image | SendSource<E>): Source<E | FileError> => {
+  if (!isImage(source)) {
+    const { blocks, machineState } = source
+    const pageSize = blocks[0]?.pageSize
+    return { blocks, announced: blocks, machine: machineState ?? MachineState.empty({ pageSize }) }
+  }
+  const announced = source.blocks.map(({ address, idstr, usedLength }) =>
+    address === undefined ? { idstr, usedLength } : { idstr, usedLength, address }
+  )
+  return { blocks: source.blocks.filter((block) => !block.ignored), announced, machine: source.machineState }
+}
+
+/** QEMU's own default of `multifd-channels`: both sides have to agree, and are not asked. */
+const DEFAULT_CHANNELS = 2
+
+const UUID_BYTES = 16
+
+const compressionProblems = (
+  method: Method,
+  codec: Codec | undefined,
+  { channels, level }: Pick<SendOptions<unknown>, "channels" | "level">
+): ReadonlyArray<string> => {
+  if (method === "none") return level === undefined ? [] : [`expected a compression for the level ${level}, found none`]
+  if (codec === undefined) return [`expected a compression that is registered, found ${method}`]
+  const { max, min } = codec.levels
+  return [
+    ...(channels === 0 ? [`expected at least one channel for ${method}, found none`] : []),
+    ...(level === undefined || (Number.isInteger(level) && level >= min && level <= max)
+      ? []
+      : [`expected a level of ${method} from ${min} to ${max}, found ${level}`])
+  ]
+}
+
+const problemsOf = (options: SendOptions<unknown>, pageSize: number): ReadonlyArray<string> => {
+  const { channels, maxBandwidth, uuid } = options
+  const isTooLarge = channels !== 0 && MultifdPacket.pageCapacity(pageSize) === 0
+  return [
+    ...(isTooLarge ? [`expected pages of at most ${MultifdPacket.MAX_DATA_BYTES} bytes, found ${pageSize}`] : []),
+    ...(uuid === undefined || uuid.length === UUID_BYTES
+      ? []
+      : [`expected a uuid of ${UUID_BYTES} bytes, found ${uuid.length}`]),
+    ...(typeof maxBandwidth !== "number" || (maxBandwidth >= 0 && Number.isFinite(maxBandwidth))
+      ? []
+      : [`expected a bandwidth of 0 or more bytes a second, found ${maxBandwidth}`])
+  ]
+}
+
+const marksOf = (options: SendOptions<unknown>, channels: number, machine: string | undefined): Marks => {
+  if (channels === 0) return "none"
+  return options.marks ?? (isAtMost(machine, 8, 0) ? "section" : "round")
+}
+
+/**
+ * Checks all that can be checked before anything is opened.
+ *
+ * @internal
+ */
+export const planSend = Effect.fnUntraced(function* <E>(
+  options: SendOptions<E>
+): Effect.fn.Return<
+  SendPlan<E | FileError>,
+  MigrationRequestError | RamBlock.RamBlockError | PipelineOptions.PipelineOptionsError | Limits.LimitsError
+> {
+  const { channels = DEFAULT_CHANNELS, compression = "none", level, maxBandwidth } = options
+  const source = sourceOf(options.source)
+  const { batchSize, queueDepth } = yield* PipelineOptions.make({ ...options, channels: channels || 1 })
+  const limits = yield* Limits.make(options.limits ?? {})
+  const codec = compression === "none" ? undefined : (yield* Codecs).get(compression)
+  yield* checkBlocks("send", source.blocks)
+  yield* refuse("send", [
+    ...compressionProblems(compression, codec, { channels, level }),
+    ...problemsOf(options, source.blocks[0]!.pageSize)
+  ])
+  const { configuration } = source.machine
+  return {
+    source,
+    channels,
+    queueDepth,
+    batchSize,
+    compression: codec === undefined ? undefined : { codec, level },
+    zeroPages: options.zeroPageDetection ?? (isAtMost(configuration?.machine, 8, 2) ? "legacy" : "multifd"),
+    marks: marksOf(options, channels, configuration?.machine),
+    uuid: options.uuid ?? configuration?.uuid ?? MultifdInit.noUuid(),
+    rateLimit: typeof maxBandwidth === "object" ? maxBandwidth : yield* RateLimit.make(maxBandwidth),
+    limits
+  }
+})

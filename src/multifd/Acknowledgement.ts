@@ -1,0 +1,123 @@
+/**
+ * How a sender learns that its peer has taken everything.
+ *
+ * ```text
+ *   with a return path                            without
+ *     │ ── OPEN_RETURN_PATH … ───────▶ │            │ ── … ────────────────────────▶ │
+ *     │ ── …, description, end ──────▶ │            │ ── …, description, end ──────▶ │
+ *     │ ◀───────────────────── SHUT 0 │ loaded     │ ◀───────────────────────── end │ loaded, or failed at the very last
+ *     │ ◀───────────────────── SHUT 1 │ failed     │ ◀─────────────────────── reset │ failed
+ *     │ ◀─────────── end, reset, time │ failed
+ * ```
+ *
+ * A QEMU destination answers on a return path whether its own capability `return-path` is on or not, after its guest has
+ * the state and before it closes. Without one it says nothing; it closes when it is done, and a failure looks the same
+ * unless there was something left to read.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
+import * as Finding from "../format/Finding.ts"
+import * as ReturnPath from "../format/ReturnPath.ts"
+import type { Connection, TransferError } from "../io/Connection.ts"
+import * as ConnectionError from "../io/ConnectionError.ts"
+import { PeerFailedError } from "./PeerFailedError.ts"
+import * as ProtocolError from "./ProtocolError.ts"
+
+/**
+ * What is waited for, and where.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The main channel; nobody else reads from it. */
+  readonly connection: Connection
+  /** Whether the peer was asked to answer. */
+  readonly returnPath: boolean
+  /** Whether everything was written, so that the peer may be done. */
+  readonly isComplete: () => boolean
+}
+
+/**
+ * What the wait fails with.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type AcknowledgementError =
+  TransferError | ConnectionError.ConnectionEndedError | ProtocolError.ProtocolError | PeerFailedError
+
+/**
+ * Reads the main channel until the peer has said that it has everything. It runs beside the sending, so that a peer that
+ * fails early is heard at once.
+ *
+ * **Details**
+ *
+ * A PONG and a SWITCHOVER_ACK are passed over; what a postcopy migration would say, or anything at all without a return
+ * path, is a `ProtocolError`. It waits for ever: time is for the `Watchdog` to take.
+ *
+ * **Failure effect**: what the peer has done with what it has is unknown, but for `PeerFailedError`: it threw it away.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const wait = (options: Options): Effect.Effect<void, AcknowledgementError> =>
+  Effect.mapError(options.returnPath ? answer(options) : close(options), (error) =>
+    error instanceof PeerFailedError || error instanceof ProtocolError.ProtocolError
+      ? error
+      : ConnectionError.at(error, { channel: "main" })
+  )
+
+/** A SHUT, which is what is waited for. */
+const SHUT_LENGTH = ReturnPath.HEADER_LENGTH + 4
+
+const answer = Effect.fnUntraced(function* ({
+  connection,
+  isComplete
+}: Options): Effect.fn.Return<void, AcknowledgementError> {
+  const { peer } = connection
+  const buffer = new Uint8Array(ReturnPath.HEADER_LENGTH + ReturnPath.MAX_BODY_LENGTH)
+  for (;;) {
+    const begin = connection.bytesRead
+    const head = buffer.subarray(0, ReturnPath.HEADER_LENGTH)
+    if (!(yield* connection.readOrEnd(head))) {
+      return yield* new ConnectionError.ConnectionEndedError({ peer, expected: SHUT_LENGTH, found: 0 })
+    }
+    const header = yield* decoded(peer, ReturnPath.decodeHeader(head, begin))
+    const body = buffer.subarray(head.length, head.length + header.length)
+    if (header.length > 0) yield* connection.read([body])
+    const message = yield* decoded(peer, ReturnPath.decodeBody(header, body, begin + head.length))
+    switch (message._tag) {
+      case "Shut":
+        if (message.value !== 0) return yield* new PeerFailedError({ peer, answer: "failed" })
+        return isComplete() ? undefined : yield* new PeerFailedError({ peer, answer: "early" })
+      case "Pong":
+      case "SwitchoverAck":
+        break
+      default:
+        return yield* unexpected(peer, begin, "SHUT, PONG or SWITCHOVER_ACK", message._tag)
+    }
+  }
+})
+
+const close = Effect.fnUntraced(function* ({
+  connection,
+  isComplete
+}: Options): Effect.fn.Return<void, AcknowledgementError> {
+  const { peer } = connection
+  const bytes = yield* connection.readSome(new Uint8Array(SHUT_LENGTH))
+  if (bytes > 0) return yield* unexpected(peer, 0, "nothing but the end, without a return path", `${bytes} bytes`)
+  if (!isComplete()) return yield* new ConnectionError.ConnectionEndedError({ peer, expected: 1, found: 0 })
+})
+
+const decoded = <A>(peer: string, result: Result.Result<A, Finding.Finding>) =>
+  Effect.mapError(Effect.fromResult(result), (finding) => ProtocolError.fromFinding(peer, "main", finding))
+
+const unexpected = (peer: string, offset: number, expected: string, found: string): ProtocolError.ProtocolError =>
+  ProtocolError.fromFinding(
+    peer,
+    "main",
+    Finding.make({ code: "return-path-message-unknown", offset, expected, found })
+  )
