@@ -9,11 +9,14 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type * as ConnectionError from "./ConnectionError.ts"
-import type { SocketAddress } from "./SocketAddress.ts"
+import * as ConnectionError from "./ConnectionError.ts"
+import { connectFailure } from "./internal/socketFailure.ts"
+import { SocketConnection } from "./internal/socketConnection.ts"
+import { Network } from "./Network.ts"
+import { format, type SocketAddress } from "./SocketAddress.ts"
 import type * as TlsCredentials from "./TlsCredentials.ts"
 
 /**
@@ -80,6 +83,42 @@ export interface Options {
   readonly keepAlive?: Duration.Input | undefined
 }
 
+const defaults = { connectTimeout: Duration.seconds(10), keepAlive: Duration.seconds(30) }
+
+const attempt = ({ address, tls, keepAlive = defaults.keepAlive }: Options) =>
+  Effect.flatMap(Network, (network) =>
+    Effect.callback<SocketConnection, ConnectionError.ConnectError | ConnectionError.TlsError>((resume) => {
+      const cancel = network.connect(address, { tls, keepAlive: Duration.toMillis(keepAlive) }, (answer) =>
+        resume(
+          Effect.fromResult(answer).pipe(
+            Effect.mapBoth({
+              onFailure: (error) => connectFailure(format(address), error, { tls: tls !== undefined }),
+              onSuccess: (transport) => new SocketConnection(transport)
+            })
+          )
+        )
+      )
+      return Effect.sync(cancel)
+    })
+  )
+
+const open = (options: Options) => {
+  const limit = Duration.fromInputUnsafe(options.connectTimeout ?? defaults.connectTimeout)
+  return Effect.timeoutOrElse(attempt(options), {
+    duration: limit,
+    orElse: () =>
+      Effect.fail(
+        new ConnectionError.PeerTimeoutError({
+          peer: format(options.address),
+          expected: options.tls === undefined ? "an answer to the attempt to connect" : "a secure connection",
+          milliseconds: Duration.toMillis(limit)
+        })
+      )
+  })
+}
+
+const release = (connection: SocketConnection) => Effect.sync(() => connection.close())
+
 /**
  * Connects, until the scope ends.
  *
@@ -109,10 +148,10 @@ export interface Options {
  * @category constructors
  * @since 0.1.0
  */
-export declare const connect: (
+export const connect = (
   options: Options
-) => Effect.Effect<
+): Effect.Effect<
   Connection,
   ConnectionError.ConnectError | ConnectionError.TlsError | ConnectionError.PeerTimeoutError,
   Scope.Scope
->
+> => Effect.acquireRelease(open(options), release, { interruptible: true })

@@ -10,11 +10,13 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Connection } from "./Connection.ts"
 import type * as ConnectionError from "./ConnectionError.ts"
+import { listen, stop } from "./internal/listening.ts"
+import * as Reception from "./internal/reception.ts"
 import type { SocketAddress } from "./SocketAddress.ts"
 import type * as TlsCredentials from "./TlsCredentials.ts"
 
@@ -52,10 +54,7 @@ export interface Listener {
    */
   readonly accept: Effect.Effect<
     Connection,
-    | ConnectionError.ListenError
-    | ConnectionError.TlsError
-    | ConnectionError.ConnectionLostError
-    | ConnectionError.PeerTimeoutError,
+    ConnectionError.ListenError | ConnectionError.TlsError | ConnectionError.PeerTimeoutError,
     Scope.Scope
   >
   /**
@@ -63,6 +62,12 @@ export interface Listener {
    * accepted ones stay. `accept` then fails with `ListenError` (`ECANCELED`).
    */
   readonly close: Effect.Effect<void>
+}
+
+const defaults = {
+  maxConnections: 257,
+  handshakeTimeout: Duration.seconds(10),
+  keepAlive: Duration.seconds(30)
 }
 
 /**
@@ -96,4 +101,27 @@ export interface Listener {
  * @category constructors
  * @since 0.1.0
  */
-export declare const make: (options: Options) => Effect.Effect<Listener, ConnectionError.ListenError, Scope.Scope>
+export const make = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<Listener, ConnectionError.ListenError, Scope.Scope> {
+  const { address } = options
+  const maxConnections = options.maxConnections ?? defaults.maxConnections
+  const handshakeTimeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? defaults.handshakeTimeout)
+  const reception = yield* Reception.make({ address, maxConnections, handshakeTimeout })
+  const listening = yield* Effect.acquireRelease(
+    listen(address, {
+      tls: options.tls,
+      keepAlive: Duration.toMillis(options.keepAlive ?? defaults.keepAlive),
+      backlog: maxConnections,
+      onConnection: reception.receive,
+      onError: reception.fail
+    }),
+    stop,
+    { interruptible: true }
+  )
+  return {
+    address: listening.address,
+    accept: reception.accept,
+    close: Effect.andThen(stop(listening), reception.close)
+  }
+})

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Result from "effect/Result"
 import { node } from "./internal/nodeNetwork.ts"
 import type { SocketAddress } from "./SocketAddress.ts"
 import type * as TlsCredentials from "./TlsCredentials.ts"
@@ -42,9 +43,9 @@ export interface Transport {
   readonly end: (done: (error: ErrnoError | null) => void) => void
   /**
    * Closes it at once; what the kernel has not sent yet may still go. Memory of a call under way is not touched any more;
-   * that call may stay without an answer. With `reset`, the peer sees `ECONNRESET`.
+   * that call may stay without an answer.
    */
-  readonly destroy: (options?: { readonly reset?: boolean | undefined }) => void
+  readonly destroy: () => void
 }
 
 /**
@@ -57,7 +58,7 @@ export interface Incoming {
   /** The address of the other side, as a migration URI. */
   readonly peer: string
   /** Makes it usable: with TLS, shakes hands first. Once. */
-  readonly open: (done: (error: ErrnoError | null, transport?: Transport) => void) => void
+  readonly open: (done: (answer: Result.Result<Transport, ErrnoError>) => void) => void
   /** Closes it at once, while or instead of being opened; `done` is not called any more. */
   readonly destroy: () => void
 }
@@ -113,13 +114,13 @@ export interface Calls {
   readonly connect: (
     address: SocketAddress,
     options: ConnectOptions,
-    done: (error: ErrnoError | null, transport?: Transport) => void
+    done: (answer: Result.Result<Transport, ErrnoError>) => void
   ) => () => void
   /** Listens. The answer takes it back, before `done`. A Unix socket that is left over at the path is replaced. */
   readonly listen: (
     address: SocketAddress,
     options: ListenOptions,
-    done: (error: ErrnoError | null, listening?: Listening) => void
+    done: (answer: Result.Result<Listening, ErrnoError>) => void
   ) => () => void
 }
 

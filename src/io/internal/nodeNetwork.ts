@@ -1,19 +1,10 @@
-import type { Calls, ErrnoError } from "../Network.ts"
-
-const missing = (): ErrnoError => Object.assign(new Error("sockets"), { code: "ENOSYS" })
+import type { Calls } from "../Network.ts"
+import { connect } from "./nodeConnect.ts"
+import { listen } from "./nodeListen.ts"
 
 /**
  * Node's own sockets.
  *
  * @internal
  */
-export const node: Calls = {
-  connect: (_address, _options, done) => {
-    done(missing())
-    return () => undefined
-  },
-  listen: (_address, _options, done) => {
-    done(missing())
-    return () => undefined
-  }
-}
+export const node: Calls = { connect, listen }

@@ -1,0 +1,40 @@
+import * as Effect from "effect/Effect"
+import * as ConnectionError from "../ConnectionError.ts"
+import { type ErrnoError, type Listening, type ListenOptions, Network } from "../Network.ts"
+import { format, type SocketAddress } from "../SocketAddress.ts"
+
+/**
+ * @internal
+ */
+export const listenError = (
+  address: SocketAddress,
+  operation: ConnectionError.ListenError["operation"],
+  cause: ErrnoError
+): ConnectionError.ListenError =>
+  new ConnectionError.ListenError({ address: format(address), operation, code: cause.code ?? "UNKNOWN", cause })
+
+/**
+ * Listens on the network's sockets.
+ *
+ * @internal
+ */
+export const listen = (
+  address: SocketAddress,
+  options: ListenOptions
+): Effect.Effect<Listening, ConnectionError.ListenError> =>
+  Effect.flatMap(Network, (network) =>
+    Effect.callback((resume) => {
+      const cancel = network.listen(address, options, (answer) =>
+        resume(Effect.mapError(Effect.fromResult(answer), (cause) => listenError(address, "listen", cause)))
+      )
+      return Effect.sync(cancel)
+    })
+  )
+
+/**
+ * Stops listening, without waiting for connections.
+ *
+ * @internal
+ */
+export const stop = (listening: Listening): Effect.Effect<void> =>
+  Effect.uninterruptible(Effect.callback<void>((resume) => listening.close(() => resume(Effect.void))))

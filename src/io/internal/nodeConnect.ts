@@ -1,0 +1,72 @@
+import * as Result from "effect/Result"
+import * as Net from "node:net"
+import * as Tls from "node:tls"
+import type { Calls, ConnectOptions, ErrnoError } from "../Network.ts"
+import { format, type SocketAddress } from "../SocketAddress.ts"
+import type * as TlsCredentials from "../TlsCredentials.ts"
+import { clientOptions } from "./tlsOptions.ts"
+import { SocketTransport } from "./socketTransport.ts"
+
+const target = (address: SocketAddress, keepAlive: number) =>
+  address._tag === "Unix"
+    ? { path: address.path }
+    : {
+        host: address.host,
+        port: address.port,
+        noDelay: true,
+        keepAlive: keepAlive > 0,
+        keepAliveInitialDelay: keepAlive
+      }
+
+const secure = (
+  address: SocketAddress,
+  options: ConnectOptions,
+  credentials: TlsCredentials.Client,
+  onread: Net.OnReadOpts
+): Net.Socket => {
+  const tls: Tls.ConnectionOptions & Pick<Net.SocketConstructorOpts, "onread" | "allowHalfOpen"> = {
+    ...target(address, options.keepAlive),
+    ...clientOptions(credentials, address),
+    allowHalfOpen: true,
+    onread
+  }
+  return Tls.connect(tls)
+}
+
+/** Paused, so that nothing is read ahead. */
+const plain = (address: SocketAddress, options: ConnectOptions, onread: Net.OnReadOpts): Net.Socket =>
+  Net.connect({ ...target(address, options.keepAlive), allowHalfOpen: true, onread }).pause()
+
+/** Node throws on arguments that it does not like (a path with a zero byte); that is a failure like any other. */
+const asError = (cause: unknown): ErrnoError =>
+  Object.assign(cause instanceof Error ? cause : new Error(String(cause)), { syscall: "connect" })
+
+/**
+ * Connects with Node's own sockets.
+ *
+ * @internal
+ */
+export const connect: Calls["connect"] = (address, options, done) => {
+  const { tls } = options
+  const transport = new SocketTransport(format(address))
+  const open = () =>
+    tls === undefined ? plain(address, options, transport.onread) : secure(address, options, tls, transport.onread)
+  try {
+    const socket = open()
+    const fail = (error: ErrnoError): void => done(Result.fail(error))
+    socket.once("error", fail)
+    socket.once(tls === undefined ? "connect" : "secureConnect", () => {
+      socket.removeListener("error", fail)
+      socket.pause()
+      transport.attach(socket)
+      done(Result.succeed(transport))
+    })
+    return () => {
+      socket.removeListener("error", fail)
+      socket.on("error", () => undefined).destroy()
+    }
+  } catch (cause) {
+    done(Result.fail(asError(cause)))
+    return () => undefined
+  }
+}

@@ -1,0 +1,110 @@
+import * as Result from "effect/Result"
+import * as Net from "node:net"
+import type { Calls, ErrnoError, Incoming, ListenOptions, Listening } from "../Network.ts"
+import { format, type SocketAddress } from "../SocketAddress.ts"
+import { withOnread } from "./acceptedSocket.ts"
+import { serverHandshake } from "./serverHandshake.ts"
+import { SocketTransport } from "./socketTransport.ts"
+import { removeLeftover } from "./unixSocket.ts"
+
+const peerOf = (socket: Net.Socket, address: SocketAddress): string =>
+  socket.remoteAddress === undefined || socket.remotePort === undefined
+    ? format(address)
+    : format({ _tag: "Tcp", host: socket.remoteAddress, port: socket.remotePort })
+
+/** By `onread` where that can be had, else by `data` events. */
+const transportOf = (accepted: Net.Socket, peer: string): SocketTransport => {
+  const transport = new SocketTransport(peer)
+  const socket = withOnread(accepted, transport.onread)
+  if (socket === undefined) accepted.on("data", transport.onData).pause()
+  transport.attach(socket ?? accepted)
+  return transport
+}
+
+/** Until it is opened, an error means only that it will not be there any more. */
+const ignore = (): void => undefined
+
+const incoming = (accepted: Net.Socket, peer: string, { tls }: ListenOptions): Incoming => {
+  let transport: SocketTransport | undefined
+  accepted.on("error", ignore)
+  return {
+    peer,
+    open: (done) => {
+      if (tls !== undefined) return serverHandshake(accepted, tls, peer, done)
+      transport = transportOf(accepted, peer)
+      done(Result.succeed(transport))
+    },
+    destroy: () => (transport ?? accepted).destroy()
+  }
+}
+
+const realAddress = (server: Net.Server, address: SocketAddress): SocketAddress => {
+  const real = server.address()
+  return address._tag === "Tcp" && real !== null && typeof real === "object"
+    ? { ...address, host: address.host === "" ? real.address : address.host, port: real.port }
+    : address
+}
+
+const serverOf = (address: SocketAddress, options: ListenOptions): Net.Server => {
+  const server = Net.createServer({
+    allowHalfOpen: true,
+    pauseOnConnect: true,
+    noDelay: true,
+    keepAlive: options.keepAlive > 0,
+    keepAliveInitialDelay: options.keepAlive
+  })
+  return server.on("connection", (socket) => options.onConnection(incoming(socket, peerOf(socket, address), options)))
+}
+
+const bind = (server: Net.Server, address: SocketAddress, backlog: number): void => {
+  // `exclusive`: in a worker of a cluster the port is this process's own all the same.
+  if (address._tag === "Unix") server.listen({ path: address.path, backlog, exclusive: true })
+  else
+    server.listen({
+      host: address.host === "" ? undefined : address.host,
+      port: address.port,
+      backlog,
+      exclusive: true
+    })
+}
+
+/**
+ * Listens with Node's own sockets.
+ *
+ * @internal
+ */
+export const listen: Calls["listen"] = (address, options, done) => {
+  const server = serverOf(address, options)
+  const fail = (error: ErrnoError): void => done(Result.fail(error))
+  const listening: Listening = {
+    get address() {
+      return realAddress(server, address)
+    },
+    // The descriptor is closed at once; what Node waits for are the connections.
+    close: (closed) => {
+      server.close()
+      setImmediate(closed)
+    }
+  }
+  let abandoned = false
+  const start = (error: ErrnoError | null): void => {
+    if (abandoned) return
+    if (error !== null) return done(Result.fail(error))
+    try {
+      bind(server, address, options.backlog)
+    } catch (cause) {
+      fail(cause instanceof Error ? cause : new Error(String(cause)))
+    }
+  }
+  server.once("error", fail)
+  server.once("listening", () => {
+    server.removeListener("error", fail).on("error", options.onError)
+    done(Result.succeed(listening))
+  })
+  if (address._tag === "Unix") removeLeftover(address.path, start)
+  else start(null)
+  return () => {
+    abandoned = true
+    server.close()
+  }
+}

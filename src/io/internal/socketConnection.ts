@@ -1,0 +1,154 @@
+import * as Effect from "effect/Effect"
+import type { Connection, TransferError } from "../Connection.ts"
+import * as ConnectionError from "../ConnectionError.ts"
+import type { ErrnoError, Transport } from "../Network.ts"
+import { transferFailure } from "./socketFailure.ts"
+
+type Operation = ConnectionError.ConnectionLostError["operation"]
+
+/** One direction: not two calls at a time, and none after the first failure. */
+interface Side {
+  busy: boolean
+  failure: TransferError | undefined
+}
+
+const errnoError = (code: string, message: string): ErrnoError => Object.assign(new Error(message), { code })
+
+/** How far a read got: all of it, up to the peer's end, or up to a failure. */
+type Outcome = { readonly filled: number; readonly error: ErrnoError | null }
+
+/**
+ * Fills targets one after the other. A transport may answer before its call has returned: then the loop goes on, instead
+ * of one more call in a stack that could grow with every byte.
+ */
+const fill = (transport: Transport, targets: ReadonlyArray<Uint8Array>, done: (outcome: Outcome) => void): void => {
+  let index = 0
+  let offset = 0
+  let filled = 0
+  let looping = false
+  let answered = false
+
+  const arrived = (error: ErrnoError | null, bytes: number): void => {
+    if (error !== null || bytes === 0) return done({ filled, error })
+    offset += bytes
+    filled += bytes
+    answered = true
+    if (!looping) next()
+  }
+  const next = (): void => {
+    looping = true
+    do {
+      while (index < targets.length && offset === targets[index]!.length) {
+        index++
+        offset = 0
+      }
+      answered = false
+      if (index === targets.length) done({ filled, error: null })
+      else transport.read(offset === 0 ? targets[index]! : targets[index]!.subarray(offset), arrived)
+    } while (answered)
+    looping = false
+  }
+  next()
+}
+
+const total = (targets: ReadonlyArray<Uint8Array>): number => targets.reduce((sum, { length }) => sum + length, 0)
+
+/**
+ * A connection over a transport.
+ *
+ * @internal
+ */
+export class SocketConnection implements Connection {
+  readonly #transport: Transport
+  readonly #in: Side = { busy: false, failure: undefined }
+  readonly #out: Side = { busy: false, failure: undefined }
+  #ended = false
+  bytesRead = 0
+  bytesWritten = 0
+
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  get peer(): string {
+    return this.#transport.peer
+  }
+
+  readonly read: Connection["read"] = (targets) =>
+    Effect.flatMap(this.#fill(targets), (filled) => {
+      const expected = total(targets)
+      return filled === expected ? Effect.void : Effect.fail(this.#endedEarly(expected, filled))
+    })
+
+  readonly readOrEnd: Connection["readOrEnd"] = (target) =>
+    Effect.flatMap(this.#fill([target]), (filled) => {
+      if (filled === target.length) return Effect.succeed(true)
+      return filled === 0 ? Effect.succeed(false) : Effect.fail(this.#endedEarly(target.length, filled))
+    })
+
+  readonly readSome: Connection["readSome"] = (target) =>
+    this.#call<number>(this.#in, "read", (resume) =>
+      this.#transport.read(target, (error, bytes) => {
+        this.bytesRead += bytes
+        resume(error, bytes)
+      })
+    )
+
+  #fill(targets: ReadonlyArray<Uint8Array>): Effect.Effect<number, TransferError> {
+    return this.#call<number>(this.#in, "read", (resume) =>
+      fill(this.#transport, targets, ({ error, filled }) => {
+        this.bytesRead += filled
+        resume(error, filled)
+      })
+    )
+  }
+
+  readonly write: Connection["write"] = (parts) =>
+    this.#call<void>(this.#out, "write", (resume) => {
+      if (this.#ended) return resume(errnoError("EPIPE", "our side has ended"), undefined)
+      this.#transport.write(parts, (error) => {
+        if (error === null) this.bytesWritten += total(parts)
+        resume(error, undefined)
+      })
+    })
+
+  readonly end: Connection["end"] = this.#call<void>(this.#out, "end", (resume) => {
+    if (this.#ended) return resume(null, undefined)
+    this.#ended = true
+    this.#transport.end((error) => resume(error, undefined))
+  })
+
+  #call<A>(side: Side, operation: Operation, start: (resume: (error: ErrnoError | null, value: A) => void) => void) {
+    return Effect.callback<A, TransferError>((resume) => {
+      if (side.failure !== undefined) return resume(Effect.fail(side.failure))
+      if (side.busy) return resume(Effect.die(new Error(`${operation}: another call is still under way`)))
+      side.busy = true
+      start((error, value) => {
+        side.busy = false
+        resume(error === null ? Effect.succeed(value) : Effect.fail(this.#fail(side, operation, error)))
+      })
+      return Effect.sync(() => this.#interrupted(side, operation))
+    })
+  }
+
+  #fail(side: Side, operation: Operation, cause: ErrnoError): TransferError {
+    side.failure = transferFailure(this.peer, operation, cause)
+    return side.failure
+  }
+
+  /** A transport cannot say how far it got, and must not touch the caller's memory any more. */
+  #interrupted(side: Side, operation: Operation): void {
+    this.#fail(side, operation, errnoError("ECANCELED", "an earlier call was interrupted"))
+    if (side === this.#in) this.#transport.cancelRead()
+    else this.close()
+  }
+
+  #endedEarly(expected: number, found: number): ConnectionError.ConnectionEndedError {
+    return new ConnectionError.ConnectionEndedError({ peer: this.peer, expected, found })
+  }
+
+  /** At once; a call that is under way fails. */
+  close(): void {
+    this.#transport.destroy()
+  }
+}

@@ -1,0 +1,128 @@
+import type * as Net from "node:net"
+import type { ErrnoError, Transport } from "../Network.ts"
+import { ReadAhead } from "./readAhead.ts"
+
+/**
+ * What arrives while nobody has said where it belongs goes here first, and is copied from there. Small enough that copying
+ * it costs nothing beside the call that reads it, large enough for a packet's header.
+ */
+const readAheadLength = 4096
+
+const closed = (): ErrnoError => Object.assign(new Error("the connection is closed"), { code: "ECONNRESET" })
+
+type Read = { readonly target: Uint8Array; readonly done: Parameters<Transport["read"]>[1] }
+
+/**
+ * A socket of Node's that is read by asking for bytes.
+ *
+ *     idle ──read──▶ reading: Node reads into the target itself (or into the read-ahead, which is copied)
+ *      ▲               │
+ *      └── no further read before `done` has returned: the socket is paused, what comes next meets the read-ahead
+ *
+ * Node asks where the next bytes go right after it has delivered some, so whoever asks for more inside of `done` (a fiber
+ * that goes on reading does) gets them without a copy and without a pause.
+ *
+ * @internal
+ */
+export class SocketTransport implements Transport {
+  readonly peer: string
+  #socket: Net.Socket | undefined
+  #failure: ErrnoError | undefined
+  #ended = false
+  #read: Read | undefined
+  /** Whether Node was given the target of the read itself. */
+  #direct = false
+  readonly #ahead = new ReadAhead(readAheadLength)
+
+  constructor(peer: string) {
+    this.peer = peer
+  }
+
+  /** For the option of this name of a socket. */
+  readonly onread: Net.OnReadOpts & { buffer: () => Uint8Array } = {
+    buffer: () => {
+      this.#direct = this.#read !== undefined
+      return this.#read === undefined ? this.#ahead.free() : this.#read.target
+    },
+    callback: (bytes) => {
+      if (this.#direct) this.#answer(null, bytes)
+      else {
+        this.#ahead.filled(bytes)
+        if (this.#read !== undefined) this.#answer(null, this.#ahead.moveTo(this.#read.target))
+      }
+      return this.#read !== undefined
+    }
+  }
+
+  /** For a socket that was made without that option: it costs an allocation and a copy of everything. */
+  readonly onData = (chunk: Uint8Array): void => {
+    for (let rest = chunk; rest.length > 0;) {
+      const free = this.#ahead.free()
+      const bytes = Math.min(free.length, rest.length)
+      free.set(rest.subarray(0, bytes))
+      this.#ahead.filled(bytes)
+      rest = rest.subarray(bytes)
+    }
+    if (this.#read !== undefined) this.#answer(null, this.#ahead.moveTo(this.#read.target))
+    if (this.#read === undefined) this.#socket?.pause()
+  }
+
+  /** From here on the socket is this transport's. It is paused. */
+  attach(socket: Net.Socket): void {
+    this.#socket = socket
+    socket.on("end", () => {
+      this.#ended = true
+      this.#answer(null, 0)
+    })
+    socket.on("error", (error) => this.#fail(error))
+    socket.on("close", () => this.#fail(closed()))
+  }
+
+  #answer(error: ErrnoError | null, bytes: number): void {
+    const read = this.#read
+    this.#read = undefined
+    read?.done(error, bytes)
+  }
+
+  #fail(error: ErrnoError): void {
+    this.#failure ??= error
+    this.#answer(this.#ended ? null : this.#failure, 0)
+  }
+
+  read(target: Uint8Array, done: Read["done"]): void {
+    if (this.#ahead.length > 0) done(null, this.#ahead.moveTo(target))
+    else if (this.#ended) done(null, 0)
+    else if (this.#failure !== undefined) done(this.#failure, 0)
+    else {
+      this.#read = { target, done }
+      this.#socket?.resume()
+    }
+  }
+
+  cancelRead(): void {
+    this.#read = undefined
+    this.#socket?.pause()
+  }
+
+  write(parts: ReadonlyArray<Uint8Array>, done: (error: ErrnoError | null) => void): void {
+    const socket = this.#socket
+    if (socket === undefined || this.#failure !== undefined) return done(this.#failure ?? closed())
+    const last = parts.length - 1
+    if (last < 0) return done(null)
+    socket.cork()
+    parts.forEach((part, index) =>
+      index < last ? socket.write(part) : socket.write(part, (error) => done(error ?? null))
+    )
+    socket.uncork()
+  }
+
+  end(done: (error: ErrnoError | null) => void): void {
+    const socket = this.#socket
+    if (socket === undefined || this.#failure !== undefined) return done(this.#failure ?? closed())
+    socket.end((error?: ErrnoError | null) => done(error ?? null))
+  }
+
+  destroy(): void {
+    this.#socket?.destroy()
+  }
+}
