@@ -19,6 +19,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import * as Runtime from "effect/Runtime"
@@ -192,6 +193,15 @@ export type Event =
   { readonly event: "MIGRATION"; readonly status: Status } | { readonly event: "MIGRATION_PASS"; readonly pass: number }
 
 /**
+ * When the statuses of a migration were entered, the last time each, in milliseconds of the clock. Those that it was not in
+ * are missing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Entered = Readonly<Partial<Record<Status, number>>>
+
+/**
  * The status of one side of a migration, and of those that follow it.
  *
  * @category models
@@ -205,6 +215,8 @@ export interface MigrationStatus {
   readonly changes: Stream.Stream<Status>
   /** What has happened, the last 64 events first, and what happens next. It does not end. */
   readonly events: Stream.Stream<Event>
+  /** When each status was entered since `setup`, in milliseconds of the clock. */
+  readonly entered: Effect.Effect<Entered>
   /** Goes on to another status; to the present one, nothing happens. */
   readonly enter: (to: Status) => Effect.Effect<void, IllegalTransitionError>
   /** Counts another pass over the dirty pages and answers its number, from 1 on. `setup` begins to count anew. */
@@ -242,11 +254,14 @@ export const make = Effect.fnUntraced(function* (role: Role): Effect.fn.Return<M
   const events = yield* PubSub.unbounded<Event>({ replay: REPLAYED_EVENTS })
   const lock = yield* Semaphore.make(1)
   let passes = 0
+  let entered: Entered = {}
   const enter = Effect.fnUntraced(function* (to: Status): Effect.fn.Return<void, IllegalTransitionError> {
     const from = yield* SubscriptionRef.get(ref)
     if (from === to) return
     if (!successors(role, from).includes(to)) return yield* new IllegalTransitionError({ role, from, to })
     if (to === "setup") passes = 0
+    const now = yield* Clock.currentTimeMillis
+    entered = { ...(to === "setup" ? {} : entered), [to]: now }
     yield* SubscriptionRef.set(ref, to)
     yield* PubSub.publish(events, { event: "MIGRATION", status: to })
   })
@@ -255,6 +270,7 @@ export const make = Effect.fnUntraced(function* (role: Role): Effect.fn.Return<M
     current: SubscriptionRef.get(ref),
     changes: SubscriptionRef.changes(ref),
     events: Stream.fromPubSub(events),
+    entered: Effect.sync(() => entered),
     enter: (to) => Effect.uninterruptible(lock.withPermit(enter(to))),
     pass: Effect.suspend(() => {
       const pass = ++passes
