@@ -36,6 +36,8 @@
  */
 import type * as Result from "effect/Result"
 import type { Finding } from "./Finding.ts"
+import { MAX_BLOCKS } from "./internal/blockList.ts"
+import { SocketReader } from "./internal/socketReader.ts"
 import type { Configuration } from "./MigrationStream.ts"
 
 /**
@@ -140,4 +142,70 @@ export interface Reader {
   readonly ended: () => void
   /** Bytes that were read and belong to no event: behind `RamEnd`, the beginning of the device state. */
   readonly rest: () => Uint8Array
+}
+
+/**
+ * What a peer may announce.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Limits {
+  /** RAM blocks. Default 65536, more than any machine has. */
+  readonly maxBlocks: number
+  /** Bytes of RAM in all blocks. Default 2^53 - 1; nothing is allocated by it here. */
+  readonly maxRam: number
+  /** Bytes of all early sections, each of which is held until it is whole. Default 16 MiB. */
+  readonly maxHeld: number
+}
+
+const defaults: Limits = {
+  maxBlocks: MAX_BLOCKS,
+  maxRam: Number.MAX_SAFE_INTEGER,
+  maxHeld: 16 * 1024 * 1024
+}
+
+/**
+ * A reader at the first byte of a main channel.
+ *
+ * **Details**
+ *
+ * Total: any bytes give events or a finding, in time and memory that follow what has arrived and not what it says. Memory is
+ * `bufferSize`, or what one record or early section takes.
+ *
+ * Codes of category `protocol`: `mapped-ram-unexpected`, `block-list-duplicated`, `flush-unexpected`, `xbzrle-corrupt`,
+ * `early-sections-exceeded` and all that begin with `record-`. Others mean what they mean in a file; `stream-cut` is the end
+ * of the connection.
+ *
+ * **Gotchas**
+ *
+ * Early sections are told from what follows by their footer, since the description that knows their size comes last.
+ *
+ * **Example** (The beginning of a stream, as it arrives)
+ *
+ * ```ts
+ * import { SocketSections, SocketStream } from "effect-multifd"
+ *
+ * const reader = SocketStream.make()
+ * const bytes = SocketSections.encodeHead({ configuration: { machine: "pc-i440fx-10.0", capabilities: [] } })
+ * reader.space().set(bytes)
+ * reader.filled(bytes.length)
+ * reader.next() // => undefined: the byte that ends the configuration has not arrived
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const make = (
+  options: {
+    /** Bytes of a page where the configuration does not say. Default 4096. */
+    readonly pageSize?: number | undefined
+    /** Bytes that are read at once, at most. Default 512 KiB. */
+    readonly bufferSize?: number | undefined
+    readonly limits?: { readonly [Name in keyof Limits]?: number | undefined } | undefined
+  } = {}
+): Reader => {
+  const { bufferSize = 512 * 1024, limits = {}, pageSize = 4096 } = options
+  const { maxBlocks = defaults.maxBlocks, maxHeld = defaults.maxHeld, maxRam = defaults.maxRam } = limits
+  return new SocketReader({ pageSize, bufferSize, limits: { maxBlocks, maxHeld, maxRam } })
 }

@@ -137,8 +137,8 @@ export const stopAtCommand = ({ command, offset }: CommandHead, expected: string
 
 const allowedCommands: ReadonlySet<number> = new Set(Object.values(Command))
 
-/** The ten low bits of a record are flags in every page size there is: pages are at least 1 KiB. */
-const FLAG_MASK = 0x3ff
+/** The ten low bits of a record are flags in every page size there is: pages are at least 1 KiB. @internal */
+export const FLAG_MASK = 0x3ff
 
 /** A record of the section "ram". @internal */
 export interface RamRecord {
