@@ -66,24 +66,34 @@ export const read = <E>(carried: Carried<E>): Effect.Effect<Uint8Array, E> =>
 const CHUNK_BYTES = 1024 * 1024
 
 /**
+ * Hands all of the bytes to `f`, in order, in pieces of 1 MiB at most. A piece is valid until `f` has ended.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const forEach: <E, E2, R>(
+  carried: Carried<E>,
+  f: (bytes: Uint8Array, offset: number) => Effect.Effect<void, E2, R>
+) => Effect.Effect<void, E | E2, R> = Effect.fnUntraced(function* <E, E2, R>(
+  carried: Carried<E>,
+  f: (bytes: Uint8Array, offset: number) => Effect.Effect<void, E2, R>
+): Effect.fn.Return<void, E | E2, R> {
+  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, carried.length))
+  for (let offset = 0; offset < carried.length; offset += buffer.length) {
+    const chunk = buffer.subarray(0, carried.length - offset)
+    yield* carried.readInto(offset, chunk)
+    yield* f(chunk, offset)
+  }
+})
+
+/**
  * Copies all of the bytes to `position` of a file, through a buffer of 1 MiB at most.
  *
  * @category running
  * @since 0.1.0
  */
-export const copyTo: <E>(
+export const copyTo = <E>(
   carried: Carried<E>,
   file: PositionalFile,
   position: number
-) => Effect.Effect<void, E | FileError> = Effect.fnUntraced(function* <E>(
-  carried: Carried<E>,
-  file: PositionalFile,
-  position: number
-): Effect.fn.Return<void, E | FileError> {
-  const buffer = new Uint8Array(Math.min(CHUNK_BYTES, carried.length))
-  for (let offset = 0; offset < carried.length; offset += buffer.length) {
-    const chunk = buffer.subarray(0, carried.length - offset)
-    yield* carried.readInto(offset, chunk)
-    yield* file.write(position + offset, chunk)
-  }
-})
+): Effect.Effect<void, E | FileError> => forEach(carried, (bytes, offset) => file.write(position + offset, bytes))

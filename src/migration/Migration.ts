@@ -1,10 +1,11 @@
 /**
- * Save, restore and convert: the operations of the library, as a service.
+ * Save, restore, convert and send: the operations of the library, as a service.
  *
  * ```text
  *   save      blocks, and everything that is not RAM  ──▶ image
  *   restore   image ──▶ blocks
  *   convert   image ──▶ image
+ *   send      image, or blocks and everything that is not RAM  ══▶ sockets ══▶ destination
  * ```
  *
  * @since 0.1.0
@@ -21,11 +22,13 @@ import type { ImageError } from "./ImageError.ts"
 import { convert } from "./internal/convert.ts"
 import { restore } from "./internal/restore.ts"
 import { save } from "./internal/save.ts"
+import { send } from "./internal/send.ts"
 import type { Location } from "./Location.ts"
 import type { MachineState } from "./MachineState.ts"
 import * as Metrics from "./Metrics.ts"
 import type { MigrationRequestError } from "./MigrationRequestError.ts"
 import * as Progress from "./Progress.ts"
+import type { SendError, SendOptions } from "./SendOptions.ts"
 
 /**
  * What every operation can be told.
@@ -105,7 +108,7 @@ export interface Summary {
   readonly normalPages: number
   /** Pages found to be all zeros. */
   readonly zeroPages: number
-  /** Bytes written to or read from the image's page regions. */
+  /** Bytes written to or read from the image's page regions, or sent over the channels. */
   readonly bytesTransferred: number
   /** Milliseconds spent in each phase. */
   readonly phaseMillis: Progress.PhaseMillis
@@ -149,6 +152,14 @@ export interface Operations {
    * **Failure effect**: as for `save`.
    */
   readonly convert: (options: ConvertOptions) => Effect.Effect<Summary, MigrationError>
+  /**
+   * Sends an image, or RAM and whatever else belongs to the machine, to a QEMU or a `receive` that waits for it, as a QEMU
+   * source would. It succeeds when the destination has said that it has everything.
+   *
+   * **Failure effect**: all connections are closed, and the destination throws away what it has. Whether it has loaded
+   * everything is unknown only where the connection broke, or the time ran out, in the phase `sync`.
+   */
+  readonly send: <E = never>(options: SendOptions<E>) => Effect.Effect<Summary, SendError | E>
 }
 
 /**
@@ -179,8 +190,8 @@ const summaryOf = (snapshot: Progress.Snapshot): Summary => {
 
 /** Runs an operation under a span, with a progress that ends as it does, and counts it. */
 const operation = <E>(
-  name: "save" | "restore" | "convert",
-  options: TransferOptions,
+  name: "save" | "restore" | "convert" | "send",
+  options: Pick<TransferOptions, "progress">,
   run: (progress: Progress.Progress) => Effect.Effect<void, E>
 ): Effect.Effect<Summary, E> =>
   Effect.gen(function* () {
@@ -197,7 +208,7 @@ const operation = <E>(
   }).pipe(Effect.withSpan(`Migration.${name}`))
 
 /**
- * The operations on files as `FileCalls` gives them.
+ * The operations on files as `FileCalls` gives them, and on connections as `Network` does.
  *
  * @category constructors
  * @since 0.1.0
@@ -205,7 +216,8 @@ const operation = <E>(
 export const make: Operations = {
   save: (options) => operation("save", options, (progress) => Effect.scoped(save(options, [], progress))),
   restore: (options) => operation("restore", options, (progress) => restore(options, progress)),
-  convert: (options) => operation("convert", options, (progress) => Effect.scoped(convert(options, progress)))
+  convert: (options) => operation("convert", options, (progress) => Effect.scoped(convert(options, progress))),
+  send: (options) => operation("send", options, (progress) => Effect.scoped(send(options, progress)))
 }
 
 /**

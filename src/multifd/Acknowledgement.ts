@@ -22,11 +22,12 @@ import * as Finding from "../format/Finding.ts"
 import * as ReturnPath from "../format/ReturnPath.ts"
 import type { Connection, TransferError } from "../io/Connection.ts"
 import * as ConnectionError from "../io/ConnectionError.ts"
+import { allOrFirstError } from "./internal/firstError.ts"
 import { PeerFailedError } from "./PeerFailedError.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 
 /**
- * What is waited for, and where.
+ * Where the peer answers, and whether it was asked to.
  *
  * @category models
  * @since 0.1.0
@@ -34,10 +35,8 @@ import * as ProtocolError from "./ProtocolError.ts"
 export interface Options {
   /** The main channel; nobody else reads from it. */
   readonly connection: Connection
-  /** Whether the peer was asked to answer. */
+  /** Whether OPEN_RETURN_PATH was written to it. */
   readonly returnPath: boolean
-  /** Whether everything was written, so that the peer may be done. */
-  readonly isComplete: () => boolean
 }
 
 /**
@@ -50,21 +49,50 @@ export type AcknowledgementError =
   TransferError | ConnectionError.ConnectionEndedError | ProtocolError.ProtocolError | PeerFailedError
 
 /**
- * Reads the main channel until the peer has said that it has everything. It runs beside the sending, so that a peer that
- * fails early is heard at once.
+ * Runs `send`, and reads the main channel beside it, so that a peer that fails is heard at once; ends when `send` has ended
+ * and the peer has said that it has everything.
  *
  * **Details**
  *
+ * `send` is given an effect that it runs in front of the byte that ends the stream: from there on the peer may be done. It
+ * need not read the description behind that byte; so when it has answered, what becomes of the rest is of no interest.
+ *
  * A PONG and a SWITCHOVER_ACK are passed over; what a postcopy migration would say, or anything at all without a return
- * path, is a `ProtocolError`. It waits for ever: time is for the `Watchdog` to take.
+ * path, is a `ProtocolError`. When a connection breaks, the peer's answer is awaited for another 500 ms: a destination that
+ * fails breaks its channels first, and then says that it has failed. Otherwise it waits for ever: time is for the
+ * `Watchdog` to take.
  *
  * **Failure effect**: what the peer has done with what it has is unknown, but for `PeerFailedError`: it threw it away.
  *
  * @category running
  * @since 0.1.0
  */
-export const wait = (options: Options): Effect.Effect<void, AcknowledgementError> =>
-  Effect.mapError(options.returnPath ? answer(options) : close(options), (error) =>
+export const during = <E, R>(
+  send: (mayBeDone: Effect.Effect<void>) => Effect.Effect<void, E, R>,
+  options: Options
+): Effect.Effect<void, E | AcknowledgementError, R> =>
+  Effect.suspend(() => {
+    let isComplete = false
+    let isAnswered = false
+    const answered = Effect.map(
+      answer(options, () => isComplete),
+      () => void (isAnswered = true)
+    )
+    const sent = send(Effect.sync(() => void (isComplete = true))).pipe(
+      Effect.catchIf(
+        (error) => error instanceof ConnectionError.ConnectionLostError,
+        (error) => Effect.andThen(Effect.sleep(GRACE), Effect.fail(error))
+      ),
+      Effect.catch((error) => (isAnswered ? Effect.void : Effect.fail(error)))
+    )
+    return allOrFirstError<E | AcknowledgementError, R>([sent, answered])
+  })
+
+/** What a QEMU needs to shut its channels down before it answers, and a little more. */
+const GRACE = "500 millis"
+
+const answer = (options: Options, isComplete: () => boolean): Effect.Effect<void, AcknowledgementError> =>
+  Effect.mapError(options.returnPath ? shut(options, isComplete) : close(options, isComplete), (error) =>
     error instanceof PeerFailedError || error instanceof ProtocolError.ProtocolError
       ? error
       : ConnectionError.at(error, { channel: "main" })
@@ -73,10 +101,10 @@ export const wait = (options: Options): Effect.Effect<void, AcknowledgementError
 /** A SHUT, which is what is waited for. */
 const SHUT_LENGTH = ReturnPath.HEADER_LENGTH + 4
 
-const answer = Effect.fnUntraced(function* ({
-  connection,
-  isComplete
-}: Options): Effect.fn.Return<void, AcknowledgementError> {
+const shut = Effect.fnUntraced(function* (
+  { connection }: Options,
+  isComplete: () => boolean
+): Effect.fn.Return<void, AcknowledgementError> {
   const { peer } = connection
   const buffer = new Uint8Array(ReturnPath.HEADER_LENGTH + ReturnPath.MAX_BODY_LENGTH)
   for (;;) {
@@ -102,10 +130,10 @@ const answer = Effect.fnUntraced(function* ({
   }
 })
 
-const close = Effect.fnUntraced(function* ({
-  connection,
-  isComplete
-}: Options): Effect.fn.Return<void, AcknowledgementError> {
+const close = Effect.fnUntraced(function* (
+  { connection }: Options,
+  isComplete: () => boolean
+): Effect.fn.Return<void, AcknowledgementError> {
   const { peer } = connection
   const bytes = yield* connection.readSome(new Uint8Array(SHUT_LENGTH))
   if (bytes > 0) return yield* unexpected(peer, 0, "nothing but the end, without a return path", `${bytes} bytes`)

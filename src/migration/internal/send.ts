@@ -1,0 +1,165 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as MigrationStream from "../../format/MigrationStream.ts"
+import * as Connection from "../../io/Connection.ts"
+import * as ConnectionError from "../../io/ConnectionError.ts"
+import * as Acknowledgement from "../../multifd/Acknowledgement.ts"
+import type { Channel } from "../../multifd/Channel.ts"
+import * as Job from "../../multifd/Job.ts"
+import * as MainChannel from "../../multifd/MainChannel.ts"
+import * as PacketNumbers from "../../multifd/PacketNumbers.ts"
+import * as Pipeline from "../../multifd/Pipeline.ts"
+import * as RecordChannel from "../../multifd/RecordChannel.ts"
+import * as SenderJobs from "../../multifd/SenderJobs.ts"
+import * as SocketChannel from "../../multifd/SocketChannel.ts"
+import * as Watchdog from "../../multifd/Watchdog.ts"
+import type * as RamBlock from "../../ram/RamBlock.ts"
+import * as RamScanner from "../../ram/RamScanner.ts"
+import * as Carried from "../Carried.ts"
+import type { Progress } from "../Progress.ts"
+import type { SendError, SendOptions } from "../SendOptions.ts"
+import { preludeWith } from "./dialogue.ts"
+import { planSend, type SendPlan } from "./sendRequest.ts"
+
+/** Everything that belongs to one migration on its way. */
+interface Sending<E> {
+  readonly plan: SendPlan<E>
+  readonly options: SendOptions<unknown>
+  readonly progress: Progress
+  readonly watchdog: Watchdog.Watchdog
+  readonly connection: Connection.Connection
+  readonly main: MainChannel.MainChannel
+}
+
+const connect = ({ limits }: SendPlan<unknown>, { tls, to }: SendOptions<unknown>, channel: number | "main") =>
+  Connection.connect({ address: to, tls, connectTimeout: limits.handshakeTimeout }).pipe(
+    Effect.mapError(ConnectionError.at({ channel }))
+  )
+
+/** Without its bitmap an absent page is one like any other, and no batch is joined because nothing of it is present. */
+const forgetful = <E>(block: RamBlock.Readable<E>): RamBlock.Readable<E> => ({
+  ...block,
+  reader: { ...block.reader, present: undefined }
+})
+
+/** One round over all RAM. */
+const allPages = <E>({ plan: { batchSize, source, zeroPages } }: Sending<E>): Stream.Stream<Job.Job<E>> =>
+  Job.round(RamScanner.scan(zeroPages === "none" ? source.blocks.map(forgetful) : source.blocks, { batchSize }))
+
+/** Device state, the end of the stream, description. */
+const writeRest = Effect.fnUntraced(function* <E>(
+  { main, plan, watchdog }: Sending<E>,
+  mayBeDone: Effect.Effect<void>
+): Effect.fn.Return<void, E | Connection.TransferError> {
+  const { description, deviceState } = plan.source.machine
+  const copy = (carried: Carried.Carried<E>) =>
+    Carried.forEach({ ...carried, readInto: (at, target) => watchdog.working(carried.readInto(at, target)) }, (bytes) =>
+      main.write([bytes])
+    )
+  yield* copy(deviceState)
+  yield* mayBeDone
+  yield* main.write([Uint8Array.of(MigrationStream.SectionType.endOfStream)])
+  if (description.length === 0) return
+  yield* main.write([MigrationStream.encodeDescriptionHeader(description.length)])
+  yield* copy(description)
+})
+
+/** With multifd a connection each; without, the one channel is the main channel. */
+const openChannel = <E>(
+  { main, options, plan, progress, watchdog }: Sending<E>,
+  packetNumbers: PacketNumbers.PacketNumbers
+) => {
+  const { channels, compression, rateLimit, source, uuid, zeroPages } = plan
+  const { counters } = progress
+  return Effect.fnUntraced(function* (
+    id: number
+  ): Effect.fn.Return<
+    Channel<SocketChannel.SocketChannelError>,
+    Effect.Error<ReturnType<typeof connect>> | Effect.Error<ReturnType<typeof SocketChannel.make>>,
+    Scope.Scope
+  > {
+    if (channels === 0) {
+      return RecordChannel.make({ main, detectZeroPages: zeroPages !== "none", counters, watchdog })
+    }
+    return yield* SocketChannel.make({
+      id,
+      connection: yield* connect(plan, options, id),
+      uuid,
+      pageSize: source.blocks[0]!.pageSize,
+      packetNumbers,
+      detectZeroPages: zeroPages === "multifd",
+      compression,
+      counters,
+      rateLimit,
+      watchdog
+    })
+  })
+}
+
+/** Everything up to the end of our side of the main channel. */
+const sendAll = Effect.fnUntraced(function* <E>(
+  sending: Sending<E>,
+  mayBeDone: Effect.Effect<void>
+): Effect.fn.Return<void, E | SendError> {
+  const { connection, main, plan, progress, watchdog } = sending
+  const bytesTotal = plan.source.blocks.reduce((sum, block) => sum + block.usedLength, 0)
+  const { counters } = progress
+  const pages = allPages(sending)
+  const isLegacy = plan.channels > 0 && plan.zeroPages === "legacy"
+  yield* main.begin
+  yield* Pipeline.run({
+    source: SenderJobs.withMarks(
+      isLegacy ? SenderJobs.withZeroRecords(pages, main, { counters, watchdog }) : pages,
+      main,
+      {
+        started: progress.enter("ram", bytesTotal),
+        rest: Effect.andThen(progress.enter("device"), writeRest(sending, mayBeDone))
+      }
+    ),
+    channels: plan.channels || 1,
+    queueDepth: plan.queueDepth,
+    open: openChannel(sending, PacketNumbers.make())
+  })
+  yield* progress.enter("sync")
+  yield* Effect.mapError(connection.end, ConnectionError.at({ channel: "main" }))
+})
+
+/**
+ * Sends a machine to a waiting destination.
+ *
+ * ```text
+ *   setup    main connection, header; N connections, init packets; SYNC, RAM's START
+ *   ram      scan → queue → channels: packets; SYNC, mark
+ *   device   SYNC, RAM's END, device state, description; the end of every channel
+ *   sync     the end of our side; the destination's answer that it has everything
+ * ```
+ *
+ * @internal
+ */
+export const send = Effect.fnUntraced(function* <E>(
+  options: SendOptions<E>,
+  progress: Progress
+): Effect.fn.Return<void, E | SendError, Scope.Scope> {
+  yield* progress.enter("setup")
+  const plan = yield* planSend(options)
+  const { returnPath = true } = options
+  const { announced, machine } = plan.source
+  const connection = yield* connect(plan, options, "main")
+  const { peer } = connection
+  const watchdog = yield* Watchdog.make({
+    peer,
+    idleTimeout: plan.limits.idleTimeout,
+    expected: "a sign that the peer goes on reading, or its answer"
+  })
+  const main = MainChannel.make({
+    connection,
+    machine: { ...machine, prelude: preludeWith(machine.prelude, returnPath) },
+    blocks: announced,
+    marks: plan.marks,
+    rateLimit: plan.rateLimit,
+    watchdog
+  })
+  const sending = { plan, options, progress, watchdog, connection, main }
+  yield* watchdog.during(Acknowledgement.during((mayBeDone) => sendAll(sending, mayBeDone), { connection, returnPath }))
+})
