@@ -17,6 +17,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { TransferCounters } from "../multifd/TransferCounters.ts"
+import { defaultPageSize } from "../ram/RamBlock.ts"
 import * as MigrationStatus from "./MigrationStatus.ts"
 
 /**
@@ -83,7 +84,10 @@ export const Statistics = Schema.Struct({
   "total-time": Schema.optionalKey(Schema.Number),
   /** From `setup` to `active`. */
   "setup-time": Schema.optionalKey(Schema.Number),
-  /** From the moment at which the guest was stopped to `completed`. */
+  /**
+   * From the moment at which the guest was stopped to `completed`; ours: to the moment at which it was let go on, where that
+   * is earlier.
+   */
   downtime: Schema.optionalKey(Schema.Number),
   /** How long the guest would be stopped if it were now; until it is. */
   "expected-downtime": Schema.optionalKey(Schema.Number),
@@ -112,6 +116,8 @@ export interface Recorder {
   readonly snapshot: Effect.Effect<Statistics>
   /** A snapshot at once and after every `interval`; ends with the snapshot of the migration's end. */
   readonly changes: (interval: Duration.Input) => Stream.Stream<Statistics>
+  /** Says what is migrated, where that was not known in the beginning. */
+  readonly covers: (ram: Ram) => void
   /** Counts bytes on the main channel. */
   readonly addMainBytes: (bytes: number) => void
   /**
@@ -125,8 +131,25 @@ export interface Recorder {
   readonly throttle: (percent: number) => void
   /** Says that the guest does not run any more. */
   readonly guestStopped: Effect.Effect<void>
+  /** Says that the guest runs again, before the migration has completed. */
+  readonly guestResumed: Effect.Effect<void>
   /** Says why it failed; only the first reason counts. */
   readonly failed: (description: string) => void
+}
+
+/**
+ * The RAM that is migrated.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Ram {
+  /** Bytes of RAM. */
+  readonly bytesTotal: number
+  /** Bytes of a page. */
+  readonly pageSize: number
+  /** Whether whoever writes to RAM goes on doing so until `guestStopped`. Default `false`. */
+  readonly live?: boolean | undefined
 }
 
 /**
@@ -139,13 +162,11 @@ export interface Options {
   readonly status: MigrationStatus.MigrationStatus
   /** Raised by the channels. */
   readonly counters: TransferCounters
-  /** Bytes of RAM. */
-  readonly bytesTotal: number
-  /** Bytes of a page. */
-  readonly pageSize: number
-  /** Whether whoever writes to RAM goes on doing so until `guestStopped`. Default `false`. */
-  readonly live?: boolean | undefined
+  /** Default: nothing, until `covers` says more. */
+  readonly ram?: Ram | undefined
 }
+
+const noRam: Ram = { bytesTotal: 0, pageSize: defaultPageSize }
 
 /** Rates are those of windows that are at least this long, in milliseconds. */
 const RATE_WINDOW = 100
@@ -202,12 +223,12 @@ const makeDirty = () => {
 }
 
 /** Times by the statuses that begin and end them; what has not ended lasts up to now. */
-const timesOf = (entered: MigrationStatus.Entered, stopped: number | undefined, now: number) => {
+const timesOf = (entered: MigrationStatus.Entered, now: number, stopped?: number, resumed?: number) => {
   const end = entered.completed ?? entered.failed ?? entered.cancelled ?? now
   const { active, setup } = entered
   return {
     ...(setup === undefined ? {} : { "total-time": end - setup, "setup-time": (active ?? end) - setup }),
-    ...(entered.completed === undefined ? {} : { downtime: entered.completed - (stopped ?? setup ?? end) })
+    ...(entered.completed === undefined ? {} : { downtime: (resumed ?? entered.completed) - (stopped ?? setup ?? end) })
   }
 }
 
@@ -223,7 +244,7 @@ const timesOf = (entered: MigrationStatus.Entered, stopped: number | undefined, 
  * export const program = Effect.gen(function* () {
  *   const status = yield* MigrationStatus.make("source")
  *   const { counters } = yield* Progress.make
- *   const statistics = Statistics.make({ status, counters, bytesTotal: 2 ** 30, pageSize: 4096 })
+ *   const statistics = Statistics.make({ status, counters, ram: { bytesTotal: 2 ** 30, pageSize: 4096 } })
  *   yield* status.enter("setup")
  *   yield* statistics.dirtySync(2 ** 18)
  *   return yield* statistics.snapshot
@@ -233,11 +254,13 @@ const timesOf = (entered: MigrationStatus.Entered, stopped: number | undefined, 
  * @category constructors
  * @since 0.1.0
  */
-export const make = ({ bytesTotal, counters, live = false, pageSize, status }: Options): Recorder => {
+export const make = ({ counters, ram = noRam, status }: Options): Recorder => {
   const rates = makeRates()
   const dirty = makeDirty()
+  let covered = ram
   let mainBytes = 0
   let stopped: Mark | undefined
+  let resumed: Mark | undefined
   let expectedDowntime: number | undefined
   let throttled = 0
   let reason: string | undefined
@@ -248,11 +271,13 @@ export const make = ({ bytesTotal, counters, live = false, pageSize, status }: O
     pages: counters.normalPages + counters.zeroPages
   })
   const ramAt = (now: Mark, current: MigrationStatus.Status, times: ReturnType<typeof timesOf>): RamStatistics => {
+    const { bytesTotal, live = false, pageSize } = covered
     const { rate, remaining = bytesTotal / pageSize, syncs } = dirty.at(now)
     const completed = current === "completed"
     const moved = (times["total-time"] ?? 0) - (times["setup-time"] ?? 0)
     const recent = rates(now)
-    const precopy = stopped?.bytes ?? (live ? now.bytes : 0)
+    const running = live ? now.bytes : 0
+    const whileStopped = (resumed ?? now).bytes - (stopped?.bytes ?? running)
     return {
       transferred: now.bytes,
       remaining: completed ? 0 : remaining * pageSize,
@@ -267,8 +292,8 @@ export const make = ({ bytesTotal, counters, live = false, pageSize, status }: O
       "page-size": pageSize,
       "multifd-bytes": counters.bytes,
       "pages-per-second": recent["pages-per-second"],
-      "precopy-bytes": precopy,
-      "downtime-bytes": now.bytes - precopy,
+      "precopy-bytes": now.bytes - whileStopped,
+      "downtime-bytes": whileStopped,
       "postcopy-bytes": 0,
       "dirty-sync-missed-zero-copy": 0
     }
@@ -276,7 +301,7 @@ export const make = ({ bytesTotal, counters, live = false, pageSize, status }: O
   const snapshot: Effect.Effect<Statistics> = Effect.gen(function* () {
     const now = mark(yield* Clock.currentTimeMillis)
     const current = yield* status.current
-    const times = timesOf(yield* status.entered, stopped?.time, now.time)
+    const times = timesOf(yield* status.entered, now.time, stopped?.time, resumed?.time)
     const isStopped = stopped !== undefined || !MigrationStatus.isRunning(current)
     return {
       status: current,
@@ -296,11 +321,13 @@ export const make = ({ bytesTotal, counters, live = false, pageSize, status }: O
         Stream.interruptWhen(over),
         Stream.concat(Stream.fromEffect(snapshot))
       ),
+    covers: (ram) => void (covered = ram),
     addMainBytes: (bytes) => void (mainBytes += bytes),
     dirtySync: (dirtyPages) => atNow((now) => dirty.sync(dirtyPages, now)),
     expectDowntime: (milliseconds) => void (expectedDowntime = milliseconds),
     throttle: (percent) => void (throttled = percent),
     guestStopped: atNow((now) => void (stopped ??= now)),
+    guestResumed: atNow((now) => void (resumed ??= now)),
     failed: (description) => void (reason ??= description)
   }
 }

@@ -17,7 +17,7 @@ const PAGES = 1000
 const start = Effect.fnUntraced(function* (options: { readonly live?: boolean } = {}) {
   const status = yield* MigrationStatus.make("source")
   const counters = TransferCounters.make()
-  const recorder = Statistics.make({ status, counters, bytesTotal: PAGES * PAGE, pageSize: PAGE, ...options })
+  const recorder = Statistics.make({ status, counters, ram: { bytesTotal: PAGES * PAGE, pageSize: PAGE, ...options } })
   const move = (normal: number, zero: number) => {
     counters.normalPages += normal
     counters.zeroPages += zero
@@ -161,6 +161,41 @@ describe("Statistics", () => {
       yield* recorder.guestStopped
       recorder.addMainBytes(7)
       assert.deepInclude(ramOf(yield* recorder.snapshot), { "precopy-bytes": 1000 + 2 * PAGE, "downtime-bytes": 7 })
+    })
+  )
+
+  it.effect("a guest that is let go on early ends the downtime, not the migration", () =>
+    Effect.gen(function* () {
+      const { move, recorder, status } = yield* start({ live: true })
+      yield* status.enter("setup")
+      yield* status.enter("active")
+      move(5, 0)
+      yield* TestClock.adjust(100)
+      yield* recorder.guestStopped
+      yield* status.enter("device")
+      move(2, 0)
+      yield* TestClock.adjust(30)
+      yield* recorder.guestResumed
+      recorder.addMainBytes(7)
+      yield* TestClock.adjust(500)
+      yield* status.enter("completed")
+      const completed = yield* recorder.snapshot
+      assert.deepInclude(completed, { "total-time": 630, downtime: 30 })
+      assert.deepInclude(ramOf(completed), { "precopy-bytes": 5 * PAGE + 7, "downtime-bytes": 2 * PAGE })
+    })
+  )
+
+  it.effect("what is migrated may become known later", () =>
+    Effect.gen(function* () {
+      const status = yield* MigrationStatus.make("source")
+      const recorder = Statistics.make({ status, counters: TransferCounters.make() })
+      assert.deepInclude(ramOf(yield* recorder.snapshot), { total: 0, remaining: 0, "page-size": 4096 })
+      recorder.covers({ bytesTotal: 10 * 16384, pageSize: 16384 })
+      assert.deepInclude(ramOf(yield* recorder.snapshot), {
+        total: 10 * 16384,
+        remaining: 10 * 16384,
+        "page-size": 16384
+      })
     })
   )
 
