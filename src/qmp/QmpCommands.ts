@@ -1,0 +1,213 @@
+/**
+ * The commands of QEMU's monitor that migrations are driven with, with the answers that they give.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { type Statistics as StatisticsType, Statistics } from "../migration/Statistics.ts"
+import type { Client } from "./QmpClient.ts"
+import type { QmpError } from "./QmpError.ts"
+
+/**
+ * Whether the guest runs, and why not. `status` is QEMU's `RunState`: `running`, `paused`, `prelaunch`, `inmigrate`,
+ * `finish-migrate`, `postmigrate`, …
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const RunState = Schema.Struct({ status: Schema.String, running: Schema.Boolean })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type RunState = typeof RunState.Type
+
+/**
+ * The guest's memory in bytes; `plugged-memory` came later than the machine, and is left out where none can.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const MemorySize = Schema.Struct({
+  "base-memory": Schema.Number,
+  "plugged-memory": Schema.optionalKey(Schema.Number)
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type MemorySize = typeof MemorySize.Type
+
+/**
+ * Capabilities by their names, and whether they are switched on.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Capabilities = Readonly<Record<string, boolean>>
+
+/**
+ * Parameters by their names, with the values as QEMU tells them: what was queried can be set again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Parameters = Readonly<Record<string, unknown>>
+
+type Answer<A> = Effect.Effect<A, QmpError>
+
+/** Answers of commands that say nothing. */
+const Nothing = Schema.Unknown
+
+const run = (qmp: Client, command: string, args: Readonly<Record<string, unknown>> = {}): Answer<void> =>
+  Effect.asVoid(qmp.execute(command, args, Nothing))
+
+/**
+ * Whether the guest runs.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const queryStatus = (qmp: Client): Answer<RunState> => qmp.execute("query-status", {}, RunState)
+
+/**
+ * What QEMU's last migration did, or the present one has done so far, outgoing or incoming.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const queryMigrate = (qmp: Client): Answer<StatisticsType> => qmp.execute("query-migrate", {}, Statistics)
+
+const CapabilityList = Schema.Array(Schema.Struct({ capability: Schema.String, state: Schema.Boolean }))
+
+/**
+ * All capabilities that this QEMU knows.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const queryMigrateCapabilities = (qmp: Client): Answer<Capabilities> =>
+  Effect.map(qmp.execute("query-migrate-capabilities", {}, CapabilityList), (list) =>
+    Object.fromEntries(list.map(({ capability, state }) => [capability, state]))
+  )
+
+/**
+ * Switches capabilities on and off; the others stay as they are. Either all are accepted or none.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const migrateSetCapabilities = (qmp: Client, capabilities: Capabilities): Answer<void> =>
+  run(qmp, "migrate-set-capabilities", {
+    capabilities: Object.entries(capabilities).map(([capability, state]) => ({ capability, state }))
+  })
+
+/**
+ * All parameters that this QEMU knows.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const queryMigrateParameters = (qmp: Client): Answer<Parameters> =>
+  qmp.execute("query-migrate-parameters", {}, Schema.Record(Schema.String, Schema.Unknown))
+
+/**
+ * Sets parameters; the others stay as they are. Either all are accepted or none.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const migrateSetParameters = (qmp: Client, parameters: Parameters): Answer<void> =>
+  run(qmp, "migrate-set-parameters", parameters)
+
+/**
+ * Starts to send the machine to `uri`. Whether anybody is there turns out later: subscribe to `MIGRATION` events first.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const migrate = (qmp: Client, uri: string): Answer<void> => run(qmp, "migrate", { uri })
+
+/**
+ * Has a QEMU that was started with `-incoming defer` wait for a machine at `uri`. It listens when this is done.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const migrateIncoming = (
+  qmp: Client,
+  uri: string,
+  options: {
+    /** Whether QEMU exits when that fails; since 9.1. Default: left out, which means that it does. */
+    readonly exitOnError?: boolean | undefined
+  } = {}
+): Answer<void> => run(qmp, "migrate-incoming", { uri, "exit-on-error": options.exitOnError })
+
+/**
+ * Cancels a migration that is being sent; nothing happens where there is none. It is cancelled when the status says so.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const migrateCancel = (qmp: Client): Answer<void> => run(qmp, "migrate_cancel")
+
+/**
+ * Goes on from `pre-switchover`.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const migrateContinue = (qmp: Client): Answer<void> => run(qmp, "migrate-continue", { state: "pre-switchover" })
+
+/**
+ * Stops the guest. In a QEMU that waits for a machine: the guest will not run once it is there.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const stop = (qmp: Client): Answer<void> => run(qmp, "stop")
+
+/**
+ * Lets the guest run.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const cont = (qmp: Client): Answer<void> => run(qmp, "cont")
+
+/**
+ * Ends QEMU, and waits until it has gone.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const quit = (qmp: Client): Answer<void> =>
+  run(qmp, "quit").pipe(
+    Effect.catchTag("QmpDisconnectedError", () => Effect.void),
+    Effect.andThen(qmp.ended)
+  )
+
+/**
+ * How much memory the guest has.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const queryMemorySize = (qmp: Client): Answer<MemorySize> =>
+  qmp.execute("query-memory-size-summary", {}, MemorySize)
+
+const MACHINE_SUFFIX = "-machine"
+
+/**
+ * The machine type with its version, as it stands in images: `pc-q35-10.0`.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const machineType = (qmp: Client): Answer<string> =>
+  Effect.map(qmp.execute("qom-get", { path: "/machine", property: "type" }, Schema.String), (type) =>
+    type.endsWith(MACHINE_SUFFIX) ? type.slice(0, -MACHINE_SUFFIX.length) : type
+  )
