@@ -53,7 +53,7 @@ export const save = (
       options.sync
     ]),
     (worker) => (check) =>
-      Effect.tap(worker(""), () => (check ? options.ram.compare(options.target, IMAGE_PAGES) : Effect.void))
+      Effect.tap(worker.run(), () => (check ? options.ram.compare(options.target, IMAGE_PAGES) : Effect.void))
   )
 })
 
@@ -81,6 +81,6 @@ export const restore = (
     const { bitmapOffset, pagesOffset, path } = options.image
     const place = [path, bitmapOffset, pagesOffset, options.ram.size, THREADS, options.memory, options.target]
     const worker = yield* Worker.start(program, ["restore", ...place.map(String)])
-    return (check) => worker(check ? options.ram.path : "")
+    return (check) => worker.run(check ? options.ram.path : "")
   })
 })

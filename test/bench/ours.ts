@@ -61,7 +61,7 @@ export const save = (ram: RamFile, options: Options): Variant => ({
   prepare: Effect.map(
     start({ kind: "save", ram: ram.path, ...common(options) }),
     (worker) => (check) =>
-      Effect.tap(worker(""), () => (check ? checkImage(ram, options.target, MAIN_BLOCK) : Effect.void))
+      Effect.tap(worker.run(), () => (check ? checkImage(ram, options.target, MAIN_BLOCK) : Effect.void))
   )
 })
 
@@ -75,7 +75,7 @@ export const restore = (ram: RamFile, image: ImagePlace, options: Options): Vari
       options.store === "huge" ? HUGE_PAGES : {}
     ),
     (worker) => (check) =>
-      Effect.tap(worker(check ? ram.path : ""), () =>
+      Effect.tap(worker.run(check ? ram.path : ""), () =>
         check && options.store === "file" ? ram.compare(options.target, 0) : Effect.void
       )
   )

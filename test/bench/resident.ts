@@ -40,7 +40,7 @@ export const run = (machine: Machine): Effect.Effect<ReadonlyArray<Verdict>, Ben
     makeSparse(ram, size)
     const verdicts: Array<Verdict> = []
     for (const job of jobs) {
-      const { maxResident } = yield* Effect.scoped(Effect.flatMap(Ours.start(job), (worker) => worker("")))
+      const { maxResident } = yield* Effect.scoped(Effect.flatMap(Ours.start(job), ({ run }) => run()))
       const what = `resident memory: ${job.kind} of a ${size / 1024 / MIB} GiB block in a file`
       verdicts.push(atMost(what, maxResident! / MIB, LIMIT, "MiB"))
     }

@@ -1,6 +1,7 @@
 /**
  * Measurements in a process of their own. The process prepares everything, prints `ready`, waits for a line, works, and
- * prints one line of JSON. The line is empty, or names a file that holds what should have been restored.
+ * prints one line of JSON. The line is empty, or names a file that holds what should have been restored. Behind `ready`
+ * stands what the process has to tell, such as where it listens.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -32,8 +33,15 @@ export type Reply = typeof Reply.Type
 
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Reply))
 
-/** A process that is ready. `expected` is the file to compare with, or empty. */
-export type Worker = (expected: string) => Effect.Effect<Reply, BenchError>
+/** A process that is ready. */
+export interface Worker {
+  /** What it has to tell. */
+  readonly told: string
+  /** Has it work; `expected` is the file to compare with. */
+  readonly run: (expected?: string) => Effect.Effect<Reply, BenchError>
+}
+
+const READY = /^ready ?/
 
 /** Starts a program and waits until it is ready; it is killed when the scope closes. */
 export const start = (
@@ -54,8 +62,8 @@ export const start = (
     const line = Effect.promise(() => lines.next()).pipe(
       Effect.flatMap(({ done, value }) => (done === true ? Effect.fail(died()) : Effect.succeed(value)))
     )
-    yield* line
-    return (expected) =>
+    const told = (yield* line).replace(READY, "")
+    const run: Worker["run"] = (expected = "") =>
       Effect.sync(() => child.stdin.write(`${expected}\n`)).pipe(
         Effect.andThen(line),
         Effect.flatMap((text) => Effect.orDie(decode(text))),
@@ -64,4 +72,5 @@ export const start = (
           () => new BenchError({ reason: `${program} ${args.join(" ")}: restored the wrong bytes` })
         )
       )
+    return { told, run }
   })
