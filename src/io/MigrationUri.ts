@@ -3,6 +3,8 @@
  *
  *     file:PATH[,offset=N]     a file or device, as QEMU writes it
  *     PATH                     the same without an offset, whatever characters it holds
+ *     tcp:HOST:PORT            a TCP port; an IPv6 address stands in brackets, no host is every address of this machine
+ *     unix:PATH                a Unix domain socket, whatever characters its path holds
  *
  *     N = [+] digits                      bytes
  *       | [+] 0x hexdigits                bytes
@@ -13,9 +15,10 @@
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import * as SocketAddress from "./SocketAddress.ts"
 
 /**
- * A file or device. Sockets come with their own tags.
+ * A file or device.
  *
  * @category models
  * @since 0.1.0
@@ -33,7 +36,7 @@ export interface FileUri {
  * @category models
  * @since 0.1.0
  */
-export type MigrationUri = FileUri
+export type MigrationUri = FileUri | SocketAddress.SocketAddress
 
 /**
  * The string names nothing that a migration could use. Nothing was touched; the caller corrects the string. Exit code 2.
@@ -57,10 +60,12 @@ export class MigrationUriError extends Schema.TaggedError<MigrationUriError>()("
 }
 
 const fileScheme = "file:"
+const tcpScheme = "tcp:"
+const unixScheme = "unix:"
 const offsetOption = ",offset="
 
 /** The schemes of QEMU's other transports. A file of such a name is written with a directory in front: `./tcp:x`. */
-const otherSchemes = /^(?:tcp|unix|vsock|fd|exec|rdma):/
+const otherSchemes = /^(?:vsock|fd|exec|rdma):/
 
 const powers: { readonly [suffix: string]: number } = { b: 0, k: 1, m: 2, g: 3, t: 4, p: 5, e: 6 }
 
@@ -105,15 +110,44 @@ const parseFile = (uri: string): Result.Result<FileUri, MigrationUriError> => {
     : Result.succeed({ _tag: "File", path, offset })
 }
 
+/** The host is in brackets, or has no colon. */
+const hostAndPort = /^(?:\[([^[\]]+)\]|([^:[\]]*)):(\d{1,5})$/
+
+const MAX_PORT = 65535
+
+/** QEMU takes names of services and options like `,ipv4=on` as well; here they are refused rather than left out. */
+const parseTcp = (uri: string): Result.Result<SocketAddress.TcpAddress, MigrationUriError> => {
+  const rest = uri.slice(tcpScheme.length)
+  const match = hostAndPort.exec(rest)
+  const port = Number(match?.[3])
+  if (match === null || port > MAX_PORT) {
+    const expected = `HOST:PORT after tcp:, with a port of 0 to ${MAX_PORT}`
+    return Result.fail(new MigrationUriError({ uri, expected, found: rest }))
+  }
+  return Result.succeed(SocketAddress.tcp(match[1] ?? match[2]!, port))
+}
+
+/** Bytes of a path that the kernel has room for, the zero behind it left out. */
+const MAX_UNIX_PATH = 107
+
+const parseUnix = (uri: string): Result.Result<SocketAddress.UnixAddress, MigrationUriError> => {
+  const path = uri.slice(unixScheme.length)
+  const length = Buffer.byteLength(path)
+  if (length >= 1 && length <= MAX_UNIX_PATH && !path.includes("\0")) return Result.succeed(SocketAddress.unix(path))
+  const expected = `a path of 1 to ${MAX_UNIX_PATH} bytes after unix:`
+  return Result.fail(new MigrationUriError({ uri, expected, found: path }))
+}
+
 /**
- * Reads `file:PATH`, `file:PATH,offset=N` or a bare path.
+ * Reads a migration URI in one of the forms above, or a bare path.
  *
- * **Example** (QEMU's form)
+ * **Example** (QEMU's forms)
  *
  * ```ts
  * import { MigrationUri } from "effect-multifd"
  *
  * MigrationUri.parse("file:/var/lib/vm/image,offset=1M") // => { _tag: "File", path: "/var/lib/vm/image", offset: 1048576 }
+ * MigrationUri.parse("tcp:[::1]:4444") // => { _tag: "Tcp", host: "::1", port: 4444 }
  * ```
  *
  * @category decoding
@@ -121,9 +155,13 @@ const parseFile = (uri: string): Result.Result<FileUri, MigrationUriError> => {
  */
 export const parse = (uri: string): Result.Result<MigrationUri, MigrationUriError> => {
   if (uri.startsWith(fileScheme)) return parseFile(uri)
+  if (uri.startsWith(tcpScheme)) return parseTcp(uri)
+  if (uri.startsWith(unixScheme)) return parseUnix(uri)
   const other = otherSchemes.exec(uri)
   if (uri === "" || other !== null) {
-    return Result.fail(new MigrationUriError({ uri, expected: "file:PATH or a path", found: other?.[0] ?? uri }))
+    return Result.fail(
+      new MigrationUriError({ uri, expected: "file:, tcp:, unix: or a path", found: other?.[0] ?? uri })
+    )
   }
   return Result.succeed({ _tag: "File", path: uri })
 }

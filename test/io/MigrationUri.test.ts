@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as MigrationUri from "../../src/io/MigrationUri.ts"
+import * as SocketAddress from "../../src/io/SocketAddress.ts"
 
 /** What QEMU 10.0.2 made of each of these after `offset=`: where the stream began in the file. */
 const accepted: ReadonlyArray<readonly [text: string, bytes: number]> = [
@@ -97,20 +98,36 @@ describe("MigrationUri", () => {
     ["/plain,offset=5", { _tag: "File", path: "/plain,offset=5" }],
     ["plain", { _tag: "File", path: "plain" }],
     ["./tcp:x", { _tag: "File", path: "./tcp:x" }],
-    ["C:odd", { _tag: "File", path: "C:odd" }]
+    ["C:odd", { _tag: "File", path: "C:odd" }],
+    ["tcp:127.0.0.1:0", { _tag: "Tcp", host: "127.0.0.1", port: 0 }],
+    ["tcp:vm-host.example:65535", { _tag: "Tcp", host: "vm-host.example", port: 65535 }],
+    ["tcp:[::1]:4444", { _tag: "Tcp", host: "::1", port: 4444 }],
+    ["tcp:[127.0.0.1]:04444", { _tag: "Tcp", host: "127.0.0.1", port: 4444 }],
+    ["tcp::4444", { _tag: "Tcp", host: "", port: 4444 }],
+    ["unix:/run/vm,1.sock", { _tag: "Unix", path: "/run/vm,1.sock" }],
+    [`unix:${"é".repeat(53)}x`, { _tag: "Unix", path: `${"é".repeat(53)}x` }]
   ]
   it.each(parsed)("reads %s", (uri, expected) => {
     assert.deepStrictEqual(MigrationUri.parse(uri), Result.succeed(expected))
   })
 
-  it.each(["", "file:", "file:,offset=3", "tcp:host:1", "unix:/s", "vsock:1:2", "fd:3", "exec:cat", "rdma:x:1"])(
-    "refuses %s",
-    (uri) => {
-      const error = flip(uri)
-      assert.strictEqual(error.uri, uri)
-      assert.include(error.message, JSON.stringify(uri))
-    }
-  )
+  const nothing: ReadonlyArray<string> = [
+    ...["", "file:", "file:,offset=3", "vsock:1:2", "fd:3", "exec:cat", "rdma:x:1"],
+    ...["tcp:", "tcp:host", "tcp:host:", "tcp:4444", "tcp:host:-1", "tcp:host:65536", "tcp:host:http", "tcp:host:1x"],
+    ...["tcp:::1:4444", "tcp:[::1]", "tcp:[]:1", "tcp:host:1,ipv4=on", "tcp:host:0x10", "tcp:host:999999"],
+    ...["unix:", `unix:${"x".repeat(108)}`, `unix:${"é".repeat(54)}`, "unix:a\0b"]
+  ]
+  it.each(nothing)("refuses %s", (uri) => {
+    const error = flip(uri)
+    assert.strictEqual(error.uri, uri)
+    assert.include(error.message, JSON.stringify(uri))
+  })
+
+  it.each(["tcp:[::1]:4444", "tcp::4444", "tcp:host:0", "unix:/run/vm.sock"])("%s is written as it was read", (uri) => {
+    const address = Result.getOrThrow(MigrationUri.parse(uri))
+    assert(address._tag !== "File")
+    assert.strictEqual(SocketAddress.format(address), uri)
+  })
 
   it.prop("any text is read or refused, and a path stays what it was", { text: Schema.String }, ({ text }) => {
     MigrationUri.parse(text)

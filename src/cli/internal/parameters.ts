@@ -2,7 +2,7 @@ import * as Argument from "effect/cli/Argument"
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
 import * as MigrationUri from "../../io/MigrationUri.ts"
 import { limits } from "../../multifd/PipelineOptions.ts"
 import * as BlockArgument from "./blockArgument.ts"
@@ -19,6 +19,14 @@ export const parsed =
       Effect.mapError(({ message }) => new CliError.ValidationError({ message: `${label}: ${message}` }))
     )
 
+/** A socket is no place for an image. */
+const parseFile = (text: string): Result.Result<MigrationUri.FileUri, { readonly message: string }> =>
+  Result.filterOrFail(MigrationUri.parse(text), isFile, () => ({
+    message: `expected file:PATH or a path, found ${JSON.stringify(text)}`
+  }))
+
+const isFile = (uri: MigrationUri.MigrationUri): uri is MigrationUri.FileUri => uri._tag === "File"
+
 /**
  * An image: a path, or QEMU's `file:PATH,offset=N`.
  *
@@ -26,7 +34,7 @@ export const parsed =
  */
 export const image = (name: string, description: string) =>
   Argument.String(name).pipe(
-    Argument.mapEffect(parsed(name, MigrationUri.parse)),
+    Argument.mapEffect(parsed(name, parseFile)),
     Argument.withMetavar("PATH"),
     Argument.withDescription(`${description}: a path, or file:PATH[,offset=N]`)
   )
@@ -51,7 +59,7 @@ export const blocks = (description: string) =>
  */
 export const deviceState = Flag.String("device-state").pipe(
   Flag.withMetavar("IMAGE"),
-  Flag.mapEffect(parsed("--device-state", MigrationUri.parse)),
+  Flag.mapEffect(parsed("--device-state", parseFile)),
   Flag.withDescription("Take configuration, device state and the RAM blocks that no --block names from IMAGE"),
   Flag.optional
 )

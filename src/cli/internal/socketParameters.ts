@@ -1,0 +1,120 @@
+import * as CliError from "effect/cli/CliError"
+import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Compression from "../../compression/Compression.ts"
+import * as MigrationUri from "../../io/MigrationUri.ts"
+import type { SocketAddress } from "../../io/SocketAddress.ts"
+import { limits } from "../../multifd/PipelineOptions.ts"
+import { parsed } from "./parameters.ts"
+
+const invalid = (message: string) => Effect.fail(new CliError.ValidationError({ message }))
+
+/**
+ * An address to listen on or to connect to.
+ *
+ * @internal
+ */
+export const address = (name: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("URI"),
+    Flag.mapEffect((text) =>
+      Effect.flatMap(
+        parsed(`--${name}`, MigrationUri.parse)(text),
+        (uri): Effect.Effect<SocketAddress, CliError.ValidationError> =>
+          uri._tag === "File"
+            ? invalid(`--${name}: expected tcp:HOST:PORT or unix:PATH, found ${JSON.stringify(text)}`)
+            : Effect.succeed(uri)
+      )
+    ),
+    Flag.withDescription(`${description}: tcp:HOST:PORT or unix:PATH`)
+  )
+
+/** QEMU's own default of `multifd-channels`: both sides have to agree, and are not asked. */
+const DEFAULT_CHANNELS = 2
+
+const channels = Flag.Int("channels").pipe(
+  Flag.filter(
+    (count) => count >= 0 && count <= limits.channels.maximum,
+    (count) => `expected 0 to ${limits.channels.maximum} channels, found ${count}`
+  ),
+  Flag.withDescription(
+    `multifd channels, as many as the other side has; 0: no multifd (default ${DEFAULT_CHANNELS}, as in QEMU)`
+  ),
+  Flag.withDefault(DEFAULT_CHANNELS)
+)
+
+const compression = Flag.Literals("compression", Compression.methods).pipe(
+  Flag.withDescription("How pages are compressed on the channels, the same on both sides (default none)"),
+  Flag.withDefault("none" as const)
+)
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+const uuid = Flag.String("uuid").pipe(
+  Flag.withMetavar("UUID"),
+  Flag.mapEffect((text): Effect.Effect<Uint8Array, CliError.ValidationError> =>
+    UUID.test(text)
+      ? Effect.succeed(new Uint8Array(Buffer.from(text.replaceAll("-", ""), "hex")))
+      : invalid(`--uuid: expected 00112233-4455-6677-8899-aabbccddeeff, found ${JSON.stringify(text)}`)
+  ),
+  Flag.withDescription("The guest's uuid, which the channels carry; QEMU compares it with its own"),
+  Flag.optional
+)
+
+const idleTimeout = Flag.Finite("idle-timeout").pipe(
+  Flag.withMetavar("SECONDS"),
+  Flag.filter(
+    (seconds) => seconds >= 0,
+    (seconds) => `expected 0 or more seconds, found ${seconds}`
+  ),
+  Flag.map((seconds) => (seconds === 0 ? Duration.infinity : Duration.seconds(seconds))),
+  Flag.withDescription("How long the other side may leave us without a page; 0: for ever (default 60)"),
+  Flag.optional
+)
+
+/**
+ * What both sides of a migration over sockets can be told.
+ *
+ * @internal
+ */
+export const transfer = { channels, compression, uuid, idleTimeout }
+
+/**
+ * The compression level.
+ *
+ * @internal
+ */
+export const level = Flag.Int("level").pipe(
+  Flag.withDescription("The level of --compression: 0 to 9 for zlib, 0 to 20 for zstd, 1 to 9 for qatzip (default 1)"),
+  Flag.optional
+)
+
+/**
+ * Who tells zero pages from others.
+ *
+ * @internal
+ */
+export const zeroPageDetection = Flag.Literals("zero-page-detection", ["none", "legacy", "multifd"]).pipe(
+  Flag.withDescription(
+    "Zero pages: sent like others (none), listed on the main channel (legacy) or on the channels (multifd); default: as QEMU"
+  ),
+  Flag.optional
+)
+
+/**
+ * The most bytes a second.
+ *
+ * @internal
+ */
+export const maxBandwidth = Flag.String("max-bandwidth").pipe(
+  Flag.withMetavar("BYTES"),
+  Flag.mapEffect((text): Effect.Effect<number, CliError.ValidationError> => {
+    const bytes = MigrationUri.parseSize(text)
+    return bytes === undefined
+      ? invalid(`--max-bandwidth: expected bytes a second, such as 128M, found ${JSON.stringify(text)}`)
+      : Effect.succeed(bytes)
+  }),
+  Flag.withDescription("Bytes a second over all channels together, such as 128M; 0, the default: no limit"),
+  Flag.withDefault(0)
+)
