@@ -41,7 +41,7 @@ export const bytes: Metric.Counter<number> = Metric.counter("multifd_ram_bytes_t
 })
 
 /**
- * Operations that ended, by attributes `operation` (save, restore, convert) and `status` (completed, failed).
+ * Operations that ended, by attributes `operation` (save, restore, convert, send, receive) and `status` (completed, failed, cancelled).
  *
  * @category metrics
  * @since 0.1.0

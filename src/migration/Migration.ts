@@ -10,10 +10,13 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import type { FileError } from "../io/FileError.ts"
 import type { PipelineOptionsError } from "../multifd/PipelineOptions.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
@@ -188,18 +191,44 @@ const summaryOf = (snapshot: Progress.Snapshot): Summary => {
   return { bytesTotal, pages, normalPages, zeroPages, bytesTransferred, phaseMillis }
 }
 
-/** Runs an operation under a span, with a progress that ends as it does, and counts it. */
+/** Says how an operation ended, and why. */
+const conclude = (progress: Progress.Progress, exit: Exit.Exit<void, unknown>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (Exit.isSuccess(exit)) return progress.enter("completed")
+    if (Cause.hasInterruptsOnly(exit.cause)) return progress.enter("cancelled")
+    const reason = Cause.squash(exit.cause)
+    progress.statistics.failed(reason instanceof Error ? reason.message : String(reason))
+    return progress.enter("failed")
+  })
+
+/**
+ * Runs `self` in a fiber of its own, so that `cancelling` comes first when it is interrupted: before the innermost of what
+ * it has opened is closed.
+ */
+const announcingInterruption = <E>(
+  self: Effect.Effect<void, E>,
+  cancelling: Effect.Effect<void>
+): Effect.Effect<void, E> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkChild(restore(self)), (fiber) =>
+      Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.andThen(cancelling, Fiber.interrupt(fiber)))
+    )
+  )
+
+/** Runs an operation in a scope and under a span, with a progress that ends as it does, and counts it. */
 const operation = <E>(
   name: "save" | "restore" | "convert" | "send",
   options: Pick<TransferOptions, "progress">,
-  run: (progress: Progress.Progress) => Effect.Effect<void, E>
+  run: (progress: Progress.Progress) => Effect.Effect<void, E, Scope.Scope>
 ): Effect.Effect<Summary, E> =>
   Effect.gen(function* () {
-    const progress = options.progress ?? (yield* Progress.make)
-    yield* Effect.onExit(run(progress), (exit) =>
-      progress.enter(Exit.isSuccess(exit) ? "completed" : "failed").pipe(
-        Effect.andThen(progress.snapshot),
-        Effect.flatMap((snapshot) => Metrics.record(name, snapshot))
+    const progress = options.progress ?? (yield* name === "restore" ? Progress.makeDestination : Progress.make)
+    yield* announcingInterruption(Effect.scoped(run(progress)), progress.enter("cancelling")).pipe(
+      Effect.onExit((exit) =>
+        conclude(progress, exit).pipe(
+          Effect.andThen(progress.snapshot),
+          Effect.flatMap((snapshot) => Metrics.record(name, snapshot))
+        )
       )
     )
     const summary = summaryOf(yield* progress.snapshot)
@@ -214,10 +243,10 @@ const operation = <E>(
  * @since 0.1.0
  */
 export const make: Operations = {
-  save: (options) => operation("save", options, (progress) => Effect.scoped(save(options, [], progress))),
+  save: (options) => operation("save", options, (progress) => save(options, [], progress)),
   restore: (options) => operation("restore", options, (progress) => restore(options, progress)),
-  convert: (options) => operation("convert", options, (progress) => Effect.scoped(convert(options, progress))),
-  send: (options) => operation("send", options, (progress) => Effect.scoped(send(options, progress)))
+  convert: (options) => operation("convert", options, (progress) => convert(options, progress)),
+  send: (options) => operation("send", options, (progress) => send(options, progress))
 }
 
 /**

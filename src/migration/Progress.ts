@@ -10,6 +10,9 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as TransferCounters from "../multifd/TransferCounters.ts"
+import type * as RamBlock from "../ram/RamBlock.ts"
+import * as MigrationStatus from "./MigrationStatus.ts"
+import * as Statistics from "./Statistics.ts"
 
 /**
  * What a migration is doing.
@@ -19,12 +22,14 @@ import * as TransferCounters from "../multifd/TransferCounters.ts"
  * - `ram`: pages move over the channels;
  * - `device`: bitmaps, device state and description are written;
  * - `sync`: what was written is made durable and given its final name;
- * - `completed` and `failed`: over.
+ * - `cancelling`: it was interrupted; everything is being closed and put back;
+ * - `completed`, `failed` and `cancelled`: over.
  *
  * @category models
  * @since 0.1.0
  */
-export type Phase = "waiting" | "setup" | "ram" | "device" | "sync" | "completed" | "failed"
+export type Phase =
+  "waiting" | "setup" | "ram" | "device" | "sync" | "cancelling" | "completed" | "failed" | "cancelled"
 
 /**
  * Milliseconds spent in each phase that takes time; see `Phase` for what each begins and ends with.
@@ -49,8 +54,10 @@ export interface Snapshot {
   readonly phase: Phase
   /** Bytes of RAM that the migration covers, zero pages included. */
   readonly bytesTotal: number
-  /** Bytes of RAM handled so far, zero pages included. */
+  /** Bytes of RAM handled so far, zero pages included. Pages that are moved again count again. */
   readonly bytesDone: number
+  /** Bytes of RAM that are still to be handled, as far as it is known: a look at what is dirty can find more. */
+  readonly bytesRemaining: number
   /** Pages handled so far: `normalPages + zeroPages`. */
   readonly pages: number
   /** Pages moved as data. */
@@ -63,7 +70,7 @@ export interface Snapshot {
   readonly phaseMillis: PhaseMillis
   /** `bytesDone` per second of the RAM phase so far. */
   readonly bytesPerSecond: number
-  /** Milliseconds until all RAM is handled at this rate; `undefined` until there is a rate. */
+  /** Milliseconds until `bytesRemaining` is handled at this rate; `undefined` until there is a rate. */
   readonly etaMillis: number | undefined
 }
 
@@ -99,18 +106,45 @@ export interface Progress {
   readonly changes: (interval: Duration.Input) => Stream.Stream<Snapshot>
   /** Counts pages as the channels move them. */
   readonly counters: TransferCounters.TransferCounters
-  /** Says what begins now. The operations of `Migration` call it; `bytesTotal` is known from `ram` on. */
-  readonly enter: (phase: Phase, bytesTotal?: number | undefined) => Effect.Effect<void>
+  /** The same in QEMU's words: its statuses, and its events. */
+  readonly status: MigrationStatus.MigrationStatus
+  /** The same in the shape of QEMU's `query-migrate`. */
+  readonly statistics: Statistics.Recorder
+  /** Says what is to be moved, in front of `ram`; `live`: while somebody writes to it. The operations of `Migration` call it. */
+  readonly begin: (
+    blocks: ReadonlyArray<RamBlock.Shape>,
+    options?: { readonly live?: boolean | undefined }
+  ) => Effect.Effect<void>
+  /** Says what begins now. The operations of `Migration` call it. */
+  readonly enter: (phase: Phase) => Effect.Effect<void>
 }
 
-/**
- * Makes a `Progress` that waits for its migration.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const make: Effect.Effect<Progress> = Effect.gen(function* () {
+type Statuses = Readonly<Record<Phase, MigrationStatus.Status | undefined>>
+
+const onSource: Statuses = {
+  waiting: undefined,
+  setup: "setup",
+  ram: "active",
+  device: "device",
+  sync: undefined,
+  cancelling: "cancelling",
+  completed: "completed",
+  failed: "failed",
+  cancelled: "cancelled"
+}
+
+/** QEMU knows no destination that waits for its device state, or was cancelled. */
+const onDestination: Statuses = { ...onSource, device: undefined, cancelling: undefined, cancelled: "failed" }
+
+const isOver = (phase: Phase): boolean => phase === "completed" || phase === "failed" || phase === "cancelled"
+
+const makeFor = Effect.fnUntraced(function* (
+  role: MigrationStatus.Role,
+  statuses: Statuses
+): Effect.fn.Return<Progress> {
   const counters = TransferCounters.make()
+  const status = yield* MigrationStatus.make(role)
+  const statistics = Statistics.make({ status, counters })
   const ended = yield* Deferred.make<void>()
   const spent = { setup: 0, ram: 0, device: 0, sync: 0 }
   let phase: Phase = "waiting"
@@ -119,7 +153,7 @@ export const make: Effect.Effect<Progress> = Effect.gen(function* () {
 
   const timesAt = (now: number): PhaseMillis => (phase in spent ? { ...spent, [phase]: now - since } : { ...spent })
 
-  const at = (now: number): Snapshot => {
+  const at = (now: number, bytesRemaining: number): Snapshot => {
     const phaseMillis = timesAt(now)
     const bytesDone = counters.bytesHandled
     const bytesPerSecond = phaseMillis.ram > 0 ? (bytesDone * 1000) / phaseMillis.ram : 0
@@ -127,32 +161,67 @@ export const make: Effect.Effect<Progress> = Effect.gen(function* () {
       phase,
       bytesTotal,
       bytesDone,
+      bytesRemaining,
       pages: counters.normalPages + counters.zeroPages,
       normalPages: counters.normalPages,
       zeroPages: counters.zeroPages,
       bytesTransferred: counters.bytes,
       phaseMillis,
       bytesPerSecond,
-      etaMillis: bytesPerSecond > 0 ? ((bytesTotal - bytesDone) * 1000) / bytesPerSecond : undefined
+      etaMillis: bytesPerSecond > 0 ? (bytesRemaining * 1000) / bytesPerSecond : undefined
     }
   }
-  const snapshot = Effect.map(Clock.currentTimeMillis, at)
+  const snapshot = Effect.gen(function* () {
+    const { ram } = yield* statistics.snapshot
+    return at(yield* Clock.currentTimeMillis, ram?.remaining ?? 0)
+  })
+  /** An operation that ends before it has begun to set up changes no status. */
+  const enterStatus = Effect.fnUntraced(function* (next: Phase): Effect.fn.Return<void> {
+    const to = statuses[next]
+    const mayFollow = next === "setup" || MigrationStatus.isRunning(yield* status.current)
+    if (to !== undefined && mayFollow) yield* Effect.orDie(status.enter(to))
+  })
 
   return {
     counters,
+    status,
+    statistics,
     snapshot,
     changes: (interval) =>
       Stream.fromEffectSchedule(snapshot, Schedule.spaced(interval)).pipe(
         Stream.interruptWhen(Deferred.await(ended)),
         Stream.concat(Stream.fromEffect(snapshot))
       ),
-    enter: Effect.fnUntraced(function* (next, total) {
+    begin: Effect.fnUntraced(function* (blocks, { live } = {}) {
+      const { pageSize } = blocks[0]!
+      bytesTotal = blocks.reduce((sum, block) => sum + block.usedLength, 0)
+      statistics.covers({ bytesTotal, pageSize, live })
+      yield* statistics.dirtySync(bytesTotal / pageSize)
+      yield* status.pass
+    }),
+    enter: Effect.fnUntraced(function* (next) {
       const now = yield* Clock.currentTimeMillis
       Object.assign(spent, timesAt(now))
       phase = next
       since = now
-      bytesTotal = total ?? bytesTotal
-      if (next === "completed" || next === "failed") yield* Deferred.succeed(ended, undefined)
+      yield* enterStatus(next)
+      if (isOver(next)) yield* Deferred.succeed(ended, undefined)
     })
   }
 })
+
+/**
+ * Makes a `Progress` that waits for its migration: a save, a conversion, or something that is sent.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<Progress> = makeFor("source", onSource)
+
+/**
+ * The same for a restore, or something that is received: `status` goes the way of QEMU's destinations.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeDestination: Effect.Effect<Progress> = makeFor("destination", onDestination)

@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
-import { Metrics, Migration, Progress } from "../../src/index.ts"
+import { FileCalls, Image, Metrics, Migration, Progress } from "../../src/index.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as Memory from "./support/memory.ts"
 
@@ -14,7 +14,8 @@ describe("a progress", () => {
       const progress = yield* Progress.make
       yield* progress.enter("setup")
       yield* TestClock.adjust("30 millis")
-      yield* progress.enter("ram", 8 * 4096)
+      yield* progress.begin([{ idstr: "pc.ram", usedLength: 8 * 4096, pageSize: 4096 }])
+      yield* progress.enter("ram")
       Object.assign(progress.counters, { normalPages: 1, zeroPages: 1, bytesHandled: 2 * 4096, bytes: 4096 })
       yield* TestClock.adjust("100 millis")
       const snapshot = yield* progress.snapshot
@@ -22,6 +23,7 @@ describe("a progress", () => {
         phase: "ram",
         bytesTotal: 8 * 4096,
         bytesDone: 2 * 4096,
+        bytesRemaining: 6 * 4096,
         pages: 2,
         normalPages: 1,
         zeroPages: 1,
@@ -54,7 +56,7 @@ describe("a progress", () => {
         { startImmediately: true }
       )
       yield* TestClock.adjust("1 second")
-      yield* progress.enter("ram", 4096)
+      yield* progress.enter("ram")
       yield* TestClock.adjust("1 second")
       yield* progress.enter("failed")
       const phases = yield* Fiber.join(seen)
@@ -83,6 +85,74 @@ describe("a progress", () => {
       assert.strictEqual((yield* failing.snapshot).phase, "failed")
       const failed = Metric.withAttributes(Metrics.migrations, { operation: "save", status: "failed" })
       assert.isAtLeast((yield* Metric.value(failed)).count, 1)
+    })
+  )
+})
+
+describe("status and statistics", () => {
+  /** What happened so far, as QMP would show it. */
+  const eventsOf = ({ status }: Progress.Progress) =>
+    Effect.map(Stream.runCollect(Stream.interruptWhen(status.events, Effect.yieldNow)), (events) =>
+      events.map((event) => (event.event === "MIGRATION" ? event.status : event.pass))
+    )
+
+  const saveTo = (target: string, progress: Progress.Progress) =>
+    Effect.flatMap(Memory.small(), ({ block }) => Migration.make.save({ target, blocks: [block], progress }))
+
+  it.effect("of a save are those of a source", () =>
+    Effect.gen(function* () {
+      const progress = yield* Progress.make
+      yield* Effect.provide(saveTo("/vm.img", progress), MemoryDisk.make().layer)
+      assert.deepStrictEqual(yield* eventsOf(progress), ["setup", 1, "active", "device", "completed"])
+      const { ram, status } = yield* progress.statistics.snapshot
+      assert.strictEqual(status, "completed")
+      assert.deepInclude(ram, { total: 64 * 4096, remaining: 0, normal: 16, duplicate: 48, "dirty-sync-count": 1 })
+    })
+  )
+
+  it.effect("of a restore are those of a destination", () =>
+    Effect.gen(function* () {
+      const progress = yield* Progress.makeDestination
+      yield* Effect.gen(function* () {
+        yield* saveTo("/vm.img", yield* Progress.make)
+        const image = yield* Image.open("/vm.img")
+        const { block } = yield* Memory.small()
+        yield* Migration.make.restore({ image, blocks: [block], progress })
+      }).pipe(Effect.scoped, Effect.provide(MemoryDisk.make().layer))
+      assert.strictEqual(progress.status.role, "destination")
+      assert.deepStrictEqual(yield* eventsOf(progress), ["setup", 1, "active", "completed"])
+    })
+  )
+
+  it.effect("of a failure say why", () =>
+    Effect.gen(function* () {
+      const progress = yield* Progress.make
+      const error = yield* Effect.flip(Effect.provide(saveTo("/no/such/dir/x", progress), MemoryDisk.make().layer))
+      assert.deepStrictEqual(yield* eventsOf(progress), ["setup", "failed"])
+      assert.strictEqual((yield* progress.statistics.snapshot)["error-desc"], error.message)
+    })
+  )
+
+  it.effect("of an interruption are cancelling, while everything is being closed, and cancelled", () =>
+    Effect.gen(function* () {
+      const progress = yield* Progress.make
+      const disk = MemoryDisk.make()
+      const closing: Array<string> = []
+      const close: FileCalls.Calls["close"] = (fd, done) => {
+        Effect.runSync(Effect.map(progress.status.current, (status) => closing.push(status)))
+        disk.calls.close(fd, done)
+      }
+      const saving = yield* saveTo("/vm.img", progress).pipe(
+        Effect.provideService(FileCalls.FileCalls, { ...disk.calls, close }),
+        Effect.forkChild({ startImmediately: true })
+      )
+      while ((yield* progress.status.current) !== "active") yield* Effect.yieldNow
+      yield* Fiber.interrupt(saving)
+      assert.deepStrictEqual(yield* eventsOf(progress), ["setup", 1, "active", "cancelling", "cancelled"])
+      assert.isAbove(closing.length, 0)
+      assert.deepStrictEqual([...new Set(closing)], ["cancelling"])
+      assert.strictEqual((yield* progress.snapshot).phase, "cancelled")
+      assert.deepStrictEqual(disk.files(), [])
     })
   )
 })

@@ -59,8 +59,10 @@ const phases: Readonly<Record<Progress.Phase, string>> = {
   ram: "RAM",
   device: "device state",
   sync: "making durable",
+  cancelling: "putting everything back",
   completed: "done",
-  failed: "failed"
+  failed: "failed",
+  cancelled: "cancelled"
 }
 
 const percent = (done: number, total: number): string => `${total === 0 ? 100 : Math.floor((done * 100) / total)}%`

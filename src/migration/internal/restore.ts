@@ -39,10 +39,8 @@ export const restore = Effect.fnUntraced(function* <E>(
     })
   )
 
-  yield* progress.enter(
-    "ram",
-    blocks.reduce((sum, block) => sum + block.usedLength, 0)
-  )
+  yield* progress.begin(blocks)
+  yield* progress.enter("ram")
   yield* Pipeline.run({
     source: Job.round(scan(options, sources, batchSize)),
     channels,

@@ -61,8 +61,8 @@ export const save = Effect.fnUntraced(function* <E>(
   const target = yield* AtomicFile.make(location)
   const image = yield* ImageWriter.make(target, machine, [...blocks, ...ignored])
 
-  const bytesTotal = blocks.reduce((sum, block) => sum + block.usedLength, 0)
-  yield* progress.enter("ram", bytesTotal)
+  yield* progress.begin(blocks)
+  yield* progress.enter("ram")
   yield* transferPages(options, settings, image, progress)
 
   yield* progress.enter("device")

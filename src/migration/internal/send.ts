@@ -103,7 +103,6 @@ const sendAll = Effect.fnUntraced(function* <E>(
   mayBeDone: Effect.Effect<void>
 ): Effect.fn.Return<void, E | SendError> {
   const { connection, main, plan, progress, watchdog } = sending
-  const bytesTotal = plan.source.blocks.reduce((sum, block) => sum + block.usedLength, 0)
   const { counters } = progress
   const pages = allPages(sending)
   const isLegacy = plan.channels > 0 && plan.zeroPages === "legacy"
@@ -113,7 +112,7 @@ const sendAll = Effect.fnUntraced(function* <E>(
       isLegacy ? SenderJobs.withZeroRecords(pages, main, { counters, watchdog }) : pages,
       main,
       {
-        started: progress.enter("ram", bytesTotal),
+        started: Effect.andThen(progress.begin(plan.source.blocks), progress.enter("ram")),
         rest: Effect.andThen(progress.enter("device"), writeRest(sending, mayBeDone))
       }
     ),

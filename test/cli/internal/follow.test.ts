@@ -20,7 +20,8 @@ const ioError = new FileIoError({ operation: "write", path: "/x", code: "EIO" })
 
 /** A second of work, during which half of the RAM is handled. */
 const work = Effect.fnUntraced(function* ({ progress, warn }: Audience) {
-  yield* progress.enter("ram", 2 ** 20)
+  yield* progress.begin([{ idstr: "pc.ram", usedLength: 2 ** 20, pageSize: 4096 }])
+  yield* progress.enter("ram")
   progress.counters.normalPages += 100
   progress.counters.zeroPages += 28
   progress.counters.bytesHandled += 2 ** 19
@@ -165,6 +166,7 @@ describe("follow", () => {
       phase: "setup" as const,
       bytesTotal: 0,
       bytesDone: 0,
+      bytesRemaining: 0,
       pages: 0,
       normalPages: 0,
       zeroPages: 0,
