@@ -30,13 +30,14 @@ import {
   checkReserved,
   type Fields,
   fieldsOf,
-  getName,
   getU64,
   setMagic,
   setName,
-  setU64,
-  showName
+  setU64
 } from "./internal/packetFields.ts"
+import * as ramPacket from "./internal/ramPacket.ts"
+
+const { At } = ramPacket
 
 /**
  * Bytes that every packet begins with, whatever its kind: magic, version and flags.
@@ -52,7 +53,7 @@ export const PROLOGUE_LENGTH: number = 12
  * @category constants
  * @since 0.1.0
  */
-export const MAX_DATA_BYTES: number = 512 * 1024
+export const MAX_DATA_BYTES: number = ramPacket.MAX_DATA_BYTES
 
 /**
  * The most bytes of payload that are accepted where nothing else was agreed: 1 MiB, the size of QEMU's own buffer. What
@@ -61,20 +62,15 @@ export const MAX_DATA_BYTES: number = 512 * 1024
  * @category constants
  * @since 0.1.0
  */
-export const MAX_PAYLOAD_BYTES: number = 1024 * 1024
+export const MAX_PAYLOAD_BYTES: number = ramPacket.MAX_PAYLOAD_BYTES
 
 /**
- * The flags of a packet.
+ * The flags of a packet; those of `method` name the compression.
  *
  * @category constants
  * @since 0.1.0
  */
-export const Flag = {
-  sync: 0x01,
-  /** The bits that name the compression. */
-  method: 0x3e,
-  deviceState: 0x40
-} as const
+export const Flag = ramPacket.PacketFlag
 
 /**
  * The most pages of `pageSize` bytes that a packet can have.
@@ -82,7 +78,7 @@ export const Flag = {
  * @category getters
  * @since 0.1.0
  */
-export const pageCapacity = (pageSize: number): number => Math.floor(MAX_DATA_BYTES / pageSize)
+export const pageCapacity: (pageSize: number) => number = ramPacket.pageCapacity
 
 /**
  * Bytes of the header of a RAM packet: 1344 for pages of 4 KiB.
@@ -90,17 +86,7 @@ export const pageCapacity = (pageSize: number): number => Math.floor(MAX_DATA_BY
  * @category getters
  * @since 0.1.0
  */
-export const headerLength = (pageSize: number): number => OFFSETS_AT + 8 * pageCapacity(pageSize)
-
-const FLAGS_AT = 8
-const CAPACITY_AT = 12
-const NORMAL_AT = 16
-const PAYLOAD_AT = 20
-const NUMBER_AT = 24
-const ZERO_AT = 32
-const RESERVED_AT = 36
-const NAME_AT = 64
-const OFFSETS_AT = 320
+export const headerLength = (pageSize: number): number => At.offsets + 8 * pageCapacity(pageSize)
 
 /**
  * What a packet is, by its first 12 bytes.
@@ -148,7 +134,7 @@ export const decodePrologue = (bytes: Uint8Array, position = 0): Result.Result<P
   const fields = fieldsOf(bytes, position)
   const finding = checkMagic(fields, PROLOGUE_LENGTH, "a packet")
   if (finding !== undefined) return Result.fail(finding)
-  const flags = fields.view.getUint32(FLAGS_AT)
+  const flags = fields.view.getUint32(At.flags)
   return Result.succeed({ kind: (flags & Flag.deviceState) === 0 ? "ram" : "device-state", flags })
 }
 
@@ -189,91 +175,29 @@ export const decodeRam = (header: Uint8Array, options: DecodeOptions): Result.Re
   const fields = fieldsOf(header, position)
   const finding =
     checkMagic(fields, headerLength(pageSize), "a RAM packet") ??
-    checkFlags(fields) ??
-    checkReserved(fields, RESERVED_AT, NAME_AT) ??
-    checkCounts(fields, pageSize) ??
-    checkMethod(fields, options) ??
-    checkPayload(fields, options)
+    ramPacket.checkFlags(fields) ??
+    checkReserved(fields, At.reserved, At.name) ??
+    ramPacket.checkCounts(fields, pageSize) ??
+    ramPacket.checkMethod(fields, options) ??
+    ramPacket.checkPayload(fields, options)
   if (finding !== undefined) return Result.fail(finding)
-  const idstr = readName(fields)
-  return idstr === undefined ? Result.fail(invalidName(fields)) : Result.succeed(readPacket(fields, idstr))
+  const idstr = ramPacket.readName(fields)
+  return idstr === undefined ? Result.fail(ramPacket.invalidName(fields)) : Result.succeed(readPacket(fields, idstr))
 }
-
-const checkFlags = ({ position, view }: Fields): Finding.Finding | undefined => {
-  const flags = view.getUint32(FLAGS_AT)
-  if ((flags & ~(Flag.sync | Flag.method)) === 0) return undefined
-  const expected = "SYNC and a compression, or neither"
-  return Finding.make({ code: "packet-flags-unknown", offset: position + FLAGS_AT, expected, found: showFlags(flags) })
-}
-
-const showFlags = (flags: number): string => `flags 0x${flags.toString(16)}`
-
-const checkCounts = ({ position, view }: Fields, pageSize: number): Finding.Finding | undefined => {
-  const [capacity, normal, zero] = [CAPACITY_AT, NORMAL_AT, ZERO_AT].map((at) => view.getUint32(at)) as Counts
-  const exceeded = (code: Finding.FindingCode, at: number, limit: number, count: number) =>
-    Finding.make({ code, offset: position + at, expected: `at most ${limit} pages`, found: `${count} pages` })
-  const limit = pageCapacity(pageSize)
-  if (capacity > limit) return exceeded("packet-pages-exceeded", CAPACITY_AT, limit, capacity)
-  if (normal > capacity) return exceeded("packet-normal-exceeded", NORMAL_AT, capacity, normal)
-  if (zero > capacity - normal) return exceeded("packet-zero-exceeded", ZERO_AT, capacity - normal, zero)
-  return undefined
-}
-
-type Counts = [capacity: number, normal: number, zero: number]
-
-/** A SYNC without pages has no use for a method, and says none, or in old versions perhaps the one that was agreed. */
-const checkMethod = ({ position, view }: Fields, { method = 0 }: DecodeOptions): Finding.Finding | undefined => {
-  const flags = view.getUint32(FLAGS_AT)
-  const pages = view.getUint32(NORMAL_AT) + view.getUint32(ZERO_AT)
-  const given = flags & Flag.method
-  if (given === method || (given === 0 && pages === 0 && (flags & Flag.sync) !== 0)) return undefined
-  const [expected, found] = [showFlags(method), showFlags(given)]
-  return Finding.make({ code: "packet-method-mismatch", offset: position + FLAGS_AT, expected, found })
-}
-
-const checkPayload = ({ position, view }: Fields, options: DecodeOptions): Finding.Finding | undefined => {
-  const { maxPayload = MAX_PAYLOAD_BYTES, method = 0, pageSize } = options
-  const length = view.getUint32(PAYLOAD_AT)
-  const normal = view.getUint32(NORMAL_AT)
-  const offset = position + PAYLOAD_AT
-  const found = `${length} bytes`
-  if (method === 0 || normal === 0) {
-    if (length === normal * pageSize) return undefined
-    return Finding.make({ code: "packet-payload-wrong", offset, expected: `${normal * pageSize} bytes`, found })
-  }
-  if (length === 0) return Finding.make({ code: "packet-payload-wrong", offset, expected: "compressed pages", found })
-  if (length <= maxPayload) return undefined
-  return Finding.make({ code: "packet-payload-exceeded", offset, expected: `at most ${maxPayload} bytes`, found })
-}
-
-/** Old versions leave the name of the last block in a packet without pages, where it means nothing. */
-const readName = (fields: Fields): string | undefined => {
-  const pages = fields.view.getUint32(NORMAL_AT) + fields.view.getUint32(ZERO_AT)
-  if (pages === 0) return ""
-  return getName(fields, NAME_AT) || undefined
-}
-
-const invalidName = (fields: Fields): Finding.Finding =>
-  Finding.make({
-    code: "packet-name-invalid",
-    offset: fields.position + NAME_AT,
-    expected: "1 to 255 bytes of UTF-8 and a zero byte",
-    found: showName(fields, NAME_AT)
-  })
 
 const readPacket = ({ view }: Fields, idstr: string): RamPacket => {
-  const flags = view.getUint32(FLAGS_AT)
-  const normal = view.getUint32(NORMAL_AT)
-  const offsets = new Float64Array(normal + view.getUint32(ZERO_AT))
-  for (let i = 0; i < offsets.length; i++) offsets[i] = getU64(view, OFFSETS_AT + 8 * i)
+  const flags = view.getUint32(At.flags)
+  const normal = view.getUint32(At.normal)
+  const offsets = new Float64Array(normal + view.getUint32(At.zero))
+  for (let i = 0; i < offsets.length; i++) offsets[i] = getU64(view, At.offsets + 8 * i)
   return {
     sync: (flags & Flag.sync) !== 0,
     method: flags & Flag.method,
-    packetNum: getU64(view, NUMBER_AT),
+    packetNum: getU64(view, At.number),
     idstr,
     normal: offsets.subarray(0, normal),
     zero: offsets.subarray(normal),
-    payloadLength: view.getUint32(PAYLOAD_AT)
+    payloadLength: view.getUint32(At.payload)
   }
 }
 
@@ -290,38 +214,23 @@ export const checkPages = (packet: RamPacket, shape: Shape | undefined, position
   if (normal.length + zero.length === 0) return undefined
   if (shape === undefined) {
     const [expected, found] = ["a block that was announced", JSON.stringify(idstr)]
-    return Finding.make({ code: "packet-block-unknown", offset: position + NAME_AT, expected, found })
+    return Finding.make({ code: "packet-block-unknown", offset: position + At.name, expected, found })
   }
-  const at = position + OFFSETS_AT
-  return checkOffsets(normal, shape, at) ?? checkOffsets(zero, shape, at + 8 * normal.length)
+  const at = position + At.offsets
+  return ramPacket.checkOffsets(normal, shape, at) ?? ramPacket.checkOffsets(zero, shape, at + 8 * normal.length)
 }
 
-const checkOffsets = (offsets: ArrayLike<number>, shape: Shape, position: number): Finding.Finding | undefined => {
-  const last = shape.usedLength - shape.pageSize
-  for (let i = 0; i < offsets.length; i++) {
-    const offset = offsets[i]!
-    if (offset > last || offset % shape.pageSize !== 0) return wrongOffset(offset, shape, position + 8 * i)
-  }
-  return undefined
-}
-
-const wrongOffset = (value: number, { idstr, pageSize, usedLength }: Shape, offset: number): Finding.Finding => {
-  const found = String(value)
-  return value > usedLength - pageSize
-    ? Finding.make({
-        code: "packet-offset-out-of-range",
-        offset,
-        block: idstr,
-        expected: `an offset up to ${usedLength - pageSize}`,
-        found
-      })
-    : Finding.make({
-        code: "packet-offset-misaligned",
-        offset,
-        block: idstr,
-        expected: `a multiple of ${pageSize}`,
-        found
-      })
+/**
+ * What is wrong with the number of a packet that follows number `previous` on the same channel, if anything:
+ * `packet-number-stale` if it is not above it. QEMU's numbers rise, while it does not look at those of others.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const checkNumber = (packet: RamPacket, previous: number, position = 0): Finding.Finding | undefined => {
+  if (packet.packetNum > previous) return undefined
+  const [expected, found] = [`a number above ${previous}`, String(packet.packetNum)]
+  return Finding.make({ code: "packet-number-stale", offset: position + At.number, expected, found })
 }
 
 /**
@@ -354,15 +263,15 @@ export const encodeRam = (packet: RamPacket, pageSize: number, into?: Uint8Array
   const { idstr, method, normal, packetNum, payloadLength, sync, zero } = packet
   const hasPages = normal.length + zero.length > 0
   setMagic(view)
-  view.setUint32(FLAGS_AT, method | (sync ? Flag.sync : 0))
-  view.setUint32(CAPACITY_AT, hasPages ? pageCapacity(pageSize) : 0)
-  view.setUint32(NORMAL_AT, normal.length)
-  view.setUint32(PAYLOAD_AT, payloadLength)
-  setU64(view, NUMBER_AT, packetNum)
-  view.setUint32(ZERO_AT, zero.length)
-  setName(bytes, NAME_AT, idstr)
-  setOffsets(view, OFFSETS_AT, normal)
-  setOffsets(view, OFFSETS_AT + 8 * normal.length, zero)
+  view.setUint32(At.flags, method | (sync ? Flag.sync : 0))
+  view.setUint32(At.capacity, hasPages ? pageCapacity(pageSize) : 0)
+  view.setUint32(At.normal, normal.length)
+  view.setUint32(At.payload, payloadLength)
+  setU64(view, At.number, packetNum)
+  view.setUint32(At.zero, zero.length)
+  setName(bytes, At.name, idstr)
+  setOffsets(view, At.offsets, normal)
+  setOffsets(view, At.offsets + 8 * normal.length, zero)
   return bytes
 }
 

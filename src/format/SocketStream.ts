@@ -88,7 +88,8 @@ export interface ZeroExtent {
  * - `Command`: `openReturnPath` and `ping` ask for an answer (see `ReturnPath`), `switchoverStart` only tells.
  * - `EarlySection`: a whole device section in front of RAM's END, and whether it stands in front of RAM's START.
  * - `Blocks`: once, in RAM's START.
- * - `Pages`, `Zeros`, `Changes`: records of one block that follow each other, as many as had arrived; in order.
+ * - `Pages`, `Zeros`, `Changes` (of XBZRLE): records of one block, as many as had arrived, in ascending order of their
+ *   offsets. A page comes once in an event; where it comes in several, the later one counts.
  * - `Flush`: the mark of a sync, one in START and then one a round, if the machine type is 8.1 or later.
  * - `SectionEnd`: the end of the records of a section; `isMark` if sections are the marks of this stream's syncs, which is
  *   so if START had no `Flush`. Without multifd neither means anything.
@@ -134,7 +135,10 @@ export interface Reader {
    * finding from then on.
    */
   readonly next: () => Result.Result<Event | undefined, Finding>
-  /** Where the next bytes of the connection belong, at least one. Bytes of earlier events are no longer valid. */
+  /**
+   * Where the next bytes of the connection belong, at least one. To be called when `next` has no more events: their bytes
+   * are no longer valid then.
+   */
   readonly space: () => Uint8Array
   /** So many bytes were put into the last `space`. */
   readonly filled: (bytes: number) => void

@@ -8,11 +8,13 @@ import { FLAG_MASK } from "./framing.ts"
 import { getU64 } from "./packetFields.ts"
 import type { StreamWindow } from "./streamWindow.ts"
 
-/** Records of one kind and block that follow each other, and the position in the stream behind the last. @internal */
+/** What records of one block that follow each other amount to, and the position in the stream behind the last. @internal */
 export interface Gathered {
-  readonly event: Extract<Event, { readonly _tag: "Pages" | "Changes" | "Zeros" }>
+  readonly events: ReadonlyArray<PageEvent>
   readonly end: number
 }
+
+type PageEvent = Extract<Event, { readonly _tag: "Pages" | "Changes" | "Zeros" }>
 
 /** A record for a page. Indices are those of the window. */
 interface PageRecord {
@@ -57,35 +59,49 @@ export class PageRecords {
     this.pageSize = pageSize
   }
 
-  /** All records from a position on that belong to one event. */
+  /**
+   * All records from a position on that are about one block and whose offsets ascend. As none of their pages comes twice,
+   * they may be told kind by kind.
+   */
   gather(position: number): Gathered | Finding.Finding | number {
     const first = this.read(this.window.indexOf(position))
     if (!isRecord(first)) return first
     const records: Array<PageRecord> = []
     this.block = first.block
     let next: PageRecord | Finding.Finding | number = first
-    while (isRecord(next) && next.kind === first.kind && next.block === first.block) {
+    let [end, past] = [0, -1]
+    while (isRecord(next) && next.block === first.block && next.offset > past) {
       records.push(next)
-      next = this.read(next.end)
+      past = next.offset
+      end = next.end
+      next = this.read(end)
     }
-    return { event: this.eventOf(first, records), end: this.window.positionOf(records.at(-1)!.end) }
+    return { events: this.eventsOf(first.block, records), end: this.window.positionOf(end) }
   }
 
-  private eventOf(first: PageRecord, records: ReadonlyArray<PageRecord>): Gathered["event"] {
-    const { idstr } = first.block
-    if (first.kind === RamFlag.zero) return { _tag: "Zeros", idstr, extents: this.zeroExtents(records) }
+  private eventsOf({ idstr }: AnnouncedBlock, records: ReadonlyArray<PageRecord>): ReadonlyArray<PageEvent> {
+    const events: ReadonlyArray<PageEvent> = [
+      { _tag: "Pages", idstr, extents: this.extentsOf(RamFlag.page, records) },
+      { _tag: "Changes", idstr, extents: this.extentsOf(RamFlag.xbzrle, records) },
+      { _tag: "Zeros", idstr, extents: this.zerosOf(records) }
+    ]
+    return events.filter(({ extents }) => extents.length > 0)
+  }
+
+  private extentsOf(wanted: Kind, records: ReadonlyArray<PageRecord>): ReadonlyArray<Extent> {
     const { bytes } = this.window
-    const extents = records.map(({ dataStart, end, offset }): Extent => ({
-      offset,
-      bytes: bytes.subarray(dataStart, end)
-    }))
-    return { _tag: first.kind === RamFlag.page ? "Pages" : "Changes", idstr, extents }
+    const extents: Array<Extent> = []
+    for (const { dataStart, end, kind, offset } of records) {
+      if (kind === wanted) extents.push({ offset, bytes: bytes.subarray(dataStart, end) })
+    }
+    return extents
   }
 
-  private zeroExtents(records: ReadonlyArray<PageRecord>): ReadonlyArray<ZeroExtent> {
+  private zerosOf(records: ReadonlyArray<PageRecord>): ReadonlyArray<ZeroExtent> {
     const extents: Array<{ offset: number; length: number }> = []
     let end = -1
-    for (const { offset } of records) {
+    for (const { kind, offset } of records) {
+      if (kind !== RamFlag.zero) continue
       if (offset === end) extents.at(-1)!.length += this.pageSize
       else extents.push({ offset, length: this.pageSize })
       end = offset + this.pageSize

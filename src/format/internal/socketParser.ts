@@ -193,7 +193,7 @@ function* readPages({ cursor, records }: Main): EventSteps<void> {
       yield* awaitRecord(cursor, gathered)
     } else {
       cursor.position = gathered.end
-      yield gathered.event
+      yield* gathered.events
     }
   }
 }
