@@ -7,3 +7,4 @@
 export * as FaultyFiles from "./FaultyFiles.ts"
 export * as MemoryDisk from "./MemoryDisk.ts"
 export * as RamArbitraries from "./RamArbitraries.ts"
+export * as VirtualNetwork from "./VirtualNetwork.ts"

@@ -8,7 +8,8 @@ type Operation = ConnectionError.ConnectionLostError["operation"]
 
 /** One direction: not two calls at a time, and none after the first failure. */
 interface Side {
-  busy: boolean
+  /** Fails the call that is under way. */
+  fail: ((failure: TransferError) => void) | undefined
   failure: TransferError | undefined
 }
 
@@ -60,8 +61,8 @@ const total = (targets: ReadonlyArray<Uint8Array>): number => targets.reduce((su
  */
 export class SocketConnection implements Connection {
   readonly #transport: Transport
-  readonly #in: Side = { busy: false, failure: undefined }
-  readonly #out: Side = { busy: false, failure: undefined }
+  readonly #in: Side = { fail: undefined, failure: undefined }
+  readonly #out: Side = { fail: undefined, failure: undefined }
   #ended = false
   bytesRead = 0
   bytesWritten = 0
@@ -121,19 +122,21 @@ export class SocketConnection implements Connection {
   #call<A>(side: Side, operation: Operation, start: (resume: (error: ErrnoError | null, value: A) => void) => void) {
     return Effect.callback<A, TransferError>((resume) => {
       if (side.failure !== undefined) return resume(Effect.fail(side.failure))
-      if (side.busy) return resume(Effect.die(new Error(`${operation}: another call is still under way`)))
-      side.busy = true
+      if (side.fail !== undefined) return resume(Effect.die(new Error(`${operation}: another call is under way`)))
+      side.fail = (failure) => resume(Effect.fail(failure))
       start((error, value) => {
-        side.busy = false
-        resume(error === null ? Effect.succeed(value) : Effect.fail(this.#fail(side, operation, error)))
+        if (error !== null) return this.#fail(side, operation, error)
+        side.fail = undefined
+        resume(Effect.succeed(value))
       })
       return Effect.sync(() => this.#interrupted(side, operation))
     })
   }
 
-  #fail(side: Side, operation: Operation, cause: ErrnoError): TransferError {
-    side.failure = transferFailure(this.peer, operation, cause)
-    return side.failure
+  #fail(side: Side, operation: Operation, cause: ErrnoError): void {
+    side.failure ??= transferFailure(this.peer, operation, cause)
+    side.fail?.(side.failure)
+    side.fail = undefined
   }
 
   /** A transport cannot say how far it got, and must not touch the caller's memory any more. */
@@ -147,8 +150,11 @@ export class SocketConnection implements Connection {
     return new ConnectionError.ConnectionEndedError({ peer: this.peer, expected, found })
   }
 
-  /** At once; a call that is under way fails. */
+  /** At once; calls that are under way fail, and all later ones. */
   close(): void {
+    const closed = errnoError("ECANCELED", "the connection was closed on our side")
     this.#transport.destroy()
+    this.#fail(this.#in, "read", closed)
+    this.#fail(this.#out, "write", closed)
   }
 }

@@ -1,0 +1,173 @@
+/**
+ * A network in memory: listeners, connections and the bytes on their way, behind the calls that the library makes on sockets,
+ * for tests that want connections to fail where they say.
+ *
+ * ```text
+ *   connector ══ from: "connector" ══════════▶ listener
+ *             ◀═════════ from: "listener" ════
+ *                        │
+ *                        └── at byte n: Cut, Reset, Stall, Delay, Corrupt, Short
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { type Calls, Network } from "../io/Network.ts"
+import { format, type SocketAddress } from "../io/SocketAddress.ts"
+import { EventLoop } from "./internal/eventLoop.ts"
+import { Switchboard } from "./internal/switchboard.ts"
+
+/**
+ * What happens to a connection.
+ *
+ * - `Refuse`: the attempt to connect fails (`ECONNREFUSED`), whoever listens; `at` does not matter
+ * - `Ignore`: the attempt to connect is never answered; `at` does not matter
+ * - `Cut`: both sides see the other's orderly end; what is still written fails with `EPIPE`
+ * - `Reset`: both sides' calls fail with `ECONNRESET`; what was on its way is lost
+ * - `Stall`: no byte goes further in this direction, and no end
+ * - `Delay`: the same for a while, by Effect's clock
+ * - `Corrupt`: this one byte arrives as its exclusive or with `mask`
+ * - `Short`: from here on a read gets `bytes` bytes at the most
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Fault = Data.TaggedEnum<{
+  Refuse: {}
+  Ignore: {}
+  Cut: {}
+  Reset: {}
+  Stall: {}
+  Delay: { readonly duration: Duration.Input }
+  Corrupt: { readonly mask: number }
+  Short: { readonly bytes: number }
+}>
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Fault: Data.TaggedEnum.Constructor<Fault> = Data.taggedEnum<Fault>()
+
+/**
+ * A fault and its place.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Rule {
+  readonly fault: Fault
+  /** Counts the attempts to connect from 0. Default: every one. */
+  readonly connection?: number | undefined
+  /** The direction, by the side that writes. Default: the one that connected. */
+  readonly from?: "connector" | "listener" | undefined
+  /** So many bytes have been read in this direction when it happens; `Corrupt` damages the next one. Default 0. */
+  readonly at?: number | undefined
+}
+
+/**
+ * How a network behaves.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * Chooses the order of what could happen at the same time: the same seed, the same order. Default: the order in which it
+   * became possible.
+   */
+  readonly seed?: number | undefined
+  /** Bytes that each direction of a connection holds; then writing waits for the reader. Default 64 KiB. */
+  readonly capacity?: number | undefined
+  /** Everything that goes wrong. Default: nothing. */
+  readonly plan?: ReadonlyArray<Rule> | undefined
+}
+
+/**
+ * One connection, as the network sees it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Link {
+  readonly address: SocketAddress
+  /** Bytes of each side that the other one has read. */
+  readonly fromConnector: number
+  readonly fromListener: number
+  /** Ends that were not closed: 0 to 2. */
+  readonly open: number
+}
+
+/**
+ * The network, and the test's view of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface VirtualNetwork {
+  readonly calls: Calls
+  /** Puts the network under everything that it is provided to. */
+  readonly layer: Layer.Layer<never>
+  /** All connections that came about, in the order of the attempts. */
+  readonly links: () => ReadonlyArray<Link>
+  /** Ends of connections that were not closed: 0 when nothing leaks. */
+  readonly openEnds: () => number
+  /** Where somebody listens, as migration URIs. */
+  readonly listening: () => ReadonlyArray<string>
+}
+
+/**
+ * An empty network.
+ *
+ * **Details**
+ *
+ * Everything happens in later turns of the event loop, one thing a turn. As in TCP, whoever closes a connection with
+ * something unread in it resets it. TLS is not spoken: an attempt fails unless both sides want it or neither, and
+ * credentials are not compared.
+ *
+ * **Example** (A connection that breaks after a thousand bytes)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Connection, Listener, SocketAddress } from "effect-multifd"
+ * import { VirtualNetwork } from "effect-multifd/testing"
+ *
+ * const program = Effect.gen(function* () {
+ *   const network = yield* VirtualNetwork.make({
+ *     plan: [{ connection: 0, at: 1000, fault: VirtualNetwork.Fault.Reset() }]
+ *   })
+ *   const address = SocketAddress.tcp("10.0.0.1", 4444)
+ *   const transfer = Effect.gen(function* () {
+ *     const listener = yield* Listener.make({ address })
+ *     const sender = yield* Connection.connect({ address })
+ *     const receiver = yield* listener.accept
+ *     yield* sender.write([new Uint8Array(2000)])
+ *     return yield* Effect.flip(receiver.read([new Uint8Array(2000)])) // ConnectionLostError
+ *   }).pipe(Effect.scoped, Effect.provide(network.layer))
+ *   return { error: yield* transfer, leaks: network.openEnds() }
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options = {}): Effect.Effect<VirtualNetwork> =>
+  Effect.map(Effect.context<never>(), (context) => {
+    const run = Effect.runForkWith(context)
+    const board = new Switchboard({
+      loop: new EventLoop(options.seed),
+      capacity: options.capacity ?? 65_536,
+      plan: options.plan ?? [],
+      sleep: (duration, wake) => void run(Effect.andThen(Effect.sleep(duration), Effect.sync(wake)))
+    })
+    return {
+      calls: board.calls,
+      layer: Layer.succeed(Network, board.calls),
+      links: () => board.links(),
+      openEnds: () => board.links().reduce((sum, { open }) => sum + open, 0),
+      listening: () => board.listening().map(format)
+    }
+  })
