@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import * as MigrationStream from "../../format/MigrationStream.ts"
 import * as Connection from "../../io/Connection.ts"
 import * as ConnectionError from "../../io/ConnectionError.ts"
