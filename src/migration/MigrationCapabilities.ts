@@ -1,0 +1,134 @@
+/**
+ * What a migration can be told to do or not to do: QEMU's capabilities, all of them off unless they are switched on.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/** Each capability of QEMU 8.1 to 11, and what it does. */
+const table = {
+  "auto-converge": "slows the guest down when it dirties memory faster than it is moved",
+  "background-snapshot": "saves memory as it was at the beginning while the guest runs on",
+  "dirty-bitmaps": "moves the dirty bitmaps of block devices along",
+  "dirty-limit": "slows down the virtual processors that dirty memory; needs KVM with a dirty ring",
+  events: "tells each new status and each pass as an event",
+  "late-block-activate": "leaves block devices alone until the guest goes on",
+  "mapped-ram": "gives each page its place in a file",
+  multifd: "moves pages over channels of their own",
+  "pause-before-switchover": "waits for `migrate-continue` when the guest is stopped",
+  "postcopy-blocktime": "measures how long processors wait for pages",
+  "postcopy-preempt": "gives urgent pages a channel of their own; needs postcopy-ram",
+  "postcopy-ram": "lets the guest run at the destination before its memory is there",
+  "rdma-pin-all": "pins all memory for RDMA",
+  "release-ram": "gives memory back once it was sent",
+  "return-path": "lets the destination answer",
+  "switchover-ack": "has the destination say when it is ready for the guest; needs return-path",
+  "validate-uuid": "has both machines be of one UUID",
+  "x-colo": "keeps two machines in step",
+  "x-ignore-shared": "leaves shared memory where it is",
+  xbzrle: "sends what has changed of a page",
+  "zero-blocks": "gone in 11.1",
+  "zero-copy-send": "has the kernel send pages from where they are"
+} as const
+
+/**
+ * A capability's name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Capability = keyof typeof table
+
+/**
+ * All names, in alphabetical order.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const names: ReadonlyArray<Capability> = Object.keys(table) as ReadonlyArray<Capability>
+
+/**
+ * What each capability does, in a few words.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const meanings: Readonly<Record<Capability, string>> = table
+
+/**
+ * Schema of a capability's name.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Capability = Schema.Literals(names)
+
+const switches = Object.fromEntries(names.map((name) => [name, Schema.optionalKey(Schema.Boolean)])) as {
+  readonly [Name in Capability]: Schema.optionalKey<typeof Schema.Boolean>
+}
+
+/**
+ * Capabilities and whether they are switched on. One that is left out is off.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Capabilities = Schema.Struct(switches)
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Capabilities = typeof Capabilities.Type
+
+/**
+ * A rule of QEMU's about two capabilities.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Rule {
+  readonly capability: Capability
+  readonly kind: "excludes" | "needs"
+  readonly other: Capability
+  /** The first version of QEMU without the rule; `undefined`: every version has it. */
+  readonly until?: readonly [major: number, minor: number] | undefined
+}
+
+const excludes = (capability: Capability, ...others: ReadonlyArray<Capability>): ReadonlyArray<Rule> =>
+  others.map((other) => ({ capability, kind: "excludes", other }))
+
+/**
+ * QEMU's rules, each checked with a real one. They hold at the source and at the destination.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const rules: ReadonlyArray<Rule> = [
+  ...excludes("multifd", "xbzrle"),
+  { capability: "multifd", kind: "excludes", other: "postcopy-ram", until: [10, 1] },
+  ...excludes("mapped-ram", "xbzrle", "postcopy-ram"),
+  ...excludes("postcopy-ram", "x-ignore-shared"),
+  ...excludes("dirty-limit", "auto-converge"),
+  ...excludes(
+    "background-snapshot",
+    "auto-converge",
+    "dirty-bitmaps",
+    "late-block-activate",
+    "multifd",
+    "pause-before-switchover",
+    "postcopy-blocktime",
+    "postcopy-ram",
+    "rdma-pin-all",
+    "release-ram",
+    "return-path",
+    "validate-uuid",
+    "x-colo",
+    "xbzrle",
+    "zero-copy-send"
+  ),
+  { capability: "postcopy-preempt", kind: "needs", other: "postcopy-ram" },
+  { capability: "switchover-ack", kind: "needs", other: "return-path" },
+  { capability: "zero-copy-send", kind: "needs", other: "multifd" },
+  ...excludes("zero-copy-send", "xbzrle")
+]

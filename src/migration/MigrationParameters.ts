@@ -1,0 +1,189 @@
+/**
+ * The numbers and names that a migration goes by: QEMU's parameters.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { defaultPageSize } from "../ram/RamBlock.ts"
+
+/** One parameter: what is accepted, and what holds where nothing is said. */
+interface Definition<S extends Schema.Top = Schema.Top> {
+  readonly schema: S
+  readonly expected: string
+  readonly initial: S["Type"]
+}
+
+const define = <S extends Schema.Top>(schema: S, expected: string, initial: S["Type"]): Definition<S> => ({
+  schema,
+  expected,
+  initial
+})
+
+const integer = (minimum: number, maximum: number, initial: number, unit = "") =>
+  define(
+    Schema.Int.check(Schema.isBetween({ minimum, maximum })),
+    `a whole number${unit} from ${minimum} to ${maximum}`,
+    initial
+  )
+
+const percent = (minimum: number, maximum: number, initial: number) => integer(minimum, maximum, initial, " of percent")
+
+const milliseconds = (minimum: number, maximum: number, initial: number) =>
+  integer(minimum, maximum, initial, " of milliseconds")
+
+const UINT64_MAX = 2n ** 64n - 1n
+
+/** QEMU's `size` and `uint64`: a bigint where a double could not hold it. */
+const uint64 = (initial: number, minimum = 0) =>
+  define(
+    Schema.Union([
+      Schema.Int.check(Schema.isBetween({ minimum, maximum: Number.MAX_SAFE_INTEGER })),
+      Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: BigInt(minimum), maximum: UINT64_MAX }))
+    ]),
+    `a whole number from ${minimum} to 2^64 - 1`,
+    initial
+  )
+
+const UINT32_MAX = 2 ** 32 - 1
+
+/** By its bits: the logarithm of a large number is rounded. */
+const isCacheSize = (size: number): boolean =>
+  size >= defaultPageSize && Number.isSafeInteger(size) && (BigInt(size) & (BigInt(size) - 1n)) === 0n
+
+const cacheSize = define(
+  Schema.Int.check(Schema.makeFilter(isCacheSize)),
+  `a power of two, at least ${defaultPageSize}`,
+  64 * 1024 * 1024
+)
+
+const boolean = define(Schema.Boolean, "true or false", false)
+
+/** `null` resets it. */
+const text = define(Schema.NullOr(Schema.String), "text", "")
+
+const choice = <const Names extends ReadonlyArray<string>>(names: Names, initial: Names[number]) =>
+  define(Schema.Literals(names), `one of ${names.join(", ")}`, initial)
+
+const definitions = {
+  "announce-initial": milliseconds(0, 100_000, 50),
+  "announce-max": milliseconds(0, 100_000, 550),
+  "announce-rounds": integer(0, 1000, 5),
+  "announce-step": milliseconds(1, 10_000, 100),
+  "avail-switchover-bandwidth": uint64(0),
+  "cpu-throttle-increment": percent(1, 99, 10),
+  "cpu-throttle-initial": percent(1, 99, 20),
+  "cpu-throttle-tailslow": boolean,
+  "direct-io": boolean,
+  "downtime-limit": milliseconds(0, 2_000_000, 300),
+  "max-bandwidth": uint64(128 * 1024 * 1024),
+  "max-cpu-throttle": percent(1, 99, 99),
+  "max-postcopy-bandwidth": uint64(0),
+  mode: choice(["normal", "cpr-reboot", "cpr-transfer"], "normal"),
+  "multifd-channels": integer(1, 255, 2),
+  "multifd-compression": choice(["none", "zlib", "zstd", "qatzip", "qpl", "uadk"], "none"),
+  "multifd-qatzip-level": integer(1, 9, 1),
+  "multifd-zlib-level": integer(0, 9, 1),
+  "multifd-zstd-level": integer(0, 20, 1),
+  "throttle-trigger-threshold": percent(1, 100, 50),
+  "tls-authz": text,
+  "tls-creds": text,
+  "tls-hostname": text,
+  "vcpu-dirty-limit": uint64(1, 1),
+  "x-checkpoint-delay": milliseconds(0, UINT32_MAX, 20_000),
+  "x-vcpu-dirty-limit-period": milliseconds(1, 1000, 1000),
+  "xbzrle-cache-size": cacheSize,
+  "zero-page-detection": choice(["none", "legacy", "multifd"], "multifd")
+} as const
+
+type Definitions = typeof definitions
+
+/**
+ * A parameter's name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Parameter = keyof Definitions
+
+/**
+ * All names, in alphabetical order. `block-bitmap-mapping` is not among them: it concerns block devices only.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const names: ReadonlyArray<Parameter> = Object.keys(definitions) as ReadonlyArray<Parameter>
+
+/**
+ * Schema of a parameter's name.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Parameter = Schema.Literals(names)
+
+/**
+ * What each parameter takes, in words.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const expectations: Readonly<Record<Parameter, string>> = Object.fromEntries(
+  names.map((name) => [name, definitions[name].expected])
+) as Record<Parameter, string>
+
+const fields = Object.fromEntries(names.map((name) => [name, Schema.optionalKey(definitions[name].schema)])) as {
+  readonly [Name in Parameter]: Schema.optionalKey<Definitions[Name]["schema"]>
+}
+
+/**
+ * Parameters by their names. Those that are left out stay as they are.
+ *
+ * **Details**
+ *
+ * - `announce-initial`, `announce-max`, `announce-step`, `announce-rounds`: how the destination tells the network where the
+ *   guest is now; milliseconds
+ * - `max-bandwidth`, `avail-switchover-bandwidth`, `max-postcopy-bandwidth`: bytes a second; 0 is unlimited, or unknown
+ * - `downtime-limit`: milliseconds
+ * - `cpu-throttle-*`, `max-cpu-throttle`, `throttle-trigger-threshold`: percent
+ * - `vcpu-dirty-limit`: MB a second; `x-vcpu-dirty-limit-period`, `x-checkpoint-delay`: milliseconds
+ * - `xbzrle-cache-size`: bytes, a power of two
+ * - `tls-creds`, `tls-authz`: ids of QEMU's objects; `tls-hostname`: the name in the certificate
+ *
+ * QEMU takes -1 for the largest number of 64 bits, which is refused here.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Parameters = Schema.Struct(fields)
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Parameters = typeof Parameters.Type
+
+/**
+ * Every parameter with its value.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type AllParameters = { readonly [Name in Parameter]: Definitions[Name]["schema"]["Type"] }
+
+/**
+ * What holds where nothing was set. Machine types up to 8.2 have `legacy` for `zero-page-detection`.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaults: AllParameters = Object.fromEntries(
+  names.map((name) => [name, definitions[name].initial])
+) as AllParameters
+
+/**
+ * Schema of one parameter's value.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const schemaOf = <Name extends Parameter>(name: Name): Definitions[Name]["schema"] => definitions[name].schema

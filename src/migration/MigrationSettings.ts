@@ -1,0 +1,262 @@
+/**
+ * Capabilities and parameters together: whether QEMU would take them, and if not, everything that is wrong with them.
+ *
+ * ```text
+ *   names ──▶ values ──▶ capabilities with each other ──▶ with parameters ──▶ with the transport
+ *     │          │                    │                         │                    │
+ *     └──────────┴──────── problems ──┴─────────────────────────┴────────────────────┘──▶ one error
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Formatter from "effect/Formatter"
+import * as Result from "effect/Result"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as MigrationCapabilities from "./MigrationCapabilities.ts"
+import * as MigrationParameters from "./MigrationParameters.ts"
+
+/**
+ * What carries the migration, by the scheme of its URI.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Transport = Schema.Literals(["tcp", "unix", "vsock", "file", "exec", "fd", "rdma"])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Transport = typeof Transport.Type
+
+/**
+ * What is to be set, as it comes: from a file, a command line, another program.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Input {
+  /** By name; those that are left out are off. */
+  readonly capabilities?: Readonly<Record<string, unknown>> | undefined
+  /** By name; those that are left out have their defaults. */
+  readonly parameters?: Readonly<Record<string, unknown>> | undefined
+}
+
+/**
+ * Where it is to be set.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Context {
+  /** How the machine will be moved. Default: not known, nothing is said about it. */
+  readonly transport?: Transport | undefined
+  /** The version of QEMU whose rules hold. Default 10.0. */
+  readonly version?: { readonly major: number; readonly minor: number } | undefined
+  /** Whether the guest runs under KVM with a dirty ring. Default `false`. */
+  readonly dirtyRing?: boolean | undefined
+}
+
+/**
+ * Settings that QEMU takes.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Settings = Schema.Struct({
+  capabilities: MigrationCapabilities.Capabilities,
+  parameters: MigrationParameters.Parameters
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Settings = typeof Settings.Type
+
+/**
+ * One thing that is wrong.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Problem = Schema.Struct({
+  /** The capability or parameter. */
+  setting: Schema.String,
+  /** QEMU's rule in short: `multifd excludes xbzrle`, `multifd-channels: a whole number from 1 to 255`. */
+  rule: Schema.String,
+  /** What is there instead. */
+  found: Schema.String
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Problem = typeof Problem.Type
+
+/**
+ * Capabilities or parameters that QEMU would refuse, all that is wrong with them.
+ *
+ * **Details**
+ *
+ * Found before anything was asked of anybody. Exit code 2.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MigrationSettingsError extends Schema.TaggedError<MigrationSettingsError>()("MigrationSettingsError", {
+  problems: Schema.NonEmptyArray(Problem)
+}) {
+  override readonly [Runtime.errorExitCode] = 2
+  override get message(): string {
+    return `migration settings: ${this.problems.map(({ found, rule }) => `expected ${rule}, found ${found}`).join("; ")}`
+  }
+}
+
+type Problems = ReadonlyArray<Problem>
+
+const FOUND_CHARACTERS = 60
+
+/** A value in a message. */
+const show = (value: unknown): string => Formatter.format(value).slice(0, FOUND_CHARACTERS)
+
+const isKnown = <Name extends string>(names: ReadonlyArray<Name>, name: string): name is Name =>
+  (names as ReadonlyArray<string>).includes(name)
+
+const checkCapabilities = (capabilities: Readonly<Record<string, unknown>>): Problems =>
+  Object.entries(capabilities).flatMap(([setting, value]) => {
+    if (!isKnown(MigrationCapabilities.names, setting)) {
+      return [{ setting, rule: "a capability that QEMU knows", found: show(setting) }]
+    }
+    return typeof value === "boolean" ? [] : [{ setting, rule: `${setting}: true or false`, found: show(value) }]
+  })
+
+const checkParameters = (parameters: Readonly<Record<string, unknown>>): Problems =>
+  Object.entries(parameters).flatMap(([setting, value]) => {
+    if (!isKnown(MigrationParameters.names, setting)) {
+      return [{ setting, rule: "a parameter that QEMU knows", found: show(setting) }]
+    }
+    if (Schema.is(MigrationParameters.schemaOf(setting))(value)) return []
+    return [{ setting, rule: `${setting}: ${MigrationParameters.expectations[setting]}`, found: show(value) }]
+  })
+
+const isBefore = ({ major, minor }: { major: number; minor: number }, [max, min]: readonly [number, number]): boolean =>
+  major < max || (major === max && minor < min)
+
+/** The capabilities that are on, and what each parameter is. */
+interface Facts {
+  readonly isOn: (name: MigrationCapabilities.Capability) => boolean
+  readonly parameter: (name: MigrationParameters.Parameter) => unknown
+}
+
+const ruleText = ({ capability, kind, other }: MigrationCapabilities.Rule): string => `${capability} ${kind} ${other}`
+
+const isBroken = ({ capability, kind, other }: MigrationCapabilities.Rule, { isOn }: Facts): boolean =>
+  isOn(capability) && isOn(other) === (kind === "excludes")
+
+const checkCombinations = (
+  facts: Facts,
+  { dirtyRing = false, version = { major: 10, minor: 0 } }: Context
+): Problems => [
+  ...MigrationCapabilities.rules
+    .filter(({ until }) => until === undefined || isBefore(version, until))
+    .filter((rule) => isBroken(rule, facts))
+    .map((rule) => ({
+      setting: rule.capability,
+      rule: ruleText(rule),
+      found: rule.kind === "excludes" ? "both" : `no ${rule.other}`
+    })),
+  ...(facts.isOn("dirty-limit") && !dirtyRing
+    ? [{ setting: "dirty-limit", rule: "dirty-limit needs KVM with a dirty ring", found: "none" }]
+    : [])
+]
+
+/** Capabilities that take pages as they are, by memory or by file. */
+const plain = ["zero-copy-send", "mapped-ram"] as const
+
+const checkPlain = ({ isOn, parameter }: Facts): Problems => {
+  const method = parameter("multifd-compression")
+  const credentials = parameter("tls-creds")
+  return plain
+    .filter(isOn)
+    .flatMap((setting) => [
+      ...(method === "none" ? [] : [{ setting, rule: `${setting} excludes compression`, found: show(method) }]),
+      ...(credentials === "" || credentials === null
+        ? []
+        : [{ setting, rule: `${setting} excludes TLS`, found: show(credentials) }])
+    ])
+}
+
+const checkThrottle = ({ parameter }: Facts): Problems => {
+  const initial = parameter("cpu-throttle-initial") as number
+  const maximum = parameter("max-cpu-throttle") as number
+  return maximum >= initial
+    ? []
+    : [
+        {
+          setting: "max-cpu-throttle",
+          rule: "max-cpu-throttle: not less than cpu-throttle-initial",
+          found: `${maximum}, where cpu-throttle-initial is ${initial}`
+        }
+      ]
+}
+
+/** The transports that more than one connection can be made over. */
+const multiChannel: ReadonlySet<Transport> = new Set<Transport>(["tcp", "unix", "vsock"])
+
+const checkTransport = ({ isOn }: Facts, { transport }: Context): Problems => {
+  if (transport === undefined) return []
+  const found = `${transport}:`
+  if (isOn("mapped-ram")) {
+    return transport === "file" ? [] : [{ setting: "mapped-ram", rule: "mapped-ram needs file:", found }]
+  }
+  return isOn("multifd") && !multiChannel.has(transport)
+    ? [{ setting: "multifd", rule: "multifd needs tcp:, unix: or vsock:, or mapped-ram", found }]
+    : []
+}
+
+/**
+ * Finds everything that QEMU would refuse, at the latest when the migration starts.
+ *
+ * **Details**
+ *
+ * A value that makes no sense is left out of account where others depend on it. The rules are those of a QEMU that
+ * has everything built in: one that was built without a method of compression refuses its name as well.
+ *
+ * **Example** (Two mistakes, one error)
+ *
+ * ```ts
+ * import * as Result from "effect/Result"
+ * import { MigrationSettings } from "effect-multifd"
+ *
+ * const settings = MigrationSettings.validate({
+ *   capabilities: { multifd: true, xbzrle: true },
+ *   parameters: { "multifd-compression": "zstd", "downtime-limit": -1 }
+ * })
+ * Result.isFailure(settings) // => true
+ * ```
+ *
+ * @category validation
+ * @since 0.1.0
+ */
+export const validate = (input: Input, context: Context = {}): Result.Result<Settings, MigrationSettingsError> => {
+  const { capabilities = {}, parameters = {} } = input
+  const wrong = [...checkCapabilities(capabilities), ...checkParameters(parameters)]
+  const wrongSettings = new Set(wrong.map(({ setting }) => setting))
+  const facts: Facts = {
+    isOn: (name) => capabilities[name] === true,
+    parameter: (name) => (wrongSettings.has(name) ? undefined : parameters[name]) ?? MigrationParameters.defaults[name]
+  }
+  const [first, ...rest] = [
+    ...wrong,
+    ...checkCombinations(facts, context),
+    ...checkPlain(facts),
+    ...checkThrottle(facts),
+    ...checkTransport(facts, context)
+  ]
+  return first === undefined
+    ? Result.succeed({ capabilities, parameters })
+    : Result.fail(new MigrationSettingsError({ problems: [first, ...rest] }))
+}
