@@ -19,6 +19,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { FileError } from "../io/FileError.ts"
 import type { PipelineOptionsError } from "../multifd/PipelineOptions.ts"
+import type { RateLimit } from "../multifd/RateLimit.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import type { Image } from "./Image.ts"
 import type { ImageError } from "./ImageError.ts"
@@ -26,6 +27,7 @@ import { convert } from "./internal/convert.ts"
 import { restore } from "./internal/restore.ts"
 import { save } from "./internal/save.ts"
 import { send } from "./internal/send.ts"
+import type * as Live from "./Live.ts"
 import type { Location } from "./Location.ts"
 import type { MachineState } from "./MachineState.ts"
 import * as Metrics from "./Metrics.ts"
@@ -58,18 +60,37 @@ export interface TransferOptions {
 }
 
 /**
+ * What every operation can be told that writes an image.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WriteOptions extends TransferOptions {
+  /** The image to be written; a path stands for the whole file. */
+  readonly target: string | Location
+  /**
+   * Bytes per second of pages that are written, over all channels together; 0: no limit, the default. A `RateLimit` can be
+   * changed while the operation goes on.
+   */
+  readonly maxBandwidth?: number | RateLimit | undefined
+}
+
+/**
  * What to save, and where.
  *
  * @category models
  * @since 0.1.0
  */
-export interface SaveOptions<out E = never> extends TransferOptions {
-  /** The image to be written; a path stands for the whole file. */
-  readonly target: string | Location
-  /** At least one, no name twice, one page size. They may change meanwhile; each page is as it was when it was read. */
+export interface SaveOptions<out E = never> extends WriteOptions {
+  /**
+   * At least one, no name twice, one page size. They may change meanwhile; without `live`, each page is as it was when it
+   * was read.
+   */
   readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
   /** Everything that is not RAM. Default: a machine `none` without devices. */
   readonly machineState?: MachineState<E> | undefined
+  /** How memory that changes meanwhile is saved as it is at one moment. Default: it is taken for memory that does not change. */
+  readonly live?: Live.Options<E> | undefined
 }
 
 /**
@@ -90,7 +111,7 @@ export interface RestoreOptions<out E = never> extends TransferOptions {
  * @category models
  * @since 0.1.0
  */
-export interface ConvertOptions extends TransferOptions {
+export interface ConvertOptions extends WriteOptions {
   readonly source: Image
   /** The image to be written; it may be the source's own file, unless an `offset` makes it one that is written in place. */
   readonly target: string | Location
@@ -138,7 +159,8 @@ export interface Operations {
    *
    * **Failure effect**: the target is as it was and nothing is left beside it, after a failure and after an interruption.
    * Only a target that cannot be renamed over (a device, an `offset` in an existing file) is written in place: its old
-   * content is lost from the offset on, and what is there is no image until the save has succeeded.
+   * content is lost from the offset on, and what is there is no image until the save has succeeded. With `live`, a writer
+   * that was stopped or slowed down is let go on as before.
    */
   readonly save: <E = never>(options: SaveOptions<E>) => Effect.Effect<Summary, MigrationError | E>
   /**

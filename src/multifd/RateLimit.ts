@@ -112,6 +112,15 @@ export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
     })
   )
 
+/**
+ * The limit itself, or a new one of so many bytes per second.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const of = (limit: number | RateLimit | undefined): Effect.Effect<RateLimit> =>
+  typeof limit === "object" ? Effect.succeed(limit) : make(limit)
+
 const limitOf = (bytesPerSecond: number): number =>
   bytesPerSecond > 0 && bytesPerSecond < Infinity ? bytesPerSecond : 0
 

@@ -2,10 +2,13 @@ import * as Effect from "effect/Effect"
 import * as AtomicFile from "../../io/AtomicFile.ts"
 import type { FileError } from "../../io/FileError.ts"
 import * as FileIdentity from "../../io/FileIdentity.ts"
+import type { RateLimit } from "../../multifd/RateLimit.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import type { ImageBlock } from "../Image.ts"
+import type * as Live from "../Live.ts"
 import type { Location } from "../Location.ts"
 import { MigrationRequestError } from "../MigrationRequestError.ts"
+import * as Convergence from "./convergence.ts"
 
 type Operation = MigrationRequestError["operation"]
 
@@ -54,6 +57,24 @@ export const checkBlocks = Effect.fnUntraced(function* (
     ...sizes
   ])
 })
+
+/**
+ * Whether a limit is one.
+ *
+ * @internal
+ */
+export const bandwidthProblems = (maxBandwidth: number | RateLimit | undefined): ReadonlyArray<string> =>
+  typeof maxBandwidth !== "number" || (maxBandwidth >= 0 && Number.isFinite(maxBandwidth))
+    ? []
+    : [`expected a bandwidth of 0 or more bytes a second, found ${maxBandwidth}`]
+
+/**
+ * Whether the numbers of a live migration are in their ranges.
+ *
+ * @internal
+ */
+export const liveProblems = (live: Live.Options<unknown> | undefined): ReadonlyArray<string> =>
+  live === undefined ? [] : Convergence.problems(Convergence.settings(live))
 
 /**
  * Whether a target that is written in place is another file than the one that is still being read from.

@@ -1,22 +1,24 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import type * as ImageStream from "../../format/ImageStream.ts"
 import * as MigrationStream from "../../format/MigrationStream.ts"
 import * as AtomicFile from "../../io/AtomicFile.ts"
 import type { FileError } from "../../io/FileError.ts"
 import * as FileChannel from "../../multifd/FileChannel.ts"
-import * as Job from "../../multifd/Job.ts"
+import type * as Job from "../../multifd/Job.ts"
 import * as Pipeline from "../../multifd/Pipeline.ts"
 import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
+import * as RateLimit from "../../multifd/RateLimit.ts"
 import * as SyncAhead from "../../multifd/SyncAhead.ts"
-import * as RamScanner from "../../ram/RamScanner.ts"
 import * as Carried from "../Carried.ts"
 import * as Location from "../Location.ts"
 import * as MachineState from "../MachineState.ts"
 import type { MigrationError, SaveOptions } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
 import * as ImageWriter from "./imageWriter.ts"
-import { checkBlocks, checkTarget } from "./request.ts"
+import { bandwidthProblems, checkBlocks, checkTarget, liveProblems, refuse } from "./request.ts"
+import * as Source from "./source.ts"
 
 /** RAM's END and everything behind it. */
 const writeState = Effect.fnUntraced(function* <E>(
@@ -39,7 +41,7 @@ const writeState = Effect.fnUntraced(function* <E>(
  *
  * ```text
  *   setup    the new file, its length, the place of everything; in place: the old image's first bytes are wiped out
- *   ram      scan → queue → channels: one round, its sync, fdatasync of each channel
+ *   ram      rounds of scan → queue → channels, a sync behind each; fdatasync of each channel
  *   device   bitmaps, block list, RAM's END, device state, description
  *   sync     fdatasync, the first piece of the stream, fdatasync, rename, fsync of the directory
  * ```
@@ -51,41 +53,40 @@ export const save = Effect.fnUntraced(function* <E>(
   ignored: ReadonlyArray<ImageStream.HeadBlock>,
   progress: Progress
 ): Effect.fn.Return<void, MigrationError | E, Scope.Scope> {
-  const { blocks } = options
+  const { blocks, live, maxBandwidth } = options
   yield* progress.enter("setup")
   const settings = yield* PipelineOptions.make(options)
   yield* checkBlocks("save", blocks)
+  yield* refuse("save", [...bandwidthProblems(maxBandwidth), ...liveProblems(live)])
   const machine = options.machineState ?? MachineState.empty({ pageSize: blocks[0]!.pageSize })
   const location = Location.make(options.target)
   yield* checkTarget(location, machine.origin)
   const target = yield* AtomicFile.make(location)
   const image = yield* ImageWriter.make(target, machine, [...blocks, ...ignored])
+  const source = yield* Source.make({ ...settings, blocks, machine, live, progress })
+  const rateLimit = yield* RateLimit.of(maxBandwidth)
 
-  yield* progress.begin(blocks)
   yield* progress.enter("ram")
-  yield* transferPages(options, settings, image, progress)
+  yield* transferPages(source.jobs, { ...settings, directIo: options.directIo, rateLimit }, image, progress)
 
   yield* progress.enter("device")
   yield* image.writeHead
-  yield* writeState(image, machine)
+  yield* writeState(image, source.machine())
 
   yield* progress.enter("sync")
   yield* image.commit
 })
 
+type Transfer = PipelineOptions.PipelineOptions & Pick<FileChannel.Options, "directIo" | "rateLimit">
+
 const transferPages = <E>(
-  { blocks, directIo }: SaveOptions<E>,
-  { batchSize, channels, coalescePages, queueDepth }: PipelineOptions.PipelineOptions,
+  source: Stream.Stream<Job.Job<E>, E>,
+  { channels, coalescePages, directIo, queueDepth, rateLimit }: Transfer,
   { path, targets }: ImageWriter.ImageWriter,
   { counters }: Progress
 ): Effect.Effect<void, MigrationError | E> =>
   Effect.gen(function* () {
     const { during, written } = yield* SyncAhead.make({ path })
-    const pages = Pipeline.run({
-      source: Job.round(RamScanner.scan(blocks, { batchSize })),
-      channels,
-      queueDepth,
-      open: (id) => FileChannel.make({ id, path, directIo, blocks: targets, coalescePages, counters, written })
-    })
-    yield* during(pages)
+    const shared = { path, directIo, blocks: targets, coalescePages, counters, written, rateLimit }
+    yield* during(Pipeline.run({ source, channels, queueDepth, open: (id) => FileChannel.make({ ...shared, id }) }))
   }).pipe(Effect.scoped)

@@ -1,0 +1,188 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Job from "../../multifd/Job.ts"
+import type { TransferCounters } from "../../multifd/TransferCounters.ts"
+import * as DirtyTracker from "../../ram/DirtyTracker.ts"
+import type { PageBatch } from "../../ram/PageBatch.ts"
+import type * as RamBlock from "../../ram/RamBlock.ts"
+import * as RamScanner from "../../ram/RamScanner.ts"
+import type * as Live from "../Live.ts"
+import type { MigrationStatus, Status } from "../MigrationStatus.ts"
+import type * as Statistics from "../Statistics.ts"
+import * as Convergence from "./convergence.ts"
+
+/**
+ * What is moved, and how.
+ *
+ * @internal
+ */
+export interface Options<out E> {
+  readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
+  readonly live: Live.Options<E>
+  readonly batchSize: number
+  readonly coalescePages: number
+  /** What the channels have moved. */
+  readonly counters: Readonly<TransferCounters>
+  readonly status: Pick<MigrationStatus, "enter" | "pass">
+  readonly statistics: Pick<
+    Statistics.Recorder,
+    "dirtySync" | "expectDowntime" | "guestResumed" | "guestStopped" | "throttle"
+  >
+}
+
+/**
+ * The rounds of one migration.
+ *
+ * @internal
+ */
+export interface Rounds<out E> {
+  /** To be run by a pipeline once, inside the scope. */
+  readonly jobs: Stream.Stream<Job.Job<E>, E>
+  /** What stands behind RAM, if that was asked for; known when the jobs have ended. */
+  readonly machineState: () => Live.RunningState<E> | undefined
+}
+
+/** The writer, and what it has suffered so far. */
+interface Writer<out E> {
+  readonly stop: Effect.Effect<void, E>
+  readonly resume: Effect.Effect<void>
+  readonly throttle: (percentage: number) => Effect.Effect<void>
+}
+
+/** When the scope ends in a failure, the writer is given its time back and goes on, if it has ever been stopped. */
+const makeWriter = Effect.fnUntraced(function* <E>(
+  { pause, resume = Effect.void, throttle }: Live.Options<E>,
+  statistics: Options<E>["statistics"]
+): Effect.fn.Return<Writer<E>, never, Scope.Scope> {
+  let percentage = 0
+  let isStopped = false
+
+  const slowDown = (to: number): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (throttle === undefined || percentage === to) return Effect.void
+      percentage = to
+      statistics.throttle(to)
+      return throttle.set(to)
+    })
+  const goOn = Effect.suspend(() => {
+    if (!isStopped) return Effect.void
+    isStopped = false
+    return Effect.andThen(resume, statistics.guestResumed)
+  })
+  yield* Effect.addFinalizer((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.andThen(slowDown(0), goOn)))
+  return {
+    stop: Effect.suspend(() => {
+      isStopped = true
+      return statistics.guestStopped
+    }).pipe(Effect.andThen(pause), Effect.andThen(slowDown(0))),
+    resume: Effect.uninterruptible(goOn),
+    throttle: slowDown
+  }
+})
+
+/** Which round comes next, from 1, and which one is the last, once that is known. */
+interface Place {
+  readonly last: number
+  readonly round: number
+}
+
+const first: Place = { last: Infinity, round: 1 }
+
+type Jobs<E> = Stream.Stream<Job.Job<E>>
+type Step<E> = readonly [Jobs<E>, Place] | undefined
+
+/**
+ * Makes the rounds of a live migration.
+ *
+ * ```text
+ *           ┌───────────────────────────────────────────┐
+ *           ▼                                           │ no
+ *   round 1: all pages ──▶ sync ──▶ look ──▶ converged, or round = maxRounds?
+ *   round n: dirty pages    ▲                           │ yes
+ *                           │                           ▼
+ *                           │                  pause, beforeSwitchover, look, machineState ──▶ dirty pages ──▶ sync ──▶ end
+ *                           └ the pipeline pulls on when every channel has passed it
+ * ```
+ *
+ * **Failure effect**: when the scope ends in a failure, throttling ends and the writer goes on.
+ *
+ * @internal
+ */
+export const make = Effect.fnUntraced(function* <E>(
+  options: Options<E>
+): Effect.fn.Return<Rounds<E>, RamBlock.RamBlockError, Scope.Scope> {
+  const { batchSize, blocks, coalescePages, counters, live, statistics, status } = options
+  const { pageSize } = blocks[0]!
+  const enter = (to: Status) => Effect.orDie(status.enter(to))
+  const settings = Convergence.settings(live)
+  const foresee = Convergence.make(settings)
+  const tracking = yield* live.tracker.start(blocks)
+  const writer = yield* makeWriter(live, statistics)
+  const dirty = DirtyTracker.none(blocks)
+  let machineState: Live.RunningState<E> | undefined
+  let began = 0
+  let normalBefore = 0
+
+  const begin = (batches: Stream.Stream<PageBatch<E>>): Effect.Effect<Jobs<E>> =>
+    Effect.map(millis, (now) => {
+      began = now
+      normalBefore = counters.normalPages
+      return Job.round(Stream.map(batches, tracking.follow))
+    })
+  const fullScan = begin(RamScanner.scan(blocks, { batchSize }))
+  const dirtyScan = Effect.suspend(() => begin(RamScanner.scanDirty(blocks, dirty, { batchSize, coalescePages })))
+
+  const look = Effect.gen(function* () {
+    const ended = yield* millis
+    const movedPages = counters.normalPages - normalBefore
+    yield* tracking.collect(dirty)
+    const now = yield* millis
+    const dirtyPages = countOf(dirty)
+    yield* statistics.dirtySync(dirtyPages)
+    yield* status.pass
+    return {
+      millis: ended - began,
+      movedBytes: movedPages * pageSize,
+      dirtyBytes: dirtyPages * pageSize,
+      lookMillis: now - ended
+    }
+  })
+  const stop = Effect.gen(function* () {
+    yield* writer.stop
+    if (live.beforeSwitchover !== undefined) {
+      yield* enter("pre-switchover")
+      yield* live.beforeSwitchover
+    }
+    yield* enter("device")
+    yield* look
+    if (live.machineState !== undefined) machineState = yield* live.machineState
+  })
+  const end = live.leave === "running" ? writer.resume : Effect.void
+
+  /** What comes in front of a round, and what moves its pages. */
+  const next = Effect.fnUntraced(function* ({ last, round }: Place): Effect.fn.Return<Step<E>, E> {
+    if (round > last) return yield* Effect.as(end, undefined)
+    if (round === 1) return [yield* fullScan, { last, round: 2 }]
+    const { converged, expectedDowntimeMillis, throttlePercentage } = foresee(yield* look)
+    if (expectedDowntimeMillis !== undefined) statistics.expectDowntime(expectedDowntimeMillis)
+    const isLast = converged || round > settings.maxRounds
+    yield* isLast ? stop : writer.throttle(throttlePercentage)
+    return [yield* dirtyScan, { last: isLast ? round : last, round: round + 1 }]
+  })
+
+  return {
+    jobs: Stream.flatMap(Stream.unfold(first, next), identity),
+    machineState: () => machineState
+  }
+})
+
+const millis: Effect.Effect<number> = Clock.clockWith((clock) =>
+  Effect.sync(() => Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
+)
+
+const countOf = (dirty: DirtyTracker.DirtyPages): number =>
+  [...dirty.values()].reduce((sum, bitmap) => sum + bitmap.count(), 0)
