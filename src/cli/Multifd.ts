@@ -16,6 +16,8 @@
  * | 5 | the image, or a file, ends too early |
  * | 6 | input or output failed |
  * | 7 | no space left |
+ * | 8 | the other side of a connection broke the protocol, or could not be trusted (TLS) |
+ * | 9 | the other side did nothing for too long |
  * | 130 | interrupted by SIGINT, SIGTERM or SIGHUP; everything was closed and tidied up |
  *
  * @since 0.1.0
@@ -34,11 +36,12 @@ import { infoCommand } from "./internal/infoCommand.ts"
 import { presenter, report, ReportedError } from "./internal/report.ts"
 import { restoreCommand } from "./internal/restoreCommand.ts"
 import { saveCommand } from "./internal/saveCommand.ts"
+import { sendCommand } from "./internal/sendCommand.ts"
 import { verifyCommand } from "./internal/verifyCommand.ts"
 
 const command = Command.make("multifd").pipe(
-  Command.withDescription("Save and restore virtual-machine RAM in parallel, in QEMU's mapped-ram format"),
-  Command.withSubcommands([saveCommand, restoreCommand, convertCommand, infoCommand, verifyCommand]),
+  Command.withDescription("Save, restore, send and receive virtual-machine RAM in parallel, as QEMU does it"),
+  Command.withSubcommands([saveCommand, restoreCommand, convertCommand, sendCommand, infoCommand, verifyCommand]),
   Command.withGlobalFlags([completions])
 )
 

@@ -7,11 +7,18 @@ import * as Option from "effect/Option"
 
 const file = { _tag: "Path", pathType: "file" } as const
 
+/** What the values of flags are the names of. */
+const places = new Map<string, Completions.FlagDescriptor["type"]>([
+  ["device-state", file],
+  ["tls-psk", file],
+  ["tls-dir", { _tag: "Path", pathType: "directory" }]
+])
+
 /** The parser sees plain text, since an image may be a URI; whoever presses the tab key looks for a file. */
 const withFiles = (command: Completions.CommandDescriptor): Completions.CommandDescriptor => ({
   ...command,
   arguments: command.arguments.map((argument) => ({ ...argument, type: file })),
-  flags: command.flags.map((flag) => (flag.name === "device-state" ? { ...flag, type: file } : flag)),
+  flags: command.flags.map((flag) => ({ ...flag, type: places.get(flag.name) ?? flag.type })),
   subcommands: command.subcommands.map(withFiles)
 })
 

@@ -9,6 +9,7 @@ import * as Fs from "node:fs"
 import * as Guest from "./Guest.ts"
 import * as Migrate from "./Migrate.ts"
 import * as Pattern from "./Pattern.ts"
+import * as QemuImage from "./QemuImage.ts"
 import type { QmpError } from "./Qmp.ts"
 import * as Workspace from "./Workspace.ts"
 
@@ -94,18 +95,15 @@ const make = Effect.gen(function* () {
 /** Fixtures that live as long as the tests of a file. */
 export const layer: Layer.Layer<Fixtures> = Layer.effect(Fixtures, make)
 
-/**
- * Starts a guest like the one that was saved, with memory of its own, and has it load `image`. The guest stays, to be
- * looked at, as long as the scope.
- */
-export const loadLike = (
-  saved: Saved,
-  image: Migrate.Options
-): Effect.Effect<
-  { readonly guest: Guest.Guest; readonly ram: string; readonly dimm: string; readonly loaded: Migrate.Loaded },
-  Guest.GuestError | QmpError,
-  Fixtures | Scope.Scope
-> =>
+/** A guest like one that was saved, with memory of its own, which waits to be loaded. */
+export interface Twin {
+  readonly guest: Guest.Guest
+  readonly ram: string
+  readonly dimm: string
+}
+
+/** Starts a guest like the one that was saved. It stays as long as the scope. */
+export const startLike = (saved: Saved): Effect.Effect<Twin, Guest.GuestError, Fixtures | Scope.Scope> =>
   Effect.gen(function* () {
     const { fresh } = yield* Fixtures
     const [ram, dimm] = [fresh("ram"), fresh("ram")]
@@ -116,5 +114,32 @@ export const loadLike = (
       dimm: saved.dimm === undefined ? undefined : { file: dimm, size: saved.dimm.size },
       incoming: true
     })
-    return { guest, ram, dimm, loaded: yield* Migrate.load(guest, image) }
+    return { guest, ram, dimm }
+  })
+
+/**
+ * Has a guest that is paused save itself: all blocks that it has, whatever anybody thinks that it should have.
+ */
+export const blocksOf = (guest: Guest.Guest) =>
+  Effect.gen(function* () {
+    const path = (yield* Fixtures).fresh("ram")
+    // QEMU refuses to set both at once, or in the other order.
+    yield* guest.qmp.execute("migrate-set-parameters", { "multifd-compression": "none", "tls-creds": "" })
+    yield* Migrate.save(guest, { path })
+    const contents = QemuImage.contents(QemuImage.read(path))
+    Fs.rmSync(path)
+    return contents
+  })
+
+/**
+ * Starts a guest like the one that was saved, with memory of its own, and has it load `image`. The guest stays, to be
+ * looked at, as long as the scope.
+ */
+export const loadLike = (
+  saved: Saved,
+  image: Migrate.Options
+): Effect.Effect<Twin & { readonly loaded: Migrate.Loaded }, Guest.GuestError | QmpError, Fixtures | Scope.Scope> =>
+  Effect.gen(function* () {
+    const twin = yield* startLike(saved)
+    return { ...twin, loaded: yield* Migrate.load(twin.guest, image) }
   })

@@ -126,6 +126,15 @@ const spawn = (args: ReadonlyArray<string>): Effect.Effect<Omit<Guest, "qmp">, n
     return { pid: child.pid ?? 0, stderr: () => stderr, ended: Deferred.await(ended) }
   })
 
+const RunState = Schema.Struct({ status: Schema.String })
+
+/** Whether the guest runs, or why not, in QEMU's words. */
+export const runState = (guest: Guest): Effect.Effect<string, Qmp.QmpError> =>
+  guest.qmp.execute("query-status").pipe(
+    Effect.flatMap((answer) => Effect.orDie(Schema.decodeUnknownEffect(RunState)(answer))),
+    Effect.map(({ status }) => status)
+  )
+
 /** Starts a guest. It is killed and waited for when the scope closes. */
 export const start = (options: Options): Effect.Effect<Guest, GuestError, Scope.Scope> =>
   Effect.gen(function* () {

@@ -2,11 +2,15 @@
  * The library at work on the files of a test: RAM blocks are files, images are paths.
  */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Fs from "node:fs"
 import * as FilePages from "../../../src/io/FilePages.ts"
+import * as MigrationUri from "../../../src/io/MigrationUri.ts"
+import type { SocketAddress } from "../../../src/io/SocketAddress.ts"
 import * as Image from "../../../src/migration/Image.ts"
 import type * as Location from "../../../src/migration/Location.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
+import type { SendOptions } from "../../../src/migration/SendOptions.ts"
 import * as MemoryPages from "../../../src/ram/MemoryPages.ts"
 
 /** A RAM block in a file. */
@@ -55,6 +59,23 @@ export const convert = Effect.fnUntraced(function* (
   const migration = yield* Migration.Migration
   const image = yield* Image.open(source)
   return yield* migration.convert({ source: image, target, ...options })
+}, Effect.scoped)
+
+/** The address in a URI of a socket. */
+export const addressOf = (uri: string): SocketAddress => {
+  const address = Result.getOrThrow(MigrationUri.parse(uri))
+  if (address._tag === "File") throw new Error(`${uri} is no socket`)
+  return address
+}
+
+/** Sends an image to whoever listens at a URI. */
+export const send = Effect.fnUntraced(function* (
+  image: string | Location.Location,
+  uri: string,
+  options: Omit<SendOptions, "source" | "to"> = {}
+) {
+  const migration = yield* Migration.Migration
+  return yield* migration.send({ source: yield* Image.open(image), to: addressOf(uri), ...options })
 }, Effect.scoped)
 
 /** Saves files as RAM blocks together with everything else of the machine in an image. */

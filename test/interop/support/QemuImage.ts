@@ -221,6 +221,10 @@ export const content = (image: QemuImage, { bitmapLength, bitmapOffset, pagesOff
   return bytes
 }
 
+/** The RAM of every block, by its name. */
+export const contents = (image: QemuImage): ReadonlyMap<string, Buffer> =>
+  new Map(image.blocks.map((block) => [block.idstr, content(image, block)]))
+
 /** The device sections as one piece of bytes. */
 export const deviceState = (image: QemuImage): Buffer =>
   Files.read(image.path, image.devicesAt, image.eofAt - image.devicesAt)

@@ -1,0 +1,65 @@
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Image from "../../migration/Image.ts"
+import { Migration } from "../../migration/Migration.ts"
+import * as Exposure from "./exposure.ts"
+import { type Audience, follow } from "./follow.ts"
+import * as Parameters from "./parameters.ts"
+import * as SocketParameters from "./socketParameters.ts"
+import * as TlsParameters from "./tlsParameters.ts"
+import { refuse } from "./usage.ts"
+
+/**
+ * `multifd send IMAGE --to URI`
+ *
+ * @internal
+ */
+export const sendCommand = Command.make(
+  "send",
+  {
+    image: Parameters.image("IMAGE", "The image to read"),
+    to: SocketParameters.address("to", "Where the receiver listens"),
+    ...SocketParameters.transfer,
+    level: SocketParameters.level,
+    zeroPageDetection: SocketParameters.zeroPageDetection,
+    maxBandwidth: SocketParameters.maxBandwidth,
+    ...TlsParameters.client,
+    ...Parameters.following
+  },
+  Effect.fnUntraced(function* (options) {
+    const { channels, compression, maxBandwidth, to } = options
+    yield* refuse("send", TlsParameters.conflictsOf(options))
+    const migration = yield* Migration
+    const send = Effect.fnUntraced(function* ({ progress, warn }: Audience) {
+      const tls = yield* TlsParameters.readClient(options)
+      yield* Effect.forEach(Exposure.ofSender(to, tls !== undefined), warn, { discard: true })
+      const source = yield* Image.open(options.image)
+      return yield* migration.send({
+        source,
+        to,
+        tls,
+        channels,
+        compression,
+        level: Option.getOrUndefined(options.level),
+        zeroPageDetection: Option.getOrUndefined(options.zeroPageDetection),
+        maxBandwidth,
+        uuid: Option.getOrUndefined(options.uuid),
+        limits: { idleTimeout: Option.getOrUndefined(options.idleTimeout) },
+        progress
+      })
+    }, Effect.scoped)
+    yield* follow(options, send)
+  })
+).pipe(
+  Command.withDescription(
+    "Send an image over sockets to a QEMU that waits with -incoming, as if it were a running guest"
+  ),
+  Command.withExamples([
+    { command: "multifd send vm.img --to unix:/run/vm.sock", description: "QEMU: migrate-incoming unix:/run/vm.sock" },
+    {
+      command: "multifd send vm.img --to tcp:10.0.0.2:4444 --channels 8 --compression zstd",
+      description: "Over a network that is slower than two cores compress"
+    }
+  ])
+)
