@@ -265,8 +265,7 @@ describe("SocketChannel", () => {
   it.effect("a level that the codec does not have fails before a byte is sent", () =>
     Effect.gen(function* () {
       const wire = Wire.make()
-      const { compressor } = (yield* (yield* Effect.promise(() => import("../../src/compression/Codecs.ts")))
-        .Codecs).get("zlib")!
+      const { compressor } = (yield* Codecs).get("zlib")!
       const codec = { ...inverting(), compressor }
       const error = yield* Effect.flip(channelOver(wire, { compression: { codec, level: 10 } }))
       assert.strictEqual(error._tag, "CompressionLevelError")
