@@ -145,11 +145,13 @@ export class TlsError extends Schema.TaggedError<TlsError>()("TlsError", {
   /** The address of the other side; of unusable credentials the file or directory. */
   peer: Schema.String,
   reason: Schema.Literals(Object.keys(tlsReasons) as ReadonlyArray<TlsReason>),
+  /** What was expected and found, where `code` does not say it. */
+  detail: Schema.optional(Schema.String),
   ...failure
 }) {
   override readonly [Runtime.errorExitCode] = 8
   override get message(): string {
-    return `${where(this.peer, this)}: TLS: ${tlsReasons[this.reason]} (${this.code})`
+    return `${where(this.peer, this)}: TLS: ${tlsReasons[this.reason]} (${this.detail ?? this.code})`
   }
 }
 

@@ -13,10 +13,11 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import type * as Tls from "node:tls"
 import type { TlsError } from "./ConnectionError.ts"
+import { contextOf, pskContext, type Settings } from "./internal/tlsContext.ts"
+import { readKeys, readPem, readPemIfThere, unusable } from "./internal/tlsFiles.ts"
 
 /**
  * Keys that both sides know, by the name of who uses them.
@@ -27,6 +28,14 @@ import type { TlsError } from "./ConnectionError.ts"
 export type Keys = ReadonlyMap<string, Redacted.Redacted<Uint8Array>>
 
 /**
+ * What the TLS library makes a connection with. It holds private keys, so it is not printed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Context = Redacted.Redacted<Settings>
+
+/**
  * For the side that connects.
  *
  * @category models
@@ -34,7 +43,7 @@ export type Keys = ReadonlyMap<string, Redacted.Redacted<Uint8Array>>
  */
 export interface Client {
   readonly endpoint: "client"
-  readonly context: Tls.SecureContext
+  readonly context: Context
   /** The host that the server's certificate has to name, instead of the one that is connected to. */
   readonly hostname: string | undefined
   /** With pre-shared keys, there are no certificates. */
@@ -49,7 +58,7 @@ export interface Client {
  */
 export interface Server {
   readonly endpoint: "server"
-  readonly context: Tls.SecureContext
+  readonly context: Context
   /** Whether clients have to show a certificate that the authority signed. */
   readonly verifyPeer: boolean
   /** With pre-shared keys, there are no certificates. */
@@ -63,17 +72,36 @@ export interface Server {
  *
  * `ca-cert.pem` has to be there; `client-cert.pem` and `client-key.pem` are there both or not at all. The server's
  * certificate is always verified, and its name compared with `hostname`, by default the host that is connected to. A Unix
- * socket has no host: without a `hostname`, the name is not compared, as in QEMU.
+ * socket has no host: without a `hostname`, the name is not compared, as in QEMU. TLS 1.2 and 1.3 are spoken.
  *
- * **Failure effect**: nothing was opened for longer than it took to read.
+ * **Failure effect**: `TlsError` of reason `credentials`, with the path; no file is open.
+ *
+ * **Example** (Connecting to a QEMU that waits with TLS)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Connection, SocketAddress, TlsCredentials } from "effect-multifd"
+ *
+ * const connect = Effect.gen(function* () {
+ *   const tls = yield* TlsCredentials.clientFromDirectory("/etc/pki/qemu", { hostname: "host2.example" })
+ *   return yield* Connection.connect({ address: SocketAddress.tcp("10.0.0.2", 4444), tls })
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
  */
-export declare const clientFromDirectory: (
+export const clientFromDirectory = Effect.fnUntraced(function* (
   directory: string,
-  options?: { readonly hostname?: string | undefined }
-) => Effect.Effect<Client, TlsError>
+  options: { readonly hostname?: string | undefined } = {}
+): Effect.fn.Return<Client, TlsError> {
+  const ca = yield* readPem(directory, "ca-cert.pem")
+  const crl = yield* readPemIfThere(directory, "ca-crl.pem")
+  const cert = yield* readPemIfThere(directory, "client-cert.pem")
+  const key = cert === undefined ? undefined : yield* readPem(directory, "client-key.pem")
+  const context = yield* contextOf("client", directory, { ca, crl, cert, key })
+  return { endpoint: "client", context, hostname: options.hostname, psk: undefined }
+})
 
 /**
  * Reads a server's certificates from a directory.
@@ -83,31 +111,54 @@ export declare const clientFromDirectory: (
  * `ca-cert.pem`, `server-cert.pem` and `server-key.pem` have to be there. `verifyPeer` (default true, as in QEMU) demands
  * a certificate of every client.
  *
- * **Failure effect**: nothing was opened for longer than it took to read.
+ * TLS 1.2 alone is spoken, and no session tickets are sent: a QEMU source never reads, so the tickets that a TLS 1.3 server
+ * sends behind the handshake would turn its close into a reset, and data that is still on its way would be lost.
+ *
+ * **Failure effect**: `TlsError` of reason `credentials`, with the path; no file is open.
  *
  * @category constructors
  * @since 0.1.0
  */
-export declare const serverFromDirectory: (
+export const serverFromDirectory = Effect.fnUntraced(function* (
   directory: string,
-  options?: { readonly verifyPeer?: boolean | undefined }
-) => Effect.Effect<Server, TlsError>
+  options: { readonly verifyPeer?: boolean | undefined } = {}
+): Effect.fn.Return<Server, TlsError> {
+  const ca = yield* readPem(directory, "ca-cert.pem")
+  const crl = yield* readPemIfThere(directory, "ca-crl.pem")
+  const cert = yield* readPem(directory, "server-cert.pem")
+  const key = yield* readPem(directory, "server-key.pem")
+  const context = yield* contextOf("server", directory, { ca, crl, cert, key })
+  return { endpoint: "server", context, verifyPeer: options.verifyPeer ?? true, psk: undefined }
+})
 
 /**
  * Takes a client's key from a file of `IDENTITY:HEXKEY` lines: that of `identity`, by default `qemu` as in QEMU.
  *
- * @category constructors
- * @since 0.1.0
- */
-export declare const clientFromPskFile: (
-  path: string,
-  options?: { readonly identity?: string | undefined }
-) => Effect.Effect<Client, TlsError>
-
-/**
- * Takes the keys of all clients from a file of `IDENTITY:HEXKEY` lines.
+ * **Failure effect**: `TlsError` of reason `credentials`, with the path; no file is open.
  *
  * @category constructors
  * @since 0.1.0
  */
-export declare const serverFromPskFile: (path: string) => Effect.Effect<Server, TlsError>
+export const clientFromPskFile = Effect.fnUntraced(function* (
+  path: string,
+  options: { readonly identity?: string | undefined } = {}
+): Effect.fn.Return<Client, TlsError> {
+  const identity = options.identity ?? "qemu"
+  const key = (yield* readKeys(path)).get(identity)
+  if (key === undefined) return yield* unusable(path, `expected a key of ${JSON.stringify(identity)}, found none`)
+  return { endpoint: "client", context: pskContext("client"), hostname: undefined, psk: { identity, key } }
+})
+
+/**
+ * Takes the keys of all clients from a file of `IDENTITY:HEXKEY` lines. TLS 1.2 alone is spoken, see
+ * {@link serverFromDirectory}.
+ *
+ * **Failure effect**: `TlsError` of reason `credentials`, with the path; no file is open.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const serverFromPskFile = Effect.fnUntraced(function* (path: string): Effect.fn.Return<Server, TlsError> {
+  const psk = yield* readKeys(path)
+  return { endpoint: "server", context: pskContext("server"), verifyPeer: false, psk }
+})

@@ -12,12 +12,20 @@ const peerOf = (socket: Net.Socket, address: SocketAddress): string =>
     ? format(address)
     : format({ _tag: "Tcp", host: socket.remoteAddress, port: socket.remotePort })
 
+/** For a socket that has no `onread`. */
+const byEvents = (socket: Net.Socket, peer: string): SocketTransport => {
+  const transport = new SocketTransport(peer)
+  socket.on("data", transport.onData).pause()
+  transport.attach(socket)
+  return transport
+}
+
 /** By `onread` where that can be had, else by `data` events. */
-const transportOf = (accepted: Net.Socket, peer: string): SocketTransport => {
+const plain = (accepted: Net.Socket, peer: string): SocketTransport => {
   const transport = new SocketTransport(peer)
   const socket = withOnread(accepted, transport.onread)
-  if (socket === undefined) accepted.on("data", transport.onData).pause()
-  transport.attach(socket ?? accepted)
+  if (socket === undefined) return byEvents(accepted, peer)
+  transport.attach(socket)
   return transport
 }
 
@@ -25,16 +33,24 @@ const transportOf = (accepted: Net.Socket, peer: string): SocketTransport => {
 const ignore = (): void => undefined
 
 const incoming = (accepted: Net.Socket, peer: string, { tls }: ListenOptions): Incoming => {
-  let transport: SocketTransport | undefined
+  let opened: { readonly destroy: () => void } = accepted
   accepted.on("error", ignore)
   return {
     peer,
     open: (done) => {
-      if (tls !== undefined) return serverHandshake(accepted, tls, peer, done)
-      transport = transportOf(accepted, peer)
-      done(Result.succeed(transport))
+      const succeed = (transport: SocketTransport): void => {
+        opened = transport
+        done(Result.succeed(transport))
+      }
+      if (tls === undefined) succeed(plain(accepted, peer))
+      else {
+        serverHandshake(accepted, tls, {
+          secure: (socket) => succeed(byEvents(socket, peer)),
+          failed: (error) => done(Result.fail(error))
+        })
+      }
     },
-    destroy: () => (transport ?? accepted).destroy()
+    destroy: () => opened.destroy()
   }
 }
 
