@@ -134,6 +134,7 @@ const table = {
   "epoch-sync-missing": protocol("a channel ended before the SYNC that a mark of the main channel waits for"),
   "epoch-sync-unexpected": protocol("a channel sent a SYNC without a mark on the main channel"),
   "epoch-pages-late": protocol("a channel sends pages after the last SYNC"),
+  "device-state-exceeded": protocol("more device state than agreed"),
   "early-sections-exceeded": protocol("more in front of RAM's END than any machine has"),
   "mapped-ram-unexpected": protocol("mapped-ram on a connection, where there is no file to seek in"),
   "block-list-duplicated": protocol("a second list of blocks"),
