@@ -1,22 +1,19 @@
 /**
- * Save, restore, convert and send: the operations of the library, as a service.
+ * Save, restore, convert, send and receive: the operations of the library, as a service.
  *
  * ```text
  *   save      blocks, and everything that is not RAM  ──▶ image
  *   restore   image ──▶ blocks
  *   convert   image ──▶ image
  *   send      image, or blocks and everything that is not RAM  ══▶ sockets ══▶ destination
+ *   receive   source ══▶ sockets ══▶ image, or blocks and everything that is not RAM
  * ```
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import type { FileError } from "../io/FileError.ts"
 import type { PipelineOptionsError } from "../multifd/PipelineOptions.ts"
 import type { RateLimit } from "../multifd/RateLimit.ts"
@@ -24,15 +21,17 @@ import type * as RamBlock from "../ram/RamBlock.ts"
 import type { Image } from "./Image.ts"
 import type { ImageError } from "./ImageError.ts"
 import { convert } from "./internal/convert.ts"
+import { operation, operationWith } from "./internal/operation.ts"
+import { receiveBlocks, receiveImage } from "./internal/receive.ts"
 import { restore } from "./internal/restore.ts"
 import { save } from "./internal/save.ts"
 import { send } from "./internal/send.ts"
 import type * as Live from "./Live.ts"
 import type { Location } from "./Location.ts"
 import type { MachineState } from "./MachineState.ts"
-import * as Metrics from "./Metrics.ts"
 import type { MigrationRequestError } from "./MigrationRequestError.ts"
-import * as Progress from "./Progress.ts"
+import type * as Progress from "./Progress.ts"
+import type { Received, ReceiveError, ReceiveIntoBlocks, ReceiveIntoImage } from "./ReceiveOptions.ts"
 import type { SendError, SendOptions } from "./SendOptions.ts"
 
 /**
@@ -185,6 +184,22 @@ export interface Operations {
    * everything is unknown only where the connection broke, or the time ran out, in the phase `sync`.
    */
   readonly send: <E = never>(options: SendOptions<E>) => Effect.Effect<Summary, SendError | E>
+  /**
+   * Waits for one sender, a QEMU or a `send`, and writes its machine into a mapped-ram image as it arrives. A sender that
+   * has asked for an answer (QEMU's `return-path`) is told that it is done when the image is durable under its name.
+   *
+   * **Failure effect**: as for `save`; all connections are closed, and the address can be listened on again. A sender that
+   * has not asked for an answer may count as done what failed at the very last.
+   */
+  readonly receive: (options: ReceiveIntoImage) => Effect.Effect<Summary, ReceiveError>
+  /**
+   * Waits for one sender, and fills RAM blocks with its pages. Pages that it never speaks of are made zero.
+   *
+   * **Failure effect**: any page of the blocks may be the sender's or what it was; the rest as for `receive`.
+   */
+  readonly receiveBlocks: <E = never>(
+    options: ReceiveIntoBlocks<E>
+  ) => Effect.Effect<Summary & Received, ReceiveError | E>
 }
 
 /**
@@ -208,56 +223,6 @@ export interface Operations {
  */
 export class Migration extends Context.Service<Migration, Operations>()("effect-multifd/migration/Migration") {}
 
-const summaryOf = (snapshot: Progress.Snapshot): Summary => {
-  const { bytesTotal, bytesTransferred, normalPages, pages, phaseMillis, zeroPages } = snapshot
-  return { bytesTotal, pages, normalPages, zeroPages, bytesTransferred, phaseMillis }
-}
-
-/** Says how an operation ended, and why. */
-const conclude = (progress: Progress.Progress, exit: Exit.Exit<void, unknown>): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    if (Exit.isSuccess(exit)) return progress.enter("completed")
-    if (Cause.hasInterruptsOnly(exit.cause)) return progress.enter("cancelled")
-    const reason = Cause.squash(exit.cause)
-    progress.statistics.failed(reason instanceof Error ? reason.message : String(reason))
-    return progress.enter("failed")
-  })
-
-/**
- * Runs `self` in a fiber of its own, so that `cancelling` comes first when it is interrupted: before the innermost of what
- * it has opened is closed.
- */
-const announcingInterruption = <E>(
-  self: Effect.Effect<void, E>,
-  cancelling: Effect.Effect<void>
-): Effect.Effect<void, E> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.forkChild(restore(self)), (fiber) =>
-      Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.andThen(cancelling, Fiber.interrupt(fiber)))
-    )
-  )
-
-/** Runs an operation in a scope and under a span, with a progress that ends as it does, and counts it. */
-const operation = <E>(
-  name: "save" | "restore" | "convert" | "send",
-  options: Pick<TransferOptions, "progress">,
-  run: (progress: Progress.Progress) => Effect.Effect<void, E, Scope.Scope>
-): Effect.Effect<Summary, E> =>
-  Effect.gen(function* () {
-    const progress = options.progress ?? (yield* name === "restore" ? Progress.makeDestination : Progress.make)
-    yield* announcingInterruption(Effect.scoped(run(progress)), progress.enter("cancelling")).pipe(
-      Effect.onExit((exit) =>
-        conclude(progress, exit).pipe(
-          Effect.andThen(progress.snapshot),
-          Effect.flatMap((snapshot) => Metrics.record(name, snapshot))
-        )
-      )
-    )
-    const summary = summaryOf(yield* progress.snapshot)
-    yield* Effect.annotateCurrentSpan({ ...summary, ...summary.phaseMillis })
-    return summary
-  }).pipe(Effect.withSpan(`Migration.${name}`))
-
 /**
  * The operations on files as `FileCalls` gives them, and on connections as `Network` does.
  *
@@ -268,7 +233,13 @@ export const make: Operations = {
   save: (options) => operation("save", options, (progress) => save(options, [], progress)),
   restore: (options) => operation("restore", options, (progress) => restore(options, progress)),
   convert: (options) => operation("convert", options, (progress) => convert(options, progress)),
-  send: (options) => operation("send", options, (progress) => send(options, progress))
+  send: (options) => operation("send", options, (progress) => send(options, progress)),
+  receive: (options) => operation("receive", options, (progress) => receiveImage(options, progress)),
+  receiveBlocks: (options) =>
+    Effect.map(
+      operationWith("receive", options, (progress) => receiveBlocks(options, progress)),
+      ([summary, machineState]) => ({ ...summary, machineState })
+    )
 }
 
 /**

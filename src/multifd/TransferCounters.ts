@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import type { LoadedBatch } from "../ram/PageBatch.ts"
 import * as PageRuns from "../ram/PageRuns.ts"
+import type { Shape } from "../ram/RamBlock.ts"
 
 /**
  * Sums over all channels of one migration, raised by a channel when it has moved a batch. Anyone may read them at any
@@ -40,7 +40,11 @@ export const make = (): TransferCounters => ({ normalPages: 0, zeroPages: 0, byt
  */
 export const add = (
   self: TransferCounters,
-  batch: Pick<LoadedBatch<unknown>, "block" | "normal" | "zero">,
+  batch: {
+    readonly block: Pick<Shape, "pageSize">
+    readonly normal: PageRuns.PageRuns
+    readonly zero: PageRuns.PageRuns
+  },
   bytes: number
 ): void => {
   const normal = PageRuns.pages(batch.normal)

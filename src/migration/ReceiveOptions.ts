@@ -1,0 +1,107 @@
+/**
+ * What to receive, and where to.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type { Method } from "../compression/Compression.ts"
+import type { FileError } from "../io/FileError.ts"
+import type { SocketAddress } from "../io/SocketAddress.ts"
+import type * as TlsCredentials from "../io/TlsCredentials.ts"
+import type * as Limits from "../multifd/Limits.ts"
+import type { PipelineOptionsError } from "../multifd/PipelineOptions.ts"
+import type { DevicePacket } from "../multifd/ReceiveChannel.ts"
+import type { ReceiverError } from "../multifd/Receiver.ts"
+import type * as RamBlock from "../ram/RamBlock.ts"
+import type { Location } from "./Location.ts"
+import type { MachineState } from "./MachineState.ts"
+import type { MigrationRequestError } from "./MigrationRequestError.ts"
+import type { Progress } from "./Progress.ts"
+
+/**
+ * From whom to receive, and how.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReceiveFrom {
+  /** Where to listen for one sender; TCP port 0 is any free port. */
+  readonly listen: SocketAddress
+  /** Secures all connections; senders without TLS are refused. Default: they are not secured. */
+  readonly tls?: TlsCredentials.Server | undefined
+  /** Told the real address as soon as a sender may connect. */
+  readonly onListening?: ((address: SocketAddress) => Effect.Effect<void>) | undefined
+  /** Number of channels, 1 to 255, the same on both sides; 0: a sender without multifd. Default 2, as in QEMU. */
+  readonly channels?: number | undefined
+  /** How payloads are compressed, the same on both sides. Default `none`. */
+  readonly compression?: Method | undefined
+  /** The guest's, 16 bytes in the order in which it is written down. Default: any, but the same on all channels. */
+  readonly uuid?: Uint8Array | undefined
+  /** Bytes of a page where the sender's configuration does not say, a power of two. Default 4096. */
+  readonly pageSize?: number | undefined
+  /** What the sender may ask for, and how long it may take. */
+  readonly limits?: Limits.Input | undefined
+  /** Zero pages between two runs that are written along rather than skipped. Default 4; costs room on the disk. */
+  readonly coalescePages?: number | undefined
+  /** Follows this one operation; make it with `Progress.makeDestination`. */
+  readonly progress?: Progress | undefined
+}
+
+/**
+ * What to receive into an image.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReceiveIntoImage extends ReceiveFrom {
+  /** The image to be written; a path stands for the whole file. */
+  readonly target: string | Location
+  /** O_DIRECT on the descriptor that pages are written through. Default `false`. */
+  readonly directIo?: boolean | undefined
+}
+
+/**
+ * A block that takes pages. One that can also be read can take changes of pages (XBZRLE, without multifd).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ReceivingBlock<E = never> = RamBlock.Writable<E> & Partial<RamBlock.Readable<E>>
+
+/**
+ * What to receive into RAM blocks.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReceiveIntoBlocks<in out E = never> extends ReceiveFrom {
+  /**
+   * The blocks that the sender announces, all of them and no others, of their lengths; or what makes them of what it
+   * announces, which is checked against `limits` before.
+   */
+  readonly blocks:
+    | ReadonlyArray<ReceivingBlock<E>>
+    | ((announced: ReadonlyArray<RamBlock.Shape>) => Effect.Effect<ReadonlyArray<ReceivingBlock<E>>, E>)
+  /** Takes device state that devices send on the channels (vfio, from QEMU 10.0). Default: it is an error. */
+  readonly onDevicePacket?: ((packet: DevicePacket) => Effect.Effect<void, E>) | undefined
+}
+
+/**
+ * What was received beside the pages.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Received {
+  /** Everything that is not RAM, in memory. */
+  readonly machineState: MachineState
+}
+
+/**
+ * Why receiving failed.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ReceiveError =
+  MigrationRequestError | RamBlock.RamBlockError | PipelineOptionsError | Limits.LimitsError | FileError | ReceiverError

@@ -1,0 +1,72 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import * as Metrics from "../Metrics.ts"
+import type { Summary, TransferOptions } from "../Migration.ts"
+import * as Progress from "../Progress.ts"
+
+const summaryOf = (snapshot: Progress.Snapshot): Summary => {
+  const { bytesTotal, bytesTransferred, normalPages, pages, phaseMillis, zeroPages } = snapshot
+  return { bytesTotal, pages, normalPages, zeroPages, bytesTransferred, phaseMillis }
+}
+
+/** Says how an operation ended, and why. */
+const conclude = (progress: Progress.Progress, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (Exit.isSuccess(exit)) return progress.enter("completed")
+    if (Cause.hasInterruptsOnly(exit.cause)) return progress.enter("cancelled")
+    const reason = Cause.squash(exit.cause)
+    progress.statistics.failed(reason instanceof Error ? reason.message : String(reason))
+    return progress.enter("failed")
+  })
+
+/**
+ * Runs `self` in a fiber of its own, so that `cancelling` comes first when it is interrupted: before the innermost of what
+ * it has opened is closed.
+ */
+const announcingInterruption = <A, E>(
+  self: Effect.Effect<A, E>,
+  cancelling: Effect.Effect<void>
+): Effect.Effect<A, E> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkChild(restore(self)), (fiber) =>
+      Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.andThen(cancelling, Fiber.interrupt(fiber)))
+    )
+  )
+
+const destinations: ReadonlySet<string> = new Set(["restore", "receive"])
+
+/**
+ * Runs an operation in a scope and under a span, with a progress that ends as it does, and counts it.
+ *
+ * @internal
+ */
+export const operationWith = <A, E>(
+  name: "save" | "restore" | "convert" | "send" | "receive",
+  options: Pick<TransferOptions, "progress">,
+  run: (progress: Progress.Progress) => Effect.Effect<A, E, Scope.Scope>
+): Effect.Effect<readonly [Summary, A], E> =>
+  Effect.gen(function* () {
+    const progress = options.progress ?? (yield* destinations.has(name) ? Progress.makeDestination : Progress.make)
+    const value = yield* announcingInterruption(Effect.scoped(run(progress)), progress.enter("cancelling")).pipe(
+      Effect.onExit((exit) =>
+        conclude(progress, exit).pipe(
+          Effect.andThen(progress.snapshot),
+          Effect.flatMap((snapshot) => Metrics.record(name, snapshot))
+        )
+      )
+    )
+    const summary = summaryOf(yield* progress.snapshot)
+    yield* Effect.annotateCurrentSpan({ ...summary, ...summary.phaseMillis })
+    return [summary, value] as const
+  }).pipe(Effect.withSpan(`Migration.${name}`))
+
+/**
+ * The same for an operation that gives nothing but its summary.
+ *
+ * @internal
+ */
+export const operation = <E>(...args: Parameters<typeof operationWith<void, E>>): Effect.Effect<Summary, E> =>
+  Effect.map(operationWith(...args), ([summary]) => summary)

@@ -1,0 +1,111 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { Codecs } from "../../compression/Codecs.ts"
+import type { Codec } from "../../compression/Compression.ts"
+import * as Listener from "../../io/Listener.ts"
+import * as Limits from "../../multifd/Limits.ts"
+import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
+import type { ProtocolError } from "../../multifd/ProtocolError.ts"
+import * as Receiver from "../../multifd/Receiver.ts"
+import * as RamBlock from "../../ram/RamBlock.ts"
+import type { MachineState } from "../MachineState.ts"
+import type { Progress } from "../Progress.ts"
+import type { ReceiveError, ReceiveFrom, ReceiveIntoBlocks, ReceiveIntoImage } from "../ReceiveOptions.ts"
+import { blocksTarget } from "./receiveBlocks.ts"
+import { imageTarget } from "./receiveImage.ts"
+import { refuse } from "./request.ts"
+
+/** QEMU's own default of `multifd-channels`: both sides have to agree, and are not asked. */
+const DEFAULT_CHANNELS = 2
+
+const UUID_BYTES = 16
+
+/** Connections of others that may be open beside those of the sender, until they have been told apart. */
+const SPARE_CONNECTIONS = 8
+
+/** What was asked for, checked, with everything filled in that was left out. */
+interface Plan {
+  /** 0: no multifd. */
+  readonly channels: number
+  readonly codec: Codec | undefined
+  readonly settings: PipelineOptions.PipelineOptions
+  readonly limits: Limits.Limits
+}
+
+const plan = Effect.fnUntraced(function* (options: ReceiveFrom): Effect.fn.Return<Plan, ReceiveError> {
+  const { channels = DEFAULT_CHANNELS, coalescePages, compression = "none", pageSize, uuid } = options
+  const settings = yield* PipelineOptions.make({ channels: channels || 1, coalescePages })
+  const limits = yield* Limits.make(options.limits ?? {})
+  const codec = compression === "none" ? undefined : (yield* Codecs).get(compression)
+  yield* refuse("receive", [
+    ...(compression !== "none" && codec === undefined
+      ? [`expected a compression that is registered, found ${compression}`]
+      : []),
+    ...(compression !== "none" && channels === 0
+      ? [`expected at least one channel for ${compression}, found none`]
+      : []),
+    ...(pageSize === undefined || isPageSize(pageSize)
+      ? []
+      : [
+          `expected pages of a power of two from ${RamBlock.minPageSize} to ${RamBlock.maxPageSize} bytes, found ${pageSize}`
+        ]),
+    ...(uuid === undefined || uuid.length === UUID_BYTES
+      ? []
+      : [`expected a uuid of ${UUID_BYTES} bytes, found ${uuid.length}`])
+  ])
+  return { channels, codec, settings, limits }
+})
+
+const isPageSize = (size: number): boolean =>
+  size >= RamBlock.minPageSize && size <= RamBlock.maxPageSize && Number.isInteger(Math.log2(size))
+
+/** Listens for one sender, and receives from it. Whatever the target needs has been opened before. */
+const receiveInto = Effect.fnUntraced(function* <E>(
+  options: ReceiveFrom,
+  { channels, codec, limits }: Plan,
+  { onDevicePacket, target }: Pick<Receiver.Options<E>, "target" | "onDevicePacket">
+): Effect.fn.Return<void, ReceiveError | E, Scope.Scope> {
+  const { onListening, pageSize, tls, uuid } = options
+  const listener = yield* Listener.make({
+    address: options.listen,
+    tls,
+    maxConnections: channels + 1 + SPARE_CONNECTIONS,
+    handshakeTimeout: limits.handshakeTimeout
+  })
+  if (onListening !== undefined) yield* onListening(listener.address)
+  yield* Receiver.run({ listener, channels, codec, uuid, pageSize, limits, target, onDevicePacket })
+})
+
+/**
+ * Receives a machine into an image.
+ *
+ * @internal
+ */
+export const receiveImage = Effect.fnUntraced(function* (
+  options: ReceiveIntoImage,
+  progress: Progress
+): Effect.fn.Return<void, ReceiveError, Scope.Scope> {
+  yield* progress.enter("setup")
+  const planned = yield* plan(options)
+  const target = yield* imageTarget(options, planned.settings, progress)
+  yield* receiveInto(options, planned, { target })
+})
+
+/**
+ * Receives a machine's RAM into blocks, and everything else into memory.
+ *
+ * @internal
+ */
+export const receiveBlocks = Effect.fnUntraced(function* <E>(
+  options: ReceiveIntoBlocks<E>,
+  progress: Progress
+): Effect.fn.Return<MachineState, ReceiveError | E, Scope.Scope> {
+  yield* progress.enter("setup")
+  const planned = yield* plan(options)
+  const { limits } = planned
+  const held = { ...limits, maxDeviceState: Math.min(limits.maxDeviceState, limits.maxHeld) }
+  const target = blocksTarget(options, planned.settings, progress)
+  const { onDevicePacket } = options
+  yield* receiveInto<E | ProtocolError>(options, { ...planned, limits: held }, { target, onDevicePacket })
+  return yield* target.machineState
+})

@@ -1,0 +1,118 @@
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as StreamTail from "../../format/StreamTail.ts"
+import * as AtomicFile from "../../io/AtomicFile.ts"
+import type { FileError } from "../../io/FileError.ts"
+import * as FileIdentity from "../../io/FileIdentity.ts"
+import * as PositionalFile from "../../io/PositionalFile.ts"
+import * as PageSink from "../../multifd/PageSink.ts"
+import type { ProtocolError } from "../../multifd/ProtocolError.ts"
+import type { PipelineOptions } from "../../multifd/PipelineOptions.ts"
+import type { Closing, Opening, Target } from "../../multifd/Receiver.ts"
+import * as SyncAhead from "../../multifd/SyncAhead.ts"
+import * as Location from "../Location.ts"
+import type { Progress } from "../Progress.ts"
+import type { ReceiveIntoImage } from "../ReceiveOptions.ts"
+import { drive } from "./drive.ts"
+import * as ImageWriter from "./imageWriter.ts"
+import { checkOpening, checkTail } from "./receiveChecks.ts"
+
+/** What is known once the blocks have been announced. */
+interface Begun {
+  readonly opening: Opening
+  readonly image: ImageWriter.ImageWriter
+  readonly syncAhead: SyncAhead.SyncAhead
+  /** Of the descriptors that pages are written and synced ahead through. */
+  readonly ramScope: Scope.Closeable
+  closing: Closing | undefined
+  stateStart: number
+  /** Where the next piece of the device state goes. */
+  position: number
+}
+
+/**
+ * Opens the file now, so that what cannot be written is known before anybody connects; unless it is one that is written in
+ * place, which would lose what it holds although perhaps nobody ever connects.
+ */
+const prepare = Effect.fnUntraced(function* (
+  location: Location.Location
+): Effect.fn.Return<Effect.Effect<AtomicFile.AtomicFile, FileError>, FileError, Scope.Scope> {
+  const scope = yield* Effect.scope
+  const open = Scope.provide(AtomicFile.make(location), scope)
+  const existing = yield* FileIdentity.ofPath(location.path)
+  if (existing !== undefined && AtomicFile.isInPlace(location, existing)) return open
+  return Effect.succeed(yield* open)
+})
+
+/**
+ * An image that is written as pages arrive, in the same order of durability as one that is saved.
+ *
+ * ```text
+ *   setup    the file; everything is known that the sender can be refused for
+ *   ram      pages to their places, synced ahead
+ *   device   RAM's END, device state as it arrives; bitmaps and the stream between the regions
+ *   sync     fdatasync, the first piece of the stream, fdatasync, rename, fsync of the directory
+ * ```
+ *
+ * @internal
+ */
+export const imageTarget = Effect.fnUntraced(function* (
+  options: ReceiveIntoImage,
+  { coalescePages }: PipelineOptions,
+  progress: Progress
+): Effect.fn.Return<Target<FileError | ProtocolError>, FileError, Scope.Scope> {
+  const { counters } = progress
+  const scope = yield* Effect.scope
+  const open = yield* prepare(Location.make(options.target))
+  let begun: Begun | undefined
+
+  const openPages = (path: string) =>
+    options.directIo === true ? PositionalFile.open(path, { access: "write", directIo: true }) : undefined
+
+  const begin: Target<FileError | ProtocolError>["begin"] = Effect.fnUntraced(function* (opening) {
+    const { blocks } = opening
+    yield* checkOpening(opening)
+    const image = yield* ImageWriter.make(yield* open, opening, blocks)
+    const ramScope = yield* Scope.fork(scope)
+    const syncAhead = yield* Scope.provide(SyncAhead.make({ path: image.path }), ramScope)
+    const direct = openPages(image.path)
+    const file = direct === undefined ? image.file : yield* Scope.provide(direct, ramScope)
+    begun = { opening, image, syncAhead, ramScope, closing: undefined, stateStart: 0, position: 0 }
+    yield* progress.begin(blocks)
+    yield* progress.enter("ram")
+    const { written } = syncAhead
+    return new Map(
+      blocks.map((shape) => {
+        const target = image.targets.get(shape.idstr)!
+        return [shape.idstr, PageSink.toImage({ shape, file, target, coalescePages, counters, written })] as const
+      })
+    )
+  })
+  return {
+    begin,
+    during: (ram) => Effect.suspend(() => begun!.syncAhead.during(ram)),
+    ramEnd: Effect.fnUntraced(function* (closing) {
+      const { image, ramScope } = begun!
+      yield* progress.enter("device")
+      yield* Scope.close(ramScope, Exit.void)
+      yield* image.writeHead
+      const stateStart = yield* image.writeEnd(closing)
+      Object.assign(begun!, { closing, stateStart, position: stateStart })
+    }),
+    state: (bytes) =>
+      Effect.suspend(() => {
+        const { image, position } = begun!
+        begun!.position += bytes.length
+        return image.file.write(position, bytes)
+      }),
+    complete: Effect.gen(function* () {
+      const { closing, image, opening, position, stateStart } = begun!
+      const { footers } = closing!
+      const tail = yield* drive(image.file, StreamTail.parse({ from: stateStart, to: position, footers }))
+      yield* checkTail(tail, { ...opening, ...closing!, from: stateStart })
+      yield* progress.enter("sync")
+      yield* image.commit
+    })
+  }
+})

@@ -1,0 +1,127 @@
+/**
+ * The epochs of a migration: the main channel passes its k-th mark when every channel stands at its k-th SYNC with
+ * everything in front of it stored, and no channel goes past its k-th SYNC before.
+ *
+ * ```text
+ *   channel     pages ─── arrive ············ pages ─── arrive ···· end
+ *   channel     pages ──────── arrive ······· pages ───── arrive ·· end
+ *   main            ── mark ···············│── ZERO … ── mark ····│── close
+ *                                          └ all have arrived: all go on
+ *
+ *   never:  pages in front of the first SYNC    epoch-pages-early     (no block is known then: QEMU crashes)
+ *           an end at a mark, or behind pages   epoch-sync-missing    (QEMU hangs, or loads wrong RAM)
+ *           a SYNC behind the last mark         epoch-sync-unexpected (QEMU hangs, or does not notice)
+ *           pages behind the last SYNC          epoch-pages-late      (QEMU throws them away)
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Finding from "../format/Finding.ts"
+import * as ProtocolError from "./ProtocolError.ts"
+
+/**
+ * Where the channels and the main channel of a receiver meet. Positions are those of bytes on the channel's connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Epochs {
+  /** The channel has pages. */
+  readonly pages: (id: number, position: number) => Effect.Effect<void, ProtocolError.ProtocolError>
+  /** The channel stands at a SYNC, and has stored everything in front of it. Waits for the main channel's mark. */
+  readonly arrive: (id: number, position: number) => Effect.Effect<void, ProtocolError.ProtocolError>
+  /** The channel's peer has ended. */
+  readonly end: (id: number, position: number) => Effect.Effect<void>
+  /** The main channel stands at a mark. Waits for all channels. */
+  readonly mark: Effect.Effect<void, ProtocolError.ProtocolError>
+  /** RAM is complete: there are no more marks. */
+  readonly close: Effect.Effect<void, ProtocolError.ProtocolError>
+  /** Waits until all channels have ended. */
+  readonly allEnded: Effect.Effect<void>
+}
+
+type State = "new" | "clean" | "pages" | "waiting"
+
+interface Lane {
+  state: State
+  ended: boolean
+  position: number
+}
+
+/**
+ * The first epoch of a migration with so many channels, 0 or more. `peer` is for the errors, which name the channel.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (peer: string, channels: number): Epochs => {
+  const lanes = Array.from({ length: channels }, (): Lane => ({ state: "new", ended: false, position: 0 }))
+  const ended = Latch.makeUnsafe(channels === 0)
+  let closed = false
+  let gate = Latch.makeUnsafe()
+  let attention = Latch.makeUnsafe()
+
+  const stop = (id: number, code: Finding.FindingCode, expected: string, found: string) => {
+    const finding = Finding.make({ code, offset: lanes[id]!.position, expected, found })
+    return Effect.fail(ProtocolError.fromFinding(peer, id, finding))
+  }
+  const first = (matches: (lane: Lane) => boolean): number => lanes.findIndex(matches)
+  const unsynced = (id: number) => stop(id, "epoch-sync-missing", "a SYNC", "the end of the channel")
+  const syncTooMany = (id: number) =>
+    stop(id, "epoch-sync-unexpected", "no SYNC behind the main channel's last mark", "a SYNC")
+  const pagesTooLate = (id: number) => stop(id, "epoch-pages-late", "nothing behind the last SYNC", "pages")
+
+  const waitForAll: Effect.Effect<void, ProtocolError.ProtocolError> = Effect.suspend(() => {
+    const gone = first((lane) => lane.ended)
+    if (gone >= 0) return unsynced(gone)
+    if (lanes.every((lane) => lane.state === "waiting")) return release
+    attention = Latch.makeUnsafe()
+    return Effect.andThen(attention.await, waitForAll)
+  })
+  const release = Effect.suspend(() => {
+    for (const lane of lanes) lane.state = "clean"
+    const open = gate.open
+    gate = Latch.makeUnsafe()
+    return Effect.asVoid(open)
+  })
+
+  return {
+    pages: (id, position) =>
+      Effect.suspend(() => {
+        const lane = lanes[id]!
+        lane.position = position
+        if (closed) return pagesTooLate(id)
+        if (lane.state === "new") return stop(id, "epoch-pages-early", "a SYNC as the first packet", "pages")
+        lane.state = "pages"
+        return Effect.void
+      }),
+    arrive: (id, position) =>
+      Effect.suspend(() => {
+        const lane = lanes[id]!
+        lane.position = position
+        if (closed) return syncTooMany(id)
+        lane.state = "waiting"
+        const passed = gate.await
+        return Effect.andThen(attention.open, passed)
+      }),
+    end: (id, position) =>
+      Effect.suspend(() => {
+        const lane = lanes[id]!
+        lane.position = position
+        lane.ended = true
+        return Effect.andThen(attention.open, lanes.every((lane) => lane.ended) ? ended.open : Effect.void)
+      }),
+    mark: waitForAll,
+    close: Effect.suspend(() => {
+      closed = true
+      const waiting = first((lane) => lane.state === "waiting")
+      if (waiting >= 0) return syncTooMany(waiting)
+      const left = first((lane) => lane.state === "pages")
+      if (left < 0) return Effect.void
+      return lanes[left]!.ended ? unsynced(left) : pagesTooLate(left)
+    }),
+    allEnded: ended.await
+  }
+}

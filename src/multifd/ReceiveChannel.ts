@@ -1,0 +1,277 @@
+/**
+ * The channel that receives pages as multifd packets over a connection.
+ *
+ * ```text
+ *              ┌───────────────────────────────────────────────┐
+ *              ▼                                               │
+ *   init ──▶ header ──▶ pages: payload ──▶ to their places ────┤   straight to memory, or through one of two buffers:
+ *   (done)     │                                               │   one is filled while the other is written
+ *              ├────── SYNC: all stored, wait for the mark ────┤
+ *              ├────── device state: to the handler ───────────┘
+ *              └─ end of the connection, behind the last SYNC ──▶ done
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Decompressor } from "../compression/Compression.ts"
+import type { CompressionError } from "../compression/CompressionError.ts"
+import * as DeviceStatePacket from "../format/DeviceStatePacket.ts"
+import * as Finding from "../format/Finding.ts"
+import * as MultifdInit from "../format/MultifdInit.ts"
+import * as MultifdPacket from "../format/MultifdPacket.ts"
+import type { Connection, TransferError } from "../io/Connection.ts"
+import * as ConnectionError from "../io/ConnectionError.ts"
+import type { Epochs } from "./Epochs.ts"
+import { makeBuffer } from "./internal/channelBuffer.ts"
+import { noted } from "./internal/firstError.ts"
+import { type Helper, withHelper } from "./internal/overlap.ts"
+import { type Placed, placePages } from "./internal/placePages.ts"
+import type { PageSink } from "./PageSink.ts"
+import * as ProtocolError from "./ProtocolError.ts"
+import type { Watchdog } from "./Watchdog.ts"
+
+/**
+ * A packet of device state, which only its device can read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DevicePacket {
+  /** The device. */
+  readonly idstr: string
+  readonly instanceId: number
+  /** The channel it came on; the order between channels means nothing. */
+  readonly channel: number
+  /** Valid until the handler is done. */
+  readonly payload: Uint8Array
+}
+
+/**
+ * What a channel fails with, beside what storing the pages fails with.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ReceiveChannelError =
+  TransferError | ConnectionError.ConnectionEndedError | ProtocolError.ProtocolError | CompressionError
+
+/**
+ * What a receiving channel is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<E> {
+  readonly id: number
+  /** Behind the init packet. */
+  readonly connection: Connection
+  /** Bytes of a page, the same for all blocks. */
+  readonly pageSize: number
+  /** By `idstr`: all blocks that were announced. */
+  readonly sinks: ReadonlyMap<string, PageSink<E>>
+  /** Of the migration, where its channels and its main channel meet. */
+  readonly epochs: Epochs
+  readonly watchdog: Pick<Watchdog, "alive" | "working">
+  /** The method that was agreed on. Default: none. */
+  readonly compression?: { readonly flag: number; readonly decompressor: Decompressor } | undefined
+  /** Bytes of the payload of one packet. */
+  readonly maxPayload: number
+  /** Takes packets of device state. Default: they are an error. */
+  readonly onDevicePacket?: ((packet: DevicePacket) => Effect.Effect<void, E>) | undefined
+}
+
+/**
+ * Receives everything that comes on a channel, until the peer ends it behind its last SYNC.
+ *
+ * **Details**
+ *
+ * Every number of a packet is checked before anything is done with it. Memory is two buffers of 512 KiB for pages that do not
+ * go straight into memory, and with compression one for the payload and one for what comes out of it.
+ *
+ * A method of compression that the packets do not have, pages of unknown blocks or outside them, and everything else that
+ * real destinations crash on, hang at, or store wrong, are `ProtocolError`s.
+ *
+ * **Failure effect**: any of the pages may have been stored.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = <E>(options: Options<E>): Effect.Effect<void, E | ReceiveChannelError> =>
+  withHelper((helper) => new Lane(options, helper).run)
+
+/** The state of one channel between its packets. */
+class Lane<E> {
+  readonly #options: Options<E>
+  readonly #helper: Helper<E>
+  readonly #header: Uint8Array
+  readonly #payload = makeBuffer()
+  readonly #unpacked = makeBuffer()
+  #buffer = makeBuffer()
+  #otherBuffer = makeBuffer()
+  /** Of the packet that is being read, on the connection. */
+  #position = MultifdInit.LENGTH
+  #lastNumber = 0
+
+  constructor(options: Options<E>, helper: Helper<E>) {
+    this.#options = options
+    this.#helper = helper
+    this.#header = new Uint8Array(MultifdPacket.headerLength(options.pageSize))
+  }
+
+  readonly run: Effect.Effect<void, E | ReceiveChannelError> = Effect.suspend(() =>
+    Effect.flatMap(this.#nextPacket, (more) => (more ? this.run : this.#end))
+  )
+
+  /** Whether there was one. */
+  readonly #nextPacket: Effect.Effect<boolean, E | ReceiveChannelError> = Effect.suspend(() => {
+    const prologue = this.#header.subarray(0, MultifdPacket.PROLOGUE_LENGTH)
+    return Effect.flatMap(this.#read(this.#options.connection.readOrEnd(prologue)), (there) =>
+      there ? Effect.as(this.#packet(prologue), true) : Effect.succeed(false)
+    )
+  })
+
+  #packet(prologue: Uint8Array): Effect.Effect<void, E | ReceiveChannelError> {
+    const kind = MultifdPacket.decodePrologue(prologue, this.#position)
+    if (Result.isFailure(kind)) return this.#fail(kind.failure)
+    return kind.success.kind === "ram" ? this.#ramPacket : this.#devicePacket
+  }
+
+  readonly #ramPacket: Effect.Effect<void, E | ReceiveChannelError> = Effect.suspend(() => {
+    const rest = this.#header.subarray(MultifdPacket.PROLOGUE_LENGTH)
+    return Effect.flatMap(this.#read(this.#options.connection.read([rest])), () => {
+      const { compression, maxPayload, pageSize } = this.#options
+      const packet = MultifdPacket.decodeRam(this.#header, {
+        pageSize,
+        method: compression?.flag,
+        maxPayload,
+        position: this.#position
+      })
+      return Result.isFailure(packet) ? this.#fail(packet.failure) : this.#store(packet.success)
+    })
+  })
+
+  #store(packet: MultifdPacket.RamPacket): Effect.Effect<void, E | ReceiveChannelError> {
+    const position = this.#position
+    this.#position += this.#header.length + packet.payloadLength
+    const stale = this.#checkNumber(packet, position)
+    if (stale !== undefined) return this.#fail(stale)
+    const pages = packet.normal.length + packet.zero.length === 0 ? Effect.void : this.#pages(packet, position)
+    return packet.sync ? Effect.andThen(pages, this.#sync(position)) : pages
+  }
+
+  /** Old senders use a number twice; none goes back. */
+  #checkNumber({ packetNum }: MultifdPacket.RamPacket, position: number): Finding.Finding | undefined {
+    const last = this.#lastNumber
+    this.#lastNumber = packetNum
+    if (packetNum >= last) return undefined
+    const [expected, found] = [`a number from ${last} on`, `${packetNum}`]
+    return Finding.make({ code: "packet-number-stale", offset: position, expected, found })
+  }
+
+  #pages(packet: MultifdPacket.RamPacket, position: number): Effect.Effect<void, E | ReceiveChannelError> {
+    const { epochs, id, sinks, watchdog } = this.#options
+    const receive = (): Effect.Effect<void, E | ReceiveChannelError> => {
+      const sink = sinks.get(packet.idstr)
+      const finding = MultifdPacket.checkPages(packet, sink, position)
+      if (sink === undefined || finding !== undefined) return this.#fail(finding!)
+      const placed = placePages(packet, sink, () => this.#buffer(MultifdPacket.MAX_DATA_BYTES))
+      return this.#fill(placed, packet).pipe(
+        Effect.flatMap(() => {
+          watchdog.alive()
+          return this.#handOver(sink, placed)
+        })
+      )
+    }
+    return Effect.flatMap(epochs.pages(id, position), receive)
+  }
+
+  #fill({ targets }: Placed, { normal, payloadLength }: MultifdPacket.RamPacket) {
+    const { compression, connection } = this.#options
+    if (normal.length === 0) return Effect.void
+    if (compression === undefined) return this.#read(connection.read(targets))
+    const payload = this.#payload(payloadLength)
+    return Effect.andThen(
+      this.#read(connection.read([payload])),
+      Effect.suspend(() => this.#unpack(compression.decompressor, payload, targets))
+    )
+  }
+
+  #unpack(decompressor: Decompressor, payload: Uint8Array, targets: ReadonlyArray<Uint8Array>) {
+    const { pageSize, watchdog } = this.#options
+    const [only] = targets
+    if (targets.length === 1) return watchdog.working(decompressor.decompress(payload, only!, pageSize))
+    const pages = this.#unpacked(targets.reduce((sum, target) => sum + target.length, 0))
+    const scatter = () => {
+      let at = 0
+      for (const target of targets) target.set(pages.subarray(at, (at += target.length)))
+    }
+    return watchdog.working(Effect.map(decompressor.decompress(payload, pages, pageSize), scatter))
+  }
+
+  /** What lies in memory is stored at once: the next packet may bring the same pages, and would be read over them. */
+  #handOver(sink: PageSink<E>, { pages }: Placed): Effect.Effect<void, E> {
+    const store = this.#options.watchdog.working(noted(sink.store(pages)))
+    if (sink.view !== undefined) return store
+    const free = this.#otherBuffer
+    this.#otherBuffer = this.#buffer
+    this.#buffer = free
+    return this.#helper.submit(store)
+  }
+
+  #sync(position: number): Effect.Effect<void, ProtocolError.ProtocolError> {
+    const { epochs, id } = this.#options
+    return Effect.andThen(this.#helper.drained, epochs.arrive(id, position))
+  }
+
+  readonly #devicePacket: Effect.Effect<void, E | ReceiveChannelError> = Effect.suspend(() => {
+    const { connection, maxPayload, onDevicePacket } = this.#options
+    const position = this.#position
+    if (onDevicePacket === undefined) return this.#fail(deviceUnexpected(position))
+    const header = new Uint8Array(DeviceStatePacket.HEADER_LENGTH)
+    header.set(this.#header.subarray(0, MultifdPacket.PROLOGUE_LENGTH))
+    return Effect.flatMap(this.#read(connection.read([header.subarray(MultifdPacket.PROLOGUE_LENGTH)])), () => {
+      const packet = DeviceStatePacket.decode(header, { maxPayload, position })
+      if (Result.isFailure(packet)) return this.#fail(packet.failure)
+      this.#position += header.length + packet.success.payloadLength
+      return this.#deliver(packet.success, onDevicePacket)
+    })
+  })
+
+  #deliver(
+    { idstr, instanceId, payloadLength }: DeviceStatePacket.DeviceStatePacket,
+    handler: (packet: DevicePacket) => Effect.Effect<void, E>
+  ): Effect.Effect<void, E | ReceiveChannelError> {
+    const { connection, id, watchdog } = this.#options
+    const payload = this.#payload(payloadLength)
+    return Effect.andThen(
+      this.#read(connection.read([payload])),
+      Effect.suspend(() => {
+        watchdog.alive()
+        return watchdog.working(handler({ idstr, instanceId, channel: id, payload }))
+      })
+    )
+  }
+
+  readonly #end: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.andThen(this.#helper.drained, this.#options.epochs.end(this.#options.id, this.#position))
+  )
+
+  #read<A>(self: Effect.Effect<A, TransferError | ConnectionError.ConnectionEndedError>) {
+    return Effect.mapError(self, ConnectionError.at({ channel: this.#options.id }))
+  }
+
+  #fail(finding: Finding.Finding): Effect.Effect<never, ProtocolError.ProtocolError> {
+    const { connection, id } = this.#options
+    return Effect.fail(ProtocolError.fromFinding(connection.peer, id, finding))
+  }
+}
+
+const deviceUnexpected = (offset: number): Finding.Finding =>
+  Finding.make({
+    code: "device-packet-unexpected",
+    offset,
+    expected: "pages or a SYNC",
+    found: "device state that a device sends by itself, such as vfio's"
+  })

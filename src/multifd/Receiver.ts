@@ -1,0 +1,214 @@
+/**
+ * The receiving end of a migration over sockets: the main connection and N channels of one sender, as QEMU would take them.
+ *
+ * ```text
+ *   sender                        receiver                                       target
+ *   connections, any order ────▶  told apart by their first bytes
+ *   configuration, block list ─▶  limits ─────────────────────────────────────▶  begin: a sink for each block
+ *   ┌ packets on channels ─────▶  checked ────────────────────────────────────▶  sinks
+ *   │ SYNCs, and a mark ───────▶  all channels stand at their SYNC; all go on
+ *   └ … any number of epochs
+ *   RAM's END ─────────────────▶  nothing is left on any channel ─────────────▶  ramEnd
+ *   device state, description ─▶  in pieces ──────────────────────────────────▶  state
+ *   end of all connections ────▶  everything is there ────────────────────────▶  complete: checked, durable
+ *   ◀──────────── SHUT 0, where the sender has opened a return path ──────────┘
+ * ```
+ *
+ * With a return path the sender keeps its connections open until it is told that all went well, so its end is known by the
+ * description behind the device state; and only then, when everything is durable, it is told so.
+ *
+ * @since 0.1.0
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type * as Scope from "effect/Scope"
+import type { Codec } from "../compression/Compression.ts"
+import type { CompressionError, CompressorFailedError } from "../compression/CompressionError.ts"
+import * as MigrationStream from "../format/MigrationStream.ts"
+import * as MultifdPacket from "../format/MultifdPacket.ts"
+import type * as ConnectionError from "../io/ConnectionError.ts"
+import type { Listener } from "../io/Listener.ts"
+import type { Shape } from "../ram/RamBlock.ts"
+import * as Epochs from "./Epochs.ts"
+import { assemble, type Assembled } from "./internal/assemble.ts"
+import { allOrFirstError } from "./internal/firstError.ts"
+import { type MainStream, makeMainStream } from "./internal/mainStream.ts"
+import { receiveMain } from "./internal/receiveMain.ts"
+import type { Limits } from "./Limits.ts"
+import type { PageSink } from "./PageSink.ts"
+import type { ProtocolError } from "./ProtocolError.ts"
+import * as ReceiveChannel from "./ReceiveChannel.ts"
+import * as Watchdog from "./Watchdog.ts"
+
+/**
+ * What is known of a machine before its first page.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Opening {
+  /** The address of the sender. */
+  readonly peer: string
+  /** `undefined` where the sender leaves it out (`send-configuration=off`). */
+  readonly configuration: MigrationStream.Configuration | undefined
+  /** Device sections between the configuration and RAM's START; what the two ends of the connection say to each other is not among them. */
+  readonly prelude: Uint8Array
+  readonly ramSectionId: number
+  readonly blocks: ReadonlyArray<Shape>
+  /** Bytes of all blocks. */
+  readonly totalLength: number
+}
+
+/**
+ * What stands between RAM and the device state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Closing {
+  /** Device sections between RAM's START and END. */
+  readonly early: Uint8Array
+  /** Whether SWITCHOVER_START stands in front of RAM's END. */
+  readonly switchoverStart: boolean
+  /** Whether sections end with a footer. */
+  readonly footers: boolean
+  /** The byte of the main connection at which the device state begins. */
+  readonly position: number
+}
+
+/**
+ * Where a migration goes to. One call at a time, in this order.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Target<in out E> {
+  /** Makes a sink for every block, before the first page. */
+  readonly begin: (opening: Opening) => Effect.Effect<ReadonlyMap<string, PageSink<E>>, E>
+  /** Runs `ram`, which stores all pages; may run something of its own beside it. */
+  readonly during: <E2>(ram: Effect.Effect<void, E2>) => Effect.Effect<void, E | E2>
+  /** RAM is complete. */
+  readonly ramEnd: (closing: Closing) => Effect.Effect<void, E>
+  /** A piece of what follows RAM: device sections, the end of the stream, the description. Valid until it ends. */
+  readonly state: (bytes: Uint8Array) => Effect.Effect<void, E>
+  /** Nothing will follow: checks what there is, and makes it last. The sender hears of success only behind this. */
+  readonly complete: Effect.Effect<void, E>
+}
+
+/**
+ * What a receiver is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<in out E> {
+  /** Accepts the connections of one sender, and is closed when they are all there. */
+  readonly listener: Listener
+  /** 0 to 255, as many as the sender has; 0: a sender without multifd. */
+  readonly channels: number
+  /** How payloads are compressed, as on the sender. Default: they are not. */
+  readonly codec?: Codec | undefined
+  /** The guest's, 16 bytes in textual order. Default: any, but the same on all channels. */
+  readonly uuid?: Uint8Array | undefined
+  /** Bytes of a page where the configuration does not say. Default 4096. */
+  readonly pageSize?: number | undefined
+  readonly limits: Limits
+  readonly target: Target<E>
+  /** Takes device state that devices send on the channels. Default: it is an error. */
+  readonly onDevicePacket?: ((packet: ReceiveChannel.DevicePacket) => Effect.Effect<void, E>) | undefined
+}
+
+/**
+ * What receiving fails with, beside what the target fails with.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ReceiverError =
+  | Exclude<ConnectionError.ConnectionError, ConnectionError.ConnectError>
+  | ProtocolError
+  | CompressionError
+  | CompressorFailedError
+
+/** What the channels wait for before their first packet. */
+interface Ready<E> {
+  readonly pageSize: number
+  readonly sinks: ReadonlyMap<string, PageSink<E>>
+}
+
+/**
+ * Receives one migration.
+ *
+ * **Details**
+ *
+ * The first error wins and ends everything, whoever waits for whom: a channel that fails or ends fails the wait at a mark at
+ * once. A peer that gets nothing done fails with `PeerTimeoutError` after `idleTimeout`; bytes that complete nothing do not
+ * count, nor do packets and rounds without pages. Whatever a peer sends, memory is bounded by `limits`.
+ *
+ * A sender that has opened a return path is told when it fails, too.
+ *
+ * **Failure effect**: that of the target, of which `complete` has not succeeded. All connections are closed.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = Effect.fn("Receiver.run")(function* <E>(
+  options: Options<E>
+): Effect.fn.Return<void, E | ReceiverError, Scope.Scope> {
+  const { channels, limits, listener, uuid } = options
+  const assembled = yield* assemble({ listener, channels, uuid, handshakeTimeout: limits.handshakeTimeout })
+  const watchdog = yield* Watchdog.make({
+    peer: assembled.main.peer,
+    idleTimeout: limits.idleTimeout,
+    expected: "a page, or a piece of device state"
+  })
+  const { pageSize } = options
+  const stream = makeMainStream({ connection: assembled.main, beginning: magicOfMain(), pageSize, limits })
+  yield* watchdog.during(receive(options, { ...assembled, stream, watchdog })).pipe(
+    Effect.raceFirst(assembled.strays),
+    Effect.onError(() => stream.hangUp("failed"))
+  )
+})
+
+/** What tells the main connection has been read of it. */
+const magicOfMain = (): Uint8Array => MigrationStream.encodeFileHeader().subarray(0, 4)
+
+interface Connected extends Pick<Assembled, "channels"> {
+  readonly stream: MainStream
+  readonly watchdog: Watchdog.Watchdog
+}
+
+const receive = Effect.fnUntraced(function* <E>(
+  options: Options<E>,
+  { channels, stream, watchdog }: Connected
+): Effect.fn.Return<void, E | ReceiverError> {
+  const { limits, target } = options
+  const epochs = Epochs.make(stream.peer, channels.length)
+  const ready = yield* Deferred.make<Ready<E>>()
+  const over = yield* Latch.make()
+  const begun = (begin: Ready<E>) => Effect.asVoid(Deferred.succeed(ready, begin))
+  const mainChannel = receiveMain({ stream, target, limits, watchdog, epochs, begun })
+  yield* allOrFirstError<E | ReceiverError, never>([
+    Effect.andThen(mainChannel, over.open),
+    ...channels.map((connection, id) =>
+      Effect.raceFirst(
+        Effect.flatMap(Deferred.await(ready), (begin) =>
+          Effect.scoped(receiveChannel(options, { id, connection, epochs, watchdog, ...begin }))
+        ),
+        over.await
+      )
+    )
+  ])
+})
+
+const receiveChannel = Effect.fnUntraced(function* <E>(
+  { codec, limits, onDevicePacket }: Options<E>,
+  channel: Pick<ReceiveChannel.Options<E>, "id" | "connection" | "epochs" | "watchdog" | "pageSize" | "sinks">
+): Effect.fn.Return<void, E | ReceiverError, Scope.Scope> {
+  const { pageSize } = channel
+  const longest = codec?.maxPayload(MultifdPacket.pageCapacity(pageSize), pageSize) ?? limits.maxPayload
+  const compression = codec && { flag: codec.flag, decompressor: yield* codec.decompressor }
+  const maxPayload = Math.min(limits.maxPayload, longest)
+  yield* ReceiveChannel.run({ ...channel, compression, maxPayload, onDevicePacket })
+})

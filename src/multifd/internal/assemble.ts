@@ -1,0 +1,216 @@
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as Finding from "../../format/Finding.ts"
+import * as MigrationStream from "../../format/MigrationStream.ts"
+import * as MultifdInit from "../../format/MultifdInit.ts"
+import type { Connection, TransferError } from "../../io/Connection.ts"
+import * as ConnectionError from "../../io/ConnectionError.ts"
+import type { Listener } from "../../io/Listener.ts"
+import * as ProtocolError from "../ProtocolError.ts"
+
+/** Bytes that tell the main channel from the others. */
+const MAGIC_LENGTH = 4
+
+/** @internal */
+export type AssembleError =
+  | ConnectionError.ListenError
+  | ConnectionError.TlsError
+  | ConnectionError.ConnectionLostError
+  | ConnectionError.ConnectionEndedError
+  | ConnectionError.PeerTimeoutError
+  | ProtocolError.ProtocolError
+
+/**
+ * All connections of one migration.
+ *
+ * @internal
+ */
+export interface Assembled {
+  /** Its first four bytes, the magic number, have been read. */
+  readonly main: Connection
+  /** By id; behind their init packets. */
+  readonly channels: ReadonlyArray<Connection>
+  /**
+   * Connections that had come in before the last one was there, and may still turn out to be channels too many: fails if
+   * they do, and ends only by interruption.
+   */
+  readonly strays: Effect.Effect<never, AssembleError>
+}
+
+/** @internal */
+export interface Options {
+  readonly listener: Listener
+  readonly channels: number
+  /** The guest's. Default: any, but the same on all channels. */
+  readonly uuid?: Uint8Array | undefined
+  readonly handshakeTimeout: Duration.Duration
+}
+
+/**
+ * Accepts the main connection and all channels, in whichever order, and tells them apart by what they send first, none
+ * waiting for another.
+ *
+ * ```text
+ *   accept ──▶ 4 bytes ─┬─ "QEVM" ────────────▶ main
+ *     ▲                 ├─ 11223344 ─▶ init ──▶ channel id        all there: stop listening
+ *     │                 ├─ anything else ─────▶ connection-unidentified
+ *     │                 ├─ none in time ──────▶ PeerTimeoutError
+ *     └── forgotten ◀───┴─ closed without a byte: somebody looked whether the port is open
+ * ```
+ *
+ * A real sender makes all its connections before it says anything on the main one. So from the first that has said what it
+ * is, `handshakeTimeout` is enough for all others.
+ *
+ * @internal
+ */
+export const assemble = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<Assembled, AssembleError, Scope.Scope> {
+  const assembly: Assembly = {
+    ...options,
+    scope: yield* Effect.scope,
+    lanes: new Map(),
+    main: undefined,
+    guest: options.uuid,
+    someone: Latch.makeUnsafe(),
+    everyone: Latch.makeUnsafe(),
+    failed: Deferred.makeUnsafe()
+  }
+  const failure = Deferred.await(assembly.failed)
+  yield* Effect.forkIn(acceptAll(assembly), assembly.scope)
+  yield* Effect.raceAllFirst([assembly.everyone.await, late(assembly), failure])
+  yield* options.listener.close
+  const { channels, lanes, main } = assembly
+  return { main: main!, channels: Array.from({ length: channels }, (_, id) => lanes.get(id)!), strays: failure }
+})
+
+/** What is known while connections come in. */
+interface Assembly extends Options {
+  readonly scope: Scope.Scope
+  readonly lanes: Map<number, Connection>
+  main: Connection | undefined
+  /** The guest's, from the first channel on. */
+  guest: Uint8Array | undefined
+  readonly someone: Latch.Latch
+  readonly everyone: Latch.Latch
+  readonly failed: Deferred.Deferred<never, AssembleError>
+}
+
+const isComplete = ({ channels, lanes, main }: Assembly): boolean => main !== undefined && lanes.size === channels
+
+const fail = (assembly: Assembly, error: AssembleError): Effect.Effect<void> =>
+  Effect.asVoid(Deferred.fail(assembly.failed, error))
+
+/** Each connection is looked at by a fiber of its own. */
+const acceptAll = (assembly: Assembly): Effect.Effect<void> =>
+  acceptOne(assembly).pipe(
+    Effect.forever,
+    Effect.catch((error) => (isComplete(assembly) ? Effect.void : fail(assembly, error)))
+  )
+
+const acceptOne = Effect.fnUntraced(function* (assembly: Assembly) {
+  const own = yield* Scope.fork(assembly.scope)
+  const connection = yield* Scope.provide(assembly.listener.accept, own)
+  yield* Effect.forkIn(receive(assembly, connection, own), assembly.scope)
+})
+
+const receive = (assembly: Assembly, connection: Connection, own: Scope.Closeable): Effect.Effect<void> =>
+  identify(assembly, connection).pipe(
+    Effect.timeoutOrElse({
+      duration: assembly.handshakeTimeout,
+      orElse: () => silent(assembly, connection)
+    }),
+    Effect.flatMap((isOfUse) => (isOfUse ? Effect.void : Scope.close(own, Exit.void))),
+    Effect.catch((error) => fail(assembly, error))
+  )
+
+/** Once all are there, a connection that has nothing to say is nobody's business any more. */
+const silent = (assembly: Assembly, { peer }: Connection): Effect.Effect<boolean, ConnectionError.PeerTimeoutError> => {
+  if (isComplete(assembly)) return Effect.succeed(false)
+  const milliseconds = Duration.toMillis(assembly.handshakeTimeout)
+  return Effect.fail(new ConnectionError.PeerTimeoutError({ peer, expected: "the first bytes", milliseconds }))
+}
+
+/** Whether the connection is of any use. */
+const identify = Effect.fnUntraced(function* (
+  assembly: Assembly,
+  connection: Connection
+): Effect.fn.Return<boolean, AssembleError> {
+  const head = new Uint8Array(MultifdInit.LENGTH)
+  const magic = head.subarray(0, MAGIC_LENGTH)
+  if (!(yield* begins(connection, magic))) return false
+  const finding = yield* classify(assembly, connection, head)
+  if (finding !== undefined) return yield* ProtocolError.fromFinding(connection.peer, undefined, finding)
+  assembly.someone.openUnsafe()
+  if (isComplete(assembly)) assembly.everyone.openUnsafe()
+  return true
+})
+
+/** Looking whether a port is open is not an attempt to migrate, however it ends. */
+const begins = (connection: Connection, magic: Uint8Array) =>
+  Effect.catchTag(connection.readOrEnd(magic), "ConnectionLostError", () => Effect.succeed(false))
+
+const classify = Effect.fnUntraced(function* (
+  assembly: Assembly,
+  connection: Connection,
+  head: Uint8Array
+): Effect.fn.Return<Finding.Finding | undefined, TransferError | ConnectionError.ConnectionEndedError> {
+  const magic = new DataView(head.buffer).getUint32(0)
+  if (magic === MigrationStream.MAGIC) return takeMain(assembly, connection)
+  if (magic !== MultifdInit.MAGIC) return unidentified(magic)
+  yield* connection.read([head.subarray(MAGIC_LENGTH)])
+  return takeChannel(assembly, connection, head)
+})
+
+const takeMain = (assembly: Assembly, connection: Connection): Finding.Finding | undefined => {
+  if (assembly.main !== undefined) return unexpected("one main channel", "another one")
+  assembly.main = connection
+  return undefined
+}
+
+const takeChannel = (assembly: Assembly, connection: Connection, head: Uint8Array): Finding.Finding | undefined => {
+  const { channels, guest, lanes } = assembly
+  if (channels === 0) return unexpected("no channels: a sender without multifd", "a multifd channel")
+  const init = MultifdInit.decode(head)
+  if (Result.isFailure(init)) return init.failure
+  const { id, uuid } = init.success
+  const finding = MultifdInit.check(init.success, { channels, uuid: guest, isTaken: (taken) => lanes.has(taken) })
+  if (finding !== undefined) return finding
+  assembly.guest = uuid
+  lanes.set(id, connection)
+  return undefined
+}
+
+const unexpected = (expected: string, found: string): Finding.Finding =>
+  Finding.make({ code: "connection-unexpected", offset: 0, expected, found })
+
+const unidentified = (magic: number): Finding.Finding =>
+  Finding.make({
+    code: "connection-unidentified",
+    offset: 0,
+    expected: "5145564d or 11223344",
+    found: magic.toString(16).padStart(8, "0")
+  })
+
+/** Fails when the rest does not follow the first in time. */
+const late = (assembly: Assembly): Effect.Effect<never, ConnectionError.PeerTimeoutError> =>
+  assembly.someone.await.pipe(
+    Effect.andThen(Effect.sleep(assembly.handshakeTimeout)),
+    Effect.flatMap(() => {
+      const { peer } = assembly.main ?? assembly.lanes.values().next().value!
+      const milliseconds = Duration.toMillis(assembly.handshakeTimeout)
+      return Effect.fail(new ConnectionError.PeerTimeoutError({ peer, expected: missing(assembly), milliseconds }))
+    })
+  )
+
+const missing = ({ channels, lanes, main }: Assembly): string => {
+  const absent = channels - lanes.size
+  const rest = absent === 0 ? "" : `${absent} more of ${channels} multifd channels`
+  if (main !== undefined) return rest
+  return absent === 0 ? "the main channel" : `the main channel and ${rest}`
+}

@@ -1,0 +1,109 @@
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as ReturnPath from "../../format/ReturnPath.ts"
+import * as SocketStream from "../../format/SocketStream.ts"
+import type { Connection, TransferError } from "../../io/Connection.ts"
+import * as ConnectionError from "../../io/ConnectionError.ts"
+import type { Limits } from "../Limits.ts"
+import * as ProtocolError from "../ProtocolError.ts"
+
+/** @internal */
+export type MainError = TransferError | ConnectionError.ConnectionEndedError | ProtocolError.ProtocolError
+
+/**
+ * The migration stream of a main connection as events, up to the end of RAM, and as bytes behind that.
+ *
+ * @internal
+ */
+export interface MainStream {
+  readonly peer: string
+  /** The next event; what it holds is valid until the one after it is asked for. */
+  readonly next: Effect.Effect<SocketStream.Event, MainError>
+  /** Bytes behind `RamEnd`, as they arrive, at least one; none where the peer has ended. Valid until the next ones. */
+  readonly nextBytes: Effect.Effect<Uint8Array, MainError>
+  /** Whether the sender listens to what we say. */
+  readonly hasReturnPath: boolean
+  readonly openReturnPath: Effect.Effect<void>
+  /** Says something on the return path, if there is one. */
+  readonly answer: (message: ReturnPath.Message) => Effect.Effect<void, TransferError>
+  /**
+   * Tells the sender how it went, if it listens, and where it went well waits for it to hang up: closing at once could
+   * overtake the answer. Nothing that goes wrong here changes what has been received.
+   */
+  readonly hangUp: (how: "loaded" | "failed") => Effect.Effect<void>
+}
+
+const onMain = <A, E extends ConnectionError.ConnectionError>(self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.mapError(self, ConnectionError.at({ channel: "main" }))
+
+/** Long enough for an answer to cross any network; what is at stake is only that the sender hears of it. */
+const FAREWELL = "5 seconds"
+
+/** Device state comes in pieces of 32 KiB from QEMU. */
+const PIECE_BYTES = 256 * 1024
+
+/**
+ * @internal
+ */
+export const makeMainStream = (options: {
+  readonly connection: Connection
+  /** What has been read of the connection. */
+  readonly beginning: Uint8Array
+  readonly pageSize?: number | undefined
+  readonly limits: Pick<Limits, "maxBlocks" | "maxRam" | "maxHeld">
+}): MainStream => {
+  const { beginning, connection, limits, pageSize } = options
+  const { maxBlocks, maxHeld, maxRam } = limits
+  const reader = SocketStream.make({ pageSize, limits: { maxBlocks, maxHeld, maxRam } })
+  reader.space().set(beginning)
+  reader.filled(beginning.length)
+  const { peer } = connection
+  const piece = new Uint8Array(PIECE_BYTES)
+  let restTaken = false
+  let hasReturnPath = false
+
+  const readMore = Effect.flatMap(
+    Effect.suspend(() => onMain(connection.readSome(reader.space()))),
+    (bytes) => {
+      if (bytes === 0) {
+        return Effect.fail(new ConnectionError.ConnectionEndedError({ peer, expected: 1, found: 0, channel: "main" }))
+      }
+      reader.filled(bytes)
+      return Effect.void
+    }
+  )
+  const next: MainStream["next"] = Effect.suspend(() => {
+    const event = reader.next()
+    if (Result.isFailure(event)) return Effect.fail(ProtocolError.fromFinding(peer, "main", event.failure))
+    return event.success === undefined ? Effect.andThen(readMore, next) : Effect.succeed(event.success)
+  })
+  const nextBytes: MainStream["nextBytes"] = Effect.suspend(() => {
+    const rest = restTaken ? piece.subarray(0, 0) : reader.rest()
+    restTaken = true
+    if (rest.length > 0) return Effect.succeed(rest)
+    return Effect.map(onMain(connection.readSome(piece)), (bytes) => piece.subarray(0, bytes))
+  })
+  const untilEnd: Effect.Effect<void, MainError> = Effect.flatMap(nextBytes, (bytes) =>
+    bytes.length === 0 ? Effect.void : untilEnd
+  )
+  const answer: MainStream["answer"] = (message) =>
+    Effect.suspend(() => (hasReturnPath ? onMain(connection.write([ReturnPath.encode(message)])) : Effect.void))
+  const hangUp: MainStream["hangUp"] = (how) =>
+    answer({ _tag: "Shut", value: how === "loaded" ? 0 : 1 }).pipe(
+      Effect.andThen(how === "loaded" ? untilEnd : Effect.void),
+      Effect.interruptible,
+      Effect.timeout(FAREWELL),
+      Effect.ignore({ log: "Debug" })
+    )
+  return {
+    peer,
+    next,
+    nextBytes,
+    get hasReturnPath() {
+      return hasReturnPath
+    },
+    openReturnPath: Effect.sync(() => void (hasReturnPath = true)),
+    answer,
+    hangUp: (how) => Effect.suspend(() => (hasReturnPath ? hangUp(how) : Effect.void))
+  }
+}

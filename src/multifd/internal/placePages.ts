@@ -1,0 +1,134 @@
+import type { Extent } from "../../format/SocketStream.ts"
+import { append } from "../../ram/internal/runs.ts"
+import * as PageRuns from "../../ram/PageRuns.ts"
+import type { Pages, PageSink } from "../PageSink.ts"
+
+/**
+ * What takes the pages of a packet, before they are there.
+ *
+ * @internal
+ */
+export interface Placed {
+  /** Where the bytes of the normal pages belong, in the order in which they arrive. */
+  readonly targets: ReadonlyArray<Uint8Array>
+  /** The same pages in ascending order; to be stored once the targets are filled. */
+  readonly pages: Pages
+}
+
+/**
+ * Finds a place for each page of a packet: in memory its own, otherwise one in `buffer`, which has room for all pages of the
+ * packet, normal and zero ones, and where they come to lie in ascending order.
+ *
+ * A page that is listed twice gets one place, so that the bytes that arrive last win; one that is listed as normal and as
+ * zero is normal, since QEMU clears first.
+ *
+ * @internal
+ */
+export const placePages = (
+  packet: { readonly normal: ArrayLike<number>; readonly zero: ArrayLike<number> },
+  sink: Pick<PageSink, "pageSize" | "view" | "coalescePages">,
+  buffer: () => Uint8Array
+): Placed => {
+  const { pageSize, view } = sink
+  const numbers = pageNumbers(packet.normal, pageSize)
+  const normal = PageRuns.fromPages(unique(numbers))
+  const zeros = PageRuns.fromPages(unique(pageNumbers(packet.zero, pageSize)))
+  const zero = normal.length === 0 ? zeros : PageRuns.difference(zeros, normal)
+  const runs = joined(normal, zero, sink.coalescePages)
+  const gaps = runs === normal ? PageRuns.empty : PageRuns.intersect(zero, runs)
+  const extents = layOut(runs, pageSize, view ?? fromBuffer(buffer, runs, pageSize))
+  clear(gaps, runs, extents, pageSize)
+  return { targets: inOrder(numbers, runs, extents, pageSize), pages: { extents, normal, zero, gaps } }
+}
+
+const pageNumbers = (offsets: ArrayLike<number>, pageSize: number): ReadonlyArray<number> =>
+  Array.from(offsets, (offset) => offset / pageSize)
+
+/** Ascending, each once. QEMU's packets mostly are, so looking is cheaper than sorting. */
+const unique = (numbers: ReadonlyArray<number>): ReadonlyArray<number> => {
+  for (let i = 1; i < numbers.length; i++) {
+    if (numbers[i]! > numbers[i - 1]!) continue
+    const sorted = Float64Array.from(numbers).toSorted()
+    return [...new Set(sorted)]
+  }
+  return numbers
+}
+
+/** Joins runs whose gaps are short and all zero by this very packet: what is not the packet's must keep its bytes. */
+const joined = (normal: PageRuns.PageRuns, zero: PageRuns.PageRuns, gap: number): PageRuns.PageRuns => {
+  if (gap < 1 || zero.length === 0 || normal.length < 4) return normal
+  const runs: Array<number> = []
+  let at = 0
+  for (let i = 0; i < normal.length; i += 2) {
+    const first = normal[i]!
+    const end = PageRuns.end(runs)
+    while (at < zero.length && zero[at]! < end) at += 2
+    const bridges = i > 0 && zero[at] === end && zero[at + 1] === first - end && first - end <= gap
+    if (bridges) append(runs, end, first - end)
+    append(runs, first, normal[i + 1]!)
+  }
+  return runs.length === normal.length ? normal : runs
+}
+
+type View = (offset: number, length: number) => Uint8Array
+
+const fromBuffer = (buffer: () => Uint8Array, runs: PageRuns.PageRuns, pageSize: number): View => {
+  if (runs.length === 0) return (_offset, length) => new Uint8Array(length)
+  const memory = buffer().subarray(0, PageRuns.pages(runs) * pageSize)
+  let at = 0
+  return (_offset, length) => memory.subarray(at, (at += length))
+}
+
+const layOut = (runs: PageRuns.PageRuns, pageSize: number, place: View): ReadonlyArray<Extent> => {
+  const extents: Array<Extent> = []
+  PageRuns.forEach(runs, (first, count) => {
+    const offset = first * pageSize
+    extents.push({ offset, bytes: place(offset, count * pageSize) })
+  })
+  return extents
+}
+
+const clear = (
+  gaps: PageRuns.PageRuns,
+  runs: PageRuns.PageRuns,
+  extents: ReadonlyArray<Extent>,
+  pageSize: number
+): void => {
+  let run = 0
+  PageRuns.forEach(gaps, (first, count) => {
+    while (runs[2 * run]! + runs[2 * run + 1]! <= first) run++
+    const start = (first - runs[2 * run]!) * pageSize
+    extents[run]!.bytes.fill(0, start, start + count * pageSize)
+  })
+}
+
+/** The places of pages in the order in which they arrive; neighbours that are neighbours there, too, are one. */
+const inOrder = (
+  numbers: ReadonlyArray<number>,
+  runs: PageRuns.PageRuns,
+  extents: ReadonlyArray<Extent>,
+  pageSize: number
+): ReadonlyArray<Uint8Array> => {
+  const targets: Array<Uint8Array> = []
+  let i = 0
+  let run = 0
+  while (i < numbers.length) {
+    const first = numbers[i]!
+    run = runOf(first, runs, run)
+    const end = runs[2 * run]! + runs[2 * run + 1]!
+    let next = i + 1
+    while (next < numbers.length && numbers[next] === first + next - i && numbers[next]! < end) next++
+    const start = (first - runs[2 * run]!) * pageSize
+    targets.push(extents[run]!.bytes.subarray(start, start + (next - i) * pageSize))
+    i = next
+  }
+  return targets
+}
+
+/** The index of the run that has the page, looked for from `guess` on; it is in one of them. */
+const runOf = (page: number, runs: PageRuns.PageRuns, guess: number): number => {
+  let run = guess
+  while (page < runs[2 * run]!) run--
+  while (page >= runs[2 * run]! + runs[2 * run + 1]!) run++
+  return run
+}

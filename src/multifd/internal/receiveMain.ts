@@ -1,0 +1,202 @@
+import * as Effect from "effect/Effect"
+import * as Finding from "../../format/Finding.ts"
+import type { Event } from "../../format/SocketStream.ts"
+import type { Epochs } from "../Epochs.ts"
+import type { Limits } from "../Limits.ts"
+import type { PageSink } from "../PageSink.ts"
+import * as ProtocolError from "../ProtocolError.ts"
+import type { Opening, Target } from "../Receiver.ts"
+import type { Watchdog } from "../Watchdog.ts"
+import type { MainError, MainStream } from "./mainStream.ts"
+import { withHelper } from "./overlap.ts"
+import { makeRecordPages } from "./recordPages.ts"
+import { StateEnd } from "./stateEnd.ts"
+
+interface Options<in out E> {
+  readonly stream: MainStream
+  readonly target: Target<E>
+  readonly limits: Pick<Limits, "maxDeviceState">
+  readonly watchdog: Watchdog
+  readonly epochs: Epochs
+  /** Every block has its sink: the channels may begin. */
+  readonly begun: (ready: {
+    readonly pageSize: number
+    readonly sinks: ReadonlyMap<string, PageSink<E>>
+  }) => Effect.Effect<void>
+}
+
+/** What has been learnt from the main channel so far. */
+interface Draft {
+  configuration: Opening["configuration"]
+  pageSize: number
+  readonly prelude: Array<Uint8Array>
+  readonly early: Array<Uint8Array>
+  switchoverStart: boolean
+  footers: boolean
+  position: number
+}
+
+/**
+ * Follows the main channel from its first byte to its last, and leads everything else along.
+ *
+ * ```text
+ *   configuration ─▶ list of blocks ─▶ records, marks ─▶ RAM's end ─▶ device state ─▶ end
+ *        │                │                 │               │              │           │
+ *        │            target.begin      sinks, epochs   epochs.close   target.state   target.complete, SHUT
+ *        └ PING: PONG, anywhere
+ * ```
+ *
+ * @internal
+ */
+export const receiveMain = Effect.fnUntraced(function* <E>(options: Options<E>): Effect.fn.Return<void, E | MainError> {
+  const { begun, epochs, stream, target, watchdog } = options
+  const draft: Draft = {
+    configuration: undefined,
+    pageSize: 0,
+    prelude: [],
+    early: [],
+    switchoverStart: false,
+    footers: true,
+    position: 0
+  }
+  const opening = yield* readOpening(options, draft)
+  const sinks = yield* watchdog.working(target.begin(opening))
+  yield* begun({ pageSize: draft.pageSize, sinks })
+  yield* target.during(readRam(options, draft, sinks))
+  yield* epochs.close
+  const { early, footers, position, switchoverStart } = draft
+  yield* watchdog.working(target.ramEnd({ early: concat(early), switchoverStart, footers, position }))
+  yield* readState(options)
+  if (!stream.hasReturnPath) yield* epochs.allEnded
+  yield* watchdog.working(target.complete)
+  if (stream.hasReturnPath) yield* stream.hangUp("loaded")
+})
+
+const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
+
+/** Everything up to and with the list of blocks. */
+const readOpening = Effect.fnUntraced(function* <E>(
+  { stream, watchdog }: Options<E>,
+  draft: Draft
+): Effect.fn.Return<Opening, MainError> {
+  for (;;) {
+    const event = yield* stream.next
+    watchdog.alive()
+    if (event._tag === "Blocks") {
+      const { blocks, sectionId, totalLength } = event
+      const { configuration, pageSize, prelude } = draft
+      return {
+        peer: stream.peer,
+        configuration,
+        prelude: concat(prelude),
+        ramSectionId: sectionId,
+        blocks: blocks.map((block) => ({ ...block, pageSize })),
+        totalLength
+      }
+    }
+    yield* note(stream, draft, event)
+  }
+})
+
+/** All records, up to the end of RAM. */
+const readRam = <E>(
+  { epochs, stream, watchdog }: Options<E>,
+  draft: Draft,
+  sinks: ReadonlyMap<string, PageSink<E>>
+): Effect.Effect<void, E | MainError> =>
+  withHelper((helper) =>
+    Effect.gen(function* () {
+      const store = makeRecordPages({ peer: stream.peer, sinks, helper, watchdog })
+      const mark = Effect.andThen(helper.drained, epochs.mark)
+      for (;;) {
+        const event = yield* stream.next
+        switch (event._tag) {
+          case "Pages":
+          case "Zeros":
+          case "Changes":
+            yield* store(event)
+            break
+          case "Flush":
+            yield* mark
+            break
+          case "SectionEnd":
+            if (event.isMark) yield* mark
+            break
+          case "RamEnd":
+            Object.assign(draft, { footers: event.footers, position: event.position })
+            return yield* helper.drained
+          default:
+            yield* note(stream, draft, event)
+        }
+      }
+    })
+  )
+
+/** What is neither RAM nor its end. */
+const note = (stream: MainStream, draft: Draft, event: Event): Effect.Effect<void, MainError> => {
+  switch (event._tag) {
+    case "Configuration":
+      draft.configuration = event.configuration
+      draft.pageSize = event.pageSize
+      return Effect.void
+    case "EarlySection":
+      ;(event.inPrelude ? draft.prelude : draft.early).push(event.bytes.slice())
+      return Effect.void
+    case "Command":
+      return obey(stream, draft, event)
+    default:
+      return Effect.void
+  }
+}
+
+const obey = (
+  stream: MainStream,
+  draft: Draft,
+  event: Extract<Event, { readonly _tag: "Command" }>
+): Effect.Effect<void, MainError> => {
+  switch (event.command) {
+    case "openReturnPath":
+      return stream.openReturnPath
+    case "switchoverStart":
+      draft.switchoverStart = true
+      return Effect.void
+    case "ping":
+      return stream.answer({ _tag: "Pong", value: event.value })
+  }
+}
+
+/** Progress is what an honest peer has to make at the least between two signs of life, so that it cannot be dripped. */
+const PROGRESS_BYTES = 64 * 1024
+
+/** Everything behind RAM. */
+const readState = Effect.fnUntraced(function* <E>({
+  limits,
+  stream,
+  target,
+  watchdog
+}: Options<E>): Effect.fn.Return<void, E | MainError> {
+  const end = new StateEnd()
+  let arrived = 0
+  let noted = 0
+  while (!(stream.hasReturnPath && end.isComplete)) {
+    const bytes = yield* stream.nextBytes
+    if (bytes.length === 0) return
+    arrived += bytes.length
+    if (arrived > limits.maxDeviceState) return yield* tooMuch(stream.peer, limits.maxDeviceState)
+    if (stream.hasReturnPath) end.push(bytes)
+    if (arrived - noted >= PROGRESS_BYTES) {
+      noted = arrived
+      watchdog.alive()
+    }
+    yield* watchdog.working(target.state(bytes))
+  }
+})
+
+const tooMuch = (peer: string, limit: number) =>
+  Effect.fail(
+    ProtocolError.fromFinding(
+      peer,
+      "main",
+      Finding.make({ code: "device-state-exceeded", offset: 0, expected: `at most ${limit} bytes`, found: "more" })
+    )
+  )

@@ -1,0 +1,121 @@
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Finding from "../../format/Finding.ts"
+import * as MultifdPacket from "../../format/MultifdPacket.ts"
+import type { Event, Extent, ZeroExtent } from "../../format/SocketStream.ts"
+import * as Xbzrle from "../../format/Xbzrle.ts"
+import { append } from "../../ram/internal/runs.ts"
+import * as PageRuns from "../../ram/PageRuns.ts"
+import type { PageSink } from "../PageSink.ts"
+import * as ProtocolError from "../ProtocolError.ts"
+import type { Watchdog } from "../Watchdog.ts"
+import { makeBuffer } from "./channelBuffer.ts"
+import { noted } from "./firstError.ts"
+import type { Helper } from "./overlap.ts"
+import { placePages } from "./placePages.ts"
+
+/** @internal */
+export type PageEvent = Extract<Event, { readonly _tag: "Pages" | "Zeros" | "Changes" }>
+
+/**
+ * Stores the pages that are records of the main channel: all pages without multifd, zero pages where the sender looks for
+ * them before the channels do.
+ *
+ * The bytes of records have headers between them, so they are gathered in one of two buffers, and written from there while
+ * the next ones are read.
+ *
+ * @internal
+ */
+export const makeRecordPages = <E>(options: {
+  readonly peer: string
+  readonly sinks: ReadonlyMap<string, PageSink<E>>
+  readonly helper: Helper<E>
+  readonly watchdog: Pick<Watchdog, "alive" | "working">
+}): ((event: PageEvent) => Effect.Effect<void, E | ProtocolError.ProtocolError>) => {
+  const { helper, peer, sinks, watchdog } = options
+  const page = makeBuffer()
+  let buffer = makeBuffer()
+  let other = makeBuffer()
+
+  const handOver = (sink: PageSink<E>, store: Effect.Effect<void, E>): Effect.Effect<void, E> => {
+    const work = watchdog.working(noted(store))
+    if (sink.view !== undefined) return work
+    const free = other
+    other = buffer
+    buffer = free
+    return helper.submit(work)
+  }
+
+  const storePages = (sink: PageSink<E>, extents: ReadonlyArray<Extent>) => {
+    const normal = extents.map(({ offset }) => offset)
+    const { pages, targets } = placePages({ normal, zero: [] }, sink, () => buffer(MultifdPacket.MAX_DATA_BYTES))
+    gather(extents, targets)
+    return handOver(sink, sink.store(pages))
+  }
+  const storeZeros = (sink: PageSink<E>, extents: ReadonlyArray<ZeroExtent>) => {
+    const zero = zeroRuns(extents, sink.pageSize)
+    return handOver(sink, sink.store({ extents: [], normal: PageRuns.empty, zero, gaps: PageRuns.empty }))
+  }
+  const change = Effect.fnUntraced(function* (
+    sink: PageSink<E>,
+    { bytes, offset }: Extent
+  ): Effect.fn.Return<void, E | ProtocolError.ProtocolError> {
+    if (sink.read === undefined) return yield* ProtocolError.fromFinding(peer, "main", unreadable(sink))
+    const whole = page(sink.pageSize)
+    yield* watchdog.working(sink.read(offset, whole))
+    const decoded = Xbzrle.decode(whole, bytes, whole)
+    if (Result.isFailure(decoded)) return yield* ProtocolError.fromFinding(peer, "main", decoded.failure)
+    yield* storePages(sink, [{ offset, bytes: whole }])
+    yield* helper.drained
+  })
+  return (event) =>
+    Effect.suspend(() => {
+      watchdog.alive()
+      const sink = sinks.get(event.idstr)!
+      switch (event._tag) {
+        case "Pages":
+          return storePages(sink, event.extents)
+        case "Zeros":
+          return storeZeros(sink, event.extents)
+        case "Changes":
+          return Effect.andThen(
+            helper.drained,
+            Effect.forEach(event.extents, (extent) => change(sink, extent), { discard: true })
+          )
+      }
+    })
+}
+
+/** Copies pieces one behind the other into places one behind the other. */
+const gather = (pieces: ReadonlyArray<Extent>, places: ReadonlyArray<Uint8Array>): void => {
+  let at = 0
+  let index = 0
+  for (const { bytes } of pieces) {
+    const place = places[index]!
+    place.set(bytes, at)
+    at += bytes.length
+    if (at < place.length) continue
+    index++
+    at = 0
+  }
+}
+
+/** Ascending, each page once. */
+const zeroRuns = (extents: ReadonlyArray<ZeroExtent>, pageSize: number): PageRuns.PageRuns => {
+  const runs: Array<number> = []
+  for (const { length, offset } of extents.toSorted((a, b) => a.offset - b.offset)) {
+    const first = Math.max(offset / pageSize, PageRuns.end(runs))
+    const count = (offset + length) / pageSize - first
+    if (count > 0) append(runs, first, count)
+  }
+  return runs
+}
+
+const unreadable = ({ idstr }: PageSink<unknown>): Finding.Finding =>
+  Finding.make({
+    code: "record-unexpected",
+    offset: 0,
+    block: idstr,
+    expected: "whole pages, since the block can only be written",
+    found: "changes of a page (XBZRLE)"
+  })
