@@ -77,8 +77,9 @@ export interface Compressor {
    * whose pages lie in one run is compressed from where they lie; several runs are gathered into a buffer first, which
    * costs a hundredth of the compression and saves a hop to another thread for each run. No runs give no payload.
    *
-   * The result is the payload in any number of parts. They are valid until the next call. The memory of the runs may
-   * change again when the effect has ended, not before; bytes that change meanwhile come out as one or the other.
+   * The result is the payload in any number of parts, which are the caller's: they are not touched again, so that one
+   * packet can be written while the next one is compressed. The memory of the runs may change again when the effect has
+   * ended; bytes that change before, because a guest goes on writing, come out as one or the other.
    *
    * One call at a time. The work happens on the thread pool. Interruption waits for the piece of work under way.
    *

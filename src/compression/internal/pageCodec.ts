@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -5,7 +6,7 @@ import type { CompressionMethod, Compressor, Decompressor } from "../Compression
 import { type CompressorFailedError, PayloadError } from "../CompressionError.ts"
 import { Filling } from "./filling.ts"
 import { makeLanes, type Source } from "./lanes.ts"
-import { copyParts, makeMemory } from "./memory.ts"
+import { copyParts } from "./memory.ts"
 import type { Native } from "./nativeStream.ts"
 import { compressPieces, type Packed, split } from "./pieces.ts"
 import { check } from "./problems.ts"
@@ -34,35 +35,26 @@ export const storedPages = (pages: number, pageSize: number): number => pages * 
 export const makePageCompressor = <S extends Native>(
   source: Source<S>
 ): Effect.Effect<Compressor, CompressorFailedError, Scope.Scope> =>
-  Effect.map(makeLanes(source, lanes), (lanes): Compressor => {
-    const memory = makeMemory()
-    return {
-      compress: (runs, pageSize) =>
-        Effect.suspend(() => {
-          const pages = runs.flatMap((run) => split(run, pageSize))
-          return Effect.map(compressPieces(lanes, source.method, pages), (packed) =>
-            layOut(pages, packed, memory(storedPages(pages.length, pageSize)))
-          )
-        })
-    }
-  })
+  Effect.map(makeLanes(source, lanes), (lanes): Compressor => ({
+    compress: (runs, pageSize) =>
+      Effect.suspend(() => {
+        const pages = runs.flatMap((run) => split(run, pageSize))
+        return Effect.map(compressPieces(lanes, source.method, pages), (packed) => layOut(pages, packed))
+      })
+  }))
 
 /** The table of lengths, and behind it the pages: compressed, or as they are where that is not smaller. */
-const layOut = (
-  pages: ReadonlyArray<Uint8Array>,
-  packed: ReadonlyArray<Packed>,
-  memory: Uint8Array
-): ReadonlyArray<Uint8Array> => {
+const layOut = (pages: ReadonlyArray<Uint8Array>, packed: ReadonlyArray<Packed>): ReadonlyArray<Uint8Array> => {
   if (pages.length === 0) return []
-  const table = new DataView(memory.buffer, memory.byteOffset, pages.length * entrySize)
-  let end = table.byteLength
-  pages.forEach((page, number) => {
-    const { parts, length } = packed[number]!
-    const start = end
-    end = copyParts(length < page.length ? parts : [page], memory, start)
-    table.setUint32(number * entrySize, end - start)
+  const lengths = packed.map(({ length }, page) => Math.min(length, pages[page]!.length))
+  const tableLength = pages.length * entrySize
+  const payload = Buffer.allocUnsafe(lengths.reduce((total, length) => total + length, tableLength))
+  let end = tableLength
+  lengths.forEach((length, page) => {
+    payload.writeUInt32BE(length, page * entrySize)
+    end = copyParts(length === pages[page]!.length ? [pages[page]!] : packed[page]!.parts, payload, end)
   })
-  return [memory.subarray(0, end)]
+  return [payload]
 }
 
 /**
