@@ -17,6 +17,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import type * as Result from "effect/Result"
 import * as Finding from "../format/Finding.ts"
 import * as ReturnPath from "../format/ReturnPath.ts"
@@ -55,7 +56,7 @@ export type AcknowledgementError =
  * **Details**
  *
  * `send` is given an effect that it runs in front of the byte that ends the stream: from there on the peer may be done. It
- * need not read the description behind that byte; so when it has answered, what becomes of the rest is of no interest.
+ * need not read the description behind that byte; so when it has answered, the rest is given 500 ms, whatever becomes of it.
  *
  * A PONG and a SWITCHOVER_ACK are passed over; what a postcopy migration would say, or anything at all without a return
  * path, is a `ProtocolError`. When a connection breaks, the peer's answer is awaited for another 500 ms: a destination that
@@ -73,22 +74,22 @@ export const during = <E, R>(
 ): Effect.Effect<void, E | AcknowledgementError, R> =>
   Effect.suspend(() => {
     let isComplete = false
-    let isAnswered = false
-    const answered = Effect.map(
+    const hasAnswered = Latch.makeUnsafe()
+    const answered = Effect.andThen(
       answer(options, () => isComplete),
-      () => void (isAnswered = true)
+      hasAnswered.open
     )
     const sent = send(Effect.sync(() => void (isComplete = true))).pipe(
       Effect.catchIf(
         (error) => error instanceof ConnectionError.ConnectionLostError,
-        (error) => Effect.andThen(Effect.sleep(GRACE), Effect.fail(error))
+        (error) => Effect.raceFirst(hasAnswered.await, Effect.andThen(Effect.sleep(GRACE), Effect.fail(error)))
       ),
-      Effect.catch((error) => (isAnswered ? Effect.void : Effect.fail(error)))
+      Effect.raceFirst(Effect.andThen(hasAnswered.await, Effect.sleep(GRACE)))
     )
     return allOrFirstError<E | AcknowledgementError, R>([sent, answered])
   })
 
-/** What a QEMU needs to shut its channels down before it answers, and a little more. */
+/** What a QEMU needs to shut its channels down before it answers, or a peer to read a description that it does not need. */
 const GRACE = "500 millis"
 
 const answer = (options: Options, isComplete: () => boolean): Effect.Effect<void, AcknowledgementError> =>
