@@ -154,22 +154,22 @@ const failureOf = <E>(cause: Cause.Cause<E>): unknown =>
 
 /**
  * Runs an operation and shows on stderr how it goes. What cannot be shown (a closed pipe, a terminal that is gone) is no
- * reason to stop. Of an operation that listens, nothing is shown before it does: whoever starts it waits for that line.
+ * reason to stop. Of a listener, nothing is shown before it does: whoever starts it waits for that line.
  *
  * @internal
  */
 export const follow = Effect.fnUntraced(function* <E, R>(
   flags: Flags,
   operation: (audience: Audience) => Effect.Effect<Summary, E, R>,
-  options: { readonly listens: boolean } = { listens: false }
+  role: "source" | "destination" | "listener" = "source"
 ): Effect.fn.Return<void, E | ReportedError, R | Stdio.Stdio> {
   const view = yield* viewOf(flags)
   const stdio = yield* Stdio.Stdio
   const showAll = (texts: Stream.Stream<string>) => Effect.ignore(Stream.run(texts, stdio.stderr()))
   const show = (text: string) => (text === "" ? Effect.void : showAll(Stream.succeed(text)))
 
-  const progress = yield* Progress.make
-  const begun = Latch.makeUnsafe(!options.listens)
+  const progress = yield* role === "source" ? Progress.make : Progress.makeDestination
+  const begun = Latch.makeUnsafe(role !== "listener")
   const draw =
     view.interval === undefined ? Effect.void : showAll(Stream.map(progress.changes(view.interval), view.progress))
   const drawing = yield* Effect.forkChild(begun.whenOpen(draw))

@@ -27,7 +27,7 @@ export const restoreCommand = Command.make(
         migration.restore({ image, blocks, channels, directIo, progress })
       )
     }, Effect.scoped)
-    yield* follow(options, restore)
+    yield* follow(options, restore, "destination")
   })
 ).pipe(
   Command.withDescription("Restore RAM blocks of an image into files: in place where they exist, else into new ones"),

@@ -102,14 +102,17 @@ export interface Twin {
   readonly dimm: string
 }
 
-/** Starts a guest like the one that was saved. It stays as long as the scope. */
-export const startLike = (saved: Saved): Effect.Effect<Twin, Guest.GuestError, Fixtures | Scope.Scope> =>
+/** Starts a guest like the one that was saved, with more arguments of QEMU. It stays as long as the scope. */
+export const startLike = (
+  saved: Saved,
+  more: ReadonlyArray<string> = []
+): Effect.Effect<Twin, Guest.GuestError, Fixtures | Scope.Scope> =>
   Effect.gen(function* () {
     const { fresh } = yield* Fixtures
     const [ram, dimm] = [fresh("ram"), fresh("ram")]
     const guest = yield* Guest.start({
       machine: saved.recipe.machine,
-      args: saved.recipe.args,
+      args: [...(saved.recipe.args ?? []), ...more],
       ram: { file: ram, size: saved.ram.size },
       dimm: saved.dimm === undefined ? undefined : { file: dimm, size: saved.dimm.size },
       incoming: true

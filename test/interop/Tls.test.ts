@@ -1,0 +1,114 @@
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { TlsError, TlsReason } from "../../src/io/ConnectionError.ts"
+import * as TlsCredentials from "../../src/io/TlsCredentials.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Files from "./support/Files.ts"
+import * as Fixtures from "./support/Fixtures.ts"
+import * as Library from "./support/Library.ts"
+import type * as Migrate from "./support/Migrate.ts"
+import * as Sockets from "./support/Sockets.ts"
+import { describeQemu } from "./support/suite.ts"
+import * as Tls from "./support/Tls.ts"
+
+const CHANNELS = 2
+
+type Client = Effect.Effect<TlsCredentials.Client, TlsError>
+
+/** Has a guest with such credentials wait, sends to it, and gives how that went on both sides. */
+const sendTo = (
+  theirs: ReadonlyArray<string>,
+  ours: Client | undefined,
+  options: Sockets.Options & { readonly at?: string } = {}
+) =>
+  Effect.gen(function* () {
+    const { fresh, saved } = yield* Fixtures.Fixtures
+    const original = yield* saved({})
+    const { guest, ram } = yield* Fixtures.startLike(original, theirs)
+    const { at = "tcp:127.0.0.1:0", ...rest } = { channels: CHANNELS, ...options }
+    // A QEMU that is told nothing of TLS.
+    const secured = theirs.length > 0 ? { tls: Tls.ID } : {}
+    const uri = at === "unix" ? `unix:${fresh("file")}` : at
+    const listening = yield* Sockets.listen(guest, uri, { ...rest, ...secured })
+    const { channels, compression } = rest
+    const tls = yield* ours ?? Effect.succeed(undefined)
+    const limits = { idleTimeout: "5 seconds", handshakeTimeout: "5 seconds" } as const
+    const sent = Library.send(original.path, listening.uri, { tls, channels, compression, limits })
+    return {
+      sent,
+      loaded: listening.loaded,
+      sameRam: () => Files.firstDifference(original.ram.file, ram) === undefined
+    }
+  })
+
+/** Sends, and fails unless the guest has everything. */
+const succeed = (...args: Parameters<typeof sendTo>) =>
+  Effect.gen(function* () {
+    const { loaded, sameRam, sent } = yield* sendTo(...args)
+    yield* sent
+    assert.include(yield* loaded, { status: "completed", reason: "" } satisfies Partial<Migrate.Loaded>)
+    assert.isTrue(sameRam())
+  }).pipe(Effect.timeout("25 seconds"))
+
+/** Sends, and fails unless that fails; the guest may wait for somebody better. */
+const fail = (...args: Parameters<typeof sendTo>) =>
+  Effect.flatMap(sendTo(...args), ({ sent }) => Effect.flip(sent)).pipe(Effect.timeout("25 seconds"))
+
+const client = (name: string, hostname?: string): Client =>
+  TlsCredentials.clientFromDirectory(Tls.directory(name), { hostname })
+
+const psk = (name: string): Client => TlsCredentials.clientFromPskFile(Tls.keys(name))
+
+const server = Tls.x509("server", "x509")
+
+describeQemu("TLS to a waiting QEMU", () => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+    for (const options of [{ channels: 0 }, {}, { channels: 8 }, { compression: "zstd" }, { at: "unix" }] as const) {
+      it.effect(`with certificates of both sides, ${JSON.stringify(options)}`, () =>
+        succeed(server, client("x509"), options)
+      )
+      it.effect(`with a key, ${JSON.stringify(options)}`, () => succeed(Tls.psk("server", "psk"), psk("psk"), options))
+    }
+
+    it.effect("a client without a certificate, where none is demanded", () =>
+      succeed(Tls.x509("server", "x509", false), client("elsewhere", "localhost"))
+    )
+
+    it.effect("a server of another name, which is expected", () =>
+      succeed(Tls.x509("server", "elsewhere", false), client("x509", "elsewhere.example"))
+    )
+
+    const refused: Record<string, readonly [ReadonlyArray<string>, Client, TlsReason]> = {
+      "a server of another name": [Tls.x509("server", "elsewhere", false), client("x509"), "hostname"],
+      "a server of another authority": [Tls.x509("server", "stranger", false), client("x509"), "certificate"],
+      "a server that does not speak TLS, and hangs up": [[], client("x509"), "refused"],
+      "a client of another authority": [server, client("stranger"), "certificate"],
+      "a server with another key": [Tls.psk("server", "psk-other"), psk("psk"), "refused"],
+      "certificates where a key is due": [Tls.psk("server", "psk"), client("x509"), "refused"]
+    }
+    for (const [name, [theirs, ours, reason]] of Object.entries(refused)) {
+      it.effect(`refused: ${name}`, () =>
+        Effect.gen(function* () {
+          const error = yield* fail(theirs, ours)
+          assert.strictEqual(error._tag, "TlsError", error.message)
+          if (error._tag === "TlsError") assert.strictEqual(error.reason, reason, error.message)
+        })
+      )
+    }
+
+    // To the client, its handshake is over when the server looks at what it has shown.
+    const hungUp: Record<string, Client | undefined> = {
+      "a client without a certificate": client("elsewhere", "localhost"),
+      "a client that does not speak TLS": undefined
+    }
+    for (const [name, ours] of Object.entries(hungUp)) {
+      it.effect(`refused: ${name}`, () =>
+        Effect.gen(function* () {
+          const error = yield* fail(server, ours)
+          assert.include(["ConnectionLostError", "ConnectionEndedError"], error._tag, error.message)
+        })
+      )
+    }
+  })
+})
