@@ -148,7 +148,7 @@ const drive = <S extends Native>(
       (bytes) => task.output(piece, bytes),
       (error, consumed) => {
         failure ??= task.settle(piece, error, consumed)
-        if (failure === undefined) reset?.(stream.native)
+        if (failure === undefined && streams.state !== "closed") reset?.(stream.native)
         next(stream)
       }
     )

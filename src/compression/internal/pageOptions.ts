@@ -11,9 +11,8 @@ const chunkSize = 64 * 1024
 export const inflate = { flush: constants.Z_FINISH, chunkSize }
 
 /**
- * The accelerators look back 4 KiB, which is a window of 12 bits. The memory level is that of small tables: they are
- * cleared for each page.
+ * The accelerators look back 4 KiB, which is a window of 12 bits.
  *
  * @internal
  */
-export const deflate = { flush: constants.Z_FINISH, chunkSize, windowBits: 12, memLevel: 5 }
+export const deflate = { ...inflate, windowBits: 12 }

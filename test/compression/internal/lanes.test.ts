@@ -1,0 +1,185 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
+import { CompressionLevelError, CompressorClosedError } from "../../../src/compression/CompressionError.ts"
+import { makeLanes, type Lanes, type Task } from "../../../src/compression/internal/lanes.ts"
+import { compressPieces } from "../../../src/compression/internal/pieces.ts"
+import { makeStreamDecompressor } from "../../../src/compression/internal/streamCodec.ts"
+import { FakeNative, libraryError } from "../support/fakeNative.ts"
+
+const pieces = Array.from({ length: 7 }, (_, index) => new Uint8Array(3).fill(index))
+
+/** Lanes on streams that the test works. */
+const make = Effect.fnUntraced(function* (count: number) {
+  const natives: Array<FakeNative> = []
+  const open = () => {
+    const native = new FakeNative()
+    natives.push(native)
+    return native
+  }
+  const lanes = yield* makeLanes({ method: "zlib", open, reset: (native) => native.reset() }, count)
+  return { lanes, natives }
+})
+
+const begin = (lanes: Lanes) => Effect.forkChild(compressPieces(lanes, "zlib", pieces), { startImmediately: true })
+
+/** Gives streams their turn: the next turn of the event loop. */
+const turn = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+
+describe("lanes", () => {
+  it.effect("share the pieces, as many under way as there are lanes, and keep what came out in order", () =>
+    Effect.gen(function* () {
+      const { lanes, natives } = yield* make(3)
+      const running = yield* begin(lanes)
+      yield* turn
+      let rounds = 0
+      while (natives.some(({ finish }) => finish !== undefined)) {
+        const busy = natives.filter(({ finish }) => finish !== undefined)
+        assert.lengthOf(busy, [3, 3, 1][rounds++]!)
+        for (const { finish } of busy.toReversed()) finish!()
+        yield* turn
+      }
+      const packed = yield* Fiber.join(running)
+      assert.deepStrictEqual(
+        packed.map(({ parts }) => new Uint8Array(Buffer.concat(parts))),
+        pieces
+      )
+      assert.deepStrictEqual(
+        natives.map(({ resets }) => resets),
+        [2, 2, 3]
+      )
+    })
+  )
+
+  it.effect("fail with the first failure, when nothing is under way any more, and are closed", () =>
+    Effect.gen(function* () {
+      const { lanes, natives } = yield* make(2)
+      const running = yield* begin(lanes)
+      yield* turn
+      natives[1]!.finish!(libraryError("Z_MEM_ERROR"))
+      yield* turn
+      assert.isUndefined(running.pollUnsafe())
+      natives[0]!.finish!(libraryError("Z_STREAM_ERROR"))
+      const error = yield* Effect.flip(Fiber.join(running))
+      assert(error._tag === "CompressorFailedError")
+      assert.strictEqual(error.code, "Z_MEM_ERROR")
+      assert.strictEqual(error.message, "zlib: the compressor failed with Z_MEM_ERROR")
+      assert.strictEqual(error[Runtime.errorExitCode], 1)
+      assert.isTrue(natives.every(({ destroyed }) => destroyed))
+      const closed = yield* Effect.flip(compressPieces(lanes, "zlib", []))
+      assert.strictEqual(closed._tag, "CompressorClosedError")
+      assert.strictEqual(closed[Runtime.errorExitCode], 1)
+    })
+  )
+
+  it.effect("call a failure without a code unknown", () =>
+    Effect.gen(function* () {
+      const { lanes, natives } = yield* make(1)
+      const running = yield* begin(lanes)
+      yield* turn
+      natives[0]!.finish!(new Error("no code"))
+      const error = yield* Effect.flip(Fiber.join(running))
+      assert.strictEqual(error.message, "zlib: the compressor failed with UNKNOWN")
+    })
+  )
+
+  it.effect("wait for the pieces under way when they are interrupted, and take none of the others", () =>
+    Effect.gen(function* () {
+      const { lanes, natives } = yield* make(2)
+      const running = yield* begin(lanes)
+      yield* turn
+      const interrupting = yield* Effect.forkChild(Fiber.interrupt(running), { startImmediately: true })
+      natives[0]!.finish!()
+      yield* turn
+      assert.isTrue(natives[0]!.destroyed)
+      assert.isFalse(natives[1]!.destroyed)
+      assert.isUndefined(interrupting.pollUnsafe())
+      natives[1]!.finish!(libraryError("Z_DATA_ERROR"))
+      yield* Fiber.join(interrupting)
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(running)))
+      assert.isTrue(natives.every(({ destroyed, finish }) => destroyed && finish === undefined))
+    })
+  )
+
+  it.effect("are closed by their scope and by an interruption at once", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { lanes, natives } = yield* Scope.provide(make(1), scope)
+      const running = yield* begin(lanes)
+      yield* turn
+      const closing = yield* Effect.forkChild(
+        Effect.all([Scope.close(scope, Exit.void), Fiber.interrupt(running)], { concurrency: 2 }),
+        { startImmediately: true }
+      )
+      natives[0]!.finish!()
+      yield* Fiber.join(closing)
+      assert.isTrue(natives[0]!.destroyed)
+    })
+  )
+
+  it.effect("are freed by their scope", () =>
+    Effect.gen(function* () {
+      const { natives } = yield* Effect.scoped(make(4))
+      assert.deepStrictEqual(
+        natives.map(({ destroyed }) => destroyed),
+        [true, true, true, true]
+      )
+    })
+  )
+
+  it.effect("free what is open when another one cannot be opened", () =>
+    Effect.gen(function* () {
+      const natives: Array<FakeNative> = []
+      const open = () => {
+        if (natives.length === 2) throw libraryError("ERR_ZLIB_INITIALIZATION_FAILED")
+        const native = new FakeNative()
+        natives.push(native)
+        return native
+      }
+      const error = yield* Effect.flip(makeLanes({ method: "zstd", open }, 4))
+      assert.strictEqual(error._tag, "CompressorFailedError")
+      assert.strictEqual(error.message, "zstd: the compressor failed with ERR_ZLIB_INITIALIZATION_FAILED")
+      assert.deepStrictEqual(
+        natives.map(({ destroyed }) => destroyed),
+        [true, true]
+      )
+    })
+  )
+
+  it.effect("do nothing for a task without pieces", () =>
+    Effect.gen(function* () {
+      const { lanes } = yield* make(3)
+      const task: Task = {
+        pieces: 0,
+        input: () => assert.fail(),
+        output: () => assert.fail(),
+        settle: () => assert.fail()
+      }
+      yield* lanes.run(task)
+      yield* lanes.run(task)
+    })
+  )
+
+  it.effect("do not blame the payload for a library that gives up", () =>
+    Effect.gen(function* () {
+      const native = new FakeNative()
+      const { decompress } = yield* makeStreamDecompressor({ method: "zstd", open: () => native })
+      const running = yield* Effect.forkChild(decompress(new Uint8Array(9), new Uint8Array(4096), 4096), {
+        startImmediately: true
+      })
+      yield* turn
+      native.finish!(libraryError("ZSTD_error_memory_allocation"))
+      const error = yield* Effect.flip(Fiber.join(running))
+      assert.strictEqual(error.message, "zstd: the compressor failed with ZSTD_error_memory_allocation")
+    })
+  )
+
+  it("fails with the exit codes of the errors' kinds", () => {
+    const level = new CompressionLevelError({ method: "zlib", minimum: 0, maximum: 9, found: 10 })
+    assert.strictEqual(level[Runtime.errorExitCode], 2)
+    assert.match(new CompressorClosedError({ method: "zlib" }).message, /^zlib: expected an open stream/)
+  })
+})
