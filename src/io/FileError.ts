@@ -20,7 +20,8 @@ const operations = [
   "resolve",
   "rename",
   "unlink",
-  "sync the directory"
+  "sync the directory",
+  "create the directory"
 ] as const
 
 /**
