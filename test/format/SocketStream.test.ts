@@ -451,6 +451,11 @@ describe("an early section", () => {
     }
   })
 
+  it("may have data that its footer begins in", () => {
+    const early = Images.section(0x7e, "early/device", hex("7e 000000"))
+    assert.deepStrictEqual(sections(Streams.make({ early }))[0]?.bytes, early)
+  })
+
   it("does not end at PART in front of RAM's START", () => {
     const early = Images.section(3, "early/device", hex("7e 00000003 02 00000002"))
     const head = SocketSections.encodeHead({ configuration: undefined, prelude: early })

@@ -1,0 +1,36 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Finding from "../../src/format/Finding.ts"
+import * as ImageError from "../../src/migration/ImageError.ts"
+
+const finding = (code: Finding.FindingCode) => Finding.make({ code, offset: 0, expected: "one", found: "another" })
+
+const tagOf = (...codes: ReadonlyArray<Finding.FindingCode>) =>
+  ImageError.fromFindings("image", codes.map(finding))?._tag
+
+describe("the error that findings amount to", () => {
+  it("is the one of the first finding that is an error", () => {
+    assert.strictEqual(tagOf("magic-wrong"), "NotMigrationImageError")
+    assert.strictEqual(tagOf("mapped-ram-missing", "stream-cut"), "UnsupportedImageError")
+    assert.strictEqual(tagOf("description-cut", "stream-cut", "magic-wrong"), "TruncatedImageError")
+    assert.strictEqual(tagOf("total-mismatch"), "CorruptImageError")
+  })
+
+  it("has all that are errors", () => {
+    const error = ImageError.fromFindings("image", [
+      finding("description-cut"),
+      finding("stream-cut"),
+      finding("magic-wrong")
+    ])
+    assert.deepStrictEqual(
+      error?.findings.map(({ code }) => code),
+      ["stream-cut", "magic-wrong"]
+    )
+  })
+
+  it("is none without errors, and for what only a peer can do wrong", () => {
+    assert.isUndefined(tagOf())
+    assert.isUndefined(tagOf("description-cut"))
+    assert.isUndefined(tagOf("packet-magic-wrong"))
+    assert.strictEqual(tagOf("packet-magic-wrong", "stream-cut"), "TruncatedImageError")
+  })
+})
