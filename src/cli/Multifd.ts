@@ -33,6 +33,7 @@ import * as Migration from "../migration/Migration.ts"
 import { completions } from "./internal/completions.ts"
 import { convertCommand } from "./internal/convertCommand.ts"
 import { infoCommand } from "./internal/infoCommand.ts"
+import { receiveCommand } from "./internal/receiveCommand.ts"
 import { presenter, report, ReportedError } from "./internal/report.ts"
 import { restoreCommand } from "./internal/restoreCommand.ts"
 import { saveCommand } from "./internal/saveCommand.ts"
@@ -41,7 +42,15 @@ import { verifyCommand } from "./internal/verifyCommand.ts"
 
 const command = Command.make("multifd").pipe(
   Command.withDescription("Save, restore, send and receive virtual-machine RAM in parallel, as QEMU does it"),
-  Command.withSubcommands([saveCommand, restoreCommand, convertCommand, sendCommand, infoCommand, verifyCommand]),
+  Command.withSubcommands([
+    saveCommand,
+    restoreCommand,
+    convertCommand,
+    receiveCommand,
+    sendCommand,
+    infoCommand,
+    verifyCommand
+  ]),
   Command.withGlobalFlags([completions])
 )
 

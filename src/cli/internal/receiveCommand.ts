@@ -1,0 +1,63 @@
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as SocketAddress from "../../io/SocketAddress.ts"
+import { Migration } from "../../migration/Migration.ts"
+import * as Exposure from "./exposure.ts"
+import { type Audience, follow } from "./follow.ts"
+import * as Parameters from "./parameters.ts"
+import * as SocketParameters from "./socketParameters.ts"
+import * as TlsParameters from "./tlsParameters.ts"
+import { refuse } from "./usage.ts"
+
+/**
+ * `multifd receive --listen URI OUT`
+ *
+ * @internal
+ */
+export const receiveCommand = Command.make(
+  "receive",
+  {
+    listen: SocketParameters.address("listen", "Where the sender connects to"),
+    target: Parameters.image("OUT", "The image to write"),
+    ...SocketParameters.transfer,
+    ...TlsParameters.server,
+    directIo: Parameters.directIo,
+    ...Parameters.following
+  },
+  Effect.fnUntraced(function* (options) {
+    yield* refuse("receive", TlsParameters.conflictsOf(options))
+    const migration = yield* Migration
+    const { channels, compression, directIo, target } = options
+    const receive = Effect.fnUntraced(function* ({ listening, progress, warn }: Audience) {
+      const tls = yield* TlsParameters.readServer(options)
+      const onListening = (address: SocketAddress.SocketAddress) =>
+        Effect.andThen(
+          listening(SocketAddress.format(address)),
+          Effect.forEach(Exposure.ofListener(address, TlsParameters.securityOf(options)), warn, { discard: true })
+        )
+      return yield* migration.receive({
+        listen: options.listen,
+        tls,
+        onListening,
+        target,
+        channels,
+        compression,
+        uuid: Option.getOrUndefined(options.uuid),
+        limits: { idleTimeout: Option.getOrUndefined(options.idleTimeout) },
+        directIo,
+        progress
+      })
+    })
+    yield* follow(options, receive, "listener")
+  })
+).pipe(
+  Command.withDescription("Receive a running migration of QEMU over sockets into an image, as it comes in"),
+  Command.withExamples([
+    { command: "multifd receive --listen unix:/run/vm.sock vm.img", description: "QEMU: migrate unix:/run/vm.sock" },
+    {
+      command: "multifd receive --listen tcp:10.0.0.2:4444 --tls-dir /etc/pki/qemu --tls-verify-peer vm.img",
+      description: "From another machine, both sides with certificates"
+    }
+  ])
+)
