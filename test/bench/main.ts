@@ -14,6 +14,7 @@ import * as Report from "./report.ts"
 import * as Resident from "./resident.ts"
 import * as Restores from "./restores.ts"
 import * as Saves from "./saves.ts"
+import * as Sockets from "./sockets.ts"
 import { type Part, settings } from "./settings.ts"
 import { ofCell } from "./table.ts"
 import * as Targets from "./targets.ts"
@@ -23,13 +24,14 @@ const main = Effect.gen(function* () {
   const chosen = yield* settings
   if (Qemu.installed === undefined) return yield* new BenchError({ reason: Qemu.missing })
   const machine = yield* Machine.make(chosen)
-  const print = (cell: Cell.Cell) => Console.log(`\n${Cell.title(cell)}\n${ofCell(cell, chosen.size)}\n`)
+  const print = (cell: Cell.Cell) => Console.log(`\n${Cell.title(cell.work)}\n${ofCell(cell)}\n`)
   const when = <A, E>(part: Part, effect: Effect.Effect<ReadonlyArray<A>, E>) =>
     chosen.parts.includes(part) ? effect : Effect.succeed([])
 
   const cells = [
     ...(yield* when("save", Saves.run(machine, print))),
-    ...(yield* when("restore", Restores.run(machine, print)))
+    ...(yield* when("restore", Restores.run(machine, print))),
+    ...(yield* when("sockets", Sockets.run(machine, print)))
   ]
   const verdicts = [
     ...Targets.judge(cells),

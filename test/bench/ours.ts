@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { MAIN_BLOCK } from "../interop/support/Guest.ts"
+import type * as Ends from "./ends.ts"
 import type { Job } from "./job.ts"
 import { checkImage, type ImagePlace, type RamFile } from "./place.ts"
 import type { Variant } from "./variant.ts"
@@ -34,7 +35,7 @@ export const start = (
   environment: Readonly<Record<string, string>> = {}
 ): Effect.Effect<Worker.Worker, Worker.BenchError, Scope.Scope> =>
   Effect.suspend(() => {
-    Fs.rmSync(job.target, { force: true })
+    if ("target" in job) Fs.rmSync(job.target, { force: true })
     return Worker.start(process.execPath, [PROGRAM, JSON.stringify(job)], environment)
   })
 
@@ -79,4 +80,26 @@ export const restore = (ram: RamFile, image: ImagePlace, options: Options): Vari
         check && options.store === "file" ? ram.compare(options.target, 0) : Effect.void
       )
   )
+})
+
+const migration = (scratch: string, { channels, compression }: Ends.Agreement) => ({
+  channels,
+  compression,
+  warm: true,
+  scratch
+})
+
+/** Sends an image. */
+export const source =
+  (image: string, scratch: string, agreement: Ends.Agreement): Ends.Source =>
+  (to) =>
+    Effect.map(start({ kind: "send", image, to, ...migration(scratch, agreement) }), ({ run }) => run())
+
+/** Receives into a new image. */
+export const target = (ram: RamFile, target: string, scratch: string, agreement: Ends.Agreement): Ends.Target => ({
+  listen: Effect.map(start({ kind: "receive", target, ...migration(scratch, agreement) }), ({ run, told }) => ({
+    uri: told,
+    done: run()
+  })),
+  check: checkImage(ram, target, MAIN_BLOCK)
 })

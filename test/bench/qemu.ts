@@ -5,6 +5,8 @@ import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Guest from "../interop/support/Guest.ts"
 import * as Migrate from "../interop/support/Migrate.ts"
+import * as Sockets from "../interop/support/Sockets.ts"
+import type * as Ends from "./ends.ts"
 import { checkImage, type ImagePlace, type RamFile } from "./place.ts"
 import type { Variant } from "./variant.ts"
 import { BenchError } from "./worker.ts"
@@ -81,4 +83,35 @@ export const load = (
         return { total: milliseconds, phases: { ram: milliseconds } }
       }).pipe(asBenchError)
   }).pipe(asBenchError)
+})
+
+/** Methods that every build of QEMU has. */
+const settingsOf = ({ channels, compression }: Ends.Agreement): Sockets.Options => {
+  if (compression === "none" || compression === "zlib" || compression === "zstd") return { channels, compression }
+  throw new Error(`QEMU is not asked for ${compression} here`)
+}
+
+/** Sends the RAM of a paused guest. */
+export const source =
+  (ram: RamFile, agreement: Ends.Agreement): Ends.Source =>
+  (uri) =>
+    Guest.start({ ram: { file: ram.path, size: ram.size }, args: PREALLOCATED }).pipe(
+      Effect.map((guest) => asBenchError(Sockets.send(guest, uri, settingsOf(agreement)))),
+      asBenchError
+    )
+
+/** Receives into a guest whose RAM is a new shared-memory file. */
+export const target = (ram: RamFile, path: string, agreement: Ends.Agreement): Ends.Target => ({
+  listen: Effect.gen(function* () {
+    Fs.rmSync(path, { force: true })
+    const guest = yield* Guest.start({ ram: { file: path, size: ram.size }, incoming: true })
+    const { loaded, uri } = yield* Sockets.listen(guest, "tcp:127.0.0.1:0", settingsOf(agreement))
+    const done = Effect.filterOrFail(
+      asBenchError(loaded),
+      ({ status }) => status === "completed",
+      ({ reason }) => new BenchError({ reason })
+    )
+    return { uri, done }
+  }).pipe(asBenchError),
+  check: ram.compare(path, 0)
 })

@@ -61,7 +61,7 @@ ${missedNotes(verdicts)}
 
 ## Times
 
-${cells.map((cell) => `### ${Cell.title(cell)}\n\n${ofCell(cell, settings.size)}`).join("\n\n")}
+${cells.map((cell) => `### ${Cell.title(cell.work)}\n\n${ofCell(cell)}`).join("\n\n")}
 
 ## How it is measured
 
@@ -79,6 +79,14 @@ Times on shared machines drift by a factor of two within an hour; only the ratio
 - **effect-multifd**: \`Migration.save\` and \`Image.open\` with \`Migration.restore\`, in a process that has done a few small
   saves and restores before. Default settings; \`memory\` is a \`Uint8Array\`, \`file\` the file in shared memory. Huge pages
   come from \`GLIBC_TUNABLES=glibc.malloc.hugetlb=1\` in the environment.
+
+Migrations go over TCP within the machine, from a process to another, with the same channels on both sides; both ends lie
+in shared memory. The time is that from the command until both sides have everything.
+
+- **QEMU** sends the RAM of a paused guest whose main memory is a file, and receives into a new guest like it.
+- **effect-multifd** sends an image that QEMU saved (\`Migration.send\`), and receives into a new image (\`Migration.receive\`).
+- **bare Node** is the limit: the file of RAM is read, written to as many sockets, and what comes out of them is written
+  into a new file, with two buffers of 1 MiB for each connection on both sides. There is none for compression.
 
 All restores are from the image that QEMU saved, which is in the page cache; ours and the limit's leave out the device
 state and the ROMs, less than 1 MiB.

@@ -1,5 +1,5 @@
 /**
- * The memory that it takes to save and restore a block that lies in a file.
+ * The memory that it takes to save, restore, send and receive a block that lies in a file.
  */
 import * as Effect from "effect/Effect"
 import * as Crypto from "node:crypto"
@@ -8,7 +8,7 @@ import { MAIN_BLOCK } from "../interop/support/Guest.ts"
 import type { Machine } from "./machine.ts"
 import * as Ours from "./ours.ts"
 import { atMost, type Verdict } from "./targets.ts"
-import type { BenchError } from "./worker.ts"
+import type { BenchError, Reply } from "./worker.ts"
 
 const MIB = 1024 * 1024
 
@@ -16,7 +16,10 @@ const MIB = 1024 * 1024
 const DATA_EVERY = 16 * MIB
 
 /** Resident memory that a process may have, in MiB. */
-const LIMIT = 150
+const LIMITS = { file: 150, sockets: 200 }
+
+/** How many the migration over sockets has. */
+const CHANNELS = 8
 
 const makeSparse = (path: string, size: number): void => {
   const fd = Fs.openSync(path, "wx")
@@ -25,25 +28,39 @@ const makeSparse = (path: string, size: number): void => {
   Fs.closeSync(fd)
 }
 
-/** Saves and restores a sparse file in processes of their own. */
+const cold = { warm: false, scratch: "" }
+
+/** Sends an image from one process to another. */
+const migrate = (image: string, target: string) => {
+  const agreement = { channels: CHANNELS, compression: "none" } as const
+  return Effect.gen(function* () {
+    const receiver = yield* Ours.start({ kind: "receive", target, ...agreement, ...cold })
+    const sender = yield* Ours.start({ kind: "send", image, to: receiver.told, ...agreement, ...cold })
+    return yield* Effect.all([sender.run(), receiver.run()], { concurrency: 2 })
+  }).pipe(Effect.scoped)
+}
+
+/** Saves, restores, sends and receives a sparse file in processes of their own. */
 export const run = (machine: Machine): Effect.Effect<ReadonlyArray<Verdict>, BenchError> => {
   const { sparse: size } = machine.settings
   const ram = machine.file("disk", "sparse")
   const image = machine.file("disk", "image")
   const target = machine.file("disk", "target")
-  const common = { idstr: MAIN_BLOCK, store: "file", scratch: "", warm: false } as const
-  const jobs = [
-    { kind: "save", ram, target: image, ...common },
-    { kind: "restore", image, size, target, ...common }
-  ] as const
+  const common = { idstr: MAIN_BLOCK, store: "file", ...cold } as const
+  const alone = (job: Parameters<typeof Ours.start>[0]) =>
+    Effect.scoped(Effect.flatMap(Ours.start(job), ({ run }) => run()))
+  const verdict = (what: string, { maxResident }: Reply, limit: number) =>
+    atMost(`resident memory: ${what} of a ${size / 1024 / MIB} GiB block in a file`, maxResident! / MIB, limit, "MiB")
   return Effect.gen(function* () {
     makeSparse(ram, size)
-    const verdicts: Array<Verdict> = []
-    for (const job of jobs) {
-      const { maxResident } = yield* Effect.scoped(Effect.flatMap(Ours.start(job), ({ run }) => run()))
-      const what = `resident memory: ${job.kind} of a ${size / 1024 / MIB} GiB block in a file`
-      verdicts.push(atMost(what, maxResident! / MIB, LIMIT, "MiB"))
-    }
-    return verdicts
+    const saved = yield* alone({ kind: "save", ram, target: image, ...common })
+    const restored = yield* alone({ kind: "restore", image, size, target, ...common })
+    const [sent, received] = yield* migrate(image, target)
+    return [
+      verdict("save", saved, LIMITS.file),
+      verdict("restore", restored, LIMITS.file),
+      verdict(`send over ${CHANNELS} channels`, sent, LIMITS.sockets),
+      verdict(`receive over ${CHANNELS} channels`, received, LIMITS.sockets)
+    ]
   }).pipe(Effect.ensuring(Effect.sync(() => [ram, image, target].forEach((path) => Fs.rmSync(path, { force: true })))))
 }

@@ -52,7 +52,7 @@ const cellsOf = (
       yield* Effect.logInfo(title({ work, place, pattern }))
       const variants = variantsOf(machine, ram, image, work)
       const measured = yield* measure(variants, { rounds: machine.settings.rounds, settle: machine.settle })
-      const cell: Cell = { work, place, pattern, measured }
+      const cell: Cell = { work: { work, place, pattern }, size: ram.size, measured }
       cells.push(cell)
       yield* print(cell)
     }

@@ -18,16 +18,17 @@ export const markdown = (header: ReadonlyArray<string>, rows: ReadonlyArray<Read
 /** A number of milliseconds, with a digit behind the point where that says something. */
 export const milliseconds = (value: number): string => value.toFixed(value < 100 ? 1 : 0)
 
-const times = (other: Measured, { median }: Measured): string => (other.median / median).toFixed(2)
+const times = (other: Measured | undefined, { median }: Measured): string =>
+  other === undefined ? "" : (other.median / median).toFixed(2)
 
 /** The table of one cell: what every variant took, and how many times as fast as QEMU and the limit it is. */
-export const ofCell = (cell: Cell.Cell, size: number): string => {
+export const ofCell = (cell: Cell.Cell): string => {
   const [limit, qemu] = [Cell.best(cell, "limit"), Cell.best(cell, "qemu")]
   const row = (measured: Measured): ReadonlyArray<string> => [
     measured.variant.name,
     milliseconds(measured.median),
     `${milliseconds(measured.fastest)}–${milliseconds(measured.slowest)}`,
-    (size / MIB / (measured.median / 1000)).toFixed(0),
+    (cell.size / MIB / (measured.median / 1000)).toFixed(0),
     times(qemu, measured),
     times(limit, measured),
     Object.entries(measured.phases)

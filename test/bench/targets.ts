@@ -1,7 +1,10 @@
 /**
  * What the project set out to reach, and whether it did.
  */
+import type { Method } from "../../src/compression/Compression.ts"
+import type { Pattern } from "../interop/support/Pattern.ts"
 import * as Cell from "./cell.ts"
+import * as Ends from "./ends.ts"
 import { nameOf, type Store } from "./ours.ts"
 
 /** One target and what was found. */
@@ -15,23 +18,34 @@ export interface Verdict {
 }
 
 interface Ratio {
-  readonly work: Cell.Cell["work"]
-  readonly place: Cell.Place
-  readonly pattern: Cell.Cell["pattern"]
-  readonly store: Store
+  readonly work: Cell.Work
+  /** The name of the variant. */
+  readonly ours: string
   readonly of: "limit" | "qemu"
   readonly atLeast: number
 }
 
-const save = (
-  place: Cell.Place,
-  pattern: Cell.Cell["pattern"],
+const save = (place: Cell.Place, pattern: Pattern, of: Ratio["of"], atLeast: number): ReadonlyArray<Ratio> => [
+  { work: { work: "save", place, pattern }, ours: nameOf("memory"), of, atLeast }
+]
+
+const restore = (work: Cell.FileWork["work"], store: Store, atLeast: number): ReadonlyArray<Ratio> =>
+  (["tmpfs", "disk"] as const).map((place) => ({
+    work: { work, place, pattern: "random" },
+    ours: nameOf(store),
+    of: "qemu",
+    atLeast
+  }))
+
+const migrate = (
+  work: Omit<Cell.SocketWork, "work">,
+  ours: ReadonlyArray<string>,
   of: Ratio["of"],
   atLeast: number
-): ReadonlyArray<Ratio> => [{ work: "save", place, pattern, store: "memory", of, atLeast }]
+): ReadonlyArray<Ratio> => ours.map((ours) => ({ work: { work: "migrate", ...work }, ours, of, atLeast }))
 
-const restore = (work: Ratio["work"], store: Store, atLeast: number): ReadonlyArray<Ratio> =>
-  (["tmpfs", "disk"] as const).map((place) => ({ work, place, pattern: "random", store, of: "qemu", atLeast }))
+const plain = (channels: number) => ({ channels, compression: "none", pattern: "random" }) as const
+const compressed = (compression: Method) => ({ channels: 2, compression, pattern: "text" }) as const
 
 /** How many times as fast as the best of the others. */
 const ratios: ReadonlyArray<Ratio> = [
@@ -45,18 +59,32 @@ const ratios: ReadonlyArray<Ratio> = [
   save("tmpfs", "alternating", "qemu", 0.9),
   save("tmpfs", "zero", "qemu", 1),
   restore("restore into a shared-memory file", "file", 1.2),
-  restore("restore into private memory", "huge", 0.95)
+  restore("restore into private memory", "huge", 0.95),
+  migrate(plain(2), [Ends.QEMU_TO_OURS, Ends.OURS_TO_QEMU], "qemu", 0.95),
+  migrate(plain(8), [Ends.QEMU_TO_OURS, Ends.OURS_TO_QEMU], "qemu", 0.95),
+  migrate(plain(2), [Ends.OURS_TO_OURS], "limit", 0.85),
+  migrate(plain(8), [Ends.OURS_TO_OURS], "limit", 0.85),
+  migrate(compressed("zstd"), [Ends.OURS_TO_QEMU, Ends.OURS_TO_OURS], "qemu", 0.9),
+  migrate(compressed("zlib"), [Ends.OURS_TO_QEMU, Ends.OURS_TO_OURS], "qemu", 1.2)
 ].flat()
+
+/** Whom a variant is compared with. */
+const others = {
+  qemu: () => "QEMU",
+  limit: (isMigration: boolean) => (isMigration ? "bare Node" : "the C limit")
+}
 
 const percent = (part: number): string => `${(part * 100).toFixed(0)} %`
 
 const judgeRatio = (target: Ratio, cell: Cell.Cell): Verdict => {
-  const ours = cell.measured.find(({ variant }) => variant.name === nameOf(target.store))!
-  const found = Cell.best(cell, target.of).median / ours.median
+  const ours = cell.measured.find(({ variant }) => variant.name === target.ours)!
+  const other = Cell.best(cell, target.of)!
+  const found = other.median / ours.median
   const met = found >= target.atLeast
+  const isMigration = target.work.work === "migrate"
   return {
-    what: Cell.title(cell),
-    wanted: `≥ ${target.atLeast.toFixed(2)} × ${target.of === "qemu" ? "QEMU" : "the C limit"}`,
+    what: isMigration ? `${Cell.title(target.work)}: ${target.ours}` : Cell.title(target.work),
+    wanted: `≥ ${target.atLeast.toFixed(2)} × ${others[target.of](isMigration)}`,
     found: `${found.toFixed(2)} ×`,
     met,
     missed: met ? "" : percent(1 - found / target.atLeast)
@@ -66,8 +94,7 @@ const judgeRatio = (target: Ratio, cell: Cell.Cell): Verdict => {
 /** The verdicts on the cells that were measured. */
 export const judge = (cells: ReadonlyArray<Cell.Cell>): ReadonlyArray<Verdict> =>
   ratios.flatMap((target) => {
-    const { pattern, place, work } = target
-    const cell = cells.find((cell) => cell.work === work && cell.place === place && cell.pattern === pattern)
+    const cell = cells.find(({ work }) => Cell.title(work) === Cell.title(target.work))
     return cell === undefined ? [] : [judgeRatio(target, cell)]
   })
 

@@ -1,0 +1,77 @@
+/**
+ * Sending and receiving, as the project's process does them.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
+import * as Fs from "node:fs"
+import * as MigrationUri from "../../src/io/MigrationUri.ts"
+import * as SocketAddress from "../../src/io/SocketAddress.ts"
+import * as Image from "../../src/migration/Image.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import type { SocketJob } from "./job.ts"
+
+const MIB = 1024 * 1024
+const WARM_UPS = 6
+
+type Options = Pick<SocketJob, "channels" | "compression">
+
+const addressOf = (uri: string): SocketAddress.SocketAddress => {
+  const address = Result.getOrThrow(MigrationUri.parse(uri))
+  if (address._tag === "File") throw new Error(`${uri} is no socket`)
+  return address
+}
+
+/** Listens, and gives where, and what waits for the end. */
+const listen = Effect.fnUntraced(function* (target: string, { channels, compression }: Options) {
+  const { receive } = yield* Migration.Migration
+  const at = yield* Deferred.make<SocketAddress.SocketAddress>()
+  const receiving = yield* Effect.forkChild(
+    receive({
+      listen: SocketAddress.tcp("127.0.0.1", 0),
+      onListening: (address) => Effect.asVoid(Deferred.succeed(at, address)),
+      target,
+      channels,
+      compression
+    })
+  )
+  const address = yield* Effect.raceFirst(Deferred.await(at), Effect.andThen(Fiber.join(receiving), Effect.never))
+  return { address, run: Fiber.join(receiving) }
+})
+
+const send = Effect.fnUntraced(function* (
+  image: string,
+  to: SocketAddress.SocketAddress,
+  { channels, compression }: Options
+) {
+  const migration = yield* Migration.Migration
+  const source = yield* Image.open(image)
+  return yield* migration.send({ source, to, channels, compression })
+}, Effect.scoped)
+
+/** Everything but what is measured: a receiver listens, and tells where. */
+export const prepare = Effect.fnUntraced(function* (job: SocketJob) {
+  if (job.kind === "receive") {
+    const { address, run } = yield* listen(job.target, job)
+    return { told: SocketAddress.format(address), run }
+  }
+  return { told: "", run: send(job.image, addressOf(job.to), job) }
+})
+
+/** A service has been running for a while: its code is compiled. Sends an image to itself a few times. */
+export const warmUp = Effect.fnUntraced(function* (job: SocketJob) {
+  const migration = yield* Migration.Migration
+  const memory = new Uint8Array(32 * MIB)
+  for (let at = 0; at < memory.length; at += 3 * 4096) memory[at] = 1
+  const block = yield* MemoryPages.make({ idstr: "warm", memory })
+  yield* migration.save({ target: job.scratch, blocks: [block] })
+  const received = `${job.scratch}.received`
+  for (let i = 0; i < WARM_UPS; i++) {
+    const { address, run } = yield* listen(received, job)
+    yield* Effect.all([run, send(job.scratch, address, job)], { concurrency: 2 })
+  }
+  Fs.rmSync(received)
+  Fs.rmSync(job.scratch)
+})
