@@ -113,6 +113,7 @@ const tlsReasons = {
   plaintext: "the peer does not speak TLS",
   certificate: "the peer's certificate is not trusted",
   hostname: "the peer's certificate is for another host",
+  key: "the peer does not use a key that we know",
   refused: "the peer refused the handshake",
   handshake: "the handshake failed",
   record: "what the peer sent was damaged on the way"
@@ -125,6 +126,7 @@ const tlsReasons = {
  * - `plaintext`: the peer does not speak TLS
  * - `certificate`: the peer's certificate is missing, expired, revoked, or signed by somebody else
  * - `hostname`: the peer's certificate names other hosts
+ * - `key`: the peer uses another pre-shared key, or one that we do not have
  * - `refused`: the peer ended the handshake, with an alert or without; it may not have liked our certificate or key
  * - `handshake`: anything else before the first byte
  * - `record`: a damaged record after the handshake

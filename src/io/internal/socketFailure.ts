@@ -9,6 +9,8 @@ const plaintext =
 /** What verification says, in OpenSSL's words for it (`CERT_HAS_EXPIRED`, `UNABLE_TO_VERIFY_LEAF_SIGNATURE`, …). */
 const certificate = /^(?!ERR_SSL_).*(?:CERT|CRL|UNABLE_TO|SELF_SIGNED|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH)/
 const noCertificate = /^ERR_SSL_.*(?:DID_NOT_RETURN_A_CERTIFICATE|NO_CERTIFICATE)/
+/** With keys, the first record that cannot be decrypted tells. */
+const key = /PSK|BINDER|CIPHER_OPERATION_FAILED|BAD_RECORD_MAC|DIGEST_CHECK_FAILED|DECRYPTION_FAILED/
 /** The peer said no in TLS's words, or without any. */
 const refused = /ALERT|^(?:ECONNRESET|EPIPE)$/
 
@@ -16,7 +18,8 @@ const handshakeReason = (code: string): ConnectionError.TlsReason => {
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "hostname"
   if (plaintext.test(code)) return "plaintext"
   if (certificate.test(code) || noCertificate.test(code)) return "certificate"
-  return refused.test(code) ? "refused" : "handshake"
+  if (refused.test(code)) return "refused"
+  return key.test(code) ? "key" : "handshake"
 }
 
 /**
