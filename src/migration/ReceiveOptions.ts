@@ -58,6 +58,11 @@ export interface ReceiveIntoImage extends ReceiveFrom {
   readonly target: string | Location
   /** O_DIRECT on the descriptor that pages are written through. Default `false`. */
   readonly directIo?: boolean | undefined
+  /**
+   * Done when everything has arrived and was found to be whole, before it is made durable. A sender that has asked for an
+   * answer (`return-path`) is still waiting for it, and whatever becomes of its connections from now on does not matter.
+   */
+  readonly onReceived?: Effect.Effect<void> | undefined
 }
 
 /**

@@ -111,6 +111,7 @@ export const imageTarget = Effect.fnUntraced(function* (
       const { footers } = closing!
       const tail = yield* drive(image.file, StreamTail.parse({ from: stateStart, to: position, footers }))
       yield* checkTail(tail, { ...opening, ...closing!, from: stateStart })
+      if (options.onReceived !== undefined) yield* options.onReceived
       yield* progress.enter("sync")
       yield* image.commit
     })

@@ -1,0 +1,283 @@
+/**
+ * A running virtual machine into an image.
+ *
+ * ```text
+ *   here                                             QEMU
+ *     │ ── query-… ───────────────────────────────▶  │   version, run state, RAM, settings
+ *     │ ── migrate-set-…, not live: stop ──────────▶ │
+ *     │ listens on a private socket                  │
+ *     │ ── migrate unix:… ─────────────────────────▶ │
+ *     │ ◀═ main channel, N channels ════════════════ │   RAM, round after round while the guest runs
+ *     │                                              │   guest stopped: the last pages, device state
+ *     │ everything has arrived                       │   waits for an answer
+ *     │ ── migrate_cancel ─────────────────────────▶ │   the guest is given back as it was; or
+ *     │ ══ answer ════════════════════════════════▶  │   completed: the guest stays stopped, or QEMU quits
+ *     │ image durable under its name                 │
+ *     │ ── migrate-set-… ──────────────────────────▶ │   as before
+ * ```
+ *
+ * A guest that goes on is not migrated to the end: a QEMU whose migration has completed keeps its guest in `postmigrate`, and
+ * refuses to migrate it again. Called off at the very last, it gives the guest back in the run state that it had, by itself
+ * even if nobody tells it to any more.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Method } from "../compression/Compression.ts"
+import type { FileError } from "../io/FileError.ts"
+import * as SocketAddress from "../io/SocketAddress.ts"
+import type { Location } from "../migration/Location.ts"
+import { Migration, type Summary } from "../migration/Migration.ts"
+import * as MigrationStatus from "../migration/MigrationStatus.ts"
+import type { Progress } from "../migration/Progress.ts"
+import type { ReceiveError } from "../migration/ReceiveOptions.ts"
+import type { Statistics } from "../migration/Statistics.ts"
+import type * as Limits from "../multifd/Limits.ts"
+import * as PipelineOptions from "../multifd/PipelineOptions.ts"
+import { bothSides } from "./internal/bothSides.ts"
+import * as BorrowedSettings from "./internal/borrowedSettings.ts"
+import * as MigrationWatch from "./internal/migrationWatch.ts"
+import { privateAddress } from "./internal/privateAddress.ts"
+import * as Vm from "./internal/vm.ts"
+import type { Client } from "./QmpClient.ts"
+import * as QmpCommands from "./QmpCommands.ts"
+import type { QmpError, QmpEventsError } from "./QmpError.ts"
+import type { QemuMigrationError, VmNotReadyError } from "./VmError.ts"
+
+/**
+ * What becomes of the machine when it has been captured.
+ *
+ * - `running`: the guest runs
+ * - `paused`: the guest does not run any further than the image; one that was captured live is in `postmigrate`, in which QEMU
+ *   does not migrate it again before it has run
+ * - `quit`: QEMU is ended
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Leave = "running" | "paused" | "quit"
+
+/**
+ * What to capture, and how.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The machine's monitor. */
+  readonly qmp: Client
+  /** The image to be written; a path stands for the whole file. */
+  readonly target: string | Location
+  /** Whether the guest goes on running while it is saved. Default `false`: it is stopped first. */
+  readonly live?: boolean | undefined
+  /** Number of channels, 1 to 255; 0: no multifd. Default 4. */
+  readonly channels?: number | undefined
+  /** How pages are compressed on their way. Default `none`; over a socket of one machine it only costs time. */
+  readonly compression?: Method | undefined
+  /** Bytes a second over all channels; 0: no limit, the default. QEMU keeps to it until the guest is stopped for the last pages. */
+  readonly maxBandwidth?: number | undefined
+  /** Default: the guest runs if it ran before. */
+  readonly leave?: Leave | undefined
+  /** O_DIRECT for the image's pages. Default `false`. */
+  readonly directIo?: boolean | undefined
+  /** Where to listen for QEMU. Default: a Unix socket in a private directory, which QEMU's user has to be able to reach. */
+  readonly listen?: SocketAddress.SocketAddress | undefined
+  /** What QEMU may ask for, and how long it may take. */
+  readonly limits?: Limits.Input | undefined
+  /** Follows this side; make it with `Progress.makeDestination`. */
+  readonly progress?: Progress | undefined
+  /** Told every `interval` what QEMU's side says. */
+  readonly onStatistics?: ((statistics: Statistics) => Effect.Effect<void>) | undefined
+  /** Default 500 ms. */
+  readonly interval?: Duration.Input | undefined
+  /** Told what went wrong while the machine was left as it was or as asked. Default: a warning in the log. */
+  readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * What was captured.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Captured extends Summary {
+  /** The machine type with its version. */
+  readonly machine: string
+  /** What QEMU's side said when everything had arrived. */
+  readonly statistics: Statistics
+}
+
+/**
+ * Why a capture failed. Errors of QEMU's side are those that name its monitor; all others are of this side.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type CaptureError = VmNotReadyError | QemuMigrationError | QmpError | QmpEventsError | ReceiveError | FileError
+
+/** Run states in which QEMU does not send a machine. */
+const unsendable: Readonly<Record<string, string>> = {
+  inmigrate: "it waits for a machine itself",
+  postmigrate: "an earlier migration stopped it; it can be captured again when it has run (cont)",
+  "finish-migrate": "a migration is about to end"
+}
+
+const problemsOf = ({ blockedReasons, capabilities, runState, status }: Vm.Vm, channels: number) => [
+  ...(MigrationStatus.isRunning(status) ? [`expected no migration under way, found one that is ${status}`] : []),
+  ...(runState.status in unsendable
+    ? [`expected a guest that can be migrated, found it ${runState.status}: ${unsendable[runState.status]}`]
+    : []),
+  ...blockedReasons.map((reason) => `expected a machine that can be migrated, found in QEMU's words: ${reason}`),
+  ...[...(channels > 0 ? ["multifd"] : []), "return-path", "events"]
+    .filter((name) => !(name in capabilities))
+    .map((name) => `expected a QEMU that knows ${name}, found none of it`)
+]
+
+/** A capture that is under way. */
+interface Capture {
+  readonly options: Options
+  readonly vm: Vm.Vm
+  readonly channels: number
+  /** Whether the guest was stopped by us, and not by the migration. */
+  readonly stops: boolean
+  /** Whether QEMU is told that it is done: then the guest stays stopped. */
+  readonly completes: boolean
+  /** Whether the guest runs in the end. */
+  readonly runs: boolean
+}
+
+const plan = (options: Options, vm: Vm.Vm): Capture => {
+  const { channels = PipelineOptions.limits.channels.default, leave, live = false } = options
+  const wasRunning = vm.runState.running
+  const runs = leave === undefined ? wasRunning : leave === "running"
+  const stops = wasRunning && !live
+  return { options, vm, channels, stops, completes: leave === "quit" || (wasRunning && live && !runs), runs }
+}
+
+const settingsOf = ({ channels, options, vm }: Capture): BorrowedSettings.Settings => {
+  const isStill = !vm.runState.running || options.live !== true
+  return BorrowedSettings.forSockets({
+    channels,
+    compression: options.compression ?? "none",
+    capabilities: { "return-path": true },
+    parameters: {
+      "max-bandwidth": options.maxBandwidth ?? 0,
+      // A guest that stands still is in no hurry to be stopped: the limit then holds up to the last page.
+      ...(isStill ? { "downtime-limit": 0 } : {})
+    }
+  })
+}
+
+/** Has QEMU send, and follows it to the end. */
+const drive = Effect.fnUntraced(function* (
+  { options: { qmp }, stops }: Capture,
+  watch: MigrationWatch.MigrationWatch,
+  address: SocketAddress.SocketAddress
+): Effect.fn.Return<void, QmpError | QmpEventsError | QemuMigrationError> {
+  if (stops) yield* QmpCommands.stop(qmp)
+  yield* QmpCommands.migrate(qmp, SocketAddress.format(address))
+  yield* watch.ended
+})
+
+/**
+ * Everything has arrived. A guest that is to go on does so now; what is still to be done on this side does not concern it.
+ */
+const arrived = Effect.fnUntraced(function* (
+  { completes, options: { qmp }, runs }: Capture,
+  watch: MigrationWatch.MigrationWatch
+): Effect.fn.Return<Statistics, QmpError> {
+  const statistics = yield* QmpCommands.queryMigrate(qmp)
+  if (!completes) {
+    yield* watch.callOff
+    yield* Vm.setRunning(qmp, runs)
+  }
+  return statistics
+})
+
+/** Both sides, from listening to the image that is durable. */
+const transfer = Effect.fnUntraced(function* (
+  capture: Capture
+): Effect.fn.Return<Captured, CaptureError, Migration | Scope.Scope> {
+  const { channels, options, vm } = capture
+  const { compression, directIo, limits, progress, qmp, target } = options
+  const migration = yield* Migration
+  const watch = yield* MigrationWatch.make(qmp, "source")
+  const listening = yield* Deferred.make<SocketAddress.SocketAddress>()
+  const statistics = yield* Deferred.make<Statistics, QmpError>()
+  const receiving = migration.receive({
+    listen: options.listen ?? (yield* privateAddress),
+    onListening: (address) => Effect.asVoid(Deferred.succeed(listening, address)),
+    onReceived: Effect.asVoid(Deferred.into(arrived(capture, watch), statistics)),
+    target,
+    channels,
+    compression,
+    directIo,
+    limits,
+    progress
+  })
+  const driving = Effect.flatMap(Deferred.await(listening), (address) => drive(capture, watch, address))
+  yield* MigrationWatch.reportTo(qmp, options)
+  const [summary] = yield* bothSides(receiving, driving, {
+    isConsequence: MigrationWatch.isConsequence,
+    explain: MigrationWatch.explain
+  })
+  if (capture.completes) yield* Vm.settled(qmp)
+  return { ...summary, machine: vm.machine, statistics: yield* Deferred.await(statistics) }
+})
+
+/** Whatever happened: the settings, and after a failure the guest too, are as they were. Each step is tried. */
+const putBack = (
+  { options: { qmp }, vm }: Capture,
+  settings: BorrowedSettings.Borrowed,
+  failed: boolean
+): ReadonlyArray<Effect.Effect<void, QmpError>> =>
+  failed ? [Vm.callOff(qmp), settings.putBack, Vm.setRunning(qmp, vm.runState.running)] : [settings.putBack]
+
+/**
+ * Captures a running virtual machine: its RAM and everything else, into an image that QEMU loads, and that `Resume` resumes.
+ *
+ * **Details**
+ *
+ * Works with QEMU 8.1 and later, whatever its support for mapped-ram. The capabilities and parameters that are needed are set
+ * and put back afterwards; auto-converge and the like stay as they are. The disks of the machine are not part of it.
+ *
+ * **Failure effect**, also of an interruption: the guest goes on as before if it ran, with its former settings; the target is
+ * as for `Migration.receive`. Where QEMU has exited, nothing is left to put back. Only a guest that was stopped and whose
+ * image could not be made durable at the very last may have gone on already.
+ *
+ * **Example** (A snapshot of a guest that goes on)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Capture, Migration, QmpClient, SocketAddress } from "effect-multifd"
+ *
+ * export const snapshot = Effect.gen(function* () {
+ *   const qmp = yield* QmpClient.make({ address: SocketAddress.unix("/run/vm/qmp") })
+ *   return yield* Capture.run({ qmp, target: "vm.img", live: true })
+ * }).pipe(Effect.scoped, Effect.provide(Migration.layer))
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = Effect.fn("Capture.run")(function* (
+  options: Options
+): Effect.fn.Return<Captured, CaptureError, Migration> {
+  const { onProblem = Effect.logWarning, qmp } = options
+  const vm = yield* Vm.look(qmp)
+  const capture = plan(options, vm)
+  yield* Vm.refuse(qmp, "capture", problemsOf(vm, capture.channels))
+  const settings = BorrowedSettings.make(qmp, vm, settingsOf(capture))
+  const report = (error: QmpError) => (error._tag === "QmpDisconnectedError" ? Effect.void : onProblem(error.message))
+  const captured = yield* settings.set.pipe(
+    Effect.andThen(Effect.scoped(transfer(capture))),
+    Effect.onExit(({ _tag }) =>
+      Effect.forEach(putBack(capture, settings, _tag === "Failure"), Effect.catch(report), { discard: true })
+    )
+  )
+  if (options.leave === "quit") yield* QmpCommands.quit(qmp)
+  return captured
+})

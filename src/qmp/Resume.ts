@@ -1,0 +1,175 @@
+/**
+ * A virtual machine out of an image.
+ *
+ * ```text
+ *   here                                             QEMU, started with -incoming defer
+ *     │ ── query-… ───────────────────────────────▶  │   version, run state, machine type, settings
+ *     │ ── migrate-set-… ──────────────────────────▶ │
+ *     │ ── stop: it will not run by itself ────────▶ │
+ *     │ ── migrate-incoming unix:… ────────────────▶ │   listens on a private socket
+ *     │ ══ main channel, N channels ═══════════════▶ │   RAM, device state
+ *     │ ◀═ answer ══════════════════════════════════ │   completed
+ *     │ ── migrate-set-… ──────────────────────────▶ │   as before
+ *     │ ── cont ───────────────────────────────────▶ │   the guest goes on where it was
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Method } from "../compression/Compression.ts"
+import type { FileError } from "../io/FileError.ts"
+import * as SocketAddress from "../io/SocketAddress.ts"
+import type { Image } from "../migration/Image.ts"
+import { Migration, type Summary } from "../migration/Migration.ts"
+import type { Progress } from "../migration/Progress.ts"
+import type { SendError } from "../migration/SendOptions.ts"
+import type { Statistics } from "../migration/Statistics.ts"
+import * as PipelineOptions from "../multifd/PipelineOptions.ts"
+import { bothSides } from "./internal/bothSides.ts"
+import * as BorrowedSettings from "./internal/borrowedSettings.ts"
+import * as MigrationWatch from "./internal/migrationWatch.ts"
+import { privateAddress } from "./internal/privateAddress.ts"
+import * as Vm from "./internal/vm.ts"
+import type { Client, Version } from "./QmpClient.ts"
+import * as QmpCommands from "./QmpCommands.ts"
+import type { QmpError, QmpEventsError } from "./QmpError.ts"
+import type { QemuMigrationError, VmNotReadyError } from "./VmError.ts"
+
+/**
+ * What to resume, and how.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The monitor of a QEMU that was started with the machine's command line and `-incoming defer`. */
+  readonly qmp: Client
+  /** Every image that can be opened: of a capture, of QEMU, of libvirt. */
+  readonly image: Image
+  /** Number of channels, 1 to 255; 0: no multifd. Default 4. */
+  readonly channels?: number | undefined
+  /** How pages are compressed on their way. Default `none`; over a socket of one machine it only costs time. */
+  readonly compression?: Method | undefined
+  /** Whether the guest stays stopped. Default `false`: it goes on. */
+  readonly paused?: boolean | undefined
+  /** Where QEMU listens. Default: a Unix socket in a private directory, in which QEMU's user has to be able to make it. */
+  readonly listen?: SocketAddress.SocketAddress | undefined
+  /** Follows this side. */
+  readonly progress?: Progress | undefined
+  /** Told every `interval` what QEMU's side says. */
+  readonly onStatistics?: ((statistics: Statistics) => Effect.Effect<void>) | undefined
+  /** Default 500 ms. */
+  readonly interval?: Duration.Input | undefined
+  /** Told what went wrong while settings were put back. Default: a warning in the log. */
+  readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * What was resumed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Resumed extends Summary {
+  /** The run state in the end: `running`, or why not. */
+  readonly runState: string
+}
+
+/**
+ * Why it failed. Errors of QEMU's side are those that name its monitor; all others are of this side.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ResumeError = VmNotReadyError | QemuMigrationError | QmpError | QmpEventsError | SendError | FileError
+
+const problemsOf = ({ capabilities, machine, runState, status }: Vm.Vm, image: Image, channels: number) => [
+  ...(runState.status === "inmigrate" && status === "none"
+    ? []
+    : [
+        `expected a QEMU that was just started with -incoming defer, found one that is ${runState.status} with a migration ${status}`
+      ]),
+  ...(image.machine === undefined || image.machine === machine
+    ? []
+    : [`expected the machine type ${image.machine} of ${image.path}, found ${machine}`]),
+  ...(channels > 0 && !("multifd" in capabilities) ? ["expected a QEMU that knows multifd, found none of it"] : [])
+]
+
+/** Since 9.1 a QEMU that could not load a machine stays, and can be asked why. */
+const canStay = ({ major, minor }: Version): boolean => major > 9 || (major === 9 && minor >= 1)
+
+const transfer = Effect.fnUntraced(function* (
+  options: Options,
+  channels: number
+): Effect.fn.Return<Summary, ResumeError, Migration | Scope.Scope> {
+  const { compression, image, progress, qmp } = options
+  const migration = yield* Migration
+  const address = options.listen ?? (yield* privateAddress)
+  const watch = yield* MigrationWatch.make(qmp, "destination")
+  // Whether the guest runs in the end is not left to the run state in the image.
+  yield* QmpCommands.stop(qmp)
+  yield* QmpCommands.migrateIncoming(qmp, SocketAddress.format(address), {
+    exitOnError: canStay(qmp.version) ? false : undefined
+  })
+  yield* MigrationWatch.reportTo(qmp, options)
+  const sending = migration.send({ source: image, to: address, channels, compression, progress })
+  const [summary] = yield* bothSides(sending, watch.ended, {
+    isConsequence: MigrationWatch.isConsequence,
+    explain: MigrationWatch.explain
+  })
+  yield* Vm.settled(qmp)
+  return summary
+})
+
+/**
+ * Brings a machine back that was captured, or saved by QEMU or libvirt.
+ *
+ * **Details**
+ *
+ * QEMU is given the machine over a private socket, so it needs no support for mapped-ram; 8.1 and later will do. Its
+ * capabilities and parameters are put back afterwards. The disks have to be as they were when the machine was captured.
+ *
+ * **Failure effect**, also of an interruption: nothing has run. A QEMU that has begun to load cannot be used again; before
+ * 9.1 it exits by itself. Its settings are put back; the image is never changed.
+ *
+ * **Example** (Going on where it was)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Image, Migration, QmpClient, Resume, SocketAddress } from "effect-multifd"
+ *
+ * export const resume = Effect.gen(function* () {
+ *   const qmp = yield* QmpClient.make({ address: SocketAddress.unix("/run/vm/qmp") })
+ *   const image = yield* Image.open("vm.img")
+ *   return yield* Resume.run({ qmp, image })
+ * }).pipe(Effect.scoped, Effect.provide(Migration.layer))
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = Effect.fn("Resume.run")(function* (
+  options: Options
+): Effect.fn.Return<Resumed, ResumeError, Migration> {
+  const {
+    channels = PipelineOptions.limits.channels.default,
+    compression = "none",
+    image,
+    onProblem = Effect.logWarning,
+    paused = false,
+    qmp
+  } = options
+  const vm = yield* Vm.look(qmp)
+  yield* Vm.refuse(qmp, "resume", problemsOf(vm, image, channels))
+  const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets({ channels, compression }))
+  const report = (error: QmpError) => (error._tag === "QmpDisconnectedError" ? Effect.void : onProblem(error.message))
+  const summary = yield* settings.set.pipe(
+    Effect.andThen(Effect.scoped(transfer(options, channels))),
+    Effect.ensuring(Effect.catch(settings.putBack, report))
+  )
+  yield* Vm.setRunning(qmp, !paused)
+  const { status } = yield* QmpCommands.queryStatus(qmp)
+  return { ...summary, runState: status }
+})

@@ -1,0 +1,54 @@
+/**
+ * Why a virtual machine cannot be captured or resumed, as far as it is the machine's side.
+ *
+ * @since 0.1.0
+ */
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as MigrationStatus from "../migration/MigrationStatus.ts"
+
+/**
+ * The machine is in no state in which it can be captured or resumed, or it is another machine.
+ *
+ * **Details**
+ *
+ * Found before anything was touched; all problems are listed. Exit code 2.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class VmNotReadyError extends Schema.TaggedError<VmNotReadyError>()("VmNotReadyError", {
+  /** The monitor's address. */
+  peer: Schema.String,
+  operation: Schema.Literals(["capture", "resume"]),
+  /** One sentence each: what was expected, what was found. */
+  problems: Schema.NonEmptyArray(Schema.String)
+}) {
+  override readonly [Runtime.errorExitCode] = 2
+  override get message(): string {
+    return `${this.peer}: cannot ${this.operation}: ${this.problems.join("; ")}`
+  }
+}
+
+/**
+ * QEMU's side of the migration failed, or was cancelled by somebody else. `description` is QEMU's own words, `here` what this
+ * side saw of it. A source goes on as before; a destination cannot be used again. Exit code 10.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()("QemuMigrationError", {
+  /** The monitor's address. */
+  peer: Schema.String,
+  /** Which side QEMU was. */
+  role: MigrationStatus.Role,
+  status: MigrationStatus.Status,
+  description: Schema.String,
+  here: Schema.optional(Schema.String)
+}) {
+  override readonly [Runtime.errorExitCode] = 10
+  override get message(): string {
+    const here = this.here === undefined ? "" : ` (on this side: ${this.here})`
+    return `${this.peer}: QEMU's migration ${this.status}: ${this.description || "it does not say why"}${here}`
+  }
+}

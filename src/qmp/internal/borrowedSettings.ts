@@ -1,0 +1,105 @@
+import * as Effect from "effect/Effect"
+import type { Client } from "../QmpClient.ts"
+import * as QmpCommands from "../QmpCommands.ts"
+import type { QmpError } from "../QmpError.ts"
+
+/**
+ * Capabilities and parameters.
+ *
+ * @internal
+ */
+export interface Settings {
+  readonly capabilities: QmpCommands.Capabilities
+  readonly parameters: QmpCommands.Parameters
+}
+
+const pick = <A>(from: Readonly<Record<string, A>>, names: ReadonlyArray<string>): Readonly<Record<string, A>> =>
+  Object.fromEntries(names.flatMap((name) => (name in from ? [[name, from[name]!]] : [])))
+
+/** What is known here and is different. */
+const changes = <A>(before: Readonly<Record<string, A>>, wanted: Readonly<Record<string, A>>): ReadonlyArray<string> =>
+  Object.keys(wanted).filter((name) => name in before && before[name] !== wanted[name])
+
+/**
+ * Settings that QEMU is given for a while. What it does not know is not set.
+ *
+ * @internal
+ */
+export interface Borrowed {
+  readonly set: Effect.Effect<void, QmpError>
+  readonly putBack: Effect.Effect<void, QmpError>
+}
+
+/**
+ * Works out what has to be changed, and how it is changed back.
+ *
+ * **Details**
+ *
+ * Capabilities come first, and last when they are put back: with mapped-ram and compression at the same time QEMU accepts no
+ * parameter any more, not even one that would resolve it.
+ *
+ * @internal
+ */
+export const make = (qmp: Client, before: Settings, wanted: Settings): Borrowed => {
+  const capabilities = changes(before.capabilities, wanted.capabilities)
+  const parameters = changes(before.parameters, wanted.parameters)
+  const setCapabilities = (from: Settings) =>
+    capabilities.length === 0
+      ? Effect.void
+      : QmpCommands.migrateSetCapabilities(qmp, pick(from.capabilities, capabilities))
+  const setParameters = (from: Settings) =>
+    parameters.length === 0 ? Effect.void : QmpCommands.migrateSetParameters(qmp, pick(from.parameters, parameters))
+  return {
+    set: Effect.andThen(setCapabilities(wanted), setParameters(wanted)),
+    putBack: Effect.andThen(setParameters(before), setCapabilities(before))
+  }
+}
+
+/** What a machine must not do while it moves to or from an image; `false` everywhere. */
+const unwanted = [
+  "background-snapshot",
+  "dirty-bitmaps",
+  "mapped-ram",
+  "pause-before-switchover",
+  "postcopy-preempt",
+  "postcopy-ram",
+  "rdma-pin-all",
+  "release-ram",
+  "switchover-ack",
+  "validate-uuid",
+  "x-colo",
+  "x-ignore-shared",
+  "xbzrle",
+  "zero-blocks",
+  "zero-copy-send"
+]
+
+/**
+ * The settings for a migration over sockets of this machine.
+ *
+ * @internal
+ */
+export const forSockets = (options: {
+  /** 0: no multifd. */
+  readonly channels: number
+  readonly compression: string
+  readonly capabilities?: QmpCommands.Capabilities
+  readonly parameters?: QmpCommands.Parameters
+}): Settings => {
+  const { channels, compression } = options
+  return {
+    capabilities: {
+      ...Object.fromEntries(unwanted.map((name) => [name, false])),
+      events: true,
+      multifd: channels > 0,
+      ...options.capabilities
+    },
+    parameters: {
+      ...(channels > 0 ? { "multifd-channels": channels } : {}),
+      "multifd-compression": compression,
+      "tls-creds": "",
+      mode: "normal",
+      ...options.parameters
+    }
+  }
+}

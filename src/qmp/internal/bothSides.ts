@@ -1,0 +1,48 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+
+/** How long the other side may take to say why it hung up. */
+const GRACE = "2 seconds"
+
+const failureOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<E> =>
+  Effect.flatMap(Fiber.await(fiber), (exit) => {
+    const failure = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isFailReason) : undefined
+    if (failure !== undefined) return Effect.succeed(failure.error)
+    return Exit.isFailure(exit) ? Effect.failCause(exit.cause as Cause.Cause<never>) : Effect.never
+  })
+
+/**
+ * Runs two sides of one migration, this one and QEMU's. When one fails, the other one fails of it: what the first one to fail
+ * says may be a consequence only, and then the other one has a little time to say more.
+ *
+ * @internal
+ */
+export const bothSides = <A, B, E1, E2, E>(
+  here: Effect.Effect<A, E1>,
+  there: Effect.Effect<B, E2>,
+  options: {
+    readonly isConsequence: (error: E1 | E2) => boolean
+    /** What it was, where both have failed. */
+    readonly explain: (here: E1, there: E2) => E
+  }
+): Effect.Effect<readonly [A, B], E | E1 | E2> =>
+  Effect.gen(function* () {
+    const ours = yield* Effect.forkScoped(here)
+    const theirs = yield* Effect.forkScoped(there)
+    const ended = Effect.all([Fiber.await(ours), Fiber.await(theirs)])
+    const failed = Effect.raceFirst(failureOf<A, E1 | E2>(ours), failureOf<B, E1 | E2>(theirs))
+    const patience = Effect.flatMap(failed, (error) => Effect.sleep(options.isConsequence(error) ? GRACE : 0))
+    yield* Effect.raceFirst(ended, patience)
+    yield* Fiber.interruptAll([ours, theirs])
+    const [oursExit, theirsExit] = yield* ended
+    const ourError = Exit.findErrorOption(oursExit)
+    const theirError = Exit.findErrorOption(theirsExit)
+    if (ourError._tag === "Some" && theirError._tag === "Some") {
+      return yield* Effect.fail(options.explain(ourError.value, theirError.value))
+    }
+    if (ourError._tag === "Some") return yield* Effect.fail(ourError.value)
+    if (theirError._tag === "Some") return yield* Effect.fail(theirError.value)
+    return [yield* oursExit, yield* theirsExit] as const
+  }).pipe(Effect.scoped)
