@@ -123,7 +123,7 @@ describe("MainChannel", () => {
         _tag: "Configuration",
         configuration: { machine: "pc-q35-9.2", capabilities: ["x-ignore-shared"] }
       } as never)
-      assert.include(hexOf(wire.bytes()), hexOf(early) + "08000b0000" + "0300000001")
+      assert.include(hexOf(wire.bytes()), `${hexOf(early)}08000b00000300000001`)
       assert.deepInclude(
         events.find(({ _tag }) => _tag === "Blocks"),
         {
@@ -140,7 +140,7 @@ describe("MainChannel", () => {
       yield* main.begin
       assert.strictEqual(hexOf(wire.bytes()), "5145564d00000003")
       yield* main.mark
-      assert.isTrue(hexOf(wire.bytes()).endsWith("0000000000000200" + "0000000000000010"))
+      assert.isTrue(hexOf(wire.bytes()).endsWith("00000000000002000000000000000010"))
     })
   )
 
