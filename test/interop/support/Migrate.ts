@@ -167,18 +167,22 @@ export const save = (guest: Guest, options: SaveOptions): Effect.Effect<Saved, M
   outgoing(guest, uri(options), { ...ofFile(options), passes: options.passes })
 
 /**
- * Has the guest begin to save itself, so slowly that it will not come to an end, and leaves off while RAM is being
- * written: the file is what a cancelled save leaves behind, or one whose QEMU has died.
+ * Has the guest begin to migrate to a URI, so slowly that it will not come to an end, and leaves off while RAM is on its
+ * way.
  */
-export const abandonSave = (guest: Guest, options: Options): Effect.Effect<void, QmpError> =>
+export const abandon = (guest: Guest, uri: string, settings: Settings): Effect.Effect<void, QmpError> =>
   Effect.gen(function* () {
-    yield* configure(guest, ofFile(options))
+    yield* configure(guest, settings)
     yield* guest.qmp.execute("migrate-set-parameters", { "max-bandwidth": MIB })
-    yield* guest.qmp.execute("migrate", { uri: uri(options) })
+    yield* guest.qmp.execute("migrate", { uri })
     yield* guest.qmp.waitFor("the first pass", ({ name }) => name === "MIGRATION_PASS")
     yield* guest.qmp.execute("migrate_cancel")
-    yield* guest.qmp.waitFor("the end of the save", hasEnded)
+    yield* guest.qmp.waitFor("the end of the migration", hasEnded)
   })
+
+/** The same with a file, which is then what a cancelled save leaves behind, or one whose QEMU has died. */
+export const abandonSave = (guest: Guest, options: Options): Effect.Effect<void, QmpError> =>
+  abandon(guest, uri(options), ofFile(options))
 
 /** A guest that waits at an address for its migration, and then loads it. */
 export interface Incoming {
