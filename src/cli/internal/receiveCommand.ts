@@ -44,7 +44,7 @@ export const receiveCommand = Command.make(
         channels,
         compression,
         uuid: Option.getOrUndefined(options.uuid),
-        limits: { idleTimeout: Option.getOrUndefined(options.idleTimeout) },
+        limits: SocketParameters.limitsOf(options.timeout),
         directIo,
         progress
       })

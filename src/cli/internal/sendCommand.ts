@@ -45,7 +45,7 @@ export const sendCommand = Command.make(
         zeroPageDetection: Option.getOrUndefined(options.zeroPageDetection),
         maxBandwidth,
         uuid: Option.getOrUndefined(options.uuid),
-        limits: { idleTimeout: Option.getOrUndefined(options.idleTimeout) },
+        limits: SocketParameters.limitsOf(options.timeout),
         progress
       })
     }, Effect.scoped)

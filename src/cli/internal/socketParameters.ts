@@ -2,9 +2,11 @@ import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Compression from "../../compression/Compression.ts"
 import * as MigrationUri from "../../io/MigrationUri.ts"
 import type { SocketAddress } from "../../io/SocketAddress.ts"
+import type * as Limits from "../../multifd/Limits.ts"
 import { limits } from "../../multifd/PipelineOptions.ts"
 import { parsed } from "./parameters.ts"
 
@@ -62,23 +64,35 @@ const uuid = Flag.String("uuid").pipe(
   Flag.optional
 )
 
-const idleTimeout = Flag.Finite("idle-timeout").pipe(
+const timeout = Flag.Finite("timeout").pipe(
   Flag.withMetavar("SECONDS"),
   Flag.filter(
     (seconds) => seconds >= 0,
     (seconds) => `expected 0 or more seconds, found ${seconds}`
   ),
-  Flag.map((seconds) => (seconds === 0 ? Duration.infinity : Duration.seconds(seconds))),
-  Flag.withDescription("How long the other side may leave us without a page; 0: for ever (default 60)"),
+  Flag.withDescription("How long the other side may keep us waiting once it has connected; 0: for ever (default 60)"),
   Flag.optional
 )
+
+/**
+ * The limits of a migration whose peer may keep us waiting for so many seconds. Connections have to be there in time even
+ * if nothing is asked of them afterwards.
+ *
+ * @internal
+ */
+export const limitsOf = (seconds: Option.Option<number>): Pick<Limits.Input, "handshakeTimeout" | "idleTimeout"> => {
+  if (Option.isNone(seconds)) return {}
+  if (seconds.value === 0) return { idleTimeout: Duration.infinity }
+  const timeout = Duration.seconds(seconds.value)
+  return { handshakeTimeout: timeout, idleTimeout: timeout }
+}
 
 /**
  * What both sides of a migration over sockets can be told.
  *
  * @internal
  */
-export const transfer = { channels, compression, uuid, idleTimeout }
+export const transfer = { channels, compression, uuid, timeout }
 
 /**
  * The compression level.

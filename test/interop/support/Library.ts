@@ -1,15 +1,19 @@
 /**
  * The library at work on the files of a test: RAM blocks are files, images are paths.
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as FilePages from "../../../src/io/FilePages.ts"
 import * as MigrationUri from "../../../src/io/MigrationUri.ts"
-import type { SocketAddress } from "../../../src/io/SocketAddress.ts"
+import * as SocketAddress from "../../../src/io/SocketAddress.ts"
 import * as Image from "../../../src/migration/Image.ts"
 import type * as Location from "../../../src/migration/Location.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
+import type { ReceiveError, ReceiveIntoImage } from "../../../src/migration/ReceiveOptions.ts"
 import type { SendOptions } from "../../../src/migration/SendOptions.ts"
 import * as MemoryPages from "../../../src/ram/MemoryPages.ts"
 
@@ -62,7 +66,7 @@ export const convert = Effect.fnUntraced(function* (
 }, Effect.scoped)
 
 /** The address in a URI of a socket. */
-export const addressOf = (uri: string): SocketAddress => {
+export const addressOf = (uri: string): SocketAddress.SocketAddress => {
   const address = Result.getOrThrow(MigrationUri.parse(uri))
   if (address._tag === "File") throw new Error(`${uri} is no socket`)
   return address
@@ -77,6 +81,35 @@ export const send = Effect.fnUntraced(function* (
   const migration = yield* Migration.Migration
   return yield* migration.send({ source: yield* Image.open(image), to: addressOf(uri), ...options })
 }, Effect.scoped)
+
+/** Who waits for a sender. */
+export interface Receiving {
+  /** Where, with the real port. */
+  readonly uri: string
+  /** Waits for the end. */
+  readonly received: Effect.Effect<Migration.Summary, ReceiveError>
+}
+
+/** Listens at a URI and receives into an image; it goes on in the scope. */
+export const receive = Effect.fnUntraced(function* (
+  uri: string,
+  target: string | Location.Location,
+  options: Omit<ReceiveIntoImage, "listen" | "target" | "onListening"> = {}
+): Effect.fn.Return<Receiving, ReceiveError, Migration.Migration | Scope.Scope> {
+  const migration = yield* Migration.Migration
+  const listening = yield* Deferred.make<SocketAddress.SocketAddress>()
+  const fiber = yield* Effect.forkScoped(
+    migration.receive({
+      ...options,
+      listen: addressOf(uri),
+      target,
+      onListening: (address) => Effect.asVoid(Deferred.succeed(listening, address))
+    })
+  )
+  const received = Fiber.join(fiber)
+  const address = yield* Effect.raceFirst(Deferred.await(listening), Effect.andThen(received, Effect.never))
+  return { uri: SocketAddress.format(address), received }
+})
 
 /** Saves files as RAM blocks together with everything else of the machine in an image. */
 export const saveWithStateOf = Effect.fnUntraced(function* (
