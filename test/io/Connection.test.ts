@@ -156,7 +156,7 @@ describe("Connection", () => {
   onEveryNetwork("an interrupted write closes the connection", (address) =>
     Effect.gen(function* () {
       const { far, near } = yield* connected(address)
-      const writer = yield* Effect.forkChild(near.write([bytes(64 << 20)]))
+      const writer = yield* Effect.forkChild(near.write([new Uint8Array(64 << 20)]))
       yield* far.read([new Uint8Array(10)])
       yield* Fiber.interrupt(writer)
       assert.deepInclude(yield* Effect.flip(near.write([bytes(1)])), { operation: "write", code: "ECANCELED" })

@@ -4,6 +4,13 @@ import type { ErrnoError } from "../Network.ts"
 import type * as TlsCredentials from "../TlsCredentials.ts"
 import { serverOptions } from "./tlsOptions.ts"
 
+/** Node destroys a connection whose certificate it does not accept without saying so; the socket says why. */
+const reason = (error: ErrnoError, { authorizationError }: Tls.TLSSocket): ErrnoError => {
+  // Declared as an error, it is the code of one.
+  const code: unknown = authorizationError
+  return typeof code === "string" ? Object.assign(new Error(code), { code }) : error
+}
+
 /**
  * Shakes hands on a connection that came in. Destroying the connection ends it.
  *
@@ -19,8 +26,13 @@ export const serverHandshake = (
   done: { readonly secure: (socket: Tls.TLSSocket) => void; readonly failed: (error: ErrnoError) => void }
 ): void => {
   // Our own limit covers the handshake.
-  const server = Tls.createServer({ ...serverOptions(credentials), handshakeTimeout: 0, allowHalfOpen: true })
-  server.once("tlsClientError", done.failed)
-  server.once("secureConnection", done.secure)
+  const server = Tls.createServer({ ...serverOptions(credentials), handshakeTimeout: 0 })
+  server.once("tlsClientError", (error, socket) => done.failed(reason(error, socket)))
+  server.once("secureConnection", (socket) => {
+    socket.allowHalfOpen = true
+    done.secure(socket)
+  })
+  // A peer that ends its side in the middle of the handshake has ended the handshake.
+  accepted.allowHalfOpen = false
   server.emit("connection", accepted)
 }
