@@ -164,6 +164,11 @@ describeQemu("a guest that runs and dirties its memory, received into an image",
   }
   it.live("an old machine type", () => captureRunning({ channels: 2, machine: "pc-i440fx-8.0" }), TIMEOUT)
   it.live("with zero pages on the main channel", () => captureRunning({ channels: 2, zeroPages: "legacy" }), TIMEOUT)
+  it.live(
+    "which waits until it is allowed to switch over",
+    () => captureRunning({ channels: 2, passes: 0, capabilities: ["return-path", "switchover-ack"] }),
+    TIMEOUT
+  )
   it.live("with changes of pages instead of pages", () => captureRunning({ capabilities: ["xbzrle"] }), TIMEOUT)
 })
 

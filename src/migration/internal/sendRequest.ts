@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { Codecs } from "../../compression/Codecs.ts"
 import type { Codec, Method } from "../../compression/Compression.ts"
+import { isAtMost } from "../../format/internal/machineType.ts"
 import * as MultifdInit from "../../format/MultifdInit.ts"
 import * as MultifdPacket from "../../format/MultifdPacket.ts"
 import type { AnnouncedBlock } from "../../format/SocketStream.ts"
@@ -9,12 +10,11 @@ import * as Limits from "../../multifd/Limits.ts"
 import type { Marks } from "../../multifd/MainChannel.ts"
 import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import * as RateLimit from "../../multifd/RateLimit.ts"
-import type * as RamBlock from "../../ram/RamBlock.ts"
+import * as RamBlock from "../../ram/RamBlock.ts"
 import type { Image } from "../Image.ts"
 import * as MachineState from "../MachineState.ts"
 import type { MigrationRequestError } from "../MigrationRequestError.ts"
 import type { SendOptions, SendSource, ZeroPageDetection } from "../SendOptions.ts"
-import { isAtMost } from "./machineType.ts"
 import { checkBlocks, refuse } from "./request.ts"
 
 /**
@@ -62,6 +62,16 @@ const sourceOf = <E>(source: Image | SendSource<E>): Source<E | FileError> => {
     address === undefined ? { idstr, usedLength } : { idstr, usedLength, address }
   )
   return { blocks: source.blocks.filter((block) => !block.ignored), announced, machine: source.machineState }
+}
+
+/**
+ * The machine as it is sent. A sender leaves the size of a page out where its machine type can have no other; we do not know
+ * those, and QEMU takes what it knows already.
+ */
+const statingPageSize = <E>(machine: MachineState.MachineState<E>, pageSize: number): MachineState.MachineState<E> => {
+  const { configuration } = machine
+  if (configuration === undefined || pageSize === RamBlock.defaultPageSize) return machine
+  return { ...machine, configuration: { targetPageBits: Math.log2(pageSize), ...configuration } }
 }
 
 /** QEMU's own default of `multifd-channels`: both sides have to agree, and are not asked. */
@@ -125,9 +135,10 @@ export const planSend = Effect.fnUntraced(function* <E>(
     ...compressionProblems(compression, codec, { channels, level }),
     ...problemsOf(options, source.blocks[0]!.pageSize)
   ])
-  const { configuration } = source.machine
+  const machine = statingPageSize(source.machine, source.blocks[0]!.pageSize)
+  const { configuration } = machine
   return {
-    source,
+    source: { ...source, machine },
     channels,
     queueDepth,
     batchSize,

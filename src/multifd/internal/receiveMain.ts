@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Finding from "../../format/Finding.ts"
+import { isAtMost } from "../../format/internal/machineType.ts"
 import type { Event } from "../../format/SocketStream.ts"
 import type { Epochs } from "../Epochs.ts"
 import type { Limits } from "../Limits.ts"
@@ -121,6 +122,7 @@ const readRam = <E>(
             break
           case "SectionEnd":
             if (event.isMark) yield* mark
+            if (event.section === "start") yield* approve(stream, draft)
             break
           case "RamEnd":
             Object.assign(draft, { footers: event.footers, position: event.position })
@@ -131,6 +133,13 @@ const readRam = <E>(
       }
     })
   )
+
+/**
+ * A source with `switchover-ack` goes on with its guest until it hears this, and others pass over it: but QEMU before 8.1,
+ * which does not know it and would give up.
+ */
+const approve = (stream: MainStream, { configuration }: Draft): Effect.Effect<void, MainError> =>
+  isAtMost(configuration?.machine, 8, 0) ? Effect.void : stream.answer({ _tag: "SwitchoverAck" })
 
 /** What is neither RAM nor its end. */
 const note = (stream: MainStream, draft: Draft, event: Event): Effect.Effect<void, MainError> => {

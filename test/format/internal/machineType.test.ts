@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { isAtMost } from "../../../src/migration/internal/machineType.ts"
+import { isAtMost } from "../../../src/format/internal/machineType.ts"
 
 describe("machineType.isAtMost", () => {
   const cases: ReadonlyArray<readonly [machine: string | undefined, atMost80: boolean, atMost82: boolean]> = [
