@@ -3,7 +3,6 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import * as TestClock from "effect/testing/TestClock"
 import { Buffer } from "node:buffer"
 import { Codecs } from "../../src/compression/Codecs.ts"
 import * as MigrationStream from "../../src/format/MigrationStream.ts"
@@ -17,12 +16,14 @@ import * as Progress from "../../src/migration/Progress.ts"
 import type { SendOptions } from "../../src/migration/SendOptions.ts"
 import * as RateLimit from "../../src/multifd/RateLimit.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as PageBitmap from "../../src/ram/PageBitmap.ts"
 import type * as RamBlock from "../../src/ram/RamBlock.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import * as Destination from "./support/destination.ts"
 import * as Memory from "./support/memory.ts"
+import { turns, whileTimePasses } from "./support/time.ts"
 
 const { save, send } = Migration.make
 const PAGE = 4096
@@ -60,19 +61,6 @@ const arrived = Effect.fnUntraced(function* <E = never>(options: Options<E>, net
   })
   return { machine, summary }
 })
-
-const turns = (count: number) =>
-  Effect.callback<void>((resume) => {
-    const next = (left: number): void => {
-      if (left === 0) resume(Effect.void)
-      else setImmediate(() => next(left - 1))
-    }
-    next(count)
-  })
-
-/** Lets time pass, but only as fast as a network and a disk in memory can follow. */
-const whileTimePasses = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.raceFirst(self, Effect.forever(Effect.andThen(turns(30), TestClock.adjust("500 millis"))))
 
 const sections = [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(3000).fill(0x77) }]
 
@@ -191,6 +179,27 @@ describe("Migration.send", () => {
         yield* uuids({ source: { ...source, machineState: known }, uuid }),
         new Set(["01".repeat(16)])
       )
+    })
+  )
+
+  it.effect("a long stretch of absent pages is read in batches, too, where their zeros are sent", () =>
+    Effect.gen(function* () {
+      const pages = 32 * 256
+      let longest = 0
+      const block: RamBlock.Readable = {
+        idstr: "pc.ram",
+        usedLength: pages * PAGE,
+        pageSize: PAGE,
+        reader: {
+          present: PageBitmap.make(pages),
+          view: undefined,
+          readInto: (_, target) => Effect.sync(() => void (longest = Math.max(longest, target.fill(0).length)))
+        }
+      }
+      const { machine, summary } = yield* arrived({ source: { blocks: [block] }, zeroPageDetection: "none" })
+      assert.isTrue(machine.ram.get("pc.ram")!.every((byte) => byte === 0))
+      assert.strictEqual(summary.normalPages, pages)
+      assert.strictEqual(longest, 1024 * 1024)
     })
   )
 
