@@ -2,7 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Metrics from "../Metrics.ts"
 import type { Summary, TransferOptions } from "../Migration.ts"
 import * as Progress from "../Progress.ts"
@@ -12,28 +12,34 @@ const summaryOf = (snapshot: Progress.Snapshot): Summary => {
   return { bytesTotal, pages, normalPages, zeroPages, bytesTransferred, phaseMillis }
 }
 
-/** Says how an operation ended, and why. */
+/** Says how an operation ended, and why. One that was interrupted before it had begun may have begun meanwhile. */
 const conclude = (progress: Progress.Progress, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (Exit.isSuccess(exit)) return progress.enter("completed")
-    if (Cause.hasInterruptsOnly(exit.cause)) return progress.enter("cancelled")
+    if (Cause.hasInterruptsOnly(exit.cause)) {
+      return Effect.andThen(progress.enter("cancelling"), progress.enter("cancelled"))
+    }
     const reason = Cause.squash(exit.cause)
     progress.statistics.failed(reason instanceof Error ? reason.message : String(reason))
     return progress.enter("failed")
   })
 
 /**
- * Runs `self` in a fiber of its own, so that `cancelling` comes first when it is interrupted: before the innermost of what
- * it has opened is closed.
+ * Runs `self` in a scope and in a fiber of its own, so that its status says `cancelling`, when it is interrupted, before the
+ * innermost of what it has opened is closed. An interruption comes in time or too late, and nothing in between: the scope
+ * ends as the progress does.
  */
-const announcingInterruption = <A, E>(
-  self: Effect.Effect<A, E>,
-  cancelling: Effect.Effect<void>
-): Effect.Effect<A, E> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.forkChild(restore(self)), (fiber) =>
-      Effect.onInterrupt(restore(Fiber.join(fiber)), () => Effect.andThen(cancelling, Fiber.interrupt(fiber)))
-    )
+const concluded = <A, E>(self: Effect.Effect<A, E, Scope.Scope>, progress: Progress.Progress): Effect.Effect<A, E> =>
+  Effect.uninterruptibleMask(
+    Effect.fnUntraced(function* (restore): Effect.fn.Return<A, E> {
+      const scope = yield* Scope.make()
+      const fiber = yield* Effect.forkChild(restore(Scope.provide(self, scope)))
+      const cancel = Effect.andThen(progress.enter("cancelling"), Fiber.interrupt(fiber))
+      const exit = yield* Effect.exit(Effect.onInterrupt(restore(Fiber.join(fiber)), () => cancel))
+      yield* Scope.close(scope, exit)
+      yield* conclude(progress, exit)
+      return yield* exit
+    })
   )
 
 const destinations: ReadonlySet<string> = new Set(["restore", "receive"])
@@ -50,13 +56,8 @@ export const operationWith = <A, E>(
 ): Effect.Effect<readonly [Summary, A], E> =>
   Effect.gen(function* () {
     const progress = options.progress ?? (yield* destinations.has(name) ? Progress.makeDestination : Progress.make)
-    const value = yield* announcingInterruption(Effect.scoped(run(progress)), progress.enter("cancelling")).pipe(
-      Effect.onExit((exit) =>
-        conclude(progress, exit).pipe(
-          Effect.andThen(progress.snapshot),
-          Effect.flatMap((snapshot) => Metrics.record(name, snapshot))
-        )
-      )
+    const value = yield* concluded(run(progress), progress).pipe(
+      Effect.onExit(() => Effect.flatMap(progress.snapshot, (snapshot) => Metrics.record(name, snapshot)))
     )
     const summary = summaryOf(yield* progress.snapshot)
     yield* Effect.annotateCurrentSpan({ ...summary, ...summary.phaseMillis })

@@ -64,9 +64,13 @@ const makeWriter = Effect.fnUntraced(function* <E>(
   const slowDown = (to: number): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (throttle === undefined || percentage === to) return Effect.void
-      percentage = to
-      statistics.throttle(to)
-      return throttle.set(to)
+      // Until it is done, it may have been done or not: what is put right in the end is the worse of both.
+      percentage = Math.max(percentage, to)
+      const done = Effect.sync(() => {
+        percentage = to
+        statistics.throttle(to)
+      })
+      return Effect.andThen(throttle.set(to), done)
     })
   const goOn = Effect.suspend(() => {
     if (!isStopped) return Effect.void
