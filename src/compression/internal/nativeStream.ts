@@ -26,24 +26,22 @@ export interface NativeStream<out S extends Native> {
     output: (bytes: Uint8Array) => boolean,
     settled: (error: NodeJS.ErrnoException | null, consumed: number) => void
   ) => void
-  /** Frees the stream. A piece under way comes first: the library still looks at its bytes. It gives no output any more. */
+  /** Frees the stream. A piece under way comes first: the library still looks at its bytes. */
   readonly close: (done: () => void) => void
 }
 
 interface Piece {
-  output: (bytes: Uint8Array) => boolean
+  readonly output: (bytes: Uint8Array) => boolean
   readonly settled: (error: NodeJS.ErrnoException | null, consumed: number) => void
   /** Bytes that the stream had taken before. */
   readonly before: number
 }
 
-const refuse = (): boolean => false
-
 /**
  * Takes charge of a stream, which nobody else may touch then.
  *
  * Destroying one while it works would be the end of its callbacks if the library finds the piece to be wrong then. So a
- * stream is left alone until the piece is settled or its next output is there.
+ * stream is left alone until the piece is settled.
  *
  * @internal
  */
@@ -78,7 +76,6 @@ export const makeNativeStream = <S extends Native>(native: S): NativeStream<S> =
         native.destroy()
         return done()
       }
-      piece.output = refuse
       waiting.push(done)
     }
   }

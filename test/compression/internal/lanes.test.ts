@@ -56,13 +56,17 @@ describe("lanes", () => {
 
   it.effect("fail with the first failure, when nothing is under way any more, and are closed", () =>
     Effect.gen(function* () {
-      const { lanes, natives } = yield* make(2)
+      const { lanes, natives } = yield* make(3)
       const running = yield* begin(lanes)
       yield* turn
       natives[1]!.finish!(libraryError("Z_MEM_ERROR"))
       yield* turn
       assert.isUndefined(running.pollUnsafe())
-      natives[0]!.finish!(libraryError("Z_STREAM_ERROR"))
+      natives[2]!.finish!(libraryError("Z_STREAM_ERROR"))
+      yield* turn
+      natives[0]!.finish!()
+      yield* turn
+      assert.isUndefined(natives[0]!.finish)
       const error = yield* Effect.flip(Fiber.join(running))
       assert(error._tag === "CompressorFailedError")
       assert.strictEqual(error.code, "Z_MEM_ERROR")

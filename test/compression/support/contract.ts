@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import type { Codec, Compressor, Decompressor } from "../../../src/compression/Compression.ts"
 import type { CompressionError } from "../../../src/compression/CompressionError.ts"
@@ -46,7 +47,9 @@ export const payloadsOf = Effect.fnUntraced(function* (
 /** How decompressing one payload with a new decompressor fails. */
 export const failureOf = Effect.fnUntraced(function* (codec: Codec, payload: Uint8Array, length: number) {
   const error = yield* Effect.flip(pagesOf(yield* codec.decompressor, payload, length))
-  return error._tag === "PayloadError" ? error : assert.fail(error.message)
+  if (error._tag !== "PayloadError") return assert.fail(error.message)
+  assert.strictEqual(error[Runtime.errorExitCode], 8)
+  return error
 }, Effect.scoped)
 
 /** Runs the tests of the contract. */
@@ -141,6 +144,14 @@ export const describeContract = (codec: Codec) =>
       Effect.gen(function* () {
         const [payload] = yield* payloadsOf(codec, [packet])
         for (const pages of [0, 1, 15, 17, 128]) yield* failureOf(codec, payload!, pages * PAGE)
+      })
+    )
+
+    it.effect("refuses output that does not fit any more, however much fits before", () =>
+      Effect.gen(function* () {
+        const large = Packets.mixed(256).map((page) => ({ ...page, kind: "text" as const }))
+        const [payload] = yield* payloadsOf(codec, [large])
+        yield* failureOf(codec, payload!, 175 * PAGE)
       })
     )
 
