@@ -138,7 +138,7 @@ export type TlsReason = keyof typeof tlsReasons
 
 /**
  * No secure connection could be made, or it was damaged. No byte of the migration went over it without protection. Exit
- * code 8.
+ * code 8; of `credentials`, which are files of ours, 6.
  *
  * @category errors
  * @since 0.1.0
@@ -151,7 +151,7 @@ export class TlsError extends Schema.TaggedError<TlsError>()("TlsError", {
   detail: Schema.optional(Schema.String),
   ...failure
 }) {
-  override readonly [Runtime.errorExitCode] = 8
+  override readonly [Runtime.errorExitCode] = this.reason === "credentials" ? 6 : 8
   override get message(): string {
     return `${where(this.peer, this)}: TLS: ${tlsReasons[this.reason]} (${this.detail ?? this.code})`
   }

@@ -46,7 +46,10 @@ const run = Effect.fnUntraced(function* (
   const { isTerminal = false, listens = false, progress = "auto", quiet = false } = options
   const stderr = Stderr.make({ isTerminal })
   const fiber = yield* Effect.forkChild(
-    follow({ progress, quiet }, operation, listens ? "listener" : "source").pipe(Effect.provide(stderr.layer), Effect.exit)
+    follow({ progress, quiet }, operation, listens ? "listener" : "source").pipe(
+      Effect.provide(stderr.layer),
+      Effect.exit
+    )
   )
   yield* Effect.repeat(TestClock.adjust("100 millis"), { times: 30 })
   const exit = yield* Fiber.join(fiber)

@@ -12,11 +12,18 @@ export interface Stderr {
 
 const decoder = new TextDecoder()
 
-export const make = (options: { readonly isTerminal: boolean }): Stderr => {
+export const make = (options: {
+  readonly isTerminal: boolean
+  /** Told everything that was written so far, as often as something is. */
+  readonly onText?: ((text: string) => void) | undefined
+}): Stderr => {
   let written = ""
   const stderr = () =>
     Sink.forEach((part: string | Uint8Array) =>
-      Effect.sync(() => void (written += typeof part === "string" ? part : decoder.decode(part)))
+      Effect.sync(() => {
+        written += typeof part === "string" ? part : decoder.decode(part)
+        options.onText?.(written)
+      })
     )
   return {
     text: () => written,
