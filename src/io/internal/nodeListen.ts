@@ -84,6 +84,10 @@ const bind = (server: Net.Server, address: SocketAddress, backlog: number): void
     })
 }
 
+/** A Unix socket takes the place of one that was left over. */
+const prepare = (address: SocketAddress, done: (error: ErrnoError | null) => void): void =>
+  address._tag === "Unix" ? removeLeftover(address.path, done) : done(null)
+
 /**
  * Listens with Node's own sockets.
  *
@@ -103,22 +107,26 @@ export const listen: Calls["listen"] = (address, options, done) => {
     }
   }
   let abandoned = false
-  const start = (error: ErrnoError | null): void => {
-    if (abandoned) return
-    if (error !== null) return done(Result.fail(error))
+  /** Node throws on arguments that it does not like (a path with a zero byte); that is a failure like any other. */
+  const orFail = (start: () => void): void => {
     try {
-      bind(server, address, options.backlog)
+      start()
     } catch (cause) {
       fail(cause instanceof Error ? cause : new Error(String(cause)))
     }
   }
   server.once("error", fail)
   server.once("listening", () => {
+    if (abandoned) return void server.close()
     server.removeListener("error", fail).on("error", options.onError)
     done(Result.succeed(listening))
   })
-  if (address._tag === "Unix") removeLeftover(address.path, start)
-  else start(null)
+  orFail(() =>
+    prepare(address, (error) => {
+      if (error !== null) fail(error)
+      else if (!abandoned) orFail(() => bind(server, address, options.backlog))
+    })
+  )
   return () => {
     abandoned = true
     server.close()
