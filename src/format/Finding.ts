@@ -69,6 +69,7 @@ const table = {
   "bitmap-past-end": truncated("a file bitmap reaches past the end of the file"),
   "pages-past-end": truncated("a page that the bitmap promises lies past the end of the file"),
   "device-state-cut": truncated("the device state is cut short"),
+  "seal-cut": truncated("the checksums of the image are cut short"),
   "libvirt-save-partial": truncated("libvirt never finished this save"),
 
   "stream-version-unsupported": unsupported("unknown version of the migration stream"),
@@ -81,6 +82,7 @@ const table = {
   "header-version-unsupported": unsupported("unknown version of a mapped-ram header"),
   "bitmap-limit-exceeded": unsupported("more RAM than any machine has"),
   "block-limit-exceeded": unsupported("more RAM blocks than any machine has"),
+  "seal-version-unsupported": unsupported("unknown kind of checksums"),
   "libvirt-version-unsupported": unsupported("unknown version of libvirt's save format"),
   "libvirt-format-unsupported": unsupported("a libvirt save that is not in sparse format"),
 
@@ -103,6 +105,9 @@ const table = {
   "length-not-whole-pages": corrupt("a block does not consist of whole pages"),
   "pages-misaligned": corrupt("a page region does not begin at a page boundary"),
   "regions-overlap": corrupt("two parts of the file lie on top of each other"),
+  "seal-corrupt": corrupt("the checksums of the image are damaged themselves"),
+  "stream-checksum-wrong": corrupt("what is not pages does not have its checksum"),
+  "pages-checksum-wrong": corrupt("pages do not have their checksum"),
   "libvirt-header-corrupt": corrupt("libvirt's save header makes no sense"),
 
   "connection-unidentified": protocol("a connection begins like neither the main channel nor a multifd channel"),
@@ -150,6 +155,7 @@ const table = {
   "return-path-message-unknown": protocol("a message on the return path that no known QEMU sends"),
   "return-path-length-wrong": protocol("a message on the return path has the wrong length"),
 
+  "seal-unfinished": warning("somebody began to add checksums and did not finish"),
   "bits-beyond-block": warning("bits are set behind the last page of a block"),
   "capability-unknown": warning("a capability that no known QEMU has"),
   "description-missing": warning("the description of the device state is missing"),

@@ -148,9 +148,16 @@ export const bitmapLength = (shape: Shape): number => 8 * Math.ceil(shape.usedLe
  * @category layout
  * @since 0.1.0
  */
-export const layout = (headerEnd: number, shape: Shape): Header => ({
+export const layout = (headerEnd: number, shape: Shape): Header => layoutWithRoom(headerEnd, shape, 0)
+
+/**
+ * The same with at least `room` bytes between the bitmap and the pages.
+ *
+ * @internal
+ */
+export const layoutWithRoom = (headerEnd: number, shape: Shape, room: number): Header => ({
   version: HEADER_VERSION,
   pageSize: shape.pageSize,
   bitmapOffset: headerEnd,
-  pagesOffset: Math.ceil((headerEnd + bitmapLength(shape)) / REGION_ALIGNMENT) * REGION_ALIGNMENT
+  pagesOffset: Math.ceil((headerEnd + bitmapLength(shape) + room) / REGION_ALIGNMENT) * REGION_ALIGNMENT
 })

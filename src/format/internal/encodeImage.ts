@@ -32,7 +32,8 @@ export const encodeHead = (options: {
   if (configuration !== undefined) pen.out.append(MigrationStream.encodeConfiguration(configuration))
   pen.out.append(prelude).append(openRam(sectionId)).append(totalOf(blocks))
   for (const block of blocks) {
-    const placed = encodeEntry(pen, block, addresses)
+    const isFirst = mapped.every(({ ignored }) => ignored)
+    const placed = encodeEntry(pen, block, { addresses, room: isFirst ? MARK_ROOM : 0 })
     mapped.push(placed)
     if (!placed.ignored) {
       pieces.push(pieceOf(pen))
@@ -67,7 +68,14 @@ const totalOf = (blocks: ReadonlyArray<HeadBlock>): Uint8Array =>
     blocks.reduce((sum, block) => sum + block.usedLength, 0)
   )
 
-const encodeEntry = (pen: Pen, block: HeadBlock, addresses: boolean): MappedBlock => {
+/** For the mark of a seal, wherever the bitmap ends. QEMU leaves as much by chance, but for one length in some thousands. */
+const MARK_ROOM = 2 * 64
+
+const encodeEntry = (
+  pen: Pen,
+  block: HeadBlock,
+  { addresses, room }: { readonly addresses: boolean; readonly room: number }
+): MappedBlock => {
   const { address = 0, idstr, ignored = false, pageSize, usedLength } = block
   const entryPosition = positionOf(pen)
   pen.out.str8(idstr).u64(usedLength)
@@ -75,7 +83,7 @@ const encodeEntry = (pen: Pen, block: HeadBlock, addresses: boolean): MappedBloc
   const headerPosition = positionOf(pen)
   const header = ignored
     ? { version: MappedRam.HEADER_VERSION, pageSize, bitmapOffset: 0, pagesOffset: 0 }
-    : MappedRam.layout(headerPosition + MappedRam.HEADER_BYTES, block)
+    : MappedRam.layoutWithRoom(headerPosition + MappedRam.HEADER_BYTES, block, room)
   pen.out.append(MappedRam.encodeHeader(header))
   return { idstr, usedLength, ...(addresses ? { address } : {}), entryPosition, headerPosition, header, ignored }
 }

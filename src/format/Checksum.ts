@@ -1,0 +1,97 @@
+/**
+ * The checksums of sealed images.
+ *
+ * ```text
+ *   page digest     H(bytes of the page)
+ *   extent digest   H(name, index, presence bits, page digests of the present pages)
+ *   seal digest     H or HMAC of everything that the seal says
+ * ```
+ *
+ * Two levels, so that a page that is written again (a live round, a packet of scattered pages) replaces its own digest and
+ * nothing has to be read back.
+ *
+ * @since 0.1.0
+ */
+import { createHash, createHmac, hash } from "node:crypto"
+import { crc32 } from "node:zlib"
+
+/**
+ * - `crc32`: the polynomial of IEEE 802.3, as zlib computes it; as fast as a disk. Finds every accident to the bits of one
+ *   page that is no longer than 32 bits, and others but for one in 2^32.
+ * - `sha256`: nobody can make other pages with the same digest; four to six times slower.
+ * - `hmac-sha256`: as `sha256`, and the seal can be made only by who has the key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Algorithm = "crc32" | "sha256" | "hmac-sha256"
+
+/**
+ * Each algorithm, with the byte that stands for it in a seal.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const algorithms: Readonly<Record<Algorithm, number>> = { crc32: 1, sha256: 2, "hmac-sha256": 3 }
+
+/**
+ * The algorithm that a byte of a seal stands for, `undefined` where none is known.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const fromCode = (code: number): Algorithm | undefined =>
+  (Object.keys(algorithms) as ReadonlyArray<Algorithm>).find((algorithm) => algorithms[algorithm] === code)
+
+/**
+ * Bytes of a digest of pages and extents.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const digestLength = (algorithm: Algorithm): number => (algorithm === "crc32" ? 4 : 32)
+
+/**
+ * Puts the digest of a page into `target` at `at`.
+ *
+ * @category computing
+ * @since 0.1.0
+ */
+export const pageInto = (algorithm: Algorithm, page: Uint8Array, target: Uint8Array, at: number): void => {
+  if (algorithm !== "crc32") return target.set(hash("sha256", page, "buffer"), at)
+  const value = crc32(page)
+  target[at] = value >>> 24
+  target[at + 1] = value >>> 16
+  target[at + 2] = value >>> 8
+  target[at + 3] = value
+}
+
+/**
+ * A digest in the making.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Hasher {
+  readonly update: (bytes: Uint8Array) => void
+  /** Once, at the end. */
+  readonly digest: () => Uint8Array
+}
+
+/**
+ * Begins a digest: with a key, that of a keyed algorithm.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const hasher = (algorithm: Algorithm, key?: Uint8Array | undefined): Hasher => {
+  if (algorithm === "crc32") {
+    let value = 0
+    return {
+      update: (bytes) => void (value = crc32(bytes, value)),
+      digest: () => Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value)
+    }
+  }
+  const state = key === undefined ? createHash("sha256") : createHmac("sha256", key)
+  return { update: (bytes) => void state.update(bytes), digest: () => new Uint8Array(state.digest()) }
+}
