@@ -1,5 +1,6 @@
 /** The program as a process: exit codes, signals, and streams that nobody reads. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
@@ -91,6 +92,41 @@ describe("bin", { timeout: 60_000 }, () => {
       })
     )
   }
+
+  it.live("SIGINT while nobody has come: exit code 130, the old image is as it was, nothing else is left", () =>
+    Effect.gen(function* () {
+      const files = yield* folder
+      files.write("vm.img", Buffer.from("the old image"))
+      const args = ["receive", "--listen", `unix:${files.at("socket")}`, files.at("vm.img"), "--progress", "json"]
+      const ended = yield* run(args, (text, child) => void (text.includes('"listening"') && child.kill("SIGINT")))
+      assert.include(ended, { code: 130, signal: null, stdout: "" })
+      assert.match(ended.stderr, /^\{"event":"listening","uri":"unix:[^\n]*socket"\}\n/)
+      assert.deepStrictEqual(files.list(), ["vm.img"])
+      assert.strictEqual(files.read("vm.img").toString(), "the old image")
+    })
+  )
+
+  it.live("SIGINT in the middle of sending: exit code 130 here, 6 there, and no image", () =>
+    Effect.gen(function* () {
+      const files = yield* folder
+      files.write("ram", pages(3000))
+      yield* run(["save", "--block", `pc.ram=${files.at("ram")}`, files.at("vm.img")])
+      const uri = `unix:${files.at("socket")}`
+      const slow = ["send", files.at("vm.img"), "--to", uri, "--max-bandwidth", "1M", "--progress", "json"]
+      const sending = Effect.suspend(() =>
+        run(slow, (text, child) => void (text.includes('"phase":"ram"') && child.kill("SIGINT")))
+      )
+      const listening = yield* Deferred.make<void>()
+      const receive = run(["receive", "--listen", uri, files.at("new.img"), "--progress", "json"], () =>
+        Deferred.doneUnsafe(listening, Effect.void)
+      )
+      const send = Effect.andThen(Deferred.await(listening), sending)
+      const [received, sent] = yield* Effect.all([receive, send], { concurrency: 2 })
+      assert.include(sent, { code: 130, signal: null })
+      assert.strictEqual(received.code, 6, received.stderr)
+      assert.deepStrictEqual(files.list(), ["ram", "vm.img"])
+    })
+  )
 
   it.live("a progress line that nobody reads stops nothing", () =>
     Effect.gen(function* () {
