@@ -6,6 +6,7 @@ import * as TlsCredentials from "../../src/io/TlsCredentials.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Files from "./support/Files.ts"
 import * as Fixtures from "./support/Fixtures.ts"
+import * as Guest from "./support/Guest.ts"
 import * as Library from "./support/Library.ts"
 import type * as Migrate from "./support/Migrate.ts"
 import * as Sockets from "./support/Sockets.ts"
@@ -27,13 +28,12 @@ const sendTo = (
     const original = yield* saved({})
     const { guest, ram } = yield* Fixtures.startLike(original, theirs)
     const { at = "tcp:127.0.0.1:0", ...rest } = { channels: CHANNELS, ...options }
-    // A QEMU that is told nothing of TLS.
     const secured = theirs.length > 0 ? { tls: Tls.ID } : {}
     const uri = at === "unix" ? `unix:${fresh("file")}` : at
     const listening = yield* Sockets.listen(guest, uri, { ...rest, ...secured })
     const { channels, compression } = rest
     const tls = yield* ours ?? Effect.succeed(undefined)
-    const limits = { idleTimeout: "5 seconds", handshakeTimeout: "5 seconds" } as const
+    const limits = { idleTimeout: "15 seconds", handshakeTimeout: "15 seconds" } as const
     const sent = Library.send(original.path, listening.uri, { tls, channels, compression, limits })
     return {
       sent,
@@ -109,6 +109,53 @@ describeQemu("TLS to a waiting QEMU", () => {
           assert.include(["ConnectionLostError", "ConnectionEndedError"], error._tag, error.message)
         })
       )
+    }
+  })
+})
+
+type Server = Effect.Effect<TlsCredentials.Server, TlsError>
+
+interface Receiving extends Sockets.Options {
+  readonly machine?: string
+  readonly at?: string
+}
+
+/** Has a guest with such credentials send itself, and fails unless the image holds it; QEMU loads the image. */
+const receiveFrom = (theirs: ReadonlyArray<string>, ours: Server, { at, machine, ...options }: Receiving) =>
+  Effect.gen(function* () {
+    const { fresh, saved } = yield* Fixtures.Fixtures
+    const original = yield* saved({ machine })
+    const path = fresh("ram")
+    const { channels = CHANNELS, compression } = options
+    const uri = at === "unix" ? `unix:${fresh("file")}` : "tcp:localhost:0"
+    const receiving = yield* Library.receive(uri, path, { tls: yield* ours, channels, compression })
+    const guest = yield* Guest.start({ machine, ram: original.ram, args: theirs })
+    // A Unix socket has no host that a certificate could name.
+    yield* Sockets.send(guest, receiving.uri, { ...options, channels, tls: Tls.ID, tlsHostname: "localhost" })
+    yield* receiving.received
+    const { loaded, ram } = yield* Fixtures.loadLike(original, { path, channels: 2 })
+    assert.include(loaded, { status: "completed", reason: "" })
+    assert.strictEqual(Files.firstDifference(original.ram.file, ram), undefined)
+  }).pipe(Effect.scoped, Effect.timeout("25 seconds"))
+
+describeQemu("TLS from a QEMU that sends", () => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+    const certificates = TlsCredentials.serverFromDirectory(Tls.directory("x509"))
+    const keys = TlsCredentials.serverFromPskFile(Tls.keys("psk"))
+    const ways: ReadonlyArray<Receiving> = [
+      { channels: 0 },
+      {},
+      { channels: 8, compression: "zstd" },
+      { at: "unix", zeroPages: "legacy" },
+      { capabilities: ["return-path"] },
+      // Up to 9.2, channels end without a close_notify.
+      { machine: "pc-i440fx-9.2" }
+    ]
+    for (const way of ways) {
+      it.effect(`with certificates of both sides, ${JSON.stringify(way)}`, () =>
+        receiveFrom(Tls.x509("client", "x509"), certificates, way)
+      )
+      it.effect(`with a key, ${JSON.stringify(way)}`, () => receiveFrom(Tls.psk("client", "psk"), keys, way))
     }
   })
 })
