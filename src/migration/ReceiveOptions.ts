@@ -11,6 +11,7 @@ import type * as TlsCredentials from "../io/TlsCredentials.ts"
 import type * as Limits from "../multifd/Limits.ts"
 import type { PipelineOptionsError } from "../multifd/PipelineOptions.ts"
 import type { DevicePacket } from "../multifd/ReceiveChannel.ts"
+import type { RateLimit } from "../multifd/RateLimit.ts"
 import type { ReceiverError } from "../multifd/Receiver.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import type { Location } from "./Location.ts"
@@ -39,6 +40,11 @@ export interface ReceiveFrom {
   readonly uuid?: Uint8Array | undefined
   /** Bytes of a page where the sender's configuration does not say, a power of two. Default 4096. */
   readonly pageSize?: number | undefined
+  /**
+   * Bytes a second over all connections; 0: no limit, the default. It is kept by reading no faster, whatever the sender takes
+   * for its own limit. A `RateLimit` can be changed while it goes on.
+   */
+  readonly maxBandwidth?: number | RateLimit | undefined
   /** What the sender may ask for, and how long it may take. */
   readonly limits?: Limits.Input | undefined
   /** Zero pages between two runs that are written along rather than skipped. Default 4; costs room on the disk. */

@@ -6,11 +6,13 @@ import * as Listener from "../../io/Listener.ts"
 import * as Limits from "../../multifd/Limits.ts"
 import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import type { ProtocolError } from "../../multifd/ProtocolError.ts"
+import * as RateLimit from "../../multifd/RateLimit.ts"
 import * as Receiver from "../../multifd/Receiver.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import type { MachineState } from "../MachineState.ts"
 import type { Progress } from "../Progress.ts"
 import type { ReceiveError, ReceiveFrom, ReceiveIntoBlocks, ReceiveIntoImage } from "../ReceiveOptions.ts"
+import { limitedListener } from "./limitedListener.ts"
 import { blocksTarget } from "./receiveBlocks.ts"
 import { imageTarget } from "./receiveImage.ts"
 import { refuse } from "./request.ts"
@@ -73,7 +75,9 @@ const receiveInto = Effect.fnUntraced(function* <E>(
     handshakeTimeout: limits.handshakeTimeout
   })
   if (onListening !== undefined) yield* onListening(listener.address)
-  yield* Receiver.run({ listener, channels, codec, uuid, pageSize, limits, target, onDevicePacket })
+  const limit = yield* RateLimit.of(options.maxBandwidth)
+  const limited = limitedListener(listener, limit)
+  yield* Receiver.run({ listener: limited, channels, codec, uuid, pageSize, limits, target, onDevicePacket })
 })
 
 /**
