@@ -3,9 +3,7 @@
  *
  * ```text
  *   start ──▶ full scan ──▶ collect ──▶ dirty pages ──▶ collect ──▶ … ──▶ writer stopped ──▶ collect ──▶ last pages
- *               │ follow                  │ follow                                                         │ follow
- *               ▼                         ▼                                                                ▼
- *             read, moved               read, moved                                                      read, moved
+ *             of `blocks`               of `blocks`                                                      of `blocks`
  * ```
  *
  * A page is taken out of the dirty ones before it is read, never after: what is written to it while it is being read makes
@@ -19,7 +17,6 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { trackByComparison } from "./internal/comparison.ts"
 import * as PageRecords from "./internal/pageRecords.ts"
-import type { PageBatch } from "./PageBatch.ts"
 import * as PageBitmap from "./PageBitmap.ts"
 import * as RamBlock from "./RamBlock.ts"
 
@@ -48,10 +45,10 @@ export const none = (blocks: ReadonlyArray<RamBlock.Shape>): DirtyPages =>
  */
 export interface Tracking<out E = never> {
   /**
-   * The same batch in the form in which it has to be read: the tracker may want to see the bytes that are moved. Reading
-   * any part of it counts as moving the batch's pages in that part.
+   * The blocks in the form in which they have to be read: the tracker may want to see the bytes that are moved. Reading
+   * pages counts as moving them.
    */
-  readonly follow: <B>(batch: PageBatch<B>) => PageBatch<B>
+  readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
   /**
    * Adds the pages that may have changed since they were last read, or marked since the last call. A failed or
    * interrupted call ends the migration: what it has added so far is only a part.
@@ -130,20 +127,22 @@ export const marking = (blocks: ReadonlyArray<RamBlock.Shape>): Effect.Effect<Ma
   Effect.sync(() => {
     const shapes = new Map(blocks.map((block) => [block.idstr, block]))
     const running = new Set<DirtyPages>()
+    const begin = (blocks: ReadonlyArray<RamBlock.Shape>): DirtyPages => {
+      const marks = none(blocks)
+      running.add(marks)
+      return marks
+    }
     return {
       start: (blocks) =>
-        Effect.gen(function* () {
-          yield* Effect.forEach(blocks, (block) => known(shapes, block), { discard: true })
-          const marks = yield* Effect.acquireRelease(
-            Effect.sync(() => {
-              const marks = none(blocks)
-              running.add(marks)
-              return marks
-            }),
-            (marks) => Effect.sync(() => running.delete(marks))
-          )
-          return { follow: (batch) => batch, collect: (dirty) => Effect.sync(() => moveInto(dirty, marks)) }
-        }),
+        Effect.forEach(blocks, (block) => known(shapes, block), { discard: true }).pipe(
+          Effect.andThen(
+            Effect.acquireRelease(
+              Effect.sync(() => begin(blocks)),
+              (marks) => Effect.sync(() => running.delete(marks))
+            )
+          ),
+          Effect.map((marks) => ({ blocks, collect: (dirty) => Effect.sync(() => moveInto(dirty, marks)) }))
+        ),
       markDirty: (idstr, offset, length) => {
         const shape = shapes.get(idstr)
         if (shape === undefined) throw new RangeError(`no block "${idstr}" is tracked`)

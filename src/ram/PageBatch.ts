@@ -130,5 +130,5 @@ const read = <E>(batch: PageBatch<E>, buffer: (length: number) => Uint8Array): E
     const { reader } = batch.block
     if (reader.view !== undefined) return Effect.succeed(reader.view(batch.offset, batch.length))
     const data = buffer(batch.length)
-    return Effect.as(reader.readInto(batch.offset, data), data)
+    return Effect.as(reader.readInto(batch.offset, data, batch.pages), data)
   })

@@ -5,6 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type { PageBitmap } from "./PageBitmap.ts"
+import type { PageRuns } from "./PageRuns.ts"
 
 /**
  * Random access to the bytes of one RAM block.
@@ -26,6 +27,9 @@ export interface PageReader<out E = never> {
   readonly present: PageBitmap | undefined
   /** The bytes `[offset, offset + length)` themselves, without copying, for pages in process memory. */
   readonly view: ((offset: number, length: number) => Uint8Array) | undefined
-  /** Fills all of `target` with the bytes at `offset`; pages that are not present read as zeros. */
-  readonly readInto: (offset: number, target: Uint8Array) => Effect.Effect<void, E>
+  /**
+   * Fills all of `target` with the bytes at `offset`; pages that are not present read as zeros. `pages` says which of them,
+   * counted from `offset`, are wanted, if not all: what is between them may be filled or left alone.
+   */
+  readonly readInto: (offset: number, target: Uint8Array, pages?: PageRuns) => Effect.Effect<void, E>
 }

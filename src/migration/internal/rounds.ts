@@ -135,10 +135,12 @@ export const make = Effect.fnUntraced(function* <E>(
     Effect.map(millis, (now) => {
       began = now
       normalBefore = counters.normalPages
-      return Job.round(Stream.map(batches, tracking.follow))
+      return Job.round(batches)
     })
-  const fullScan = begin(RamScanner.scan(blocks, { batchSize }))
-  const dirtyScan = Effect.suspend(() => begin(RamScanner.scanDirty(blocks, dirty, { batchSize, coalescePages })))
+  const fullScan = begin(RamScanner.scan(tracking.blocks, { batchSize }))
+  const dirtyScan = Effect.suspend(() =>
+    begin(RamScanner.scanDirty(tracking.blocks, dirty, { batchSize, coalescePages }))
+  )
 
   const look = Effect.gen(function* () {
     const ended = yield* millis

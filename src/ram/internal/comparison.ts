@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import type { Tracking } from "../DirtyTracker.ts"
-import type { PageBatch } from "../PageBatch.ts"
 import type { PageBitmap } from "../PageBitmap.ts"
 import type { PageReader } from "../PageReader.ts"
 import * as PageRuns from "../PageRuns.ts"
@@ -16,22 +15,16 @@ const pieceLength = 2 * 1024 * 1024
 /** Pieces that are read ahead of the comparison. */
 const readsAtOnce = 3
 
-/** The pages among `count` from `first` on, relative to `first`, both relative to the batch. */
-const part = (pages: PageRuns.PageRuns, first: number, count: number): PageRuns.PageRuns =>
-  PageRuns.intersect(pages, [first, count]).map((value, index) => (index % 2 === 0 ? value - first : value))
-
 /**
- * A reader that takes down what it hands out of a batch's pages. It offers no view: what another thread writes between the
- * look that is taken here and the write of the page would be in the image and not in the record.
+ * A reader that takes down what it hands out. It offers no view: what another thread writes between the look that is taken
+ * here and the write of the page would be in the image and not in the record. Pages that are not wanted are not taken down,
+ * because nobody moves them.
  */
-const recording = <E>({ block, offset, pages }: PageBatch<E>, records: PageRecords): PageReader<E> => ({
+const recording = <E>({ pageSize, reader }: RamBlock.Readable<E>, records: PageRecords): PageReader<E> => ({
   present: undefined,
   view: undefined,
-  readInto: (at, target) =>
-    Effect.map(block.reader.readInto(at, target), () => {
-      const { pageSize } = block
-      records.record(at / pageSize, target, part(pages, (at - offset) / pageSize, target.length / pageSize))
-    })
+  readInto: (offset, target, pages = PageRuns.all(target.length / pageSize)) =>
+    Effect.map(reader.readInto(offset, target, pages), () => records.record(offset / pageSize, target, pages))
 })
 
 const compareBlock = <E>(
@@ -69,14 +62,11 @@ export const trackByComparison = <E>(
   blocks: ReadonlyArray<RamBlock.Readable<E>>,
   makeRecords: (block: RamBlock.Shape) => PageRecords
 ): Tracking<E> => {
-  const records = new Map(blocks.map((block) => [block.idstr, makeRecords(block)]))
+  const recorded = blocks.map((block) => ({ block, records: makeRecords(block) }))
   return {
-    follow: (batch) => ({
-      ...batch,
-      block: { ...batch.block, reader: recording(batch, records.get(batch.block.idstr)!) }
-    }),
+    blocks: recorded.map(({ block, records }) => ({ ...block, reader: recording(block, records) })),
     collect: (dirty) =>
-      Effect.forEach(blocks, (block) => compareBlock(block, records.get(block.idstr)!, dirty.get(block.idstr)!), {
+      Effect.forEach(recorded, ({ block, records }) => compareBlock(block, records, dirty.get(block.idstr)!), {
         discard: true
       })
   }

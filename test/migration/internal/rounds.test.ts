@@ -247,7 +247,7 @@ describe("the hooks", () => {
   it.effect("are not called when it fails before", () =>
     Effect.gen(function* () {
       const tracker: DirtyTracker.DirtyTracker = {
-        start: () => Effect.succeed({ follow: (batch) => batch, collect: () => Effect.die("cannot look") })
+        start: (blocks) => Effect.succeed({ blocks, collect: () => Effect.die("cannot look") })
       }
       const { exit, heard } = yield* run({ dirtyPerSecond: 10, live: { tracker } })
       assert.isTrue(Exit.isFailure(exit))
