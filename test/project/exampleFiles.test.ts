@@ -15,6 +15,7 @@ const expected: Readonly<Record<string, RegExp>> = {
   "device-sections.ts": /cpu 0, version 1: \{"pc":65520,"sp":32768\}/,
   "fault-injection.ts": /[1-9]\d* backups failed, none did harm/,
   "read-pages.ts": /page 1280 begins with somebody was here/,
+  "send-receive.ts": /every byte is the same/,
   "wasm-memory.ts": /counts on: 1000, 1001/
 }
 
