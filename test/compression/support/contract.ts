@@ -75,6 +75,15 @@ export const describeContract = (codec: Codec) =>
       { arbitrary: { runs: 40 } }
     )
 
+    it.effect("makes the same payload of pages that lie together and of pages that do not", () =>
+      Effect.gen(function* () {
+        assert.isAbove(runs.length, 2)
+        const apart = yield* payloadOf(yield* codec.compressor({}), runs)
+        const together = yield* payloadOf(yield* codec.compressor({}), [whole])
+        assert.deepStrictEqual(apart, together)
+      })
+    )
+
     it.effect("keeps the largest packet of QEMU within the bound, even if nothing shrinks", () =>
       Effect.gen(function* () {
         const pages = Packets.mixed(128).map((page) => ({ ...page, kind: "random" as const }))
