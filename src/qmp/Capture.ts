@@ -26,6 +26,7 @@ import type * as Duration from "effect/Duration"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Method } from "../compression/Compression.ts"
 import type { FileError } from "../io/FileError.ts"
 import * as SocketAddress from "../io/SocketAddress.ts"
@@ -37,6 +38,7 @@ import type { ReceiveError } from "../migration/ReceiveOptions.ts"
 import type { Statistics } from "../migration/Statistics.ts"
 import type * as Limits from "../multifd/Limits.ts"
 import * as PipelineOptions from "../multifd/PipelineOptions.ts"
+import * as RateLimit from "../multifd/RateLimit.ts"
 import { bothSides } from "./internal/bothSides.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
@@ -77,7 +79,10 @@ export interface Options {
   readonly channels?: number | undefined
   /** How pages are compressed on their way. Default `none`; over a socket of one machine it only costs time. */
   readonly compression?: Method | undefined
-  /** Bytes a second over all channels; 0: no limit, the default. QEMU keeps to it until the guest is stopped for the last pages. */
+  /**
+   * Bytes a second over all channels; 0: no limit, the default. It is kept by reading no faster. A guest that is captured live
+   * does not have to stand still for it: there is no limit for the last pages.
+   */
   readonly maxBandwidth?: number | undefined
   /** Default: the guest runs if it ran before. */
   readonly leave?: Leave | undefined
@@ -147,14 +152,15 @@ interface Capture {
   readonly completes: boolean
   /** Whether the guest runs in the end. */
   readonly runs: boolean
+  readonly watch: MigrationWatch.MigrationWatch
 }
 
-const plan = (options: Options, vm: Vm.Vm): Capture => {
+const plan = (options: Options, vm: Vm.Vm, watch: MigrationWatch.MigrationWatch): Capture => {
   const { channels = PipelineOptions.limits.channels.default, leave, live = false } = options
   const wasRunning = vm.runState.running
   const runs = leave === undefined ? wasRunning : leave === "running"
-  const stops = wasRunning && !live
-  return { options, vm, channels, stops, completes: leave === "quit" || (wasRunning && live && !runs), runs }
+  const completes = leave === "quit" || (wasRunning && live && !runs)
+  return { options, vm, channels, stops: wasRunning && !live, completes, runs, watch }
 }
 
 const settingsOf = ({ channels, options, vm }: Capture): BorrowedSettings.Settings => {
@@ -164,31 +170,34 @@ const settingsOf = ({ channels, options, vm }: Capture): BorrowedSettings.Settin
     compression: options.compression ?? "none",
     capabilities: { "return-path": true },
     parameters: {
-      "max-bandwidth": options.maxBandwidth ?? 0,
+      // QEMU's own limit does not hold: it leaves out what its channels have under way.
+      "max-bandwidth": 0,
       // A guest that stands still is in no hurry to be stopped: the limit then holds up to the last page.
       ...(isStill ? { "downtime-limit": 0 } : {})
     }
   })
 }
 
-/** Has QEMU send, and follows it to the end. */
+/** Has QEMU send, and follows it to the end. What is called off is so while it can still be told: it then says that it was. */
 const drive = Effect.fnUntraced(function* (
-  { options: { qmp }, stops }: Capture,
-  watch: MigrationWatch.MigrationWatch,
+  { options: { qmp }, stops, watch }: Capture,
   address: SocketAddress.SocketAddress
 ): Effect.fn.Return<void, QmpError | QmpEventsError | QemuMigrationError> {
   if (stops) yield* QmpCommands.stop(qmp)
-  yield* QmpCommands.migrate(qmp, SocketAddress.format(address))
-  yield* watch.ended
+  yield* Effect.onInterrupt(watch.run(QmpCommands.migrate(qmp, SocketAddress.format(address))), () =>
+    Effect.ignore(watch.callOff)
+  )
 })
 
 /**
  * Everything has arrived. A guest that is to go on does so now; what is still to be done on this side does not concern it.
  */
-const arrived = Effect.fnUntraced(function* (
-  { completes, options: { qmp }, runs }: Capture,
-  watch: MigrationWatch.MigrationWatch
-): Effect.fn.Return<Statistics, QmpError> {
+const arrived = Effect.fnUntraced(function* ({
+  completes,
+  options: { qmp },
+  runs,
+  watch
+}: Capture): Effect.fn.Return<Statistics, QmpError> {
   const statistics = yield* QmpCommands.queryMigrate(qmp)
   if (!completes) {
     yield* watch.callOff
@@ -197,28 +206,38 @@ const arrived = Effect.fnUntraced(function* (
   return statistics
 })
 
+/** A guest that is captured live stands still for the last pages only: then there is no limit any more. */
+const liftWhenStopped = ({ options: { live = false, qmp }, vm }: Capture, limit: RateLimit.RateLimit) =>
+  live && vm.runState.running
+    ? Effect.forkScoped(
+        Effect.andThen(Stream.runHead(Stream.filter(qmp.events, ({ name }) => name === "STOP")), limit.set(0))
+      )
+    : Effect.void
+
 /** Both sides, from listening to the image that is durable. */
 const transfer = Effect.fnUntraced(function* (
   capture: Capture
 ): Effect.fn.Return<Captured, CaptureError, Migration | Scope.Scope> {
   const { channels, options, vm } = capture
-  const { compression, directIo, limits, progress, qmp, target } = options
+  const { compression, directIo, limits, maxBandwidth, progress, qmp, target } = options
   const migration = yield* Migration
-  const watch = yield* MigrationWatch.make(qmp, "source")
+  const limit = yield* RateLimit.make(maxBandwidth)
   const listening = yield* Deferred.make<SocketAddress.SocketAddress>()
   const statistics = yield* Deferred.make<Statistics, QmpError>()
   const receiving = migration.receive({
     listen: options.listen ?? (yield* privateAddress),
     onListening: (address) => Effect.asVoid(Deferred.succeed(listening, address)),
-    onReceived: Effect.asVoid(Deferred.into(arrived(capture, watch), statistics)),
+    onReceived: Effect.asVoid(Deferred.into(arrived(capture), statistics)),
     target,
     channels,
     compression,
     directIo,
+    maxBandwidth: limit,
     limits,
     progress
   })
-  const driving = Effect.flatMap(Deferred.await(listening), (address) => drive(capture, watch, address))
+  yield* liftWhenStopped(capture, limit)
+  const driving = Effect.flatMap(Deferred.await(listening), (address) => drive(capture, address))
   yield* MigrationWatch.reportTo(qmp, options)
   const [summary] = yield* bothSides(receiving, driving, {
     isConsequence: MigrationWatch.isConsequence,
@@ -230,11 +249,11 @@ const transfer = Effect.fnUntraced(function* (
 
 /** Whatever happened: the settings, and after a failure the guest too, are as they were. Each step is tried. */
 const putBack = (
-  { options: { qmp }, vm }: Capture,
+  { options: { qmp }, vm, watch }: Capture,
   settings: BorrowedSettings.Borrowed,
   failed: boolean
 ): ReadonlyArray<Effect.Effect<void, QmpError>> =>
-  failed ? [Vm.callOff(qmp), settings.putBack, Vm.setRunning(qmp, vm.runState.running)] : [settings.putBack]
+  failed ? [watch.callOff, settings.putBack, Vm.setRunning(qmp, vm.runState.running)] : [settings.putBack]
 
 /**
  * Captures a running virtual machine: its RAM and everything else, into an image that QEMU loads, and that `Resume` resumes.
@@ -265,10 +284,10 @@ const putBack = (
  */
 export const run = Effect.fn("Capture.run")(function* (
   options: Options
-): Effect.fn.Return<Captured, CaptureError, Migration> {
+): Effect.fn.Return<Captured, CaptureError, Migration | Scope.Scope> {
   const { onProblem = Effect.logWarning, qmp } = options
   const vm = yield* Vm.look(qmp)
-  const capture = plan(options, vm)
+  const capture = plan(options, vm, yield* MigrationWatch.make(qmp, "source"))
   yield* Vm.refuse(qmp, "capture", problemsOf(vm, capture.channels))
   const settings = BorrowedSettings.make(qmp, vm, settingsOf(capture))
   const report = (error: QmpError) => (error._tag === "QmpDisconnectedError" ? Effect.void : onProblem(error.message))
@@ -280,4 +299,4 @@ export const run = Effect.fn("Capture.run")(function* (
   )
   if (options.leave === "quit") yield* QmpCommands.quit(qmp)
   return captured
-})
+}, Effect.scoped)

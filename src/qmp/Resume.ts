@@ -17,6 +17,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import type { Method } from "../compression/Compression.ts"
 import type { FileError } from "../io/FileError.ts"
@@ -110,12 +111,13 @@ const transfer = Effect.fnUntraced(function* (
   const watch = yield* MigrationWatch.make(qmp, "destination")
   // Whether the guest runs in the end is not left to the run state in the image.
   yield* QmpCommands.stop(qmp)
-  yield* QmpCommands.migrateIncoming(qmp, SocketAddress.format(address), {
+  yield* MigrationWatch.reportTo(qmp, options)
+  const listening = yield* Latch.make()
+  const listen = QmpCommands.migrateIncoming(qmp, SocketAddress.format(address), {
     exitOnError: canStay(qmp.version) ? false : undefined
   })
-  yield* MigrationWatch.reportTo(qmp, options)
   const sending = migration.send({ source: image, to: address, channels, compression, progress })
-  const [summary] = yield* bothSides(sending, watch.ended, {
+  const [summary] = yield* bothSides(listening.whenOpen(sending), watch.run(Effect.andThen(listen, listening.open)), {
     isConsequence: MigrationWatch.isConsequence,
     explain: MigrationWatch.explain
   })

@@ -19,9 +19,11 @@ import * as Vm from "./vm.ts"
  * @internal
  */
 export interface MigrationWatch {
-  /** Waits for its end. Fails if it failed, or was cancelled by somebody else. */
-  readonly ended: Effect.Effect<void, QmpError | QmpEventsError | QemuMigrationError>
-  /** Calls it off, and waits until it is. However it ends now is well. */
+  /** Starts it with a command, and waits for its end. Fails if it failed, or was cancelled by somebody else. */
+  readonly run: (
+    command: Effect.Effect<void, QmpError>
+  ) => Effect.Effect<void, QmpError | QmpEventsError | QemuMigrationError>
+  /** Calls it off if it was started, and waits until it is. However it ends now is well. */
   readonly callOff: Effect.Effect<void, QmpError>
 }
 
@@ -46,8 +48,21 @@ export const make = Effect.fnUntraced(function* (
   role: MigrationStatus.Role
 ): Effect.fn.Return<MigrationWatch, never, Scope.Scope> {
   const events = yield* qmp.subscribe
+  let isOurs = false
   let calledOff = false
 
+  /** A command that is not answered may have been done; one that is refused leaves somebody else's migration alone. */
+  const start = (command: Effect.Effect<void, QmpError>) =>
+    Effect.suspend(() => {
+      isOurs = true
+      return command
+    }).pipe(
+      Effect.tapError(({ _tag }) =>
+        Effect.sync(() => {
+          if (_tag === "QmpCommandError") isOurs = false
+        })
+      )
+    )
   const ended = Effect.gen(function* () {
     const finals = events.pipe(Stream.map(finalStatus), Stream.filter(Option.isSome), Stream.take(1))
     const [final] = yield* Stream.runCollect(finals)
@@ -57,10 +72,11 @@ export const make = Effect.fnUntraced(function* (
     return yield* new QemuMigrationError({ peer: qmp.peer, role, status, description })
   })
   const callOff = Effect.suspend(() => {
+    if (!isOurs) return Effect.void
     calledOff = true
     return Vm.callOff(qmp)
   })
-  return { ended, callOff }
+  return { run: (command) => Effect.andThen(start(command), ended), callOff }
 })
 
 /** What the end of the other side looks like from here. */

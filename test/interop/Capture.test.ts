@@ -1,0 +1,448 @@
+import { assert, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import * as SocketAddress from "../../src/io/SocketAddress.ts"
+import * as Image from "../../src/migration/Image.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Capture from "../../src/qmp/Capture.ts"
+import * as QmpClient from "../../src/qmp/QmpClient.ts"
+import * as QmpCommands from "../../src/qmp/QmpCommands.ts"
+import * as Resume from "../../src/qmp/Resume.ts"
+import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
+import * as Files from "./support/Files.ts"
+import * as Guest from "./support/Guest.ts"
+import * as Machine from "./support/Machine.ts"
+import * as Migrate from "./support/Migrate.ts"
+import * as Pattern from "./support/Pattern.ts"
+import { describeQemu } from "./support/suite.ts"
+import * as Workload from "./support/Workload.ts"
+import * as Workspace from "./support/Workspace.ts"
+
+const MIB = 1024 * 1024
+const TIMEOUT = 120_000
+
+const settingsOf = (qmp: QmpClient.Client) =>
+  Effect.all([QmpCommands.queryMigrateCapabilities(qmp), QmpCommands.queryMigrateParameters(qmp)])
+
+const runStateOf = (qmp: QmpClient.Client) => Effect.map(QmpCommands.queryStatus(qmp), ({ status }) => status)
+
+/** What is in a directory beside what was there before the guest began. */
+const leftovers = (space: Workspace.Workspace) =>
+  Fs.readdirSync(Path.dirname(space.file("x"))).filter((name) => !/^vm-(boot|qmp)$/.test(name))
+
+/** A capture that is so slow that it can be met in the middle, and the moment at which that is. */
+const slowly = Effect.fnUntraced(function* (qmp: QmpClient.Client, options: Omit<Capture.Options, "qmp">) {
+  const inTheMiddle = yield* Deferred.make<void>()
+  const capturing = yield* Effect.forkChild(
+    Capture.run({
+      qmp,
+      maxBandwidth: 4 * MIB,
+      interval: "20 millis",
+      onStatistics: ({ ram, status }) =>
+        status === "active" && ram !== undefined && ram.transferred > MIB / 2
+          ? Effect.asVoid(Deferred.succeed(inTheMiddle, undefined))
+          : Effect.void,
+      ...options
+    })
+  )
+  yield* Effect.raceFirst(Deferred.await(inTheMiddle), Effect.asVoid(Fiber.join(capturing)))
+  return capturing
+})
+
+/** Writes behind the first pages of the guest's RAM: by then, many have been written. */
+const isLate = ({ name, position = 0 }: FaultyFiles.Call): boolean => name === "write" && position > 4 * MIB
+
+const live = (name: string, body: Parameters<typeof it.live>[1], timeout = TIMEOUT) => it.live(name, body, timeout)
+
+describeQemu("capture", () => {
+  for (const isLive of [false, true]) {
+    for (const channels of [0, 1, 4]) {
+      live(`${isLive ? "live" : "stopped"}, ${channels} channels: again and again, and resumed where it was`, () =>
+        Effect.gen(function* () {
+          const space = yield* Workspace.make
+          const vm = yield* Machine.running(space)
+          const before = yield* settingsOf(vm.qmp)
+          for (const name of ["one", "two", "three"]) {
+            const captured = yield* Capture.run({ qmp: vm.qmp, target: space.file(name), live: isLive, channels })
+            assert.strictEqual(yield* runStateOf(vm.qmp), "running")
+            assert.deepStrictEqual(yield* settingsOf(vm.qmp), before)
+            assert.match(captured.machine, /^pc-i440fx-/)
+            assert.strictEqual(captured.statistics.status, "device")
+            yield* Machine.goesOn(vm)
+            yield* Machine.memoryOf(space, space.file(name))
+          }
+          const memory = yield* Machine.memoryOf(space, space.file("three"))
+          const fresh = yield* Machine.start(space, { name: "fresh", incoming: true })
+          const image = yield* Image.open(space.file("three"))
+          const resumed = yield* Resume.run({ qmp: fresh.qmp, image, channels })
+          assert.strictEqual(resumed.runState, "running")
+          yield* Workload.reach(fresh.ram, Workload.round(memory) + 1)
+          yield* QmpCommands.stop(fresh.qmp)
+          assert.doesNotThrow(() => Workload.position(fresh.ram, Machine.END))
+        }).pipe(Effect.provide(Migration.layer))
+      )
+    }
+  }
+
+  live("the image of a stopped guest is its memory to the last byte, and QEMU loads it itself", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const vm = yield* Machine.running(space)
+      yield* QmpCommands.stop(vm.qmp)
+      yield* Capture.run({ qmp: vm.qmp, target: space.file("image") })
+      assert.strictEqual(yield* runStateOf(vm.qmp), "paused")
+      const memory = yield* Machine.memoryOf(space, space.file("image"))
+      assert.strictEqual(Files.firstDifference(vm.ram, memory), undefined)
+      const image = yield* Image.open(space.file("image"))
+      assert.deepStrictEqual(image.findings, [])
+      assert.deepStrictEqual(image.capabilities, ["mapped-ram"])
+
+      const fresh = yield* Machine.start(space, { name: "fresh", incoming: true })
+      yield* Migrate.loadCompletely(fresh.guest, { path: space.file("image"), channels: 2 })
+      assert.strictEqual(Files.firstDifference(vm.ram, fresh.ram), undefined)
+    }).pipe(Effect.provide(Migration.layer))
+  )
+
+  for (const compression of ["zlib", "zstd"] as const) {
+    live(`with ${compression} both ways`, () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space)
+        yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), live: true, compression })
+        const memory = yield* Machine.memoryOf(space, space.file("image"))
+        const fresh = yield* Machine.start(space, { name: "fresh", incoming: true })
+        const image = yield* Image.open(space.file("image"))
+        const resumed = yield* Resume.run({ qmp: fresh.qmp, image, compression, paused: true })
+        assert.strictEqual(resumed.runState, "paused")
+        assert.strictEqual(Files.firstDifference(memory, fresh.ram), undefined)
+      }).pipe(Effect.provide(Migration.layer))
+    )
+  }
+
+  live("an old machine type, which syncs with every section", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const vm = yield* Machine.running(space, { machine: "pc-i440fx-8.0" })
+      const captured = yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), live: true, channels: 2 })
+      assert.strictEqual(captured.machine, "pc-i440fx-8.0")
+      yield* Machine.memoryOf(space, space.file("image"))
+    }).pipe(Effect.provide(Migration.layer))
+  )
+
+  describeQemu("what becomes of the machine", () => {
+    for (const isLive of [false, true]) {
+      const kind = isLive ? "live" : "stopped"
+
+      live(`${kind}, left paused: it is at the moment of the image`, () =>
+        Effect.gen(function* () {
+          const space = yield* Workspace.make
+          const vm = yield* Machine.running(space)
+          yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), live: isLive, leave: "paused" })
+          assert.strictEqual(yield* runStateOf(vm.qmp), isLive ? "postmigrate" : "paused")
+          const memory = yield* Machine.memoryOf(space, space.file("image"))
+          assert.strictEqual(Files.firstDifference(vm.ram, memory), undefined)
+          yield* QmpCommands.cont(vm.qmp)
+          yield* Machine.goesOn(vm)
+          yield* Capture.run({ qmp: vm.qmp, target: space.file("again"), live: isLive })
+          yield* Machine.memoryOf(space, space.file("again"))
+        }).pipe(Effect.provide(Migration.layer))
+      )
+
+      live(`${kind}, quit: QEMU has gone, and the image is complete`, () =>
+        Effect.gen(function* () {
+          const space = yield* Workspace.make
+          const vm = yield* Machine.running(space)
+          yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), live: isLive, leave: "quit" })
+          assert.strictEqual((yield* vm.guest.ended).code, 0)
+          const memory = yield* Machine.memoryOf(space, space.file("image"))
+          assert.strictEqual(Files.firstDifference(vm.ram, memory), undefined)
+        }).pipe(Effect.provide(Migration.layer))
+      )
+    }
+
+    live("a paused guest stays paused and can be captured again, or is let go", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space)
+        yield* QmpCommands.stop(vm.qmp)
+        for (const isLive of [false, true]) {
+          yield* Capture.run({ qmp: vm.qmp, target: space.file(`paused-${isLive}`), live: isLive })
+          assert.strictEqual(yield* runStateOf(vm.qmp), "paused")
+        }
+        yield* Capture.run({ qmp: vm.qmp, target: space.file("let-go"), leave: "running" })
+        yield* Machine.goesOn(vm)
+        const memories = ["paused-false", "paused-true", "let-go"].map((name) =>
+          Machine.memoryOf(space, space.file(name))
+        )
+        const [first, ...others] = yield* Effect.all(memories)
+        for (const other of others) assert.strictEqual(Files.firstDifference(first!, other), undefined)
+      }).pipe(Effect.provide(Migration.layer))
+    )
+
+    live("settings that QEMU could not even be told apart from are put back", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space)
+        yield* QmpCommands.migrateSetParameters(vm.qmp, {
+          "multifd-compression": "zlib",
+          "multifd-channels": 9,
+          "max-bandwidth": 2n ** 64n - 1n,
+          "tls-creds": "tls0",
+          "downtime-limit": 77
+        })
+        // From here on, this QEMU takes no parameter any more.
+        yield* QmpCommands.migrateSetCapabilities(vm.qmp, {
+          "mapped-ram": true,
+          "pause-before-switchover": true,
+          "auto-converge": true,
+          "validate-uuid": true
+        })
+        const before = yield* settingsOf(vm.qmp)
+        yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), live: true })
+        assert.deepStrictEqual(yield* settingsOf(vm.qmp), before)
+        yield* Machine.memoryOf(space, space.file("image"))
+      }).pipe(Effect.provide(Migration.layer))
+    )
+  })
+
+  describeQemu("a capture that fails", () => {
+    for (const isLive of [false, true]) {
+      const kind = isLive ? "live" : "stopped"
+
+      live(`${kind}, called off in the middle: the guest runs as before, nothing is left, and it can be captured`, () =>
+        Effect.gen(function* () {
+          const space = yield* Workspace.make
+          const vm = yield* Machine.running(space)
+          const before = yield* settingsOf(vm.qmp)
+          const capturing = yield* slowly(vm.qmp, { target: space.file("image"), live: isLive })
+          assert.notDeepEqual(yield* settingsOf(vm.qmp), before)
+          yield* Fiber.interrupt(capturing)
+          assert.strictEqual(yield* runStateOf(vm.qmp), "running")
+          assert.strictEqual((yield* QmpCommands.queryMigrate(vm.qmp)).status, "cancelled")
+          assert.deepStrictEqual(yield* settingsOf(vm.qmp), before)
+          assert.deepStrictEqual(leftovers(space), [])
+          yield* Machine.goesOn(vm)
+          yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), live: isLive })
+          yield* Machine.memoryOf(space, space.file("image"))
+        }).pipe(Effect.provide(Migration.layer))
+      )
+
+      live(`${kind}, disk full in the middle: NoSpaceError, the guest runs as before, nothing is left`, () =>
+        Effect.gen(function* () {
+          const space = yield* Workspace.make
+          const vm = yield* Machine.running(space)
+          const before = yield* settingsOf(vm.qmp)
+          const { layer: full } = FaultyFiles.make(FaultyFiles.when(isLate, FaultyFiles.Fault.Fail({ code: "ENOSPC" })))
+          const error = yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), live: isLive }).pipe(
+            Effect.flip,
+            Effect.provide(full)
+          )
+          assert.strictEqual(error._tag, "NoSpaceError")
+          assert.strictEqual(yield* runStateOf(vm.qmp), "running")
+          assert.deepStrictEqual(yield* settingsOf(vm.qmp), before)
+          assert.deepStrictEqual(leftovers(space), [])
+          yield* Machine.goesOn(vm)
+        }).pipe(Effect.provide(Migration.layer))
+      )
+
+      live(`${kind}, QEMU dies in the middle: QmpDisconnectedError, nothing at the target`, () =>
+        Effect.gen(function* () {
+          const space = yield* Workspace.make
+          const vm = yield* Machine.running(space)
+          const capturing = yield* slowly(vm.qmp, { target: space.file("image"), live: isLive })
+          process.kill(vm.guest.pid, "SIGKILL")
+          const error = yield* Effect.flip(Fiber.join(capturing))
+          assert.strictEqual(error._tag, "QmpDisconnectedError")
+          assert.deepStrictEqual(leftovers(space), [])
+        }).pipe(Effect.provide(Migration.layer))
+      )
+    }
+
+    live("somebody else cancels: QemuMigrationError with both sides' words", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space)
+        const capturing = yield* slowly(vm.qmp, { target: space.file("image"), live: true })
+        yield* vm.guest.qmp.execute("migrate_cancel")
+        const error = yield* Effect.flip(Fiber.join(capturing))
+        assert(error._tag === "QemuMigrationError")
+        assert.deepInclude(error, { role: "source", status: "cancelled" })
+        assert.include(error.message, "QEMU's migration cancelled: ")
+        assert.include(error.message, "on this side: unix:")
+        assert.strictEqual(yield* runStateOf(vm.qmp), "running")
+        assert.deepStrictEqual(leftovers(space), [])
+      }).pipe(Effect.provide(Migration.layer))
+    )
+
+    live("the target is as it was", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space)
+        Fs.writeFileSync(space.file("image"), "precious")
+        const capturing = yield* slowly(vm.qmp, { target: space.file("image"), live: true })
+        yield* Fiber.interrupt(capturing)
+        assert.strictEqual(Fs.readFileSync(space.file("image"), "utf8"), "precious")
+      }).pipe(Effect.provide(Migration.layer))
+    )
+
+    live("a place that cannot be written: FileNotFoundError, and QEMU was not even stopped", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space)
+        const events = yield* Effect.forkChild(vm.guest.qmp.waitFor("a stop", ({ name }) => name === "STOP"))
+        const error = yield* Effect.flip(Capture.run({ qmp: vm.qmp, target: "/nonexistent/image" }))
+        assert.strictEqual(error._tag, "FileNotFoundError")
+        assert.strictEqual(yield* runStateOf(vm.qmp), "running")
+        assert.isUndefined(events.pollUnsafe())
+        yield* Fiber.interrupt(events)
+      }).pipe(Effect.provide(Migration.layer))
+    )
+
+    live("a socket that QEMU cannot reach: its words", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space, { args: ["-chroot", "/proc"] }).pipe(Effect.option)
+        if (vm._tag === "None") return
+        const error = yield* Effect.flip(Capture.run({ qmp: vm.value.qmp, target: space.file("image") }))
+        assert.strictEqual(error._tag, "QemuMigrationError")
+        assert.include(error.message, "No such file or directory")
+        assert.strictEqual(yield* runStateOf(vm.value.qmp), "running")
+      }).pipe(Effect.provide(Migration.layer))
+    )
+
+    live("a machine that cannot be captured: VmNotReadyError says why, and nothing was touched", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const waiting = yield* Machine.start(space, { incoming: true })
+        const error = yield* Effect.flip(Capture.run({ qmp: waiting.qmp, target: space.file("image") }))
+        assert.strictEqual(error._tag, "VmNotReadyError")
+        assert.include(error.message, "cannot capture: expected a guest that can be migrated, found it inmigrate")
+
+        const vm = yield* Machine.running(space, { name: "other" })
+        yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), live: true, leave: "paused" })
+        const stopped = yield* Effect.flip(Capture.run({ qmp: vm.qmp, target: space.file("image") }))
+        assert.include(stopped.message, "found it postmigrate: an earlier migration stopped it")
+
+        yield* QmpCommands.cont(vm.qmp)
+        const capturing = yield* slowly(vm.qmp, { target: space.file("image"), live: true })
+        const second = yield* Effect.flip(Capture.run({ qmp: vm.qmp, target: space.file("second") }))
+        assert.include(second.message, "expected no migration under way, found one that is active")
+        yield* Fiber.interrupt(capturing)
+      }).pipe(Effect.provide(Migration.layer))
+    )
+
+    live("a machine with a device that cannot be migrated: QEMU's reason", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space, { args: ["-only-migratable=off", "-cpu", "max,+invtsc"] }).pipe(
+          Effect.option
+        )
+        if (vm._tag === "None") return
+        const { "blocked-reasons": reasons = [] } = yield* QmpCommands.queryMigrate(vm.value.qmp)
+        if (reasons.length === 0) return
+        const error = yield* Effect.flip(Capture.run({ qmp: vm.value.qmp, target: space.file("image") }))
+        assert.include(error.message, reasons[0]!)
+      }).pipe(Effect.provide(Migration.layer))
+    )
+  })
+
+  live("max-bandwidth holds within 10 %, for a stopped guest and for a running one", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const [ram, size, socket] = [space.ram("large"), 32 * MIB, space.file("qmp")]
+      Pattern.writeFile(ram, "random", size)
+      yield* Guest.start({ ram: { file: ram, size }, args: ["-qmp", `unix:${socket},server=on,wait=off`] })
+      const qmp = yield* QmpClient.make({ address: SocketAddress.unix(socket) })
+      const maxBandwidth = 8 * MIB
+      for (const channels of [0, 4]) {
+        for (const isLive of [false, true]) {
+          if (isLive) yield* QmpCommands.cont(qmp)
+          const { phaseMillis, statistics } = yield* Capture.run({
+            qmp,
+            target: space.ram("image"),
+            channels,
+            live: isLive,
+            maxBandwidth
+          })
+          const rate = (statistics.ram!.transferred * 1000) / phaseMillis.ram
+          assert.isBelow(rate, 1.1 * maxBandwidth, `${channels} channels, live: ${isLive}`)
+          assert.isAbove(rate, 0.8 * maxBandwidth, `${channels} channels, live: ${isLive}`)
+          yield* QmpCommands.stop(qmp)
+        }
+      }
+    }).pipe(Effect.provide(Migration.layer))
+  )
+
+  describeQemu("resume", () => {
+    live("paused stays paused until it is told otherwise; an image of QEMU's own will do", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space)
+        yield* Migrate.save(vm.guest, { path: space.file("image"), channels: 2 })
+        const image = yield* Image.open(space.file("image"))
+        const fresh = yield* Machine.start(space, { name: "fresh", incoming: true })
+        const before = yield* settingsOf(fresh.qmp)
+        const resumed = yield* Resume.run({ qmp: fresh.qmp, image, channels: 0, paused: true })
+        assert.strictEqual(resumed.runState, "paused")
+        assert.strictEqual(Files.firstDifference(vm.ram, fresh.ram), undefined)
+        assert.deepStrictEqual(yield* settingsOf(fresh.qmp), before)
+        yield* QmpCommands.cont(fresh.qmp)
+        yield* Machine.goesOn(fresh)
+      }).pipe(Effect.provide(Migration.layer))
+    )
+
+    live("another machine type, or a QEMU that does not wait: VmNotReadyError, and nothing was touched", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space)
+        yield* Capture.run({ qmp: vm.qmp, target: space.file("image") })
+        const image = yield* Image.open(space.file("image"))
+        const other = yield* Machine.start(space, { name: "other", incoming: true, machine: "q35" })
+        const error = yield* Effect.flip(Resume.run({ qmp: other.qmp, image }))
+        assert.strictEqual(error._tag, "VmNotReadyError")
+        assert.match(error.message, /expected the machine type pc-i440fx-.* of .*image, found pc-q35-/)
+        const running = yield* Effect.flip(Resume.run({ qmp: vm.qmp, image }))
+        assert.include(running.message, "just started with -incoming defer, found one that is running")
+        assert.strictEqual(yield* runStateOf(vm.qmp), "running")
+      }).pipe(Effect.provide(Migration.layer))
+    )
+
+    live("a machine with other devices: QEMU's words, and the guest has not run", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space, { args: ["-device", "virtio-rng-pci"] })
+        yield* Capture.run({ qmp: vm.qmp, target: space.file("image") })
+        const image = yield* Image.open(space.file("image"))
+        const other = yield* Machine.start(space, { name: "other", incoming: true })
+        const error = yield* Effect.flip(Resume.run({ qmp: other.qmp, image }))
+        assert(error._tag === "QemuMigrationError")
+        assert.deepInclude(error, { role: "destination", status: "failed" })
+        assert.match(error.description, /load of migration failed/)
+        assert.match(other.guest.stderr(), /virtio-rng/)
+        assert.isFalse((yield* QmpCommands.queryStatus(other.qmp)).running)
+      }).pipe(Effect.provide(Migration.layer))
+    )
+
+    live("interrupted: nothing has run, and the image is as it was", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const vm = yield* Machine.running(space)
+        yield* Capture.run({ qmp: vm.qmp, target: space.file("image") })
+        const bytes = Fs.readFileSync(space.file("image"))
+        const image = yield* Image.open(space.file("image"))
+        const other = yield* Machine.start(space, { name: "other", incoming: true })
+        const before = yield* settingsOf(other.qmp)
+        process.kill(other.guest.pid, "SIGSTOP")
+        const resuming = yield* Effect.forkChild(Resume.run({ qmp: other.qmp, image }), { startImmediately: true })
+        process.kill(other.guest.pid, "SIGCONT")
+        yield* Fiber.interrupt(resuming)
+        assert.isFalse((yield* QmpCommands.queryStatus(other.qmp)).running)
+        assert.deepStrictEqual(yield* settingsOf(other.qmp), before)
+        assert.isTrue(Fs.readFileSync(space.file("image")).equals(bytes))
+      }).pipe(Effect.provide(Migration.layer))
+    )
+  })
+})

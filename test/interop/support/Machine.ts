@@ -1,0 +1,81 @@
+/**
+ * Guests with a monitor of their own for the library's client, and what can be said about their memory.
+ */
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import * as SocketAddress from "../../../src/io/SocketAddress.ts"
+import * as QmpClient from "../../../src/qmp/QmpClient.ts"
+import * as Guest from "./Guest.ts"
+import * as Library from "./Library.ts"
+import * as Workload from "./Workload.ts"
+import type * as Workspace from "./Workspace.ts"
+
+const MIB = 1024 * 1024
+
+/** Bytes of RAM. */
+export const SIZE = 16 * MIB
+
+/** The guest dirties its memory up to here. */
+export const END = 8 * MIB
+
+/** A guest, and the client that is connected to it. */
+export interface Machine {
+  readonly guest: Guest.Guest
+  readonly qmp: QmpClient.Client
+  /** The monitor's socket. */
+  readonly socket: string
+  /** The file that is its RAM. */
+  readonly ram: string
+}
+
+interface Options {
+  readonly name?: string | undefined
+  readonly incoming?: boolean | undefined
+  readonly machine?: string | undefined
+  readonly args?: ReadonlyArray<string> | undefined
+}
+
+/** Starts a guest that runs the workload, or one that waits for it. Nobody is connected to its monitor yet. */
+export const launch = Effect.fnUntraced(function* (space: Workspace.Workspace, options: Options = {}) {
+  const { name = "vm", incoming = false, machine, args = [] } = options
+  const [ram, boot, socket] = [space.ram(name), space.file(`${name}-boot`), space.file(`${name}-qmp`)]
+  Workload.writeDisk(boot, END)
+  if (!incoming) Workload.writeMemory(ram, SIZE, END)
+  const guest = yield* Guest.start({
+    ram: { file: ram, size: SIZE },
+    boot,
+    incoming,
+    machine,
+    // A clock in guest memory would be rewritten as the guest is loaded.
+    args: ["-cpu", "qemu64,kvmclock=off", "-qmp", `unix:${socket},server=on,wait=off`, ...args]
+  })
+  return { guest, ram, socket }
+})
+
+/** The same, with a client. */
+export const start = Effect.fnUntraced(function* (space: Workspace.Workspace, options: Options = {}) {
+  const launched = yield* launch(space, options)
+  const qmp = yield* QmpClient.make({ address: SocketAddress.unix(launched.socket) })
+  return { ...launched, qmp } satisfies Machine
+})
+
+/** A guest that has dirtied its memory already. */
+export const running = Effect.fnUntraced(function* (space: Workspace.Workspace, options: Options = {}) {
+  const machine = yield* start(space, options)
+  yield* Workload.reach(machine.ram, 2)
+  return machine
+})
+
+/** Waits until the guest has done something more. */
+export const goesOn = ({ ram }: Pick<Machine, "ram">): Effect.Effect<void> =>
+  Effect.suspend(() => Workload.reach(ram, Workload.round(ram) + 1))
+
+/** The file that holds the RAM of an image; it fails if there was no moment at which memory looked like this. */
+export const memoryOf = Effect.fnUntraced(function* (space: Workspace.Workspace, image: string) {
+  const copy = space.ram(`memory-of-${Path.basename(image)}`)
+  Fs.writeFileSync(copy, Buffer.alloc(SIZE, 0xa5))
+  yield* Library.restore(image, [{ idstr: Guest.MAIN_BLOCK, path: copy, size: SIZE }])
+  Workload.position(copy, END)
+  return copy
+})
