@@ -5,7 +5,7 @@
  * ```text
  *   peer       page ─────── page ───────────────── nothing ─────────────▶
  *   our disk        ██████       ██
- *   clock      0─▶0      0─▶0      0──▶ … ──▶ idleTimeout: PeerTimeoutError
+ *   clock      0─▶      0─▶0  ─────────────▶ … ──▶ idleTimeout: PeerTimeoutError
  *                   stands while something of our own is under way
  * ```
  *
@@ -79,13 +79,21 @@ export const make = ({ expected, idleTimeout, peer }: Options): Effect.Effect<Wa
       const milliseconds = Duration.toMillis(idleTimeout)
       let since = 0n
       let busy = 0
+      /** How long the peer had done nothing when we became busy. */
+      let idleBefore = 0n
 
-      const alive = () => void (since = clock.monotonicTimeNanosUnsafe())
+      const now = () => clock.monotonicTimeNanosUnsafe()
+      const alive = () => {
+        since = now()
+        idleBefore = 0n
+      }
+      const begin = () => {
+        if (busy++ === 0) idleBefore = now() - since
+      }
       const end = Effect.sync(() => {
-        busy--
-        alive()
+        if (--busy === 0) since = now() - idleBefore
       })
-      const idleMillis = () => (busy > 0 ? 0 : Number(clock.monotonicTimeNanosUnsafe() - since) / 1e6)
+      const idleMillis = () => Number(busy > 0 ? idleBefore : now() - since) / 1e6
 
       const watch: Effect.Effect<never, PeerTimeoutError> = Effect.suspend(() => {
         const left = Math.ceil(milliseconds - idleMillis())
@@ -97,7 +105,7 @@ export const make = ({ expected, idleTimeout, peer }: Options): Effect.Effect<Wa
         alive,
         working: (self) =>
           Effect.suspend(() => {
-            busy++
+            begin()
             return Effect.ensuring(self, end)
           }),
         during: (self) =>

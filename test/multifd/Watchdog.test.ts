@@ -41,15 +41,22 @@ describe("Watchdog", () => {
     })
   )
 
-  it.effect("stands still while something of our own is under way, and begins anew behind it", () =>
+  it.effect("stands still while something of our own is under way, and goes on behind it", () =>
     Effect.gen(function* () {
-      const { during, working } = yield* make()
-      const slowDisk = working(Effect.sleep("1 hour"))
-      const fiber = yield* started(during(Effect.andThen(slowDisk, Effect.never)))
-      yield* TestClock.adjust("1 hour")
-      yield* TestClock.adjust(59_999)
+      const { alive, during, working } = yield* make()
+      const slowDisk = (then: () => void) => working(Effect.andThen(Effect.sleep("1 hour"), Effect.sync(then)))
+      const ours = Effect.gen(function* () {
+        yield* Effect.sleep("20 seconds")
+        yield* Effect.all([slowDisk(() => {}), slowDisk(() => {})], { concurrency: 2 })
+        yield* Effect.sleep("39 seconds")
+        yield* slowDisk(alive)
+        yield* Effect.never
+      })
+      const fiber = yield* started(during(ours))
+      yield* TestClock.adjust("2 hours")
+      yield* TestClock.adjust(59_000 + 59_999)
       assert.isUndefined(fiber.pollUnsafe())
-      yield* TestClock.adjust(60_000)
+      yield* TestClock.adjust(1)
       assert.strictEqual((yield* Fiber.join(fiber))._tag, "PeerTimeoutError")
     })
   )

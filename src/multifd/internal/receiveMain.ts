@@ -82,8 +82,8 @@ const readOpening = Effect.fnUntraced(function* <E>(
 ): Effect.fn.Return<Opening, MainError> {
   for (;;) {
     const event = yield* stream.next
-    watchdog.alive()
     if (event._tag === "Blocks") {
+      watchdog.alive()
       const { blocks, sectionId, totalLength } = event
       const { configuration, pageSize, prelude } = draft
       return {
