@@ -66,7 +66,9 @@ export const start = (
     const run: Worker["run"] = (expected = "") =>
       Effect.sync(() => child.stdin.write(`${expected}\n`)).pipe(
         Effect.andThen(line),
-        Effect.flatMap((text) => Effect.orDie(decode(text))),
+        Effect.flatMap((text) =>
+          Effect.mapError(decode(text), () => new BenchError({ reason: `${program} ${args.join(" ")}: ${text}` }))
+        ),
         Effect.filterOrFail(
           ({ equal }) => equal !== false,
           () => new BenchError({ reason: `${program} ${args.join(" ")}: restored the wrong bytes` })
