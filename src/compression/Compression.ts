@@ -81,7 +81,8 @@ export interface Compressor {
    * packet can be written while the next one is compressed. The memory of the runs may change again when the effect has
    * ended; bytes that change before, because a guest goes on writing, come out as one or the other.
    *
-   * One call at a time. The work happens on the thread pool. Interruption waits for the piece of work under way.
+   * One call at a time. The work happens on Node's thread pool, whose size (`UV_THREADPOOL_SIZE`, 4 by default) is how many
+   * channels compress at once. Interruption waits for the piece of work under way.
    *
    * **Failure effect**: the stream is closed; every later call fails with `CompressorClosedError`.
    */

@@ -29,7 +29,7 @@ const flush = NodeZlib.constants.Z_SYNC_FLUSH
  * **Details**
  *
  * Levels 0 (stored) to 9, default 1: QEMU's parameter `multifd-zlib-level`. A peer that finishes its stream is found out
- * at the next packet.
+ * at the next packet, and so are bytes behind a payload that are only the beginning of something.
  *
  * **Example** (One channel, both ends)
  *
