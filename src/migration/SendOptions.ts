@@ -17,6 +17,7 @@ import type { ProtocolError } from "../multifd/ProtocolError.ts"
 import type { RateLimit } from "../multifd/RateLimit.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import type { Image } from "./Image.ts"
+import type * as Live from "./Live.ts"
 import type { MachineState } from "./MachineState.ts"
 import type { MigrationRequestError } from "./MigrationRequestError.ts"
 import type { Progress } from "./Progress.ts"
@@ -42,10 +43,15 @@ export type ZeroPageDetection = "none" | "legacy" | "multifd"
  * @since 0.1.0
  */
 export interface SendSource<out E = never> {
-  /** At least one, no name twice, one page size. They may change meanwhile; each page is as it was when it was read. */
+  /**
+   * At least one, no name twice, one page size. They may change meanwhile; without `live`, each page is as it was when it
+   * was read.
+   */
   readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
   /** Everything that is not RAM. Default: a machine `none` without devices. */
   readonly machineState?: MachineState<E> | undefined
+  /** How memory that changes meanwhile is sent as it is at one moment. Default: it is taken for memory that does not change. */
+  readonly live?: Live.Options<E> | undefined
 }
 
 /**

@@ -43,15 +43,15 @@ export const withMarks = <B, E, R, E2, R2>(
       isDue = false
       return mark
     })
-    const inFront = (job: Job.Job<B>) =>
-      Effect.map(settle, () => {
-        isDue = job._tag === "Sync"
-        return job
-      })
+    // In front of whatever is asked for next: even looking for the pages of the next round may write to the main channel.
+    const settled = Stream.transformPull(rounds, (pull) => Effect.succeed(Effect.andThen(settle, pull)))
+    const marked = Stream.map(settled, (job) => {
+      isDue = job._tag === "Sync"
+      return job
+    })
     return Stream.succeed<Job.Job<B>>(Job.sync).pipe(
       Stream.concat(Stream.fromEffectDrain(Effect.andThen(main.mark, steps.started))),
-      Stream.concat(Stream.mapEffect(rounds, inFront)),
-      Stream.concat(Stream.fromEffectDrain(settle)),
+      Stream.concat(marked),
       Stream.concat(Stream.succeed(Job.sync)),
       Stream.concat(Stream.fromEffectDrain(Effect.andThen(main.endRam, steps.rest)))
     )

@@ -89,6 +89,27 @@ describe("SenderJobs.withMarks", () => {
     })
   )
 
+  it.effect("what a later round does to find its pages stands behind the mark of the round before", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const { main } = mainChannel((what) => log.push(what))
+      const memory = new Uint8Array(PAGE)
+      const block = yield* MemoryPages.make({ idstr: "m", memory })
+      const round = Stream.fromIterable(
+        [Job.batch({ block, offset: 0, length: PAGE, pages: PageRuns.all(1) }), Job.sync],
+        { chunkSize: 1 }
+      )
+      const look = Stream.fromEffectDrain(Effect.sync(() => void log.push("look")))
+      const rounds = Stream.concat(round, Stream.concat(look, round))
+      const source = SenderJobs.withMarks(SenderJobs.withZeroRecords(rounds, main, {}), main, {
+        started: Effect.void,
+        rest: Effect.void
+      })
+      yield* Stream.runDrain(source)
+      assert.deepStrictEqual(log, ["mark", "zeros", "mark", "look", "zeros", "mark", "end of RAM"])
+    })
+  )
+
   for (const fails of ["mark", "end of RAM"]) {
     it.effect(`what fails at the ${fails} fails the pipeline, and nothing moves after it`, () =>
       Effect.gen(function* () {

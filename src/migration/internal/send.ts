@@ -1,12 +1,11 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as MigrationStream from "../../format/MigrationStream.ts"
 import * as Connection from "../../io/Connection.ts"
 import * as ConnectionError from "../../io/ConnectionError.ts"
 import * as Acknowledgement from "../../multifd/Acknowledgement.ts"
 import type { Channel } from "../../multifd/Channel.ts"
-import * as Job from "../../multifd/Job.ts"
 import * as MainChannel from "../../multifd/MainChannel.ts"
 import * as PacketNumbers from "../../multifd/PacketNumbers.ts"
 import * as Pipeline from "../../multifd/Pipeline.ts"
@@ -15,12 +14,12 @@ import * as SenderJobs from "../../multifd/SenderJobs.ts"
 import * as SocketChannel from "../../multifd/SocketChannel.ts"
 import * as Watchdog from "../../multifd/Watchdog.ts"
 import type * as RamBlock from "../../ram/RamBlock.ts"
-import * as RamScanner from "../../ram/RamScanner.ts"
 import * as Carried from "../Carried.ts"
 import type { Progress } from "../Progress.ts"
 import type { SendError, SendOptions } from "../SendOptions.ts"
 import { preludeWith } from "./dialogue.ts"
 import { planSend, type SendPlan } from "./sendRequest.ts"
+import * as Source from "./source.ts"
 
 /** Everything that belongs to one migration on its way. */
 interface Sending<E> {
@@ -30,6 +29,7 @@ interface Sending<E> {
   readonly watchdog: Watchdog.Watchdog
   readonly connection: Connection.Connection
   readonly main: MainChannel.MainChannel
+  readonly source: Source.Source<E>
 }
 
 const connect = ({ limits }: SendPlan<unknown>, { tls, to }: SendOptions<unknown>, channel: number | "main") =>
@@ -43,16 +43,31 @@ const forgetful = <E>(block: RamBlock.Readable<E>): RamBlock.Readable<E> => ({
   reader: { ...block.reader, present: undefined }
 })
 
-/** One round over all RAM. */
-const allPages = <E>({ plan: { batchSize, source, zeroPages } }: Sending<E>): Stream.Stream<Job.Job<E>> =>
-  Job.round(RamScanner.scan(zeroPages === "none" ? source.blocks.map(forgetful) : source.blocks, { batchSize }))
+/** What is to be sent. Between rounds the peer has nothing to do, so it is not to blame for the time that is taken. */
+const makeSource = <E>(
+  { batchSize, source, zeroPages }: SendPlan<E>,
+  progress: Progress,
+  watchdog: Watchdog.Watchdog
+) =>
+  Source.make({
+    ...source,
+    blocks: zeroPages === "none" ? source.blocks.map(forgetful) : source.blocks,
+    batchSize,
+    coalescePages: 0,
+    progress
+  }).pipe(
+    Effect.map(({ jobs, machine }) => ({
+      jobs: Stream.transformPull(jobs, (pull) => Effect.succeed(watchdog.working(pull))),
+      machine
+    }))
+  )
 
 /** Device state, the end of the stream, description. */
 const writeRest = Effect.fnUntraced(function* <E>(
-  { main, plan, watchdog }: Sending<E>,
+  { main, source, watchdog }: Sending<E>,
   mayBeDone: Effect.Effect<void>
 ): Effect.fn.Return<void, E | Connection.TransferError> {
-  const { description, deviceState } = plan.source.machine
+  const { description, deviceState } = source.machine()
   const copy = (carried: Carried.Carried<E>) =>
     Carried.forEach({ ...carried, readInto: (at, target) => watchdog.working(carried.readInto(at, target)) }, (bytes) =>
       main.write([bytes])
@@ -102,17 +117,16 @@ const sendAll = Effect.fnUntraced(function* <E>(
   sending: Sending<E>,
   mayBeDone: Effect.Effect<void>
 ): Effect.fn.Return<void, E | SendError> {
-  const { connection, main, plan, progress, watchdog } = sending
+  const { connection, main, plan, progress, source, watchdog } = sending
   const { counters } = progress
-  const pages = allPages(sending)
   const isLegacy = plan.channels > 0 && plan.zeroPages === "legacy"
   yield* main.begin
   yield* Pipeline.run({
     source: SenderJobs.withMarks(
-      isLegacy ? SenderJobs.withZeroRecords(pages, main, { counters, watchdog }) : pages,
+      isLegacy ? SenderJobs.withZeroRecords(source.jobs, main, { counters, watchdog }) : source.jobs,
       main,
       {
-        started: Effect.andThen(progress.begin(plan.source.blocks), progress.enter("ram")),
+        started: progress.enter("ram"),
         rest: Effect.andThen(progress.enter("device"), writeRest(sending, mayBeDone))
       }
     ),
@@ -129,7 +143,7 @@ const sendAll = Effect.fnUntraced(function* <E>(
  *
  * ```text
  *   setup    main connection, header; N connections, init packets; SYNC, RAM's START
- *   ram      scan → queue → channels: packets; SYNC, mark
+ *   ram      rounds of scan → queue → channels: packets; SYNC, mark
  *   device   SYNC, RAM's END, device state, description; the end of every channel
  *   sync     the end of our side; the destination's answer that it has everything
  * ```
@@ -159,6 +173,7 @@ export const send = Effect.fnUntraced(function* <E>(
     rateLimit: plan.rateLimit,
     watchdog
   })
-  const sending = { plan, options, progress, watchdog, connection, main }
+  const source = yield* makeSource(plan, progress, watchdog)
+  const sending = { plan, options, progress, watchdog, connection, main, source }
   yield* watchdog.during(Acknowledgement.during((mayBeDone) => sendAll(sending, mayBeDone), { connection, returnPath }))
 })

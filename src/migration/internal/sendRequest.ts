@@ -12,10 +12,11 @@ import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import * as RateLimit from "../../multifd/RateLimit.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import type { Image } from "../Image.ts"
+import type * as Live from "../Live.ts"
 import * as MachineState from "../MachineState.ts"
 import type { MigrationRequestError } from "../MigrationRequestError.ts"
 import type { SendOptions, SendSource, ZeroPageDetection } from "../SendOptions.ts"
-import { checkBlocks, refuse } from "./request.ts"
+import { bandwidthProblems, checkBlocks, liveProblems, refuse } from "./request.ts"
 
 /**
  * What was asked for, checked, with everything filled in that was left out.
@@ -48,20 +49,26 @@ export interface Source<out E> {
   /** All of them: an image can have blocks without their pages, which the destination has already. */
   readonly announced: ReadonlyArray<AnnouncedBlock>
   readonly machine: MachineState.MachineState<E>
+  readonly live: Live.Options<E> | undefined
 }
 
 const isImage = (source: Image | SendSource<unknown>): source is Image => "findings" in source
 
 const sourceOf = <E>(source: Image | SendSource<E>): Source<E | FileError> => {
   if (!isImage(source)) {
-    const { blocks, machineState } = source
+    const { blocks, live, machineState } = source
     const pageSize = blocks[0]?.pageSize
-    return { blocks, announced: blocks, machine: machineState ?? MachineState.empty({ pageSize }) }
+    return { blocks, announced: blocks, machine: machineState ?? MachineState.empty({ pageSize }), live }
   }
   const announced = source.blocks.map(({ address, idstr, usedLength }) =>
     address === undefined ? { idstr, usedLength } : { idstr, usedLength, address }
   )
-  return { blocks: source.blocks.filter((block) => !block.ignored), announced, machine: source.machineState }
+  return {
+    blocks: source.blocks.filter((block) => !block.ignored),
+    announced,
+    machine: source.machineState,
+    live: undefined
+  }
 }
 
 /**
@@ -96,16 +103,15 @@ const compressionProblems = (
 }
 
 const problemsOf = (options: SendOptions<unknown>, pageSize: number): ReadonlyArray<string> => {
-  const { channels, maxBandwidth, uuid } = options
+  const { channels, maxBandwidth, source, uuid } = options
   const isTooLarge = channels !== 0 && MultifdPacket.pageCapacity(pageSize) === 0
   return [
     ...(isTooLarge ? [`expected pages of at most ${MultifdPacket.MAX_DATA_BYTES} bytes, found ${pageSize}`] : []),
     ...(uuid === undefined || uuid.length === UUID_BYTES
       ? []
       : [`expected a uuid of ${UUID_BYTES} bytes, found ${uuid.length}`]),
-    ...(typeof maxBandwidth !== "number" || (maxBandwidth >= 0 && Number.isFinite(maxBandwidth))
-      ? []
-      : [`expected a bandwidth of 0 or more bytes a second, found ${maxBandwidth}`])
+    ...bandwidthProblems(maxBandwidth),
+    ...(isImage(source) ? [] : liveProblems(source.live))
   ]
 }
 
@@ -146,7 +152,7 @@ export const planSend = Effect.fnUntraced(function* <E>(
     zeroPages: options.zeroPageDetection ?? (isAtMost(configuration?.machine, 8, 2) ? "legacy" : "multifd"),
     marks: marksOf(options, channels, configuration?.machine),
     uuid: options.uuid ?? configuration?.uuid ?? MultifdInit.noUuid(),
-    rateLimit: typeof maxBandwidth === "object" ? maxBandwidth : yield* RateLimit.make(maxBandwidth),
+    rateLimit: yield* RateLimit.of(maxBandwidth),
     limits
   }
 })
