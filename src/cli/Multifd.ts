@@ -18,6 +18,7 @@
  * | 7 | no space left |
  * | 8 | the other side of a connection broke the protocol, or could not be trusted (TLS) |
  * | 9 | the other side did nothing for too long |
+ * | 10 | QEMU refused, or its side of a migration failed |
  * | 130 | interrupted by SIGINT, SIGTERM or SIGHUP; everything was closed and tidied up |
  *
  * @since 0.1.0
@@ -30,12 +31,14 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as Migration from "../migration/Migration.ts"
+import { captureCommand } from "./internal/captureCommand.ts"
 import { completions } from "./internal/completions.ts"
 import { convertCommand } from "./internal/convertCommand.ts"
 import { infoCommand } from "./internal/infoCommand.ts"
 import { receiveCommand } from "./internal/receiveCommand.ts"
 import { presenter, report, ReportedError } from "./internal/report.ts"
 import { restoreCommand } from "./internal/restoreCommand.ts"
+import { resumeCommand } from "./internal/resumeCommand.ts"
 import { saveCommand } from "./internal/saveCommand.ts"
 import { sendCommand } from "./internal/sendCommand.ts"
 import { verifyCommand } from "./internal/verifyCommand.ts"
@@ -48,6 +51,8 @@ const command = Command.make("multifd").pipe(
     convertCommand,
     receiveCommand,
     sendCommand,
+    captureCommand,
+    resumeCommand,
     infoCommand,
     verifyCommand
   ]),

@@ -305,7 +305,7 @@ describe("multifd", () => {
     Effect.gen(function* () {
       assert.strictEqual(yield* succeed("--version"), "multifd 1.2.3\n")
       const help = yield* succeed("--help")
-      for (const name of ["save", "restore", "convert", "receive", "send", "info", "verify"]) {
+      for (const name of ["save", "restore", "convert", "receive", "send", "capture", "resume", "info", "verify"]) {
         assert.include(help, name)
         const text = yield* succeed(name, "--help")
         assert.include(text, `multifd ${name}`)
@@ -313,7 +313,8 @@ describe("multifd", () => {
       const fileNames = { bash: "--paths -f", zsh: ":_files", fish: " -r -F " }
       for (const [shell, completesFiles] of Object.entries(fileNames)) {
         const script = yield* succeed("--completions", shell)
-        for (const word of ["multifd", "restore", "device-state", "direct-io", "tls-dir", "zstd"]) assert.include(script, word)
+        for (const word of ["multifd", "restore", "device-state", "direct-io", "tls-dir", "zstd"])
+          assert.include(script, word)
         assert.include(script, completesFiles)
       }
     })

@@ -10,6 +10,7 @@ const file = { _tag: "Path", pathType: "file" } as const
 /** What the values of flags are the names of. */
 const places = new Map<string, Completions.FlagDescriptor["type"]>([
   ["device-state", file],
+  ["qmp", file],
   ["tls-psk", file],
   ["tls-dir", { _tag: "Path", pathType: "directory" }]
 ])

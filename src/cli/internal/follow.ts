@@ -9,6 +9,7 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type { Summary } from "../../migration/Migration.ts"
 import * as Progress from "../../migration/Progress.ts"
+import type { Statistics } from "../../migration/Statistics.ts"
 import * as Text from "./text.ts"
 import { messageOf, ReportedError } from "./report.ts"
 
@@ -33,13 +34,15 @@ export interface Audience {
   readonly warn: (message: string) => Effect.Effect<void>
   /** Somebody may connect now, to this URI. Of a command that listens, progress is shown from here on. */
   readonly listening: (uri: string) => Effect.Effect<void>
+  /** What QEMU says of its side of the migration; shown along with the progress of this one. */
+  readonly otherSide: (statistics: Statistics) => Effect.Effect<void>
 }
 
 /** What is written to stderr, as text that ends where the next one begins. */
 interface View {
   /** Time between two progress texts; `undefined`: there are none. */
   readonly interval: Duration.Input | undefined
-  readonly progress: (now: Progress.Snapshot) => string
+  readonly progress: (now: Progress.Snapshot, otherSide: Statistics | undefined) => string
   readonly warning: (message: string) => string
   readonly listening: (uri: string) => string
   readonly completed: (summary: Summary) => string
@@ -84,6 +87,16 @@ export const progressLine = (now: Progress.Snapshot): string => {
 }
 
 /**
+ * What is added to it when QEMU is at the other side: its status, what it has left, and its passes over RAM.
+ *
+ * @internal
+ */
+export const otherSideText = ({ ram, status = "none" }: Statistics): string =>
+  ram === undefined
+    ? `QEMU: ${status}`
+    : `QEMU: ${status}, ${Text.bytes(ram.remaining)} left, pass ${ram["dirty-sync-count"]}`
+
+/**
  * The line that stays when everything is done.
  *
  * @internal
@@ -112,7 +125,8 @@ const plain: View = { ...quiet, warning: (message) => `multifd: warning: ${Text.
 
 const line: View = {
   interval: "100 millis",
-  progress: (now) => redraw(progressLine(now)),
+  progress: (now, otherSide) =>
+    redraw([progressLine(now), ...(otherSide === undefined ? [] : [otherSideText(otherSide)])].join("  ")),
   warning: (message) => CLEAR + plain.warning(message),
   listening: (uri) => `listening on ${Text.oneLine(uri)}\n`,
   completed: (summary) => `${CLEAR}${summaryLine(summary)}\n`,
@@ -127,7 +141,7 @@ const tagOf = (error: unknown): string =>
 
 const json: View = {
   interval: "500 millis",
-  progress: (now) => jsonLine("progress", now),
+  progress: (now, qemu) => jsonLine("progress", { ...now, ...(qemu === undefined ? {} : { qemu }) }),
   warning: (message) => jsonLine("warning", { message }),
   listening: (uri) => jsonLine("listening", { uri }),
   completed: (summary) => jsonLine("completed", summary),
@@ -170,13 +184,16 @@ export const follow = Effect.fnUntraced(function* <E, R>(
 
   const progress = yield* role === "source" ? Progress.make : Progress.makeDestination
   const begun = Latch.makeUnsafe(role !== "listener")
-  const draw =
-    view.interval === undefined ? Effect.void : showAll(Stream.map(progress.changes(view.interval), view.progress))
+  let otherSide: Statistics | undefined
+  const texts = (interval: Duration.Input) =>
+    Stream.map(progress.changes(interval), (now) => view.progress(now, otherSide))
+  const draw = view.interval === undefined ? Effect.void : showAll(texts(view.interval))
   const drawing = yield* Effect.forkChild(begun.whenOpen(draw))
   const audience: Audience = {
     progress,
     warn: (message) => show(view.warning(message)),
-    listening: (uri) => Effect.andThen(show(view.listening(uri)), begun.open)
+    listening: (uri) => Effect.andThen(show(view.listening(uri)), begun.open),
+    otherSide: (statistics) => Effect.sync(() => void (otherSide = statistics))
   }
   const showEnd = Effect.fnUntraced(function* (exit: Exit.Exit<Summary, E>) {
     yield* Exit.isSuccess(exit) ? Effect.andThen(begun.open, Fiber.await(drawing)) : Fiber.interrupt(drawing)

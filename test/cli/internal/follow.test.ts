@@ -3,7 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
-import { type Audience, type Flags, follow, progressLine, summaryLine } from "../../../src/cli/internal/follow.ts"
+import {
+  type Audience,
+  type Flags,
+  follow,
+  otherSideText,
+  progressLine,
+  summaryLine
+} from "../../../src/cli/internal/follow.ts"
 import { FileIoError } from "../../../src/io/FileError.ts"
 import type { Summary } from "../../../src/migration/Migration.ts"
 import * as Stderr from "../support/stderr.ts"
@@ -182,5 +189,26 @@ describe("follow", () => {
     assert.notInclude(progressLine(now), "ETA")
     assert.include(progressLine({ ...now, phase: "ram", bytesPerSecond: 2 ** 30, etaMillis: 61_000 }), "ETA 1 min 01 s")
     assert.include(summaryLine(summary), "1.00 GiB (262144 pages, 144 zero) in 1.00 s, 1.00 GiB/s")
+  })
+
+  it.effect("shows what QEMU says of its side, in the line and in JSON", () =>
+    Effect.gen(function* () {
+      const both = (audience: Audience) =>
+        Effect.andThen(audience.otherSide({ status: "active", "total-time": 7 }), work(audience))
+      const shown = yield* run({ isTerminal: true }, both)
+      assert.include(shown.text, "QEMU: active")
+      const { text } = yield* run({ progress: "json" }, both)
+      const [first] = jsonLines(text).filter(({ event }) => event === "progress")
+      assert.deepInclude(first, { event: "progress", qemu: { status: "active", "total-time": 7 } })
+      const alone = yield* run({ progress: "json" })
+      assert.notInclude(alone.text, "qemu")
+    })
+  )
+
+  it("QEMU's side in a few words", () => {
+    assert.strictEqual(otherSideText({}), "QEMU: none")
+    const ram = { remaining: 3 * 2 ** 20, "dirty-sync-count": 4 }
+    const statistics = { status: "active", ram: { ...ram } } as unknown as Parameters<typeof otherSideText>[0]
+    assert.strictEqual(otherSideText(statistics), "QEMU: active, 3.00 MiB left, pass 4")
   })
 })

@@ -1,0 +1,55 @@
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Image from "../../migration/Image.ts"
+import * as QmpClient from "../../qmp/QmpClient.ts"
+import * as Resume from "../../qmp/Resume.ts"
+import { type Audience, follow } from "./follow.ts"
+import * as Parameters from "./parameters.ts"
+import * as QmpParameters from "./qmpParameters.ts"
+
+const paused = Flag.Boolean("paused").pipe(
+  Flag.withoutNegation,
+  Flag.withDescription("Leave the guest stopped where it was; without, it goes on"),
+  Flag.withDefault(false)
+)
+
+/**
+ * `multifd resume --qmp SOCKET IMAGE`
+ *
+ * @internal
+ */
+export const resumeCommand = Command.make(
+  "resume",
+  {
+    qmp: QmpParameters.qmp,
+    image: Parameters.image("IMAGE", "The image to resume from"),
+    ...QmpParameters.transfer,
+    paused,
+    ...Parameters.following
+  },
+  Effect.fnUntraced(function* (options) {
+    const { channels, compression } = options
+    const resume = Effect.fnUntraced(function* ({ otherSide, progress, warn }: Audience) {
+      const image = yield* Image.open(options.image)
+      const qmp = yield* QmpClient.make({ address: options.qmp })
+      return yield* Resume.run({
+        qmp,
+        image,
+        channels,
+        compression,
+        paused: options.paused,
+        progress,
+        onStatistics: otherSide,
+        onProblem: warn
+      })
+    }, Effect.scoped)
+    yield* follow(options, resume)
+  })
+).pipe(
+  Command.withDescription("Resume a virtual machine from an image, in a QEMU that was started with -incoming defer"),
+  Command.withExamples([
+    { command: "multifd resume --qmp /run/vm/qmp vm.img", description: "The guest goes on where it was" },
+    { command: "multifd resume --qmp /run/vm/qmp vm.img --paused", description: "To look at it first" }
+  ])
+)

@@ -1,0 +1,82 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import * as Net from "node:net"
+import * as Command from "./support/command.ts"
+import * as Files from "./support/files.ts"
+
+/** A Unix socket whose listener does something to whoever connects. */
+const listen = (path: string, greet: (socket: Net.Socket) => void) =>
+  Effect.acquireRelease(
+    Effect.callback<Net.Server>((resume) => {
+      const server = Net.createServer(greet)
+      server.listen(path, () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+  )
+
+describe("capture and resume", () => {
+  for (const command of ["capture", "resume"]) {
+    it.live(`${command}: a command line that makes no sense`, () =>
+      Effect.gen(function* () {
+        const wrong: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
+          [["vm.img"], "--qmp"],
+          [["--qmp", "file:/run/qmp", "vm.img"], "expected a socket's path, unix:PATH or tcp:HOST:PORT"],
+          [["--qmp", "/run/qmp,offset=1", "vm.img", "--channels", "256"], "expected 0 to 255 channels, found 256"],
+          [["--qmp", "tcp:nowhere", "vm.img"], "--qmp:"],
+          [["--qmp", "/run/qmp", "vm.img", "--compression", "lz4"], "lz4"],
+          [["--qmp", "/run/qmp", "tcp:h:1"], "expected file:PATH or a path"]
+        ]
+        for (const [args, problem] of wrong) {
+          const ran = yield* Command.run(command, ...args)
+          assert.strictEqual(ran.code, 2, args.join(" "))
+          assert.include(ran.stderr, problem)
+        }
+      })
+    )
+  }
+
+  it.live("capture: options of its own that make no sense", () =>
+    Effect.gen(function* () {
+      for (const args of [
+        ["--leave", "alone"],
+        ["--max-bandwidth", "fast"]
+      ]) {
+        assert.include(yield* Command.run("capture", "--qmp", "/run/qmp", "vm.img", ...args), { code: 2 })
+      }
+    })
+  )
+
+  it.live("nobody at the socket: one line, exit code 6, no file", () =>
+    Effect.gen(function* () {
+      const files = yield* Files.folder
+      for (const socket of [files.at("none"), `unix:${files.at("none")}`, "tcp:127.0.0.1:1"]) {
+        const ran = yield* Command.run("capture", "--qmp", socket, files.at("vm.img"))
+        assert.strictEqual(ran.code, 6, socket)
+        assert.match(ran.stderr, /^multifd: .*: cannot connect \(\w+\)\n$/)
+      }
+      assert.isFalse(Fs.existsSync(files.at("vm.img")))
+    })
+  )
+
+  it.live("somebody else at the socket: exit code 8, and who hangs up: 6", () =>
+    Effect.gen(function* () {
+      const files = yield* Files.folder
+      yield* listen(files.at("ssh"), (socket) => void socket.on("error", () => {}).end("SSH-2.0-OpenSSH\n"))
+      yield* listen(files.at("gone"), (socket) => void socket.destroy())
+      const ssh = yield* Command.run("capture", "--qmp", files.at("ssh"), files.at("vm.img"), "--progress", "json")
+      assert.strictEqual(ssh.code, 8)
+      const failed = JSON.parse(ssh.stderr.trim().split("\n").at(-1)!)
+      assert.deepInclude(failed, { event: "failed", error: "QmpProtocolError", exitCode: 8 })
+      assert.include(yield* Command.run("capture", "--qmp", files.at("gone"), files.at("vm.img")), { code: 6 })
+    })
+  )
+
+  it.live("resume looks at the image before it looks at the machine", () =>
+    Effect.gen(function* () {
+      const files = yield* Files.folder
+      Fs.writeFileSync(files.at("vm.img"), "no image")
+      assert.include(yield* Command.run("resume", "--qmp", files.at("none"), files.at("vm.img")), { code: 3 })
+    })
+  )
+})
