@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import type * as Description from "../format/Description.ts"
 import type * as DeviceState from "../format/DeviceState.ts"
 import type { Finding } from "../format/Finding.ts"
+import type { Seal } from "../format/ImageSeal.ts"
 import type { LibvirtSave } from "../format/LibvirtSave.ts"
 import type { Configuration } from "../format/MigrationStream.ts"
 import type { FileError } from "../io/FileError.ts"
@@ -23,7 +24,9 @@ import * as PositionalFile from "../io/PositionalFile.ts"
 import type { PageBitmap } from "../ram/PageBitmap.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import * as ImageError from "./ImageError.ts"
+import { type IntegrityError, SealKeyError, type VerifyOptions } from "./Integrity.ts"
 import { type Contents, readContents } from "./internal/contents.ts"
+import type { ExtentChecks } from "./internal/extentChecks.ts"
 import * as ImageParts from "./internal/imageParts.ts"
 import * as Location from "./Location.ts"
 import type { MachineState } from "./MachineState.ts"
@@ -35,8 +38,10 @@ import { MigrationRequestError } from "./MigrationRequestError.ts"
  * @category models
  * @since 0.1.0
  */
-export interface ImageBlock extends RamBlock.Readable<FileError> {
-  readonly reader: RamBlock.Readable<FileError>["reader"] & { readonly present: PageBitmap }
+export interface ImageBlock extends RamBlock.Readable<FileError | IntegrityError> {
+  readonly reader: RamBlock.Readable<FileError | IntegrityError>["reader"] & { readonly present: PageBitmap }
+  /** Compares whole extents with their checksums, as the reader does; `undefined` where there are none. @internal */
+  readonly checks: ExtentChecks | undefined
   /** Absolute file offset of the block's bitmap. */
   readonly bitmapOffset: number
   /** Absolute file offset of the block's page 0. */
@@ -86,6 +91,8 @@ export interface Inspection {
   readonly description: Description.Description | undefined
   /** What libvirt put in front of the stream. */
   readonly libvirt: LibvirtSave | undefined
+  /** How the image is sealed; `undefined`: there are no checksums, or nobody wanted to know. */
+  readonly seal: Pick<Seal, "algorithm" | "extentSize"> | undefined
   /** Everything that is wrong, warnings included, in the order in which it was found. */
   readonly findings: ReadonlyArray<Finding>
 }
@@ -100,14 +107,14 @@ export interface Image extends Inspection {
   /** Everything that is not RAM, to be carried to another image. */
   readonly machineState: MachineState<FileError>
   /**
-   * `length` bytes at `offset` of a block; only these are read. Fails with `MigrationRequestError` where the image does
-   * not have them.
+   * `length` bytes at `offset` of a block; only these are read, or the extents with checksums around them. Fails with
+   * `MigrationRequestError` where the image does not have them.
    */
   readonly readPages: (
     idstr: string,
     offset: number,
     length: number
-  ) => Effect.Effect<Uint8Array, FileError | MigrationRequestError>
+  ) => Effect.Effect<Uint8Array, FileError | IntegrityError | MigrationRequestError>
 }
 
 /**
@@ -116,22 +123,24 @@ export interface Image extends Inspection {
  *
  * **Details**
  *
- * Reads the records, bitmaps, device state and description, but no page. Takes one bit of memory for each page of RAM,
- * and the device state where it is below 256 MiB.
+ * Reads the records, bitmaps, device state and description, and compares them with their checksum where there is one, but
+ * reads no page. Takes one bit of memory for each page of RAM, the seal, and the device state where it is below 256 MiB.
  *
  * @category running
  * @since 0.1.0
  */
 export const inspect = Effect.fn("Image.inspect")(function* (
-  location: string | Location.Location
+  location: string | Location.Location,
+  options: VerifyOptions = {}
 ): Effect.fn.Return<Inspection, FileError, Scope.Scope> {
-  const { contents, file } = yield* read(location)
+  const { contents, file } = yield* read(location, options)
   return yield* inspectionOf(file, Location.make(location), contents)
 })
 
 /**
  * Opens an image. Everything that would make QEMU crash, hang or load wrong RAM is an error here, and so is an image that
- * was never completed.
+ * was never completed. With checksums, so is anything but pages that does not have its own; pages are compared with
+ * theirs whenever they are read from the image.
  *
  * **Example** (One page of a guest)
  *
@@ -149,12 +158,15 @@ export const inspect = Effect.fn("Image.inspect")(function* (
  * @since 0.1.0
  */
 export const open = Effect.fn("Image.open")(function* (
-  location: string | Location.Location
-): Effect.fn.Return<Image, ImageError.ImageError | FileError, Scope.Scope> {
-  const { contents, file } = yield* read(location)
+  location: string | Location.Location,
+  options: VerifyOptions = {}
+): Effect.fn.Return<Image, ImageError.ImageError | FileError | SealKeyError, Scope.Scope> {
+  const { contents, file } = yield* read(location, options)
   const inspection = yield* inspectionOf(file, Location.make(location), contents)
   const error = ImageError.fromFindings(inspection.path, inspection.findings)
   if (error !== undefined) return yield* error
+  const { keyProblem } = contents
+  if (keyProblem !== undefined) return yield* new SealKeyError({ path: inspection.path, problem: keyProblem })
   return {
     ...inspection,
     machineState: yield* ImageParts.machineState(file, contents),
@@ -162,10 +174,10 @@ export const open = Effect.fn("Image.open")(function* (
   }
 })
 
-const read = Effect.fnUntraced(function* (location: string | Location.Location) {
+const read = Effect.fnUntraced(function* (location: string | Location.Location, options: VerifyOptions) {
   const { offset, path } = Location.make(location)
   const file = yield* PositionalFile.open(path, { access: "read" })
-  return { file, contents: yield* readContents(file, offset ?? 0, yield* file.size) }
+  return { file, contents: yield* readContents(file, offset ?? 0, { ...options, fileSize: yield* file.size }) }
 })
 
 const inspectionOf = Effect.fnUntraced(function* (
@@ -187,6 +199,7 @@ const inspectionOf = Effect.fnUntraced(function* (
     deviceSections: sections.sections,
     description: tail?.described,
     libvirt,
+    seal: contents.seal,
     findings: [...contents.findings, ...sections.findings]
   }
 })

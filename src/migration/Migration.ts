@@ -20,6 +20,7 @@ import type { RateLimit } from "../multifd/RateLimit.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import type { Image } from "./Image.ts"
 import type { ImageError } from "./ImageError.ts"
+import type { IntegrityError, SealKeyError, SealOptions } from "./Integrity.ts"
 import { convert } from "./internal/convert.ts"
 import { operation, operationWith } from "./internal/operation.ts"
 import { receiveBlocks, receiveImage } from "./internal/receive.ts"
@@ -72,6 +73,10 @@ export interface WriteOptions extends TransferOptions {
    * changed while the operation goes on.
    */
   readonly maxBandwidth?: number | RateLimit | undefined
+  /**
+   * The checksums that the image carries, which QEMU does not look at; `false`: none. Default: CRC-32, extents of 1 MiB.
+   */
+  readonly seal?: SealOptions | false | undefined
 }
 
 /**
@@ -82,8 +87,8 @@ export interface WriteOptions extends TransferOptions {
  */
 export interface SaveOptions<out E = never> extends WriteOptions {
   /**
-   * At least one, no name twice, one page size. They may change meanwhile; without `live`, each page is as it was when it
-   * was read.
+   * At least one, no name twice, one page size. Without `live` they must not change meanwhile: a page in process memory that
+   * is written to between its checksum and its way to the file does not have its checksum there.
    */
   readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
   /** Everything that is not RAM. Default: a machine `none` without devices. */
@@ -144,7 +149,13 @@ export interface Summary {
  * @since 0.1.0
  */
 export type MigrationError =
-  ImageError | FileError | MigrationRequestError | PipelineOptionsError | RamBlock.RamBlockError
+  | ImageError
+  | IntegrityError
+  | SealKeyError
+  | FileError
+  | MigrationRequestError
+  | PipelineOptionsError
+  | RamBlock.RamBlockError
 
 /**
  * The operations. `E` is what reading or writing the caller's blocks can fail with.

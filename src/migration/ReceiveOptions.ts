@@ -14,6 +14,7 @@ import type { DevicePacket } from "../multifd/ReceiveChannel.ts"
 import type { RateLimit } from "../multifd/RateLimit.ts"
 import type { ReceiverError } from "../multifd/Receiver.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
+import type { SealOptions } from "./Integrity.ts"
 import type { Location } from "./Location.ts"
 import type { MachineState } from "./MachineState.ts"
 import type { MigrationRequestError } from "./MigrationRequestError.ts"
@@ -62,6 +63,10 @@ export interface ReceiveFrom {
 export interface ReceiveIntoImage extends ReceiveFrom {
   /** The image to be written; a path stands for the whole file. */
   readonly target: string | Location
+  /**
+   * The checksums that the image carries, which QEMU does not look at; `false`: none. Default: CRC-32, extents of 1 MiB.
+   */
+  readonly seal?: SealOptions | false | undefined
   /** O_DIRECT on the descriptor that pages are written through. Default `false`. */
   readonly directIo?: boolean | undefined
   /**

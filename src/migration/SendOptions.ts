@@ -17,6 +17,7 @@ import type { ProtocolError } from "../multifd/ProtocolError.ts"
 import type { RateLimit } from "../multifd/RateLimit.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import type { Image } from "./Image.ts"
+import type { IntegrityError, SealKeyError } from "./Integrity.ts"
 import type * as Live from "./Live.ts"
 import type { MachineState } from "./MachineState.ts"
 import type { MigrationRequestError } from "./MigrationRequestError.ts"
@@ -106,6 +107,8 @@ export interface SendOptions<out E = never> {
  */
 export type SendError =
   | MigrationRequestError
+  | IntegrityError
+  | SealKeyError
   | RamBlock.RamBlockError
   | PipelineOptionsError
   | Limits.LimitsError

@@ -19,6 +19,7 @@ import * as PositionalFile from "../io/PositionalFile.ts"
 import * as PageBatch from "../ram/PageBatch.ts"
 import type { PageBitmap } from "../ram/PageBitmap.ts"
 import * as PageRuns from "../ram/PageRuns.ts"
+import type { PageDigests } from "../format/PageDigests.ts"
 import type { Channel } from "./Channel.ts"
 import { layOut } from "./internal/extents.ts"
 import { makeBuffer } from "./internal/channelBuffer.ts"
@@ -42,6 +43,8 @@ export interface Target {
    * whoever wrote the block's header.
    */
   readonly bitmap: PageBitmap
+  /** Takes the digests of pages that are written, shared by all channels. Default: nobody wants them. */
+  readonly digests?: PageDigests | undefined
 }
 
 /**
@@ -127,6 +130,7 @@ export const make = Effect.fnUntraced(function* (
     const { idstr, pageSize } = batch.block
     const target = blocks.get(idstr)
     if (target === undefined) return Effect.die(new Error(`no place in the file is known for block ${idstr}`))
+    target.digests?.record(batch.offset / pageSize, batch.data, batch.normal)
     const runs = coalesce(batch, coalescePages)
     const memory =
       directIo && !AlignedMemory.isAligned(batch.data) ? copyRuns(batch, runs, buffer(batch.length)) : batch.data

@@ -176,7 +176,18 @@ export interface ImageOptions {
 export const toImage = (options: ImageOptions): PageSink<FileError.FileError> => {
   const { counters, file, shape, target, written } = options
   const { idstr, pageSize, usedLength } = shape
-  const { bitmap, pagesOffset } = target
+  const { bitmap, digests, pagesOffset } = target
+
+  /** Of the pages, and not of the gaps between them. */
+  const record = ({ extents, gaps }: Pages): void => {
+    if (digests === undefined) return
+    for (const { bytes, offset } of extents) {
+      const first = offset / pageSize
+      const count = bytes.length / pageSize
+      const skipped = PageRuns.intersect(gaps, [first, count]).map((value, i) => (i % 2 === 0 ? value - first : value))
+      digests.record(first, bytes, PageRuns.complement(skipped, count))
+    }
+  }
 
   const settle = (stored: Pages): void => {
     bitmap.setRuns(0, stored.normal)
@@ -194,6 +205,7 @@ export const toImage = (options: ImageOptions): PageSink<FileError.FileError> =>
     coalescePages: options.coalescePages,
     store: (stored) => {
       if (stored.extents.length === 0) return Effect.sync(() => settle(stored))
+      record(stored)
       const extents = stored.extents.map(({ bytes, offset }) => ({ position: pagesOffset + offset, bytes }))
       return file.writeExtents(extents).pipe(
         at(stored.extents[0]!.offset),

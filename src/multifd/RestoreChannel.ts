@@ -44,6 +44,11 @@ export interface Place<out E = never> {
   readonly bitmap: PageBitmap
   /** Takes the pages. Syncing it, once the pipeline has ended, is for whoever opened it. */
   readonly writer: PageWriter<E>
+  /**
+   * Looks at the bytes of a batch when they have been read, absent pages that were read along being zero, and before they
+   * are handed on; it clears what it fails for. Default: nobody looks.
+   */
+  readonly verify?: ((offset: number, data: Uint8Array) => Effect.Effect<void, E>) | undefined
 }
 
 /**
@@ -121,7 +126,8 @@ export const make = Effect.fnUntraced(function* <E = never>(
         Effect.ensuring(Effect.sync(() => clear(data, plan.gaps, pageSize))),
         noted
       )
-    return straight ? read : Effect.andThen(read, writePages(batch, plan, place.writer, data))
+    const verified = place.verify === undefined ? read : Effect.andThen(read, place.verify(batch.offset, data))
+    return straight ? verified : Effect.andThen(verified, writePages(batch, plan, place.writer, data))
   }
 
   const restore = (batch: PageBatch<unknown>): Effect.Effect<void, FileError.FileError | E> => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { createHash, createHmac } from "node:crypto"
 import { Checksum, PageBitmap } from "../../src/index.ts"
-import { Extents } from "../../src/format/internal/extentDigest.ts"
+import { Extents } from "../../src/format/SealedExtents.ts"
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 

@@ -12,11 +12,11 @@ const MIB = 1024 * 1024
 const cpu = { name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64).fill(5) }
 
 /** A disk with an image of one small block and one device, and the block's bytes. */
-const diskWithImage = Effect.fnUntraced(function* () {
+const diskWithImage = Effect.fnUntraced(function* (seal: Migration.WriteOptions["seal"] = {}) {
   const disk = MemoryDisk.make()
   const source = yield* Memory.small()
   const machineState = yield* MachineState.fromSections({ machine: "emulator-1", sections: [cpu] })
-  yield* Effect.provide(save({ target: "/vm.img", blocks: [source.block], machineState }), disk.layer)
+  yield* Effect.provide(save({ target: "/vm.img", blocks: [source.block], machineState, seal }), disk.layer)
   return { disk, bytes: source.bytes }
 }, Effect.orDie)
 
@@ -128,7 +128,7 @@ describe("open", () => {
 
   it.effect("takes an image without a description, which cannot name its devices", () =>
     Effect.gen(function* () {
-      const { disk } = yield* diskWithImage()
+      const { disk } = yield* diskWithImage(false)
       change(disk, (bytes) => bytes.subarray(0, Buffer.from(bytes.buffer).lastIndexOf('{"devices"') - 5))
       const image = yield* open(disk)
       assert.deepStrictEqual(

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Finding from "../../format/Finding.ts"
 import * as ImageChecks from "../../format/ImageChecks.ts"
+import type * as ImageSeal from "../../format/ImageSeal.ts"
 import * as ImageStream from "../../format/ImageStream.ts"
 import * as LibvirtSave from "../../format/LibvirtSave.ts"
 import * as MappedRam from "../../format/MappedRam.ts"
@@ -10,7 +11,9 @@ import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
+import type { SealKeyError, VerifyOptions } from "../Integrity.ts"
 import { drive } from "./drive.ts"
+import { checkRest, checkUnmarked, readSeal } from "./readSeal.ts"
 
 /**
  * Everything that could be made out of a file.
@@ -26,8 +29,14 @@ export interface Contents {
   readonly bitmaps: ReadonlyMap<string, PageBitmap.PageBitmap>
   /** `undefined` where RAM has no end. */
   readonly tail: StreamTail.StreamTail | undefined
+  /** `undefined` where there is none that is of any use, or nobody wants to know. */
+  readonly seal: ImageSeal.Seal | undefined
+  readonly keyProblem: SealKeyError["problem"] | undefined
   readonly findings: ReadonlyArray<Finding.Finding>
 }
+
+/** Bytes of the file, and what is to be made of its seal. */
+type ReadOptions = VerifyOptions & { readonly fileSize: number }
 
 /**
  * Bitmaps are held in memory, one bit for each page of 4 KiB: 512 MiB are enough for 16 TiB of RAM, more than QEMU's
@@ -45,29 +54,41 @@ const LIBVIRT_MAGIC_BYTES = 16
 export const readContents = Effect.fnUntraced(function* (
   file: PositionalFile,
   offset: number,
-  fileSize: number
+  options: ReadOptions
 ): Effect.fn.Return<Contents, FileError> {
   const magic = new Uint8Array(LIBVIRT_MAGIC_BYTES)
   const head = magic.subarray(0, yield* file.read(offset, magic))
   if (offset > 0 || !LibvirtSave.isLibvirtSave(head)) {
-    return yield* readStream(file, offset, fileSize)
+    return yield* readStream(file, offset, options)
   }
   const libvirt = yield* drive(file, LibvirtSave.parse())
   if (Result.isSuccess(libvirt)) {
-    const contents = yield* readStream(file, libvirt.success.streamOffset, fileSize)
+    const contents = yield* readStream(file, libvirt.success.streamOffset, options)
     return { ...contents, libvirt: libvirt.success }
   }
   const findings = [libvirt.failure]
-  return { fileSize, libvirt: undefined, stream: undefined, bitmaps: new Map(), tail: undefined, findings }
+  return { ...nothing, fileSize: options.fileSize, findings }
 })
 
+const nothing: Omit<Contents, "fileSize" | "findings"> = {
+  libvirt: undefined,
+  stream: undefined,
+  bitmaps: new Map(),
+  tail: undefined,
+  seal: undefined,
+  keyProblem: undefined
+}
+
+/** The seal first: it knows where the stream ends. */
 const readStream = Effect.fnUntraced(function* (
   file: PositionalFile,
   start: number,
-  fileSize: number
+  options: ReadOptions
 ): Effect.fn.Return<Contents, FileError> {
+  const { fileSize, verify = true } = options
   const stream = yield* drive(file, ImageStream.parse({ start, fileSize }))
-  const tail = stream.stateStart === undefined ? undefined : yield* readTail(file, stream, stream.stateStart, fileSize)
+  const { findings: sealFindings, keyProblem, limit, seal } = yield* readSeal(file, stream, options)
+  const tail = stream.stateStart === undefined ? undefined : yield* readTail(file, stream, stream.stateStart, limit)
   const { bitmaps, findings } = yield* readBitmaps(file, stream, fileSize)
   const described = tail?.described?.page_size
   return {
@@ -76,23 +97,30 @@ const readStream = Effect.fnUntraced(function* (
     stream,
     bitmaps,
     tail,
+    seal,
+    keyProblem,
     findings: [
       ...stream.findings,
       ...ImageChecks.checkRegions({ image: stream, fileSize, streamEnd: tail?.end }),
       ...findings,
       ...(described === undefined ? [] : ImageChecks.checkPageSize(stream.blocks, described)),
-      ...(tail?.findings ?? [])
+      ...(tail?.findings ?? []),
+      ...sealFindings,
+      ...(seal === undefined || tail === undefined ? [] : yield* checkRest(file, stream, seal, fileSize)),
+      ...(verify && seal === undefined && sealFindings.length === 0 && tail !== undefined
+        ? yield* checkUnmarked(file, tail.end, fileSize)
+        : [])
     ]
   }
 })
 
-/** Whatever a writer put behind the stream bounds it: a region or a bitmap may follow. */
-const readTail = (file: PositionalFile, stream: ImageStream.ParsedImage, from: number, fileSize: number) => {
+/** Whatever a writer put behind the stream bounds it: a region, a bitmap or a seal may follow. */
+const readTail = (file: PositionalFile, stream: ImageStream.ParsedImage, from: number, limit: number) => {
   const behind = stream.blocks
     .filter((block) => !block.ignored)
     .flatMap(({ header }) => [header.bitmapOffset, header.pagesOffset])
     .filter((position) => position >= from)
-  const to = Math.min(fileSize, ...behind)
+  const to = Math.max(from, Math.min(limit, ...behind))
   return drive(file, StreamTail.parse({ from, to, footers: stream.footers }))
 }
 

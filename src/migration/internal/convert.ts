@@ -1,7 +1,9 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import type { ConvertOptions, MigrationError } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
+import { wholeExtents } from "./extentChecks.ts"
 import { save } from "./save.ts"
 
 /**
@@ -15,5 +17,6 @@ export const convert = (
 ): Effect.Effect<void, MigrationError, Scope.Scope> => {
   const ignored = source.blocks.filter((block) => block.ignored)
   const blocks = source.blocks.filter((block) => !block.ignored)
-  return save({ ...options, blocks, machineState: source.machineState }, ignored, progress)
+  const batchSize = wholeExtents(options.batchSize ?? PipelineOptions.limits.batchSize.default, blocks)
+  return save({ ...options, batchSize, blocks, machineState: source.machineState }, ignored, progress)
 }

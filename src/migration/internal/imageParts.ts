@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as DeviceState from "../../format/DeviceState.ts"
+import type * as ImageSeal from "../../format/ImageSeal.ts"
 import type { ByteRange, MappedBlock } from "../../format/ImageStream.ts"
 import * as MigrationStream from "../../format/MigrationStream.ts"
 import type { FileError } from "../../io/FileError.ts"
@@ -9,16 +10,34 @@ import * as Carried from "../Carried.ts"
 import type { ImageBlock } from "../Image.ts"
 import type { MachineState } from "../MachineState.ts"
 import type { Contents } from "./contents.ts"
+import { ExtentChecks } from "./extentChecks.ts"
 import { makeReader } from "./imageBlock.ts"
 
 /** Device state is mostly some hundred KiB; a device that migrates its own memory with it makes it large. */
 const MAX_LISTED_STATE_BYTES = 256 * 1024 * 1024
 
-const makeBlock = (file: PositionalFile, block: MappedBlock, present: PageBitmap.PageBitmap): ImageBlock => ({
+/** A seal of another block of that name is wrong in all that is not pages as well, which has been found by then. */
+const checksOf = (
+  { path }: PositionalFile,
+  { header, idstr, usedLength }: MappedBlock,
+  { present, seal }: { readonly present: PageBitmap.PageBitmap; readonly seal: ImageSeal.Seal | undefined }
+): ExtentChecks | undefined => {
+  const block = seal?.blocks.find((sealed) => sealed.idstr === idstr)
+  const isSame = block?.usedLength === usedLength && block.pageSize === header.pageSize
+  return seal !== undefined && isSame ? new ExtentChecks({ path, seal, block, present }) : undefined
+}
+
+const makeBlock = (
+  file: PositionalFile,
+  block: MappedBlock,
+  present: PageBitmap.PageBitmap,
+  checks: ExtentChecks | undefined
+): ImageBlock => ({
   idstr: block.idstr,
   usedLength: block.usedLength,
   pageSize: block.header.pageSize,
-  reader: { ...makeReader(file, block, present), present },
+  reader: { ...makeReader(file, block, { present, checks }), present },
+  checks,
   bitmapOffset: block.header.bitmapOffset,
   pagesOffset: block.header.pagesOffset,
   pages: present.pages,
@@ -28,10 +47,10 @@ const makeBlock = (file: PositionalFile, block: MappedBlock, present: PageBitmap
 })
 
 /** @internal */
-export const blocks = (file: PositionalFile, { bitmaps, stream }: Contents): ReadonlyArray<ImageBlock> =>
+export const blocks = (file: PositionalFile, { bitmaps, seal, stream }: Contents): ReadonlyArray<ImageBlock> =>
   (stream?.blocks ?? []).flatMap((block) => {
     const present = block.ignored ? PageBitmap.make(0) : bitmaps.get(block.idstr)
-    return present === undefined ? [] : [makeBlock(file, block, present)]
+    return present === undefined ? [] : [makeBlock(file, block, present, checksOf(file, block, { present, seal }))]
   })
 
 const readRange = (file: PositionalFile, { length, position }: ByteRange): Effect.Effect<Uint8Array, FileError> =>

@@ -1,12 +1,17 @@
 import * as Effect from "effect/Effect"
+import * as ImageSeal from "../../format/ImageSeal.ts"
 import * as ImageStream from "../../format/ImageStream.ts"
 import * as MigrationStream from "../../format/MigrationStream.ts"
+import * as PageDigests from "../../format/PageDigests.ts"
 import type * as AtomicFile from "../../io/AtomicFile.ts"
 import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
 import type * as FileChannel from "../../multifd/FileChannel.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
+import * as Integrity from "../Integrity.ts"
 import type { MachineState } from "../MachineState.ts"
+import { digestRest } from "./digestRest.ts"
+import { sealedBlock, writeSealOf } from "./writeSeal.ts"
 
 /**
  * What has to be known of a machine before the first page is written.
@@ -29,11 +34,12 @@ export type Closing = Pick<MachineState<unknown>, "early" | "switchoverStart" | 
  *   make        the place of everything; in place: the old image's first bytes are wiped out, and that is made durable
  *   writeEnd    RAM's END behind the last page region; the device state goes where it says
  *   writeHead   bitmaps, and the stream between the page regions, but for its first piece
- *   commit      fdatasync, the first piece, fdatasync, rename, fsync of the directory
+ *   writeSeal   checksums of all of it, behind the stream
+ *   commit      fdatasync, the mark of the seal and the first piece, fdatasync, rename, fsync of the directory
  * ```
  *
- * The first bytes of the stream come last, when everything else is durable: what is written in place is no image until it
- * is complete.
+ * The mark comes when all that it vouches for is durable. The first bytes of the stream come last: what is written in place
+ * is no image until it is complete.
  *
  * @internal
  */
@@ -47,6 +53,8 @@ export interface ImageWriter {
   readonly writeEnd: (closing: Closing) => Effect.Effect<number, FileError>
   /** Once no page is written and no bit is set any more. */
   readonly writeHead: Effect.Effect<void, FileError>
+  /** Once all but the first piece is written, up to the end of the stream. */
+  readonly writeSeal: (end: number) => Effect.Effect<void, FileError>
   readonly commit: Effect.Effect<void, FileError>
 }
 
@@ -61,15 +69,56 @@ const configurationOf = (
   return MigrationStream.withCapability(shared, "mapped-ram", true)
 }
 
-const targetsOf = ({ blocks }: ImageStream.ImageHead): ImageWriter["targets"] =>
+const targetsOf = ({ blocks }: ImageStream.ImageHead, seal: Integrity.Settings | undefined): ImageWriter["targets"] =>
   new Map(
     blocks
       .filter((block) => !block.ignored)
       .map(({ header, idstr, usedLength }) => {
-        const bitmap = PageBitmap.make(usedLength / header.pageSize)
-        return [idstr, { pagesOffset: header.pagesOffset, bitmap }] as const
+        const { pageSize, pagesOffset } = header
+        const bitmap = PageBitmap.make(usedLength / pageSize)
+        const shape = { idstr, usedLength, pageSize }
+        const digests = seal === undefined ? undefined : PageDigests.make({ ...seal, shape, bitmap })
+        return [idstr, { pagesOffset, bitmap, digests }] as const
       })
   )
+
+/** Whatever is left of the seal of an image that lay there before. */
+const wipeSeal = (
+  file: PositionalFile,
+  { blocks }: ImageStream.ImageHead,
+  end: number
+): Effect.Effect<void, FileError> =>
+  file.writeExtents(
+    [ImageSeal.markPosition(blocks), ImageSeal.sealPosition(end)]
+      .filter((position) => position !== undefined)
+      .map((position) => ({ position, bytes: new Uint8Array(ImageSeal.MARK_LENGTH) }))
+  )
+
+/** Writes the seal of an image whose stream ends at `end`, and succeeds with its mark. */
+const sealImage = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  { blocks, pieces }: ImageStream.ImageHead,
+  options: { readonly end: number; readonly targets: ImageWriter["targets"]; readonly settings: Integrity.Settings }
+): Effect.fn.Return<ImageStream.Piece, FileError> {
+  const { end, settings, targets } = options
+  const { algorithm, extentSize } = settings
+  const [first] = pieces
+  const start = first!.position
+  const rest = yield* digestRest(file, ImageSeal.restOf({ start, end, blocks }), { algorithm, first })
+  const sealed = blocks.filter(({ ignored }) => !ignored)
+  return yield* writeSealOf(file, {
+    position: ImageSeal.markPosition(blocks)!,
+    key: settings.key,
+    seal: {
+      algorithm,
+      extentSize,
+      start,
+      end,
+      rest,
+      blocks: sealed.map((block) => sealedBlock(block, targets.get(block.idstr)!.digests!.extents()))
+    }
+  })
+})
 
 /** Whatever image was there is none any more, also after a power cut in the middle of what follows. */
 const invalidate = (file: PositionalFile, first: ImageStream.Piece): Effect.Effect<void, FileError> =>
@@ -99,7 +148,8 @@ const writeBitmaps = (
 export const make = Effect.fnUntraced(function* (
   target: AtomicFile.AtomicFile,
   opening: Opening,
-  blocks: ReadonlyArray<ImageStream.HeadBlock>
+  blocks: ReadonlyArray<ImageStream.HeadBlock>,
+  seal: Integrity.SealOptions | false = {}
 ): Effect.fn.Return<ImageWriter, FileError> {
   const { file, inPlace, origin, path } = target
   const head = ImageStream.head({
@@ -109,7 +159,8 @@ export const make = Effect.fnUntraced(function* (
     sectionId: opening.ramSectionId,
     blocks
   })
-  const targets = targetsOf(head)
+  const settings = seal === false ? undefined : Integrity.forBlocks(seal, blocks)
+  const targets = targetsOf(head, settings)
   const first = head.pieces[0]!
   if (inPlace) yield* invalidate(file, first)
 
@@ -118,8 +169,15 @@ export const make = Effect.fnUntraced(function* (
     const bytes = ImageStream.end({ sectionId: opening.ramSectionId, early, switchoverStart, footers })
     return Effect.as(file.write(head.end, bytes), head.end + bytes.length)
   }
+  let mark: ReadonlyArray<ImageStream.Piece> = []
+  const writeSeal = Effect.fnUntraced(function* (end: number): Effect.fn.Return<void, FileError> {
+    if (settings !== undefined) mark = [yield* sealImage(file, head, { end, targets, settings })]
+    else if (inPlace) yield* wipeSeal(file, head, end)
+  })
   const commit = Effect.gen(function* () {
-    if (inPlace) yield* file.sync
+    if (inPlace || mark.length > 0) yield* file.sync
+    yield* file.writeExtents(mark)
+    if (inPlace && mark.length > 0) yield* file.sync
     yield* file.write(first.position, first.bytes)
     yield* target.commit
   })
@@ -128,6 +186,7 @@ export const make = Effect.fnUntraced(function* (
     path,
     targets,
     writeEnd,
+    writeSeal,
     writeHead: Effect.andThen(writeBitmaps(file, head, targets), file.writeExtents(head.pieces.slice(1))),
     commit
   }

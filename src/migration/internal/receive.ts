@@ -9,6 +9,7 @@ import type { ProtocolError } from "../../multifd/ProtocolError.ts"
 import * as RateLimit from "../../multifd/RateLimit.ts"
 import * as Receiver from "../../multifd/Receiver.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
+import * as Integrity from "../Integrity.ts"
 import type { MachineState } from "../MachineState.ts"
 import type { Progress } from "../Progress.ts"
 import type { ReceiveError, ReceiveFrom, ReceiveIntoBlocks, ReceiveIntoImage } from "../ReceiveOptions.ts"
@@ -90,6 +91,7 @@ export const receiveImage = Effect.fnUntraced(function* (
   progress: Progress
 ): Effect.fn.Return<void, ReceiveError, Scope.Scope> {
   yield* progress.enter("setup")
+  yield* refuse("receive", Integrity.problems(options.seal))
   const planned = yield* plan(options)
   const target = yield* imageTarget(options, planned.settings, progress)
   yield* receiveInto(options, planned, { target })

@@ -51,7 +51,7 @@ const prepare = Effect.fnUntraced(function* (
  * ```text
  *   setup    the file; everything is known that the sender can be refused for
  *   ram      pages to their places, synced ahead
- *   device   RAM's END, device state as it arrives; bitmaps and the stream between the regions
+ *   device   RAM's END, device state as it arrives; bitmaps and the stream between the regions; checksums
  *   sync     fdatasync, the first piece of the stream, fdatasync, rename, fsync of the directory
  * ```
  *
@@ -73,7 +73,7 @@ export const imageTarget = Effect.fnUntraced(function* (
   const begin: Target<FileError | ProtocolError>["begin"] = Effect.fnUntraced(function* (opening) {
     const { blocks } = opening
     yield* checkOpening(opening)
-    const image = yield* ImageWriter.make(yield* open, opening, blocks)
+    const image = yield* ImageWriter.make(yield* open, opening, blocks, options.seal)
     const ramScope = yield* Scope.fork(scope)
     const syncAhead = yield* Scope.provide(SyncAhead.make({ path: image.path }), ramScope)
     const direct = openPages(image.path)
@@ -111,6 +111,7 @@ export const imageTarget = Effect.fnUntraced(function* (
       const { footers } = closing!
       const tail = yield* drive(image.file, StreamTail.parse({ from: stateStart, to: position, footers }))
       yield* checkTail(tail, { ...opening, ...closing!, from: stateStart })
+      yield* image.writeSeal(position)
       if (options.onReceived !== undefined) yield* options.onReceived
       yield* progress.enter("sync")
       yield* image.commit

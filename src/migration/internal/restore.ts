@@ -8,8 +8,10 @@ import * as RestoreChannel from "../../multifd/RestoreChannel.ts"
 import type { PageBatch } from "../../ram/PageBatch.ts"
 import * as RamScanner from "../../ram/RamScanner.ts"
 import type { ImageBlock } from "../Image.ts"
+import type { IntegrityError } from "../Integrity.ts"
 import type { MigrationError, RestoreOptions } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
+import { wholeExtents } from "./extentChecks.ts"
 import { checkRestore } from "./request.ts"
 
 /**
@@ -32,10 +34,11 @@ export const restore = Effect.fnUntraced(function* <E>(
   const { batchSize, channels, coalescePages, queueDepth } = yield* PipelineOptions.make(options)
   const sources = new Map(image.blocks.map((block) => [block.idstr, block]))
   yield* checkRestore(blocks, sources)
-  const places = new Map(
+  const places = new Map<string, RestoreChannel.Place<E | IntegrityError>>(
     blocks.map(({ idstr, writer }) => {
-      const { pagesOffset, reader } = sources.get(idstr)!
-      return [idstr, { pagesOffset, bitmap: reader.present, writer }] as const
+      const { checks, pagesOffset, reader } = sources.get(idstr)!
+      const verify = checks === undefined ? undefined : checks.verify.bind(checks)
+      return [idstr, { pagesOffset, bitmap: reader.present, writer, verify }]
     })
   )
 
@@ -72,10 +75,11 @@ const scan = <E>(
   { batchSize, blocks, directIo }: RestoreOptions<E>,
   sources: ReadonlyMap<string, ImageBlock>,
   byDefault: number
-): Stream.Stream<PageBatch<FileError>> =>
+): Stream.Stream<PageBatch<FileError | IntegrityError>> =>
   Stream.flatMap(Stream.fromIterable(blocks, { chunkSize: 1 }), ({ idstr, writer }) => {
     const straight = writer.view !== undefined && directIo !== true
-    return RamScanner.scan([sources.get(idstr)!], {
-      batchSize: batchSize ?? (straight ? MEMORY_BATCH_BYTES : byDefault)
+    const source = sources.get(idstr)!
+    return RamScanner.scan([source], {
+      batchSize: wholeExtents(batchSize ?? (straight ? MEMORY_BATCH_BYTES : byDefault), [source])
     })
   })

@@ -12,6 +12,7 @@ import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import * as RateLimit from "../../multifd/RateLimit.ts"
 import * as SyncAhead from "../../multifd/SyncAhead.ts"
 import * as Carried from "../Carried.ts"
+import * as Integrity from "../Integrity.ts"
 import * as Location from "../Location.ts"
 import * as MachineState from "../MachineState.ts"
 import type { MigrationError, SaveOptions } from "../Migration.ts"
@@ -20,20 +21,22 @@ import * as ImageWriter from "./imageWriter.ts"
 import { bandwidthProblems, checkBlocks, checkTarget, liveProblems, refuse } from "./request.ts"
 import * as Source from "./source.ts"
 
-/** RAM's END and everything behind it. */
+/** RAM's END and everything behind it; succeeds with the end of the stream. */
 const writeState = Effect.fnUntraced(function* <E>(
   { file, writeEnd }: ImageWriter.ImageWriter,
   machine: MachineState.MachineState<E>
-): Effect.fn.Return<void, E | FileError> {
+): Effect.fn.Return<number, E | FileError> {
   const stateStart = yield* writeEnd(machine)
   yield* Carried.copyTo(machine.deviceState, file, stateStart)
   const stateEnd = stateStart + machine.deviceState.length
   const endOfStream = Uint8Array.of(MigrationStream.SectionType.endOfStream)
   yield* file.write(stateEnd, endOfStream)
-  if (machine.description.length === 0) return
+  if (machine.description.length === 0) return stateEnd + 1
   const opening = MigrationStream.encodeDescriptionHeader(machine.description.length)
   yield* file.write(stateEnd + 1, opening)
-  yield* Carried.copyTo(machine.description, file, stateEnd + 1 + opening.length)
+  const textStart = stateEnd + 1 + opening.length
+  yield* Carried.copyTo(machine.description, file, textStart)
+  return textStart + machine.description.length
 })
 
 /**
@@ -42,8 +45,8 @@ const writeState = Effect.fnUntraced(function* <E>(
  * ```text
  *   setup    the new file, its length, the place of everything; in place: the old image's first bytes are wiped out
  *   ram      rounds of scan → queue → channels, a sync behind each; fdatasync of each channel
- *   device   bitmaps, block list, RAM's END, device state, description
- *   sync     fdatasync, the first piece of the stream, fdatasync, rename, fsync of the directory
+ *   device   bitmaps, block list, RAM's END, device state, description, checksums
+ *   sync     fdatasync, the mark of the checksums, the first piece of the stream, fdatasync, rename, fsync of the directory
  * ```
  *
  * @internal
@@ -53,16 +56,16 @@ export const save = Effect.fnUntraced(function* <E>(
   ignored: ReadonlyArray<ImageStream.HeadBlock>,
   progress: Progress
 ): Effect.fn.Return<void, MigrationError | E, Scope.Scope> {
-  const { blocks, live, maxBandwidth } = options
+  const { blocks, live, maxBandwidth, seal } = options
   yield* progress.enter("setup")
   const settings = yield* PipelineOptions.make(options)
   yield* checkBlocks("save", blocks)
-  yield* refuse("save", [...bandwidthProblems(maxBandwidth), ...liveProblems(live)])
+  yield* refuse("save", [...bandwidthProblems(maxBandwidth), ...liveProblems(live), ...Integrity.problems(seal)])
   const machine = options.machineState ?? MachineState.empty({ pageSize: blocks[0]!.pageSize })
   const location = Location.make(options.target)
   yield* checkTarget(location, machine.origin)
   const target = yield* AtomicFile.make(location)
-  const image = yield* ImageWriter.make(target, machine, [...blocks, ...ignored])
+  const image = yield* ImageWriter.make(target, machine, [...blocks, ...ignored], seal)
   const source = yield* Source.make({ ...settings, blocks, machine, live, progress })
   const rateLimit = yield* RateLimit.of(maxBandwidth)
 
@@ -71,7 +74,7 @@ export const save = Effect.fnUntraced(function* <E>(
 
   yield* progress.enter("device")
   yield* image.writeHead
-  yield* writeState(image, source.machine())
+  yield* image.writeSeal(yield* writeState(image, source.machine()))
 
   yield* progress.enter("sync")
   yield* image.commit

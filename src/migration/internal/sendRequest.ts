@@ -12,10 +12,12 @@ import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import * as RateLimit from "../../multifd/RateLimit.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import type { Image } from "../Image.ts"
+import type { IntegrityError } from "../Integrity.ts"
 import type * as Live from "../Live.ts"
 import * as MachineState from "../MachineState.ts"
 import type { MigrationRequestError } from "../MigrationRequestError.ts"
 import type { SendOptions, SendSource, ZeroPageDetection } from "../SendOptions.ts"
+import { wholeExtents } from "./extentChecks.ts"
 import { bandwidthProblems, checkBlocks, liveProblems, refuse } from "./request.ts"
 
 /**
@@ -54,7 +56,7 @@ export interface Source<out E> {
 
 const isImage = (source: Image | SendSource<unknown>): source is Image => "findings" in source
 
-const sourceOf = <E>(source: Image | SendSource<E>): Source<E | FileError> => {
+const sourceOf = <E>(source: Image | SendSource<E>): Source<E | FileError | IntegrityError> => {
   if (!isImage(source)) {
     const { blocks, live, machineState } = source
     const pageSize = blocks[0]?.pageSize
@@ -128,7 +130,7 @@ const marksOf = (options: SendOptions<unknown>, channels: number, machine: strin
 export const planSend = Effect.fnUntraced(function* <E>(
   options: SendOptions<E>
 ): Effect.fn.Return<
-  SendPlan<E | FileError>,
+  SendPlan<E | FileError | IntegrityError>,
   MigrationRequestError | RamBlock.RamBlockError | PipelineOptions.PipelineOptionsError | Limits.LimitsError
 > {
   const { channels = DEFAULT_CHANNELS, compression = "none", level, maxBandwidth } = options
@@ -147,7 +149,7 @@ export const planSend = Effect.fnUntraced(function* <E>(
     source: { ...source, machine },
     channels,
     queueDepth,
-    batchSize,
+    batchSize: isImage(options.source) ? wholeExtents(batchSize, options.source.blocks) : batchSize,
     compression: codec === undefined ? undefined : { codec, level },
     zeroPages: options.zeroPageDetection ?? (isAtMost(configuration?.machine, 8, 2) ? "legacy" : "multifd"),
     marks: marksOf(options, channels, configuration?.machine),

@@ -1,6 +1,11 @@
-import * as PageRuns from "../../ram/PageRuns.ts"
-import type { PageBitmap } from "../../ram/PageBitmap.ts"
-import * as Checksum from "../Checksum.ts"
+/**
+ * The extents of a block: the pages that have a digest together in the seal of an image.
+ *
+ * @since 0.1.0
+ */
+import * as PageRuns from "../ram/PageRuns.ts"
+import type { PageBitmap } from "../ram/PageBitmap.ts"
+import * as Checksum from "./Checksum.ts"
 
 const utf8 = new TextEncoder()
 
@@ -27,7 +32,9 @@ const preamble = (idstr: string, index: number, present: PageRuns.PageRuns, page
 /**
  * The extents of one block: which pages belong to each, and the digest of one.
  *
- * @internal
+ * @see docs/seal-format.md for what goes into a digest
+ * @category models
+ * @since 0.1.0
  */
 export class Extents {
   readonly algorithm: Checksum.Algorithm

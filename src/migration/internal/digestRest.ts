@@ -1,0 +1,50 @@
+import * as Effect from "effect/Effect"
+import * as Checksum from "../../format/Checksum.ts"
+import * as ImageSeal from "../../format/ImageSeal.ts"
+import type { ByteRange, Piece } from "../../format/ImageStream.ts"
+import type { FileError } from "../../io/FileError.ts"
+import type { PositionalFile } from "../../io/PositionalFile.ts"
+import * as Carried from "../Carried.ts"
+
+/** Puts the bytes of a piece that is not in the file yet to where they belong among bytes of the file. */
+const overlay = (bytes: Uint8Array, position: number, piece: Piece): void => {
+  const from = Math.max(position, piece.position)
+  const to = Math.min(position + bytes.length, piece.position + piece.bytes.length)
+  if (from < to) bytes.set(piece.bytes.subarray(from - piece.position, to - piece.position), from - position)
+}
+
+/**
+ * The digest of everything in an image but its pages. The first piece of the stream may still have to be written.
+ *
+ * @internal
+ */
+export const digestRest = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  ranges: ReadonlyArray<ByteRange>,
+  options: { readonly algorithm: Checksum.Algorithm; readonly first?: Piece | undefined }
+): Effect.fn.Return<Uint8Array, FileError> {
+  const { algorithm, first } = options
+  const state = Checksum.hasher(algorithm)
+  for (const range of ranges) {
+    state.update(ImageSeal.encodeRange(range))
+    yield* Carried.forEach(fromFile(file, range, first), (bytes) => Effect.sync(() => state.update(bytes)))
+  }
+  return state.digest()
+})
+
+const fromFile = (
+  file: PositionalFile,
+  { length, position }: ByteRange,
+  first: Piece | undefined
+): Carried.Carried<FileError> => {
+  if (first === undefined) return Carried.fromFile(file, position, length)
+  return {
+    length,
+    readInto: (offset, target) =>
+      // Where the first piece belongs, the file may end before it.
+      Effect.andThen(
+        Effect.sync(() => target.fill(0)),
+        Effect.map(file.read(position + offset, target), () => overlay(target, position + offset, first))
+      )
+  }
+}

@@ -1,0 +1,142 @@
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { Buffer } from "node:buffer"
+import * as Finding from "../../format/Finding.ts"
+import * as ImageSeal from "../../format/ImageSeal.ts"
+import type { ParsedImage } from "../../format/ImageStream.ts"
+import type { FileError } from "../../io/FileError.ts"
+import type { PositionalFile } from "../../io/PositionalFile.ts"
+import type { SealKeyError, VerifyOptions } from "../Integrity.ts"
+import { digestRest } from "./digestRest.ts"
+
+/**
+ * What is known of an image's seal.
+ *
+ * @internal
+ */
+export interface SealContents {
+  /** `undefined` where there is none, or it is of no use. */
+  readonly seal: ImageSeal.Seal | undefined
+  /** Where the stream ends at the latest. */
+  readonly limit: number
+  readonly keyProblem: SealKeyError["problem"] | undefined
+  readonly findings: ReadonlyArray<Finding.Finding>
+}
+
+const corrupt = (offset: number, expected: string, found: string): Finding.Finding =>
+  Finding.make({ code: "seal-corrupt", offset, expected, found })
+
+const unsealed = (limit: number, findings: ReadonlyArray<Finding.Finding> = []): SealContents => ({
+  seal: undefined,
+  limit,
+  keyProblem: undefined,
+  findings
+})
+
+/**
+ * Looks for the mark of a seal, and reads the seal that it leads to. With `verify: false` all that is taken from it is
+ * where the stream ends.
+ *
+ * @internal
+ */
+export const readSeal = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  { blocks }: ParsedImage,
+  options: VerifyOptions & { readonly fileSize: number }
+): Effect.fn.Return<SealContents, FileError> {
+  const { fileSize, key, verify = true } = options
+  const notKeyed = verify && key !== undefined ? ("not-keyed" as const) : undefined
+  const position = ImageSeal.markPosition(blocks)
+  if (position === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
+  const bytes = new Uint8Array(ImageSeal.MARK_LENGTH)
+  const decoded = ImageSeal.decodeMark(bytes.subarray(0, yield* file.read(position, bytes)), position)
+  if (Result.isFailure(decoded)) return unsealed(fileSize, verify ? [decoded.failure] : [])
+  const mark = decoded.success
+  if (mark === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
+  if (!verify) return unsealed(Math.min(fileSize, mark.seal.position))
+  if (mark.state === "sealing") {
+    return { ...unsealed(mark.seal.position, [unfinished(position)]), keyProblem: notKeyed }
+  }
+  return yield* readMarked(file, mark, { fileSize, key })
+})
+
+const unfinished = (offset: number): Finding.Finding =>
+  Finding.make({ code: "seal-unfinished", offset, expected: "the mark of a whole seal", found: "that of one begun" })
+
+const readMarked = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  mark: ImageSeal.Mark,
+  { fileSize, key }: { readonly fileSize: number; readonly key: Uint8Array | undefined }
+): Effect.fn.Return<SealContents, FileError> {
+  const { algorithm, digest } = mark
+  const { length, position } = mark.seal
+  const limit = Math.min(fileSize, position)
+  if (position + length > fileSize) {
+    const expected = `a seal from ${position} to ${position + length}`
+    const found = `the end of the file at ${fileSize}`
+    return unsealed(limit, [Finding.make({ code: "seal-cut", offset: position, expected, found })])
+  }
+  const bytes = new Uint8Array(length)
+  yield* file.readExtents([{ position, bytes }])
+  const isKeyed = algorithm === "hmac-sha256"
+  const isChecked = !isKeyed || key !== undefined
+  const isRight = isChecked && Buffer.compare(ImageSeal.digestOf(mark, bytes, isKeyed ? key : undefined), digest) === 0
+  if (isChecked && !isRight && !isKeyed) {
+    return unsealed(limit, [corrupt(position, "the seal that its mark was made for", "another digest")])
+  }
+  const decoded = ImageSeal.decode(bytes, position)
+  if (Result.isFailure(decoded)) return unsealed(limit, [decoded.failure])
+  const seal = decoded.success
+  const keyProblem = keyProblemOf({ isKeyed, isRight, key })
+  return ImageSeal.sealPosition(seal.end) === position
+    ? { seal, limit: seal.end, keyProblem, findings: [] }
+    : unsealed(limit, [corrupt(position, "a seal right behind its stream", `a stream that ends at ${seal.end}`)])
+})
+
+const keyProblemOf = (options: {
+  readonly isKeyed: boolean
+  readonly isRight: boolean
+  readonly key: Uint8Array | undefined
+}): SealContents["keyProblem"] => {
+  const { isKeyed, isRight, key } = options
+  if (!isKeyed) return key === undefined ? undefined : "not-keyed"
+  if (key === undefined) return "missing"
+  return isRight ? undefined : "wrong"
+}
+
+/**
+ * Everything but pages against its checksum. A file that is too short for it has been found to be so before.
+ *
+ * @internal
+ */
+export const checkRest = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  { blocks }: ParsedImage,
+  seal: ImageSeal.Seal,
+  fileSize: number
+): Effect.fn.Return<ReadonlyArray<Finding.Finding>, FileError> {
+  const { algorithm, end, start } = seal
+  const ranges = ImageSeal.restOf({ start, end, blocks })
+  if (ranges.some(({ length, position }) => position + length > fileSize)) return []
+  const found = yield* digestRest(file, ranges, { algorithm })
+  if (Buffer.compare(found, seal.rest) === 0) return []
+  const digests = { expected: Buffer.from(seal.rest).toString("hex"), found: Buffer.from(found).toString("hex") }
+  return [Finding.make({ code: "stream-checksum-wrong", offset: start, ...digests })]
+})
+
+/**
+ * A seal without its mark: somebody has wiped that out, or the place where it should be is another one now.
+ *
+ * @internal
+ */
+export const checkUnmarked = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  streamEnd: number,
+  fileSize: number
+): Effect.fn.Return<ReadonlyArray<Finding.Finding>, FileError> {
+  const position = ImageSeal.sealPosition(streamEnd)
+  if (position >= fileSize) return []
+  const head = new Uint8Array(ImageSeal.MARK_LENGTH)
+  const bytes = head.subarray(0, yield* file.read(position, head))
+  return ImageSeal.isSeal(bytes) ? [corrupt(position, "a mark that leads to the seal", "a seal without one")] : []
+})

@@ -1,0 +1,34 @@
+import * as Effect from "effect/Effect"
+import * as ImageSeal from "../../format/ImageSeal.ts"
+import type { MappedBlock, Piece } from "../../format/ImageStream.ts"
+import type { FileError } from "../../io/FileError.ts"
+import type { PositionalFile } from "../../io/PositionalFile.ts"
+
+/** @internal */
+export const sealedBlock = ({ header, idstr, usedLength }: MappedBlock, digests: Uint8Array): ImageSeal.SealedBlock => {
+  const { bitmapOffset, pageSize, pagesOffset } = header
+  return { idstr, usedLength, pageSize, bitmapOffset, pagesOffset, digests }
+}
+
+/**
+ * Writes a seal to where it belongs, and succeeds with the mark that is to be written when it is durable.
+ *
+ * @internal
+ */
+export const writeSealOf = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  options: {
+    /** Where the mark belongs. */
+    readonly position: number
+    readonly seal: ImageSeal.Seal
+    readonly key: Uint8Array | undefined
+  }
+): Effect.fn.Return<Piece, FileError> {
+  const { key, position, seal } = options
+  const { algorithm, end } = seal
+  const bytes = ImageSeal.encode(seal)
+  const range = { position: ImageSeal.sealPosition(end), length: bytes.length }
+  yield* file.write(range.position, bytes)
+  const mark = { state: "sealed" as const, algorithm, seal: range }
+  return { position, bytes: ImageSeal.encodeMark({ ...mark, digest: ImageSeal.digestOf(mark, bytes, key) }) }
+})
