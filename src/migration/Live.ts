@@ -79,7 +79,8 @@ export interface Options<out E = never> {
   readonly leave?: "paused" | "running" | undefined
   /**
    * What stands behind RAM, asked for when the writer has stopped; it takes the place of that part of the machine's state
-   * that was given in the beginning. It must not change any more when the writer goes on. Default: what was given.
+   * that was given in the beginning. An effect that looks at the machine when it is run; what it gives must not change any
+   * more when the writer goes on. Default: what was given.
    */
   readonly machineState?: Effect.Effect<RunningState<E>, E> | undefined
   /**
