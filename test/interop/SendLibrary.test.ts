@@ -2,6 +2,7 @@ import { assert, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Fs from "node:fs"
 import * as FilePages from "../../src/io/FilePages.ts"
 import * as MigrationUri from "../../src/io/MigrationUri.ts"
 import type { SocketAddress } from "../../src/io/SocketAddress.ts"
@@ -51,7 +52,8 @@ const waitingGuest = (saved: Fixtures.Saved, { channels = 2, compression, transp
       incoming: true
     })
     const uri = transport === "tcp" ? "tcp:127.0.0.1:0" : `unix:${fresh("file")}`
-    const listening = yield* Sockets.listen(guest, uri, { channels, compression })
+    const { capabilities } = saved.recipe
+    const listening = yield* Sockets.listen(guest, uri, { channels, compression, capabilities })
     return { guest, ram, dimm, loaded: listening.loaded, to: addressOf(listening.uri) }
   })
 
@@ -128,6 +130,7 @@ describeQemu("an image that is sent to QEMU", () => {
             const { dimm, guest, loaded, ram, to } = yield* waitingGuest(saved, way)
             const summary = yield* sendImage(saved, to, way)
             assert.include(yield* loaded, { status: "completed", reason: "" })
+            assert.include(yield* guest.qmp.execute("query-status"), { running: false, status: "prelaunch" })
 
             assert.strictEqual(Files.firstDifference(saved.ram.file, ram), undefined)
             if (saved.dimm !== undefined) assert.strictEqual(Files.firstDifference(saved.dimm.file, dimm), undefined)
@@ -159,6 +162,51 @@ describeQemu("an image that is sent to QEMU", () => {
             assert.strictEqual(Files.firstDifference(saved.ram.file, ram), undefined)
             assert.strictEqual(summary.zeroPages === 0, zeroPageDetection === "none")
           }
+        }),
+      TIMEOUT
+    )
+
+    it.effect(
+      "with the addresses of its blocks, since it was saved with x-ignore-shared",
+      () =>
+        Effect.gen(function* () {
+          const { fresh } = yield* Fixtures.Fixtures
+          const [path, dump] = [fresh("file"), fresh("file")]
+          const capabilities = ["x-ignore-shared"]
+          const ram = { size: 16 * MIB }
+          const source = yield* Guest.start({ ram })
+          yield* Migrate.save(source, { path, capabilities })
+          const guest = yield* Guest.start({ ram, incoming: true })
+          const { loaded, uri } = yield* Sockets.listen(guest, "tcp:127.0.0.1:0", { channels: 2, capabilities })
+          const image = yield* Image.open(path)
+          yield* (yield* Migration.Migration).send({ source: image, to: addressOf(uri) })
+          assert.include(yield* loaded, { status: "completed" })
+          const { address: val, idstr, size } = Guest.FIRMWARE
+          yield* guest.qmp.execute("pmemsave", { val, size, filename: dump })
+          assert.isTrue(Fs.readFileSync(dump).equals(yield* image.readPages(idstr, 0, size)))
+        }),
+      TIMEOUT
+    )
+
+    it.effect(
+      "of a guest with a uuid, to one of the same: only with that uuid on the channels",
+      () =>
+        Effect.gen(function* () {
+          const text = "00112233-4455-6677-8899-aabbccddeeff"
+          const uuid = new Uint8Array(Buffer.from(text.replaceAll("-", ""), "hex"))
+          const saved = yield* (yield* Fixtures.Fixtures).saved({ args: ["-uuid", text] })
+          const { loaded, ram, to } = yield* waitingGuest(saved, {})
+          yield* sendImage(saved, to, { send: { uuid } })
+          assert.include(yield* loaded, { status: "completed" })
+          assert.strictEqual(Files.firstDifference(saved.ram.file, ram), undefined)
+
+          const validated = yield* (yield* Fixtures.Fixtures).saved({
+            args: ["-uuid", text],
+            capabilities: ["validate-uuid"]
+          })
+          const knowing = yield* waitingGuest(validated, {})
+          yield* sendImage(validated, knowing.to, {})
+          assert.include(yield* knowing.loaded, { status: "completed" }, "the image knows it")
         }),
       TIMEOUT
     )
