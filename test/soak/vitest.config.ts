@@ -1,0 +1,14 @@
+/** The tests of test/faults, for hours: every number that test/faults/support/settings.ts knows, as large as is worth it. */
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  test: {
+    include: ["test/faults/**/*.test.ts"],
+    env: {
+      FAULTS_KILL_PAGES: "300",
+      FAULTS_KILL_ROUNDS: "4"
+    },
+    testTimeout: 0,
+    hookTimeout: 0
+  }
+})
