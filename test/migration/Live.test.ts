@@ -3,7 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { Image, Migration, Progress, type RamBlock } from "../../src/index.ts"
+import { DirtyTracker, Image, type Live, Migration, Progress, type RamBlock } from "../../src/index.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import { whileTimePasses } from "../multifd/support/recorder.ts"
@@ -110,5 +110,39 @@ describe("a live save", () => {
         assert.deepStrictEqual(disk.openFiles(), [])
       }),
     { arbitrary: { runs: 150 } }
+  )
+})
+
+describe("what a live save is asked for", () => {
+  const ask = (live: Partial<Live.Options>) =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const { block } = yield* Memory.small()
+      const tracker = yield* DirtyTracker.marking([])
+      const error = yield* Effect.flip(
+        save({ target: "/vm.img", blocks: [block], live: { tracker, pause: Effect.die("not yet"), ...live } }).pipe(
+          Effect.provide(disk.layer)
+        )
+      )
+      assert.deepStrictEqual(disk.files(), [])
+      return error.message
+    })
+
+  it.effect("has to be in the ranges, all of it", () =>
+    Effect.gen(function* () {
+      const set = () => Effect.void
+      assert.strictEqual(
+        yield* ask({ downtimeLimit: -1, maxRounds: 0, throttle: { set, trigger: 0 } }),
+        "cannot save: expected downtimeLimit to be a whole number of milliseconds from 0 to 2000000, found -1; " +
+          "expected maxRounds to be a whole number from 1 to 9007199254740991, found 0; " +
+          "expected the throttle's trigger to be a whole number of percent from 1 to 100, found 0"
+      )
+    })
+  )
+
+  it.effect("has to be of blocks that the tracker knows", () =>
+    Effect.gen(function* () {
+      assert.include(yield* ask({}), "must be a block that the dirty tracker knows")
+    })
   )
 })
