@@ -76,6 +76,18 @@ describe("cutPackets", () => {
     assert.isTrue(packet!.runs.every((run) => run.buffer === batch.data.buffer))
   })
 
+  it("a packet covers a stretch of the block, normal and zero pages alike", () => {
+    const packets = [...cutPackets(batchOf([0, 6], [1, 1, 3, 1]), 2)]
+    const pages = packets.map(({ normal, zero }) =>
+      [...normal, ...zero].map((offset) => (offset - OFFSET) / PAGE).toSorted()
+    )
+    assert.deepStrictEqual(pages, [
+      [0, 1],
+      [2, 3],
+      [4, 5]
+    ])
+  })
+
   it("nothing gives no packet", () => {
     assert.deepStrictEqual([...cutPackets(batchOf([], []), 128)], [])
   })
