@@ -48,7 +48,7 @@ const asError = (cause: unknown): ErrnoError =>
  */
 export const connect: Calls["connect"] = (address, options, done) => {
   const { tls } = options
-  const transport = new SocketTransport(format(address))
+  const transport = new SocketTransport(format(address), { tls: tls !== undefined })
   const open = () =>
     tls === undefined ? plain(address, options, transport.onread) : secure(address, options, tls, transport.onread)
   try {
@@ -57,8 +57,7 @@ export const connect: Calls["connect"] = (address, options, done) => {
     socket.once("error", fail)
     socket.once(tls === undefined ? "connect" : "secureConnect", () => {
       socket.removeListener("error", fail)
-      socket.pause()
-      transport.attach(socket)
+      transport.attach(socket, { onread: true })
       done(Result.succeed(transport))
     })
     return () => {

@@ -2,7 +2,6 @@ import * as Result from "effect/Result"
 import * as Net from "node:net"
 import type { Calls, ErrnoError, Incoming, ListenOptions, Listening } from "../Network.ts"
 import { format, type SocketAddress } from "../SocketAddress.ts"
-import { withOnread } from "./acceptedSocket.ts"
 import { serverHandshake } from "./serverHandshake.ts"
 import { SocketTransport } from "./socketTransport.ts"
 import { removeLeftover } from "./unixSocket.ts"
@@ -11,23 +10,6 @@ const peerOf = (socket: Net.Socket, address: SocketAddress): string =>
   socket.remoteAddress === undefined || socket.remotePort === undefined
     ? format(address)
     : format({ _tag: "Tcp", host: socket.remoteAddress, port: socket.remotePort })
-
-/** For a socket that has no `onread`. */
-const byEvents = (socket: Net.Socket, peer: string): SocketTransport => {
-  const transport = new SocketTransport(peer)
-  socket.on("data", transport.onData).pause()
-  transport.attach(socket)
-  return transport
-}
-
-/** By `onread` where that can be had, else by `data` events. */
-const plain = (accepted: Net.Socket, peer: string): SocketTransport => {
-  const transport = new SocketTransport(peer)
-  const socket = withOnread(accepted, transport.onread)
-  if (socket === undefined) return byEvents(accepted, peer)
-  transport.attach(socket)
-  return transport
-}
 
 /** Until it is opened, an error means only that it will not be there any more. */
 const ignore = (): void => undefined
@@ -38,17 +20,14 @@ const incoming = (accepted: Net.Socket, peer: string, { tls }: ListenOptions): I
   return {
     peer,
     open: (done) => {
-      const succeed = (transport: SocketTransport): void => {
+      const succeed = (socket: Net.Socket): void => {
+        const transport = new SocketTransport(peer, { tls: tls !== undefined })
+        transport.attach(socket, { onread: false })
         opened = transport
         done(Result.succeed(transport))
       }
-      if (tls === undefined) succeed(plain(accepted, peer))
-      else {
-        serverHandshake(accepted, tls, {
-          secure: (socket) => succeed(byEvents(socket, peer)),
-          failed: (error) => done(Result.fail(error))
-        })
-      }
+      if (tls === undefined) succeed(accepted)
+      else serverHandshake(accepted, tls, { secure: succeed, failed: (error) => done(Result.fail(error)) })
     },
     destroy: () => opened.destroy()
   }

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type { Connection, TransferError } from "../Connection.ts"
 import * as ConnectionError from "../ConnectionError.ts"
 import type { ErrnoError, Transport } from "../Network.ts"
+import { makeGather, type Piece, scatter } from "./gather.ts"
 import { transferFailure } from "./socketFailure.ts"
 
 type Operation = ConnectionError.ConnectionLostError["operation"]
@@ -19,10 +20,10 @@ const errnoError = (code: string, message: string): ErrnoError => Object.assign(
 type Outcome = { readonly filled: number; readonly error: ErrnoError | null }
 
 /**
- * Fills targets one after the other. A transport may answer before its call has returned: then the loop goes on, instead
- * of one more call in a stack that could grow with every byte.
+ * Makes reads one after the other. A transport may answer before its call has returned: then the loop goes on, instead of
+ * one more call in a stack that could grow with every byte.
  */
-const fill = (transport: Transport, targets: ReadonlyArray<Uint8Array>, done: (outcome: Outcome) => void): void => {
+const fill = (transport: Transport, pieces: ReadonlyArray<Piece>, done: (outcome: Outcome) => void): void => {
   let index = 0
   let offset = 0
   let filled = 0
@@ -39,13 +40,14 @@ const fill = (transport: Transport, targets: ReadonlyArray<Uint8Array>, done: (o
   const next = (): void => {
     looping = true
     do {
-      while (index < targets.length && offset === targets[index]!.length) {
+      while (index < pieces.length && offset === pieces[index]!.memory.length) {
+        scatter(pieces[index]!)
         index++
         offset = 0
       }
       answered = false
-      if (index === targets.length) done({ filled, error: null })
-      else transport.read(offset === 0 ? targets[index]! : targets[index]!.subarray(offset), arrived)
+      if (index === pieces.length) done({ filled, error: null })
+      else transport.read(pieces[index]!.memory.subarray(offset), arrived)
     } while (answered)
     looping = false
   }
@@ -63,6 +65,7 @@ export class SocketConnection implements Connection {
   readonly #transport: Transport
   readonly #in: Side = { fail: undefined, failure: undefined }
   readonly #out: Side = { fail: undefined, failure: undefined }
+  readonly #gather = makeGather()
   #ended = false
   bytesRead = 0
   bytesWritten = 0
@@ -97,7 +100,7 @@ export class SocketConnection implements Connection {
 
   #fill(targets: ReadonlyArray<Uint8Array>): Effect.Effect<number, TransferError> {
     return this.#call<number>(this.#in, "read", (resume) =>
-      fill(this.#transport, targets, ({ error, filled }) => {
+      fill(this.#transport, this.#gather(targets), ({ error, filled }) => {
         this.bytesRead += filled
         resume(error, filled)
       })

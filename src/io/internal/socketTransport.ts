@@ -1,12 +1,16 @@
 import type * as Net from "node:net"
 import type { ErrnoError, Transport } from "../Network.ts"
+import { type Onread, setOnread } from "./onread.ts"
 import { ReadAhead } from "./readAhead.ts"
 
 /**
- * What arrives while nobody has said where it belongs goes here first, and is copied from there. Small enough that copying
- * it costs nothing beside the call that reads it, large enough for a packet's header.
+ * What arrives while nobody has said where it belongs goes to memory of the connection first, and is copied from there:
+ * so many bytes at the most. Copying them costs nothing beside the call that reads them, and a packet's header fits.
  */
 const readAheadLength = 4096
+
+/** A record of TLS is delivered as a whole, whether there is a place for it or not. */
+const tlsRecordLength = 16_384
 
 const closed = (): ErrnoError => Object.assign(new Error("the connection is closed"), { code: "ECONNRESET" })
 
@@ -32,17 +36,19 @@ export class SocketTransport implements Transport {
   #read: Read | undefined
   /** Whether Node was given the target of the read itself. */
   #direct = false
-  readonly #ahead = new ReadAhead(readAheadLength)
+  readonly #ahead: ReadAhead
 
-  constructor(peer: string) {
+  constructor(peer: string, options: { readonly tls: boolean }) {
     this.peer = peer
+    this.#ahead = new ReadAhead(options.tls ? tlsRecordLength : readAheadLength)
   }
 
   /** For the option of this name of a socket. */
-  readonly onread: Net.OnReadOpts & { buffer: () => Uint8Array } = {
+  readonly onread: Onread = {
     buffer: () => {
-      this.#direct = this.#read !== undefined
-      return this.#read === undefined ? this.#ahead.free() : this.#read.target
+      const target = this.#read?.target
+      this.#direct = target !== undefined && target.length >= readAheadLength
+      return target !== undefined && this.#direct ? target : this.#ahead.free()
     },
     callback: (bytes) => {
       if (this.#direct) this.#answer(null, bytes)
@@ -54,8 +60,8 @@ export class SocketTransport implements Transport {
     }
   }
 
-  /** For a socket that was made without that option: it costs an allocation and a copy of everything. */
-  readonly onData = (chunk: Uint8Array): void => {
+  /** For `data` events of a socket that cannot have it: they cost an allocation and a copy of everything. */
+  readonly #onData = (chunk: Uint8Array): void => {
     for (let rest = chunk; rest.length > 0;) {
       const free = this.#ahead.free()
       const bytes = Math.min(free.length, rest.length)
@@ -67,9 +73,11 @@ export class SocketTransport implements Transport {
     if (this.#read === undefined) this.#socket?.pause()
   }
 
-  /** From here on the socket is this transport's. It is paused. */
-  attach(socket: Net.Socket): void {
+  /** From here on the socket is this transport's. It was made with `onread`, or gets it now. */
+  attach(socket: Net.Socket, options: { readonly onread: boolean }): void {
     this.#socket = socket
+    if (!options.onread && !setOnread(socket, this.onread)) socket.on("data", this.#onData)
+    socket.pause()
     socket.on("end", () => {
       this.#ended = true
       this.#answer(null, 0)

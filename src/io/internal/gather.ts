@@ -1,0 +1,77 @@
+/** From here on, a read of its own costs less than a copy: about 2.6 µs for a call, 0.15 µs per KiB. */
+const worthItsOwnRead = 16 * 1024
+
+/** Small targets are filled together, up to so many bytes. */
+const stagingLength = 64 * 1024
+
+/**
+ * What one read fills, and which targets its bytes are copied to; none where it is a target itself.
+ *
+ * @internal
+ */
+export interface Piece {
+  readonly memory: Uint8Array
+  readonly targets: ReadonlyArray<Uint8Array>
+}
+
+const isBehind = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.buffer === b.buffer && a.byteOffset + a.byteLength === b.byteOffset
+
+/** Neighbours in memory are one target. */
+const joined = (targets: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
+  const found: Array<Uint8Array> = []
+  for (const target of targets) {
+    const last = found.at(-1)
+    if (last !== undefined && isBehind(last, target)) {
+      found[found.length - 1] = new Uint8Array(last.buffer, last.byteOffset, last.byteLength + target.byteLength)
+    } else found.push(target)
+  }
+  return found
+}
+
+/** How many targets from `first` on are small and fit into the staging memory together. */
+const countSmall = (targets: ReadonlyArray<Uint8Array>, first: number): number => {
+  let bytes = 0
+  let next = first
+  for (; next < targets.length && targets[next]!.length < worthItsOwnRead; next++) {
+    bytes += targets[next]!.length
+    if (bytes > stagingLength) break
+  }
+  return next - first
+}
+
+const lengthOf = (targets: ReadonlyArray<Uint8Array>): number => targets.reduce((sum, { length }) => sum + length, 0)
+
+/**
+ * Turns targets into reads. Scattered pages would cost a call each, which takes longer than a copy of them does.
+ *
+ * @internal
+ */
+export const makeGather = (): ((targets: ReadonlyArray<Uint8Array>) => ReadonlyArray<Piece>) => {
+  let staging: Uint8Array | undefined
+  return (targets) => {
+    if (targets.length === 1) return [{ memory: targets[0]!, targets: [] }]
+    const places = joined(targets)
+    const pieces: Array<Piece> = []
+    for (let at = 0; at < places.length;) {
+      const count = countSmall(places, at)
+      if (count < 2) pieces.push({ memory: places[at++]!, targets: [] })
+      else {
+        const together = places.slice(at, (at += count))
+        staging ??= new Uint8Array(stagingLength)
+        pieces.push({ memory: staging.subarray(0, lengthOf(together)), targets: together })
+      }
+    }
+    return pieces
+  }
+}
+
+/**
+ * Copies what a read brought to where it belongs.
+ *
+ * @internal
+ */
+export const scatter = ({ memory, targets }: Piece): void => {
+  let at = 0
+  for (const target of targets) target.set(memory.subarray(at, (at += target.length)))
+}
