@@ -27,8 +27,8 @@ export interface MainStream {
   /** Says something on the return path, if there is one. */
   readonly answer: (message: ReturnPath.Message) => Effect.Effect<void, TransferError>
   /**
-   * Tells the sender how it went, if it listens, and where it went well waits for it to hang up: closing at once could
-   * overtake the answer. Nothing that goes wrong here changes what has been received.
+   * Tells the sender how it went, if it listens, and where it went well waits for it to hang up. Nothing that goes wrong
+   * here changes what has been received.
    */
   readonly hangUp: (how: "loaded" | "failed") => Effect.Effect<void>
 }
@@ -38,6 +38,12 @@ const onMain = <A, E extends ConnectionError.ConnectionError>(self: Effect.Effec
 
 /** Long enough for an answer to cross any network; what is at stake is only that the sender hears of it. */
 const FAREWELL = "5 seconds"
+
+/**
+ * How long a failed connection stays open behind the answer: closing it with something unread breaks it, and the answer may
+ * not have arrived then.
+ */
+const GRACE = "50 millis"
 
 /** Device state comes in pieces of 32 KiB from QEMU. */
 const PIECE_BYTES = 256 * 1024
@@ -90,7 +96,7 @@ export const makeMainStream = (options: {
     Effect.suspend(() => (hasReturnPath ? onMain(connection.write([ReturnPath.encode(message)])) : Effect.void))
   const hangUp: MainStream["hangUp"] = (how) =>
     answer({ _tag: "Shut", value: how === "loaded" ? 0 : 1 }).pipe(
-      Effect.andThen(how === "loaded" ? untilEnd : Effect.void),
+      Effect.andThen(how === "loaded" ? untilEnd : Effect.sleep(GRACE)),
       Effect.interruptible,
       Effect.timeout(FAREWELL),
       Effect.ignore({ log: "Debug" })

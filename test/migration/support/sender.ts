@@ -41,6 +41,8 @@ export interface Script {
   readonly lanes: ReadonlyArray<Steps>
   /** Connections that a migration has no use for. */
   readonly others?: ReadonlyArray<Steps>
+  /** Told what the receiver says on the main channel, once that only listens (`hear`, or at its end). */
+  readonly heard?: (bytes: Uint8Array) => void
 }
 
 const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
@@ -81,10 +83,13 @@ const sections = [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array
 
 export const state = DeviceState.encode(sections)
 
-const json = Description.describe(sections)
+/** The end of the stream, and a description of the device state with these sections in front. */
+export const describe = (early: ReadonlyArray<DeviceState.SectionInput>): Uint8Array => {
+  const json = Description.describe([...early, ...sections])
+  return concat(Uint8Array.of(0), MigrationStream.encodeDescriptionHeader(json.length), json)
+}
 
-/** The end of the stream and the description. */
-export const description = concat(Uint8Array.of(0), MigrationStream.encodeDescriptionHeader(json.length), json)
+export const description = describe([])
 
 export const init = (id: number, uuid: Uint8Array = MultifdInit.noUuid()): Uint8Array =>
   MultifdInit.encode({ id, uuid })
@@ -116,7 +121,7 @@ export const packet = (page: number, byte: number): Uint8Array =>
 
 /** The same bytes but for some. */
 export const patched = (bytes: Uint8Array, at: number, ...values: ReadonlyArray<number>): Uint8Array => {
-  const copy = bytes.slice()
+  const copy = Uint8Array.from(bytes)
   copy.set(values, at)
   return copy
 }
@@ -144,24 +149,35 @@ export const honest = (channels: number): Script => ({
 const drip = (connection: Connection.Connection, bytes: Uint8Array, millis: number) =>
   Effect.forEach(bytes, (byte) => Effect.delay(connection.write([Uint8Array.of(byte)]), millis), { discard: true })
 
-const untilEnd = (connection: Connection.Connection): Effect.Effect<void, unknown> =>
-  Effect.flatMap(connection.readSome(new Uint8Array(64)), (count) => (count === 0 ? Effect.void : untilEnd(connection)))
+type Heard = NonNullable<Script["heard"]>
 
-const take = (connection: Connection.Connection, step: Step): Effect.Effect<void, unknown> => {
+const untilEnd = (connection: Connection.Connection, heard: Heard): Effect.Effect<void, unknown> =>
+  Effect.suspend(() => {
+    const buffer = new Uint8Array(64)
+    return Effect.flatMap(connection.readSome(buffer), (count) => {
+      if (count === 0) return Effect.void
+      heard(buffer.subarray(0, count))
+      return untilEnd(connection, heard)
+    })
+  })
+
+const take = (connection: Connection.Connection, step: Step, heard: Heard): Effect.Effect<void, unknown> => {
   if (step instanceof Uint8Array) return connection.write([step])
   if (step === "stay") return Effect.never
   if (step === "close") return Effect.fail("closed")
-  if (step === "hear") return untilEnd(connection)
+  if (step === "hear") return untilEnd(connection, heard)
   return "drip" in step
     ? drip(connection, step.drip, step.millis)
     : Effect.forever(Effect.andThen(Effect.yieldNow, connection.write([step.forever])))
 }
 
-const speak = (connection: Connection.Connection, steps: Steps): Effect.Effect<void, unknown> =>
-  Effect.forEach(steps, (step) => take(connection, step), { discard: true }).pipe(
-    Effect.andThen(connection.end),
-    Effect.andThen(untilEnd(connection))
+/** What is left unread would turn the end into a reset. */
+const speak = (connection: Connection.Connection, steps: Steps, heard: Heard): Effect.Effect<void, unknown> =>
+  Effect.forEach(steps, (step) => take(connection, step, heard), { discard: true }).pipe(
+    Effect.ensuring(Effect.ignore(Effect.andThen(connection.end, untilEnd(connection, heard))))
   )
+
+const ignore = () => {}
 
 /** Plays a script until everybody has come to an end, one way or another. All connections are there before one speaks. */
 export const play = (script: Script, address: SocketAddress): Effect.Effect<void> =>
@@ -172,16 +188,17 @@ export const play = (script: Script, address: SocketAddress): Effect.Effect<void
         const own = yield* Scope.fork(scope)
         return { steps, own, connection: yield* Scope.provide(Connection.connect({ address }), own) }
       })
-    const all = yield* Effect.forEach([script.main, ...script.lanes, ...(script.others ?? [])], (steps) =>
-      Effect.option(connect(steps))
-    )
+    const everybody = [script.main, ...script.lanes, ...(script.others ?? [])]
+    const all = yield* Effect.forEach(everybody, (steps) => Effect.option(connect(steps)))
+    const heardOn = (steps: Steps): Heard => (steps === script.main ? (script.heard ?? ignore) : ignore)
     yield* Effect.forEach(
       all,
       (connected) =>
         connected._tag === "None"
           ? Effect.void
-          : Effect.onExit(speak(connected.value.connection, connected.value.steps), (exit) =>
-              Scope.close(connected.value.own, exit)
+          : Effect.onExit(
+              speak(connected.value.connection, connected.value.steps, heardOn(connected.value.steps)),
+              (exit) => Scope.close(connected.value.own, exit)
             ).pipe(Effect.ignore),
       { concurrency: "unbounded", discard: true }
     )

@@ -1,0 +1,599 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as MigrationStream from "../../src/format/MigrationStream.ts"
+import * as RamRecords from "../../src/format/RamRecords.ts"
+import * as ReturnPath from "../../src/format/ReturnPath.ts"
+import * as Xbzrle from "../../src/format/Xbzrle.ts"
+import * as DeviceStatePacket from "../../src/format/DeviceStatePacket.ts"
+import * as SocketAddress from "../../src/io/SocketAddress.ts"
+import * as Carried from "../../src/migration/Carried.ts"
+import * as Image from "../../src/migration/Image.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Progress from "../../src/migration/Progress.ts"
+import type { ReceiveIntoBlocks, ReceiveIntoImage } from "../../src/migration/ReceiveOptions.ts"
+import type { DevicePacket } from "../../src/multifd/ReceiveChannel.ts"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
+import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
+import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
+import * as Sender from "./support/sender.ts"
+import { whileTimePasses } from "./support/time.ts"
+
+const { receive, receiveBlocks } = Migration.make
+const listen = SocketAddress.tcp("10.0.0.1", 4444)
+
+/** Plays a script to whatever receives, which is told when to begin. */
+const against = <A, E>(
+  script: Sender.Script,
+  receiving: (onListening: () => Effect.Effect<void>) => Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
+  Effect.gen(function* () {
+    const listening = yield* Deferred.make<void>()
+    const play = Effect.andThen(Deferred.await(listening), Sender.play(script, listen))
+    yield* Effect.forkScoped(play)
+    return yield* receiving(() => Effect.asVoid(Deferred.succeed(listening, undefined)))
+  }).pipe(Effect.scoped)
+
+const into = (script: Sender.Script, options: Partial<ReceiveIntoImage> = {}) =>
+  against(script, (onListening) =>
+    receive({ listen, target: "/image", channels: script.lanes.length, onListening, ...options })
+  )
+
+const intoBlocks = <E = never>(
+  script: Sender.Script,
+  options: Pick<ReceiveIntoBlocks<E>, "blocks"> & Partial<ReceiveIntoBlocks<E>>
+) => against(script, (onListening) => receiveBlocks({ listen, channels: script.lanes.length, onListening, ...options }))
+
+/** A disk and a network of their own, and that nothing is left open on either. */
+const world = <A, E>(
+  test: (world: {
+    readonly disk: MemoryDisk.MemoryDisk
+    readonly network: VirtualNetwork.VirtualNetwork
+  }) => Effect.Effect<A, E>
+): Effect.Effect<void, E> =>
+  Effect.gen(function* () {
+    const disk = MemoryDisk.make()
+    const network = yield* VirtualNetwork.make()
+    yield* whileTimePasses(test({ disk, network })).pipe(Effect.provide(disk.layer), Effect.provide(network.layer))
+    assert.deepStrictEqual([network.openEnds(), network.listening(), disk.openFiles()], [0, [], []])
+  })
+
+/** The first byte of each page of the image. */
+const firstBytes = (path = "/image") =>
+  Effect.gen(function* () {
+    const image = yield* Image.open(path)
+    assert.deepStrictEqual(
+      image.findings.filter(({ severity }) => severity === "error"),
+      []
+    )
+    const bytes = yield* image.readPages("m", 0, Sender.BLOCK.usedLength)
+    return { image, bytes: Array.from({ length: Sender.PAGES }, (_, page) => bytes[page * Sender.PAGE]!) }
+  })
+
+const pages = (values: Readonly<Record<number, number>>) =>
+  Array.from({ length: Sender.PAGES }, (_, page) => values[page] ?? 0)
+
+const zeroPacket = (...zero: ReadonlyArray<number>) =>
+  Sender.header({ normal: [], zero: zero.map((page) => page * Sender.PAGE) })
+
+describe("receive", () => {
+  it.effect("later epochs win: pages that become zero are zero, and the other way round", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const summary = yield* into({
+          main: Sender.main({ records: [Sender.part(Sender.flush)] }),
+          lanes: [
+            [
+              Sender.init(0),
+              Sender.sync(),
+              Sender.packet(1, 1),
+              Sender.packet(2, 2),
+              zeroPacket(3),
+              Sender.sync(),
+              Sender.sync()
+            ],
+            [
+              Sender.init(1),
+              Sender.sync(),
+              Sender.packet(4, 4),
+              Sender.sync(),
+              zeroPacket(1),
+              Sender.packet(3, 3),
+              Sender.packet(4, 5),
+              Sender.sync()
+            ]
+          ]
+        })
+        const { bytes, image } = yield* Effect.scoped(firstBytes())
+        assert.deepStrictEqual(bytes, pages({ 2: 2, 3: 3, 4: 5 }))
+        assert.strictEqual(image.blocks[0]!.pagesPresent, 3)
+        assert.deepInclude(summary, { bytesTotal: 65536, normalPages: 5, zeroPages: 2, pages: 7 })
+      })
+    )
+  )
+
+  it.effect("a SYNC of an old sender may have pages, and an empty packet may follow it", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const syncWithPages = Sender.header({ sync: true, normal: [Sender.PAGE] })
+        const empty = Sender.header({ normal: [], packetNum: 0 })
+        yield* into({
+          main: Sender.main(),
+          lanes: [[Sender.init(0), Sender.sync(), empty, syncWithPages, new Uint8Array(Sender.PAGE).fill(9), empty]]
+        })
+        assert.deepStrictEqual((yield* Effect.scoped(firstBytes())).bytes, pages({ 1: 9 }))
+      })
+    )
+  )
+
+  it.effect("sections are the marks where START has none", () =>
+    world(() =>
+      Effect.gen(function* () {
+        yield* into({
+          main: Sender.main({ start: [Sender.start(false)], end: [Sender.ramEnd(false)] }),
+          lanes: [[Sender.init(0), Sender.sync(), Sender.packet(1, 1), Sender.sync(), zeroPacket(1), Sender.sync()]]
+        })
+        assert.deepStrictEqual((yield* Effect.scoped(firstBytes())).bytes, pages({}))
+      })
+    )
+  )
+
+  it.effect("without multifd, pages are records; changes refer to what was there before", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const { changes, pages: pageRecords, zeros } = RamRecords.make()
+        const page = (byte: number) => new Uint8Array(Sender.PAGE).fill(byte)
+        const changed = page(7)
+        changed[0] = 8
+        const records = Buffer.concat([
+          ...pageRecords(
+            Sender.BLOCK,
+            [1, 5, 2].map((number) => ({ offset: number * Sender.PAGE, bytes: page(number) }))
+          ),
+          zeros(Sender.BLOCK, [
+            { offset: 5 * Sender.PAGE, length: Sender.PAGE },
+            { offset: 4 * Sender.PAGE, length: 2 * Sender.PAGE }
+          ]),
+          ...pageRecords(Sender.BLOCK, [{ offset: 6 * Sender.PAGE, bytes: page(7) }]),
+          ...changes(Sender.BLOCK, [
+            { offset: 6 * Sender.PAGE, bytes: Xbzrle.encode(page(7), changed)! },
+            { offset: 9 * Sender.PAGE, bytes: Uint8Array.of(0, 1, 8) }
+          ])
+        ])
+        yield* into({ main: Sender.main({ records: [Sender.part(records)] }), lanes: [] })
+        assert.deepStrictEqual((yield* Effect.scoped(firstBytes())).bytes, pages({ 1: 1, 2: 2, 6: 8, 9: 8 }))
+      })
+    )
+  )
+
+  it.effect("everything that is not RAM is carried, and what was said on the connection is left out", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const section = (name: string) =>
+          Buffer.concat([
+            MigrationStream.encodeSectionHeader({ type: "full", sectionId: 40, name, instanceId: 0, version: 1 }),
+            new Uint8Array(20).fill(3),
+            MigrationStream.encodeFooter(40)
+          ])
+        const { openReturnPath, ping, switchoverStart } = MigrationStream.Command
+        const { encodeCommand } = MigrationStream
+        const configuration = { machine: "pc-q35-9.1", capabilities: [], uuid: new Uint8Array(16).fill(5) }
+        const { lanes } = Sender.honest(2)
+        yield* into({
+          main: Sender.main({
+            head: [
+              Sender.head(configuration),
+              encodeCommand(openReturnPath),
+              encodeCommand(ping, Uint8Array.of(0, 0, 0, 9)),
+              section("early/a")
+            ],
+            records: [section("early/b"), encodeCommand(switchoverStart)],
+            description: [
+              Sender.describe(
+                ["early/a", "early/b"].map((name) => ({ name, instanceId: 0, version: 1, data: new Uint8Array(20) }))
+              )
+            ]
+          }).concat("hear"),
+          lanes
+        })
+        const { image } = yield* Effect.scoped(firstBytes())
+        const { deviceState, early, footers, prelude, switchoverStart: switches } = image.machineState
+        assert.deepStrictEqual(image.configuration, { ...configuration, capabilities: ["mapped-ram"] })
+        assert.isTrue(section("early/a").equals(prelude))
+        assert.isTrue(section("early/b").equals(early))
+        assert.deepStrictEqual([footers, switches, deviceState.length], [true, true, Sender.state.length])
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.effect("device state without a description is carried, too", () =>
+    world(() =>
+      Effect.gen(function* () {
+        yield* into({ ...Sender.honest(1), main: Sender.main({ description: [Uint8Array.of(0)] }) })
+        const { image } = yield* Effect.scoped(firstBytes())
+        assert.deepStrictEqual(
+          image.findings.map(({ code }) => code),
+          ["description-missing"]
+        )
+      })
+    )
+  )
+
+  it.effect("pages of another size, where the receiver is told", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(into(Sender.honest(1), { pageSize: 8192 }))
+        assert.strictEqual(error._tag, "ProtocolError")
+        yield* into({ main: Sender.main(), lanes: [] }, { pageSize: 8192 })
+        const { image } = yield* Effect.scoped(firstBytes())
+        assert.strictEqual(image.blocks[0]!.pageSize, 8192)
+      })
+    )
+  )
+
+  it.effect("with O_DIRECT, through aligned memory", () =>
+    world(() =>
+      Effect.gen(function* () {
+        yield* into(Sender.honest(8), { directIo: true })
+        const { bytes } = yield* Effect.scoped(firstBytes())
+        assert.deepStrictEqual(bytes.slice(0, 9), [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0])
+      })
+    )
+  )
+
+  it.effect("says how far it is, in the words of a destination", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const progress = yield* Progress.makeDestination
+        const phases: Array<string> = []
+        const watching = yield* Effect.forkChild(
+          Stream.runForEach(progress.status.changes, (status) => Effect.sync(() => phases.push(status))),
+          { startImmediately: true }
+        )
+        yield* into(Sender.honest(2), { progress })
+        yield* Fiber.interrupt(watching)
+        assert.deepInclude(yield* progress.snapshot, { phase: "completed", bytesTotal: 65536, normalPages: 2 })
+        assert.deepStrictEqual(phases.slice(-2), ["active", "completed"])
+      })
+    )
+  )
+})
+
+/** Everything that the receiver says on the main channel. */
+const answers = (script: Sender.Script, options: Partial<ReceiveIntoImage> = {}) =>
+  Effect.gen(function* () {
+    const heard: Array<Uint8Array> = []
+    const exit = yield* Effect.exit(
+      against({ ...script, heard: (bytes) => heard.push(bytes.slice()) }, (onListening) =>
+        receive({ listen, target: "/image", channels: script.lanes.length, onListening, ...options })
+      )
+    )
+    return { exit, heard: Buffer.concat(heard) }
+  })
+
+const { encodeCommand } = MigrationStream
+const question = (value: number) => encodeCommand(MigrationStream.Command.ping, Uint8Array.of(0, 0, 0, value))
+const openReturnPath = encodeCommand(MigrationStream.Command.openReturnPath)
+
+const talking = (machine: string, description: Sender.Steps = [Sender.description, "hear"]): Sender.Script => ({
+  ...Sender.honest(2),
+  main: Sender.main({
+    head: [Sender.head({ machine }), openReturnPath, question(1)],
+    records: [Sender.part(), question(7)],
+    description
+  })
+})
+
+const pong = (value: number) => ReturnPath.encode({ _tag: "Pong", value })
+const shut = (value: number) => ReturnPath.encode({ _tag: "Shut", value })
+const acknowledged = ReturnPath.encode({ _tag: "SwitchoverAck" })
+
+describe("a sender with a return path", () => {
+  it.effect("is answered, and told of success when the image is durable under its name", () =>
+    world(({ disk }) =>
+      Effect.gen(function* () {
+        let durable: Uint8Array | undefined
+        const script = talking("pc-q35-10.0")
+        const heard: Array<Uint8Array> = []
+        yield* against(
+          {
+            ...script,
+            heard: (bytes) => {
+              heard.push(bytes.slice())
+              durable = disk.powerCut().read("/image")
+            }
+          },
+          (onListening) => receive({ listen, target: "/image", channels: 2, onListening })
+        )
+        assert.isTrue(Buffer.concat(heard).equals(Buffer.concat([pong(1), acknowledged, pong(7), shut(0)])))
+        assert.deepStrictEqual(durable, disk.read("/image"))
+      })
+    )
+  )
+
+  it.effect("of an old QEMU hears nothing that it does not know", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const { heard } = yield* answers(talking("pc-i440fx-8.0"))
+        assert.isTrue(heard.equals(Buffer.concat([pong(1), pong(7), shut(0)])))
+      })
+    )
+  )
+
+  it.effect("may end its side by itself, description or not", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const { exit, heard } = yield* answers(talking("pc-q35-10.0", [Uint8Array.of(0)]))
+        yield* exit
+        assert.isTrue(heard.subarray(-8).equals(shut(0)))
+      })
+    )
+  )
+
+  it.effect("is told of failure", () =>
+    world(({ disk }) =>
+      Effect.gen(function* () {
+        const script = talking("pc-q35-10.0")
+        const lanes = [script.lanes[0]!, Sender.lane(1, [Sender.header({ idstr: "nope" })])]
+        const { exit, heard } = yield* answers({ ...script, lanes })
+        assert.strictEqual((yield* Effect.flip(exit))._tag, "ProtocolError")
+        assert.isTrue(heard.subarray(-8).equals(shut(1)))
+        assert.deepStrictEqual(disk.files(), [])
+      })
+    )
+  )
+
+  it.effect("that does not hang up does not keep the receiver", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const { exit } = yield* answers(talking("pc-q35-10.0", [Sender.description, "stay"]))
+        yield* exit
+      })
+    )
+  )
+})
+
+describe("what stands at the target", () => {
+  const old = new Uint8Array(5000).fill(0x5a)
+
+  it.effect("is there until the new image is complete", () =>
+    world(({ disk }) =>
+      Effect.gen(function* () {
+        disk.write("/image", old)
+        yield* Effect.flip(into({ ...Sender.honest(2), main: [Sender.head(), Sender.start(), "close"] }))
+        assert.deepStrictEqual(disk.read("/image"), old)
+        assert.deepStrictEqual(disk.files(), ["/image"])
+        yield* into(Sender.honest(2))
+        assert.notDeepEqual(disk.read("/image"), old)
+      })
+    )
+  )
+
+  it.effect("is not touched in place before a sender has announced its blocks", () =>
+    world(({ disk }) =>
+      Effect.gen(function* () {
+        disk.write("/image", old)
+        const target = { path: "/image", offset: 4096 }
+        yield* Effect.flip(into({ ...Sender.honest(1), main: [Sender.head(), "close"] }, { target }))
+        assert.deepStrictEqual(disk.read("/image"), old)
+        yield* Effect.flip(into({ ...Sender.honest(1), main: [Sender.head(), Sender.start(), "close"] }, { target }))
+        assert.deepStrictEqual(disk.read("/image"), old.subarray(0, 4096))
+        yield* into(Sender.honest(1), { target })
+        const image = yield* Effect.scoped(Image.open(target))
+        assert.deepStrictEqual(image.findings, [])
+      })
+    )
+  )
+
+  it.effect("is refused before anybody is listened to", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(
+          receive({ listen, target: "/no/such/directory/image", onListening: () => Effect.die("too early") })
+        )
+        assert.strictEqual(error._tag, "FileNotFoundError")
+      })
+    )
+  )
+
+  it.effect("stays when the disk is full, which the sender hears", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make({ capacity: 3 * 4096 })
+      const network = yield* VirtualNetwork.make()
+      const { exit, heard } = yield* whileTimePasses(answers(talking("pc-q35-10.0"))).pipe(
+        Effect.provide(disk.layer),
+        Effect.provide(network.layer)
+      )
+      assert.strictEqual((yield* Effect.flip(exit))._tag, "NoSpaceError")
+      assert.isTrue(heard.subarray(-8).equals(shut(1)))
+      assert.deepStrictEqual([disk.files(), disk.openFiles(), network.openEnds()], [[], [], 0])
+    })
+  )
+
+  it.effect("is as it was, whichever call to the disk fails", () =>
+    Effect.gen(function* () {
+      const attempt = Effect.fnUntraced(function* (plan: FaultyFiles.Plan) {
+        const disk = MemoryDisk.make()
+        disk.write("/image", old)
+        const faulty = FaultyFiles.make(plan, disk.calls)
+        const network = yield* VirtualNetwork.make()
+        const exit = yield* whileTimePasses(Effect.exit(into(Sender.honest(2)))).pipe(
+          Effect.provide(faulty.layer),
+          Effect.provide(network.layer)
+        )
+        assert.deepStrictEqual([network.openEnds(), disk.openFiles()], [0, []])
+        return { disk, exit, calls: faulty.log().length }
+      })
+      const calm = yield* attempt(FaultyFiles.none)
+      yield* calm.exit
+      assert.isAbove(calm.calls, 15)
+      const whole = calm.disk.read("/image")!
+      for (let call = 0; call < calm.calls; call++) {
+        const { disk, exit } = yield* attempt(FaultyFiles.at(call, FaultyFiles.Fault.Fail({ code: "EIO" })))
+        const content = disk.read("/image")!
+        const isNew = Buffer.compare(content, whole) === 0
+        if (exit._tag === "Success") assert.isTrue(isNew)
+        else assert.strictEqual((yield* Effect.flip(exit))._tag, "FileIoError")
+        assert.isTrue(isNew || Buffer.compare(content, old) === 0)
+      }
+    })
+  )
+})
+
+describe("receiveBlocks", () => {
+  it.effect("fills the blocks that it is given, and gives everything else", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const memory = Buffer.alloc(Sender.BLOCK.usedLength, 0xa5)
+        const block = yield* MemoryPages.make({ idstr: "m", memory })
+        const { machineState, ...summary } = yield* intoBlocks(Sender.honest(3), { blocks: [block] })
+        assert.deepStrictEqual(
+          Array.from({ length: Sender.PAGES }, (_, page) => memory[page * Sender.PAGE]!),
+          pages({ 0: 0x40, 1: 0x41, 2: 0x42 })
+        )
+        assert.deepInclude(summary, { bytesTotal: 65536, normalPages: 3 })
+        assert.deepStrictEqual(yield* Carried.read(machineState.deviceState), Sender.state)
+        assert.strictEqual(machineState.configuration?.machine, "pc-i440fx-10.0")
+      })
+    )
+  )
+
+  it.effect("other blocks than announced: block-list-mismatch, and nothing is touched", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const memory = Buffer.alloc(4096, 0xa5)
+        const blocks = [yield* MemoryPages.make({ idstr: "m", memory })]
+        const error = yield* Effect.flip(intoBlocks(Sender.honest(1), { blocks }))
+        assert.include(error.message, `expected "m" of 4096 bytes in pages of 4096, found "m" of 65536 bytes`)
+        assert.isTrue(memory.equals(Buffer.alloc(4096, 0xa5)))
+      })
+    )
+  )
+
+  it.effect("what makes the blocks may refuse to", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(
+          intoBlocks<string>(Sender.honest(1), { blocks: ([block]) => Effect.fail(`no room for ${block!.idstr}`) })
+        )
+        assert.strictEqual(error, "no room for m")
+      })
+    )
+  )
+
+  const device = Buffer.concat([
+    DeviceStatePacket.encode({ idstr: "vfio", instanceId: 3, payloadLength: 5 }),
+    Buffer.from("state")
+  ])
+  const fresh = () =>
+    Effect.orDie(
+      Effect.map(MemoryPages.make({ idstr: "m", memory: new Uint8Array(65536), fresh: true }), (block) => [block])
+    )
+
+  it.effect("hands on what devices send by themselves", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const packets: Array<string> = []
+        yield* intoBlocks(
+          { main: Sender.main(), lanes: [Sender.lane(0), Sender.lane(1, [device, Sender.packet(1, 1)])] },
+          {
+            blocks: fresh,
+            onDevicePacket: ({ channel, idstr, instanceId, payload }: DevicePacket) =>
+              Effect.sync(
+                () => void packets.push(`${channel} ${idstr} ${instanceId} ${Buffer.from(payload).toString()}`)
+              )
+          }
+        )
+        assert.deepStrictEqual(packets, ["1 vfio 3 state"])
+      })
+    )
+  )
+
+  for (const [name, bytes] of Object.entries({
+    "device-packet-flags-wrong": Sender.patched(device, 11, 0x41),
+    "device-packet-name-invalid": Sender.patched(device, 12, ...Array<number>(256).fill(0x41)),
+    "device-packet-empty": Sender.patched(device, 275, 0),
+    "device-packet-payload-exceeded": Sender.patched(device, 272, 0xff)
+  })) {
+    it.effect(`checks what devices send: ${name}`, () =>
+      world(() =>
+        Effect.gen(function* () {
+          const script = { main: Sender.main(), lanes: [Sender.lane(0, [bytes])] }
+          const error = yield* Effect.flip(intoBlocks(script, { blocks: fresh, onDevicePacket: () => Effect.void }))
+          assert.strictEqual(error._tag === "ProtocolError" ? error.findings[0].code : error._tag, name)
+        })
+      )
+    )
+  }
+
+  it.effect("holds no more device state in memory than it may", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const script = { ...Sender.honest(1), main: Sender.main({ state: [{ forever: new Uint8Array(4096) }] }) }
+        const error = yield* Effect.flip(intoBlocks(script, { blocks: fresh, limits: { maxHeld: 20_000 } }))
+        assert.strictEqual(
+          error._tag === "ProtocolError" ? error.findings[0].code : error._tag,
+          "device-state-exceeded"
+        )
+      })
+    )
+  )
+
+  it.effect("changes of pages need blocks that can be read", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const writer = {
+          fresh: true,
+          view: undefined,
+          write: () => Effect.void,
+          zero: () => Effect.void,
+          sync: Effect.void
+        }
+        const records = RamRecords.make().changes(Sender.BLOCK, [{ offset: 0, bytes: Uint8Array.of(0, 1, 7) }])
+        const script = { main: Sender.main({ records: [Sender.part(...records)] }), lanes: [] }
+        const error = yield* Effect.flip(intoBlocks(script, { blocks: [{ ...Sender.BLOCK, writer }] }))
+        assert.strictEqual(error._tag === "ProtocolError" ? error.findings[0].code : error._tag, "record-unexpected")
+      })
+    )
+  )
+})
+
+describe("requests that cannot be met", () => {
+  const refused = (options: Partial<ReceiveIntoImage>) =>
+    Effect.flip(receive({ listen, target: "/image", onListening: () => Effect.die("too early"), ...options })).pipe(
+      Effect.provide(MemoryDisk.make().layer)
+    )
+
+  it.effect("are refused before anything is opened", () =>
+    Effect.gen(function* () {
+      const error = yield* refused({ channels: 0, compression: "zstd", uuid: new Uint8Array(15), pageSize: 5000 })
+      assert.strictEqual(
+        error.message,
+        "cannot receive: expected at least one channel for zstd, found none; " +
+          "expected pages of a power of two from 1024 to 1048576 bytes, found 5000; expected a uuid of 16 bytes, found 15"
+      )
+      assert.strictEqual((yield* refused({ channels: 256 }))._tag, "PipelineOptionsError")
+      assert.strictEqual((yield* refused({ coalescePages: -1 }))._tag, "PipelineOptionsError")
+      assert.strictEqual((yield* refused({ limits: { maxRam: 0 } }))._tag, "LimitsError")
+    })
+  )
+
+  it.effect("an address that is in use", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const ready = yield* Deferred.make<void>()
+        const first = yield* Effect.forkChild(
+          receive({ listen, target: "/a", onListening: () => Effect.asVoid(Deferred.succeed(ready, undefined)) })
+        )
+        yield* Deferred.await(ready)
+        const error = yield* Effect.flip(receive({ listen, target: "/b" }))
+        assert.strictEqual(error._tag, "ListenError")
+        yield* Fiber.interrupt(first)
+        yield* into(Sender.honest(1))
+      })
+    )
+  )
+})
