@@ -82,18 +82,17 @@ export const make = ({ expected, idleTimeout, peer }: Options): Effect.Effect<Wa
       /** How long the peer had done nothing when we became busy. */
       let idleBefore = 0n
 
-      const now = () => clock.monotonicTimeNanosUnsafe()
       const alive = () => {
-        since = now()
+        since = clock.monotonicTimeNanosUnsafe()
         idleBefore = 0n
       }
       const begin = () => {
-        if (busy++ === 0) idleBefore = now() - since
+        if (busy++ === 0) idleBefore = clock.monotonicTimeNanosUnsafe() - since
       }
       const end = Effect.sync(() => {
-        if (--busy === 0) since = now() - idleBefore
+        if (--busy === 0) since = clock.monotonicTimeNanosUnsafe() - idleBefore
       })
-      const idleMillis = () => Number(busy > 0 ? idleBefore : now() - since) / 1e6
+      const idleMillis = () => Number(busy > 0 ? idleBefore : clock.monotonicTimeNanosUnsafe() - since) / 1e6
 
       const watch: Effect.Effect<never, PeerTimeoutError> = Effect.suspend(() => {
         const left = Math.ceil(milliseconds - idleMillis())
