@@ -58,7 +58,7 @@ const CLEAR = "\r\u001b[K"
 
 const phases: Readonly<Record<Progress.Phase, string>> = {
   waiting: "waiting",
-  setup: "checking",
+  setup: "setting up",
   ram: "RAM",
   device: "device state",
   sync: "making durable",
@@ -68,14 +68,16 @@ const phases: Readonly<Record<Progress.Phase, string>> = {
   cancelled: "cancelled"
 }
 
-const percent = (done: number, total: number): string => `${total === 0 ? 100 : Math.floor((done * 100) / total)}%`
+const percent = (done: number, total: number): string => `${Math.floor((done * 100) / total)}%`
 
 /**
- * The line of a terminal: phase, bytes, pages, zero pages, rate, and the time that is left.
+ * The line of a terminal: phase, bytes, pages, zero pages, rate, and the time that is left; only the phase before it is
+ * known how much there is.
  *
  * @internal
  */
 export const progressLine = (now: Progress.Snapshot): string => {
+  if (now.bytesTotal === 0) return phases[now.phase]
   const eta = now.phase === "ram" && now.etaMillis !== undefined ? [`ETA ${Text.duration(now.etaMillis)}`] : []
   return [
     `${phases[now.phase]} ${percent(now.bytesDone, now.bytesTotal)}`,

@@ -186,8 +186,11 @@ describe("follow", () => {
       bytesPerSecond: 0,
       etaMillis: undefined
     }
-    assert.notInclude(progressLine(now), "ETA")
-    assert.include(progressLine({ ...now, phase: "ram", bytesPerSecond: 2 ** 30, etaMillis: 61_000 }), "ETA 1 min 01 s")
+    assert.strictEqual(progressLine(now), "setting up")
+    const known = { ...now, bytesTotal: 2 ** 20 }
+    assert.notInclude(progressLine(known), "ETA")
+    const moving = { ...known, phase: "ram" as const, bytesPerSecond: 2 ** 30, etaMillis: 61_000 }
+    assert.include(progressLine(moving), "ETA 1 min 01 s")
     assert.include(summaryLine(summary), "1.00 GiB (262144 pages, 144 zero) in 1.00 s, 1.00 GiB/s")
   })
 
