@@ -50,6 +50,31 @@ export const fromPages = (pages: Iterable<number>): PageRuns => {
 }
 
 /**
+ * The runs of ranges in any order, given like runs as pairs `[first, count, first, count, …]`; they may touch and overlap.
+ *
+ * **Example** (Ranges as they came)
+ *
+ * ```ts
+ * import { PageRuns } from "effect-multifd"
+ *
+ * PageRuns.fromRanges([8, 2, 0, 3, 2, 4]) // => [0, 6, 8, 2]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromRanges = (ranges: ReadonlyArray<number>): PageRuns => {
+  const runs: Array<number> = []
+  const order = Array.from({ length: ranges.length / 2 }, (_, i) => 2 * i).toSorted((a, b) => ranges[a]! - ranges[b]!)
+  for (const i of order) {
+    const first = Math.max(ranges[i]!, end(runs))
+    const behind = ranges[i]! + ranges[i + 1]!
+    if (first < behind) append(runs, first, behind - first)
+  }
+  return runs
+}
+
+/**
  * Whether the numbers are what a value of this type must be: pairs of integers, counts of at least one page, in
  * ascending order, with at least one page between neighbours.
  *

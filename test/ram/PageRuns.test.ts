@@ -28,6 +28,20 @@ describe("PageRuns", () => {
     assert.strictEqual(PageRuns.end(runs), (pages.at(-1) ?? -1) + 1)
   })
 
+  const ranges = Schema.Array(
+    Schema.Tuple([
+      Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 180 })),
+      Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 20 }))
+    ])
+  )
+
+  it.prop("ranges in any order become runs", { ranges }, ({ ranges }) => {
+    const inside = (page: number) => ranges.some(([first, count]) => page >= first && page < first + count)
+    const runs = PageRuns.fromRanges(ranges.flat())
+    assert.isTrue(PageRuns.isPageRuns(runs))
+    assert.deepStrictEqual(runs, among(inside))
+  })
+
   it.prop("set operations agree with sets of pages", { a: runs, b: runs }, ({ a, b }) => {
     const inA = new Set(pagesOf(a))
     const inB = new Set(pagesOf(b))

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import { Codecs } from "../../compression/Codecs.ts"
 import type { Codec, Method } from "../../compression/Compression.ts"
-import { isAtMost } from "../../format/internal/machineType.ts"
+import { isAtMost } from "../../format/MachineType.ts"
 import * as MultifdInit from "../../format/MultifdInit.ts"
 import * as MultifdPacket from "../../format/MultifdPacket.ts"
 import type { AnnouncedBlock } from "../../format/SocketStream.ts"

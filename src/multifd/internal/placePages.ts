@@ -1,5 +1,4 @@
 import type { Extent } from "../../format/SocketStream.ts"
-import { append } from "../../ram/internal/runs.ts"
 import * as PageRuns from "../../ram/PageRuns.ts"
 import type { Pages, PageSink } from "../PageSink.ts"
 
@@ -57,17 +56,15 @@ const unique = (numbers: ReadonlyArray<number>): ReadonlyArray<number> => {
 /** Joins runs whose gaps are short and all zero by this very packet: what is not the packet's must keep its bytes. */
 const joined = (normal: PageRuns.PageRuns, zero: PageRuns.PageRuns, gap: number): PageRuns.PageRuns => {
   if (gap < 1 || zero.length === 0 || normal.length < 4) return normal
-  const runs: Array<number> = []
+  const bridges: Array<number> = []
   let at = 0
-  for (let i = 0; i < normal.length; i += 2) {
-    const first = normal[i]!
-    const end = PageRuns.end(runs)
+  for (let i = 2; i < normal.length; i += 2) {
+    const end = normal[i - 2]! + normal[i - 1]!
+    const count = normal[i]! - end
     while (at < zero.length && zero[at]! < end) at += 2
-    const bridges = i > 0 && zero[at] === end && zero[at + 1] === first - end && first - end <= gap
-    if (bridges) append(runs, end, first - end)
-    append(runs, first, normal[i + 1]!)
+    if (zero[at] === end && zero[at + 1] === count && count <= gap) bridges.push(end, count)
   }
-  return runs.length === normal.length ? normal : runs
+  return bridges.length === 0 ? normal : PageRuns.fromRanges([...normal, ...bridges])
 }
 
 type View = (offset: number, length: number) => Uint8Array

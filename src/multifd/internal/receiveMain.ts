@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Finding from "../../format/Finding.ts"
-import { isAtMost } from "../../format/internal/machineType.ts"
+import { isAtMost } from "../../format/MachineType.ts"
 import type { Event } from "../../format/SocketStream.ts"
 import type { Epochs } from "../Epochs.ts"
 import type { Limits } from "../Limits.ts"

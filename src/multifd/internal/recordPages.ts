@@ -4,7 +4,6 @@ import * as Finding from "../../format/Finding.ts"
 import * as MultifdPacket from "../../format/MultifdPacket.ts"
 import type { Event, Extent, ZeroExtent } from "../../format/SocketStream.ts"
 import * as Xbzrle from "../../format/Xbzrle.ts"
-import { append } from "../../ram/internal/runs.ts"
 import * as PageRuns from "../../ram/PageRuns.ts"
 import type { PageSink } from "../PageSink.ts"
 import * as ProtocolError from "../ProtocolError.ts"
@@ -100,16 +99,8 @@ const gather = (pieces: ReadonlyArray<Extent>, places: ReadonlyArray<Uint8Array>
   }
 }
 
-/** Ascending, each page once. */
-const zeroRuns = (extents: ReadonlyArray<ZeroExtent>, pageSize: number): PageRuns.PageRuns => {
-  const runs: Array<number> = []
-  for (const { length, offset } of extents.toSorted((a, b) => a.offset - b.offset)) {
-    const first = Math.max(offset / pageSize, PageRuns.end(runs))
-    const count = (offset + length) / pageSize - first
-    if (count > 0) append(runs, first, count)
-  }
-  return runs
-}
+const zeroRuns = (extents: ReadonlyArray<ZeroExtent>, pageSize: number): PageRuns.PageRuns =>
+  PageRuns.fromRanges(extents.flatMap(({ length, offset }) => [offset / pageSize, length / pageSize]))
 
 const unreadable = ({ idstr }: PageSink<unknown>): Finding.Finding =>
   Finding.make({

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { isAtMost } from "../../../src/format/internal/machineType.ts"
+import { isAtMost } from "../../src/format/MachineType.ts"
 
-describe("machineType.isAtMost", () => {
+describe("MachineType.isAtMost", () => {
   const cases: ReadonlyArray<readonly [machine: string | undefined, atMost80: boolean, atMost82: boolean]> = [
     ["pc-i440fx-8.0", true, true],
     ["pc-q35-8.1", false, true],
