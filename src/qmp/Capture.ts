@@ -43,6 +43,7 @@ import { bothSides } from "./internal/bothSides.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
+import { tidyUp } from "./internal/tidyUp.ts"
 import * as Vm from "./internal/vm.ts"
 import type { Client } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
@@ -247,7 +248,7 @@ const transfer = Effect.fnUntraced(function* (
   return { ...summary, machine: vm.machine, statistics: yield* Deferred.await(statistics) }
 })
 
-/** Whatever happened: the settings, and after a failure the guest too, are as they were. Each step is tried. */
+/** Whatever happened: the settings, and after a failure the guest too, are as they were. */
 const putBack = (
   { options: { qmp }, vm, watch }: Capture,
   settings: BorrowedSettings.Borrowed,
@@ -290,12 +291,9 @@ export const run = Effect.fn("Capture.run")(function* (
   const capture = plan(options, vm, yield* MigrationWatch.make(qmp, "source"))
   yield* Vm.refuse(qmp, "capture", problemsOf(vm, capture.channels))
   const settings = BorrowedSettings.make(qmp, vm, settingsOf(capture))
-  const report = (error: QmpError) => (error._tag === "QmpDisconnectedError" ? Effect.void : onProblem(error.message))
   const captured = yield* settings.set.pipe(
     Effect.andThen(Effect.scoped(transfer(capture))),
-    Effect.onExit(({ _tag }) =>
-      Effect.forEach(putBack(capture, settings, _tag === "Failure"), Effect.catch(report), { discard: true })
-    )
+    Effect.onExit(({ _tag }) => tidyUp(putBack(capture, settings, _tag === "Failure"), onProblem))
   )
   if (options.leave === "quit") yield* QmpCommands.quit(qmp)
   return captured

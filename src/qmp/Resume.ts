@@ -32,6 +32,7 @@ import { bothSides } from "./internal/bothSides.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
+import { tidyUp } from "./internal/tidyUp.ts"
 import * as Vm from "./internal/vm.ts"
 import type { Client, Version } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
@@ -166,10 +167,9 @@ export const run = Effect.fn("Resume.run")(function* (
   const vm = yield* Vm.look(qmp)
   yield* Vm.refuse(qmp, "resume", problemsOf(vm, image, channels))
   const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets({ channels, compression }))
-  const report = (error: QmpError) => (error._tag === "QmpDisconnectedError" ? Effect.void : onProblem(error.message))
   const summary = yield* settings.set.pipe(
     Effect.andThen(Effect.scoped(transfer(options, channels))),
-    Effect.ensuring(Effect.catch(settings.putBack, report))
+    Effect.ensuring(tidyUp([settings.putBack], onProblem))
   )
   yield* Vm.setRunning(qmp, !paused)
   const { status } = yield* QmpCommands.queryStatus(qmp)

@@ -5,6 +5,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { PeerTimeoutError } from "../../io/ConnectionError.ts"
 import * as MigrationStatus from "../../migration/MigrationStatus.ts"
 import type { Statistics } from "../../migration/Statistics.ts"
 import type { Client, Event } from "../QmpClient.ts"
@@ -23,7 +24,7 @@ export interface MigrationWatch {
   readonly run: (
     command: Effect.Effect<void, QmpError>
   ) => Effect.Effect<void, QmpError | QmpEventsError | QemuMigrationError>
-  /** Calls it off if it was started, and waits until it is. However it ends now is well. */
+  /** Calls it off if it was started, and waits until it is. However it ends now is well. In vain once is in vain for ever. */
   readonly callOff: Effect.Effect<void, QmpError>
 }
 
@@ -50,6 +51,7 @@ export const make = Effect.fnUntraced(function* (
   const events = yield* qmp.subscribe
   let isOurs = false
   let calledOff = false
+  let gaveUp: PeerTimeoutError | undefined
 
   /** A command that is not answered may have been done; one that is refused leaves somebody else's migration alone. */
   const start = (command: Effect.Effect<void, QmpError>) =>
@@ -73,8 +75,13 @@ export const make = Effect.fnUntraced(function* (
   })
   const callOff = Effect.suspend(() => {
     if (!isOurs) return Effect.void
+    if (gaveUp !== undefined) return Effect.fail(gaveUp)
     calledOff = true
-    return Vm.callOff(qmp)
+    return Effect.tapError(Vm.callOff(qmp), (error) =>
+      Effect.sync(() => {
+        if (error._tag === "PeerTimeoutError") gaveUp = error
+      })
+    )
   })
   return { run: (command) => Effect.andThen(start(command), ended), callOff }
 })

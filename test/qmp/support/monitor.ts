@@ -2,6 +2,7 @@
  * A monitor that answers as a test wants it to, on a network in memory.
  */
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import type * as Scope from "effect/Scope"
 import type { Connection } from "../../../src/io/Connection.ts"
 import * as Listener from "../../../src/io/Listener.ts"
@@ -55,9 +56,10 @@ const readerOf = (connection: Connection): Effect.Effect<Request> => {
 }
 
 const over = (connection: Connection): Monitor => {
+  const turn = Semaphore.makeUnsafe(1)
   const say: Monitor["say"] = (message) => {
     const text = typeof message === "string" ? message : `${JSON.stringify(message)}\r\n`
-    return Effect.orDie(connection.write([new TextEncoder().encode(text)]))
+    return turn.withPermit(Effect.orDie(connection.write([new TextEncoder().encode(text)])))
   }
   const next = readerOf(connection)
   const answer: Monitor["answer"] = ({ id }, value) => say({ return: value, id })

@@ -1,0 +1,286 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import * as SocketAddress from "../../src/io/SocketAddress.ts"
+import * as Image from "../../src/migration/Image.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import type { Statistics } from "../../src/migration/Statistics.ts"
+import * as Capture from "../../src/qmp/Capture.ts"
+import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
+import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
+import * as FakeQemu from "./support/fakeQemu.ts"
+
+const TARGET = "/images/vm.img"
+
+/** On a network and a disk of its own, of which nothing is left open. */
+const test = (
+  name: string,
+  body: (disk: MemoryDisk.MemoryDisk) => Effect.Effect<void, unknown, Scope.Scope | Migration.Migration>,
+  plan: ReadonlyArray<VirtualNetwork.Rule> = []
+) =>
+  it.live(name, () =>
+    Effect.gen(function* () {
+      const network = yield* VirtualNetwork.make({ plan })
+      const disk = MemoryDisk.make()
+      disk.write("/images/other", new Uint8Array(1))
+      yield* Effect.scoped(body(disk)).pipe(Effect.provide([network.layer, disk.layer, Migration.layer]))
+      assert.strictEqual(network.openEnds(), 0)
+      assert.deepStrictEqual(network.listening(), [])
+      assert.deepStrictEqual(disk.openFiles(), [])
+    })
+  )
+
+const settingsOf = ({ capabilities, parameters }: FakeQemu.State) => structuredClone({ capabilities, parameters })
+const nothingAt = (disk: MemoryDisk.MemoryDisk) => assert.deepStrictEqual(disk.files(), ["/images/other"])
+
+describe("Capture", () => {
+  for (const live of [false, true]) {
+    for (const channels of [0, 3]) {
+      test(`${live ? "live" : "stopped"}, ${channels} channels: an image, and the machine as it was`, () =>
+        Effect.gen(function* () {
+          const { log, qmp, state } = yield* FakeQemu.make()
+          const before = settingsOf(state)
+          const captured = yield* Capture.run({ qmp, target: TARGET, live, channels })
+          assert.deepInclude(captured, { machine: FakeQemu.MACHINE, pages: 64 })
+          assert.deepInclude(state, { running: true, runState: "running", status: "cancelled" })
+          assert.deepStrictEqual(settingsOf(state), before)
+          assert.strictEqual(log.includes("stop"), !live)
+          assert.notInclude(log, "quit")
+          const image = yield* Image.open(TARGET)
+          assert.deepStrictEqual(yield* image.readPages(FakeQemu.RAM, 0, state.memory.length), state.memory)
+        }))
+    }
+  }
+
+  test("left paused after a live capture: completed, so that it does not run on", () =>
+    Effect.gen(function* () {
+      const { log, qmp, state } = yield* FakeQemu.make()
+      yield* Capture.run({ qmp, target: TARGET, live: true, leave: "paused" })
+      assert.deepInclude(state, { running: false, runState: "postmigrate", status: "completed" })
+      assert.notInclude(log, "migrate_cancel")
+      assert.notInclude(log, "stop")
+    }))
+
+  test("a paused machine that is to run", () =>
+    Effect.gen(function* () {
+      const { qmp, state } = yield* FakeQemu.make((state) =>
+        Object.assign(state, { running: false, runState: "paused" })
+      )
+      yield* Capture.run({ qmp, target: TARGET, leave: "running" })
+      assert.isTrue(state.running)
+    }))
+
+  test("sets what it needs and nothing else, leaves out what QEMU does not know, and puts it back in the other order", () =>
+    Effect.gen(function* () {
+      const seen: Array<Readonly<Record<string, unknown>>> = []
+      const { log, qmp, state } = yield* FakeQemu.make(
+        (state) => {
+          Object.assign(state.capabilities, { "mapped-ram": true, "auto-converge": true, xbzrle: true })
+          Object.assign(state.parameters, { "multifd-compression": "zstd", "downtime-limit": 5 })
+          delete state.parameters["mode"]
+        },
+        {
+          migrate: (_args, state) => {
+            seen.push(settingsOf(state))
+            return Effect.fail("no")
+          }
+        }
+      )
+      const before = settingsOf(state)
+      yield* Effect.flip(Capture.run({ qmp, target: TARGET, channels: 5, maxBandwidth: 1000 }))
+      const [{ capabilities, parameters } = {}] = seen
+      assert.deepInclude(capabilities, {
+        events: true,
+        "return-path": true,
+        multifd: true,
+        "mapped-ram": false,
+        xbzrle: false,
+        "auto-converge": true
+      })
+      assert.deepInclude(parameters, {
+        "multifd-channels": 5,
+        "multifd-compression": "none",
+        "max-bandwidth": 0,
+        "downtime-limit": 0
+      })
+      assert.notProperty(parameters, "mode")
+      assert.deepStrictEqual(settingsOf(state), before)
+      assert.deepStrictEqual(
+        log.filter((command) => command.startsWith("migrate-set")),
+        ["migrate-set-capabilities", "migrate-set-parameters", "migrate-set-parameters", "migrate-set-capabilities"]
+      )
+    }))
+
+  test("tells what QEMU says of it", () =>
+    Effect.gen(function* () {
+      const told: Array<Statistics> = []
+      const { qmp } = yield* FakeQemu.make()
+      const onStatistics = (statistics: Statistics) => Effect.sync(() => void told.push(statistics))
+      yield* Capture.run({ qmp, target: TARGET, onStatistics, interval: "1 millis" })
+      assert.include(
+        told.map(({ status }) => status),
+        "active"
+      )
+    }))
+
+  describe("a machine that cannot be captured is not touched", () => {
+    const cases: ReadonlyArray<readonly [string, (state: FakeQemu.State) => void, string]> = [
+      [
+        "too old",
+        (state) => (state.version = { major: 8, minor: 0, micro: 5 }),
+        "expected QEMU 8.1 or later, found 8.0.5"
+      ],
+      [
+        "a migration",
+        (state) => (state.status = "active"),
+        "expected no migration under way, found one that is active"
+      ],
+      ["postmigrate", (state) => (state.runState = "postmigrate"), "an earlier migration stopped it"],
+      ["inmigrate", (state) => (state.runState = "inmigrate"), "it waits for a machine itself"],
+      ["blocked", (state) => (state.blockedReasons = ["nvme"]), "found in QEMU's words: nvme"],
+      ["without multifd", (state) => delete state.capabilities["multifd"], "expected a QEMU that knows multifd"]
+    ]
+    for (const [name, change, problem] of cases) {
+      test(name, (disk) =>
+        Effect.gen(function* () {
+          const { log, qmp } = yield* FakeQemu.make(change)
+          const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET }))
+          assert.strictEqual(error._tag, "VmNotReadyError")
+          assert.include(
+            error.message,
+            `unix:/run/qmp: cannot capture: ${problem.startsWith("expected") ? problem : ""}`
+          )
+          assert.include(error.message, problem)
+          assert.isTrue(log.every((command) => /^(?:query|qom)-/.test(command)))
+          nothingAt(disk)
+        })
+      )
+    }
+    test("without multifd, no channels will do", () =>
+      Effect.gen(function* () {
+        const { qmp } = yield* FakeQemu.make((state) => void delete state.capabilities["multifd"])
+        yield* Capture.run({ qmp, target: TARGET, channels: 0 })
+      }))
+  })
+
+  describe("a capture that fails leaves everything as it was", () => {
+    for (const command of ["migrate-set-capabilities", "migrate-set-parameters", "stop", "migrate"]) {
+      test(`QEMU refuses ${command}`, (disk) =>
+        Effect.gen(function* () {
+          let refusals = 1
+          const { log, qmp, state } = yield* FakeQemu.make(undefined, {
+            [command]: () => (refusals-- > 0 ? Effect.fail("I would rather not") : Effect.succeed({}))
+          })
+          const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET }))
+          assert(error._tag === "QmpCommandError")
+          assert.deepInclude(error, { command, description: "I would rather not" })
+          assert.isTrue(state.running)
+          // What was refused may be somebody else's migration, which goes on.
+          assert.notInclude(log, "migrate_cancel")
+          nothingAt(disk)
+        }))
+    }
+
+    test(
+      "QEMU cannot reach us: its words, and ours",
+      (disk) =>
+        Effect.gen(function* () {
+          const { qmp, state } = yield* FakeQemu.make()
+          const before = settingsOf(state)
+          const error = yield* Effect.flip(
+            Capture.run({ qmp, target: TARGET, listen: SocketAddress.tcp("10.0.0.1", 4444) })
+          )
+          assert(error._tag === "QemuMigrationError")
+          assert.deepInclude(error, {
+            role: "source",
+            status: "failed",
+            description: "cannot send to tcp:10.0.0.1:4444"
+          })
+          assert.include(error.message, "unix:/run/qmp: QEMU's migration failed: cannot send to")
+          assert.strictEqual(error["~effect/Runtime/errorExitCode"], 10)
+          assert.isTrue(state.running)
+          assert.deepStrictEqual(settingsOf(state), before)
+          nothingAt(disk)
+        }),
+      [{ connection: 1, fault: VirtualNetwork.Fault.Refuse() }]
+    )
+
+    test(
+      "a connection breaks in the middle: both sides' words",
+      (disk) =>
+        Effect.gen(function* () {
+          const { qmp, state } = yield* FakeQemu.make()
+          const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET, channels: 1 }))
+          assert(error._tag === "QemuMigrationError")
+          assert.match(error.message, /QEMU's migration failed: cannot send .* \(on this side: .*connection lost/)
+          assert.isTrue(state.running)
+          nothingAt(disk)
+        }),
+      [{ connection: 2, at: 5000, fault: VirtualNetwork.Fault.Reset() }]
+    )
+
+    test("the monitor goes away in the middle", (disk) =>
+      Effect.gen(function* () {
+        const { qmp } = yield* FakeQemu.make(undefined, {
+          migrate: (_args, { hangUp }) => Effect.andThen(hangUp, Effect.never)
+        })
+        const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET }))
+        assert.strictEqual(error._tag, "QmpDisconnectedError")
+        nothingAt(disk)
+      }))
+
+    test("a QEMU that hangs is asked once more, and left alone then", (disk) =>
+      Effect.gen(function* () {
+        const problems: Array<string> = []
+        const { log, qmp } = yield* FakeQemu.make(undefined, { migrate: () => Effect.never }, "200 millis")
+        const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
+        const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET, onProblem }))
+        assert.strictEqual(error._tag, "PeerTimeoutError")
+        assert.lengthOf(problems, 1)
+        assert.include(problems[0], 'expected an answer to "migrate_cancel" within 0.2 s')
+        assert.strictEqual(log.at(-1), "migrate")
+        nothingAt(disk)
+      }))
+
+    test("no room: our error, and a machine that was stopped runs again", (disk) =>
+      Effect.gen(function* () {
+        const { qmp, state } = yield* FakeQemu.make()
+        const small = MemoryDisk.make({ capacity: 100_000 })
+        small.write("/images/other", new Uint8Array(1))
+        const error = yield* Capture.run({ qmp, target: TARGET }).pipe(Effect.flip, Effect.provide(small.layer))
+        assert.strictEqual(error._tag, "NoSpaceError")
+        assert.isTrue(state.running)
+        nothingAt(small)
+        nothingAt(disk)
+      }))
+
+    test("an interruption is told to QEMU first: cancelled, not failed", (disk) =>
+      Effect.gen(function* () {
+        const { log, qmp, state } = yield* FakeQemu.make()
+        const before = settingsOf(state)
+        const capturing = yield* Effect.forkChild(Capture.run({ qmp, target: TARGET, maxBandwidth: 10_000 }))
+        while (state.status !== "active") yield* Effect.sleep("1 millis")
+        yield* Fiber.interrupt(capturing)
+        assert.deepInclude(state, { running: true, status: "cancelled" })
+        assert.include(log, "migrate_cancel")
+        assert.deepStrictEqual(settingsOf(state), before)
+        nothingAt(disk)
+      }))
+
+    test("settings that cannot be put back are a warning", () =>
+      Effect.gen(function* () {
+        const problems: Array<string> = []
+        let calls = 0
+        const { qmp } = yield* FakeQemu.make(undefined, {
+          "migrate-set-parameters": (args, state) => {
+            if (++calls > 1) return Effect.fail("not now")
+            return Effect.sync(() => void Object.assign(state.parameters, args))
+          }
+        })
+        const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
+        yield* Capture.run({ qmp, target: TARGET, channels: 7, onProblem })
+        assert.deepStrictEqual(problems, ['unix:/run/qmp: QEMU refused "migrate-set-parameters": not now'])
+      }))
+  })
+})
