@@ -11,6 +11,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as ConnectionError from "./ConnectionError.ts"
 import { connectFailure } from "./internal/socketFailure.ts"
@@ -85,26 +86,30 @@ export interface Options {
 
 const defaults = { connectTimeout: Duration.seconds(10), keepAlive: Duration.seconds(30) }
 
-const attempt = ({ address, tls, keepAlive = defaults.keepAlive }: Options) =>
+type ConnectFailure = ConnectionError.ConnectError | ConnectionError.TlsError
+
+/** `opened` hears of the connection when there is one, at once: an interruption in that very moment would lose it. */
+const attempt = (
+  { address, tls, keepAlive = defaults.keepAlive }: Options,
+  opened: (connection: SocketConnection) => void
+) =>
   Effect.flatMap(Network, (network) =>
-    Effect.callback<SocketConnection, ConnectionError.ConnectError | ConnectionError.TlsError>((resume) => {
-      const cancel = network.connect(address, { tls, keepAlive: Duration.toMillis(keepAlive) }, (answer) =>
-        resume(
-          Effect.fromResult(answer).pipe(
-            Effect.mapBoth({
-              onFailure: (error) => connectFailure(format(address), error, { tls: tls !== undefined }),
-              onSuccess: (transport) => new SocketConnection(transport)
-            })
-          )
-        )
-      )
+    Effect.callback<SocketConnection, ConnectFailure>((resume) => {
+      const cancel = network.connect(address, { tls, keepAlive: Duration.toMillis(keepAlive) }, (answer) => {
+        if (Result.isFailure(answer)) {
+          return resume(Effect.fail(connectFailure(format(address), answer.failure, { tls: tls !== undefined })))
+        }
+        const connection = new SocketConnection(answer.success)
+        opened(connection)
+        resume(Effect.succeed(connection))
+      })
       return Effect.sync(cancel)
     })
   )
 
-const open = (options: Options) => {
+const open = (options: Options, opened: (connection: SocketConnection) => void) => {
   const limit = Duration.fromInputUnsafe(options.connectTimeout ?? defaults.connectTimeout)
-  return Effect.timeoutOrElse(attempt(options), {
+  return Effect.timeoutOrElse(attempt(options, opened), {
     duration: limit,
     orElse: () =>
       Effect.fail(
@@ -116,8 +121,6 @@ const open = (options: Options) => {
       )
   })
 }
-
-const release = (connection: SocketConnection) => Effect.sync(() => connection.close())
 
 /**
  * Connects, until the scope ends.
@@ -154,4 +157,12 @@ export const connect = (
   Connection,
   ConnectionError.ConnectError | ConnectionError.TlsError | ConnectionError.PeerTimeoutError,
   Scope.Scope
-> => Effect.acquireRelease(open(options), release, { interruptible: true })
+> =>
+  Effect.suspend(() => {
+    let connection: SocketConnection | undefined
+    const close = Effect.sync(() => connection?.close())
+    return Effect.addFinalizer(() => close).pipe(
+      Effect.andThen(open(options, (opened) => void (connection = opened))),
+      Effect.onError(() => close)
+    )
+  })

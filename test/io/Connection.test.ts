@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -6,10 +6,12 @@ import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
+import Dns from "node:dns"
 import * as Net from "node:net"
 import * as Connection from "../../src/io/Connection.ts"
 import * as Listener from "../../src/io/Listener.ts"
 import * as SocketAddress from "../../src/io/SocketAddress.ts"
+import * as TlsCredentials from "../../src/io/TlsCredentials.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import {
   anyPort,
@@ -296,6 +298,31 @@ describe("Connection", () => {
       )
     },
     { arbitrary: { runs: 60 } }
+  )
+
+  it.effect("a host of several addresses none of which answers: ConnectError, with TLS too", () =>
+    Effect.gen(function* () {
+      const lookup = (
+        _host: string,
+        _options: unknown,
+        done: (error: null, addresses: ReadonlyArray<object>) => void
+      ) =>
+        done(null, [
+          { address: "127.0.0.1", family: 4 },
+          { address: "::1", family: 6 }
+        ])
+      yield* Effect.acquireRelease(
+        Effect.sync(() => vi.spyOn(Dns, "lookup").mockImplementation(lookup as never)),
+        (spy) => Effect.sync(() => spy.mockRestore())
+      )
+      const directory = new URL("../fixtures/tls/x509", import.meta.url).pathname
+      const tls = yield* TlsCredentials.clientFromDirectory(directory)
+      for (const credentials of [undefined, tls]) {
+        const options = { address: SocketAddress.tcp("two.addresses", 1), tls: credentials }
+        const error = yield* Effect.flip(Effect.scoped(Connection.connect(options)))
+        assert.deepInclude(error, { _tag: "ConnectError", code: "ECONNREFUSED" })
+      }
+    })
   )
 
   it.effect("nodelay and keepalive do not disturb", () =>

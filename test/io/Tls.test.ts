@@ -278,6 +278,31 @@ describe("TLS", () => {
     })
   )
 
+  it.effect("a failed handshake does not use up a connection", () =>
+    Effect.gen(function* () {
+      const listener = yield* Listener.make({ address: anyPort, tls: yield* server("x509"), maxConnections: 1 })
+      for (let i = 0; i < 3; i++) {
+        const raw = yield* rawClient(listener.address)
+        raw.write("no TLS at all")
+        assert.deepInclude(yield* Effect.flip(Effect.scoped(listener.accept)), { _tag: "TlsError" })
+      }
+      yield* Connection.connect({ address: listener.address, tls: yield* client("x509") })
+      yield* listener.accept
+    })
+  )
+
+  it.effect("a listener that is closed ends handshakes under way", () =>
+    Effect.gen(function* () {
+      const listener = yield* Listener.make({ address: anyPort, tls: yield* server("x509") })
+      const raw = yield* rawClient(listener.address)
+      yield* Effect.callback<void>((resume) => void raw.once("connect", () => resume(Effect.void)))
+      for (let i = 0; i < 10; i++) yield* turn
+      yield* listener.close
+      raw.resume()
+      while (!raw.destroyed) yield* turn
+    })
+  )
+
   it.effect("a silent client takes no longer than the handshake may, and holds up nobody", () =>
     Effect.gen(function* () {
       const tls = yield* server("x509")
@@ -375,6 +400,7 @@ describe("TlsCredentials", () => {
       const error = yield* Effect.flip(load(path))
       const { peer = "", ...rest } = expected
       assert.deepInclude(error, { _tag: "TlsError", reason: "credentials", peer: Path.join(path, peer), ...rest })
+      assert.strictEqual(error[Runtime.errorExitCode], 6)
       assert.include(error.message, "the credentials cannot be used")
       assert.notInclude(JSON.stringify(error) + error.message, secret)
     })

@@ -37,9 +37,12 @@ const secure = (
 const plain = (address: SocketAddress, options: ConnectOptions, onread: Net.OnReadOpts): Net.Socket =>
   Net.connect({ ...target(address, options.keepAlive), allowHalfOpen: true, onread }).pause()
 
-/** Node throws on arguments that it does not like (a path with a zero byte); that is a failure like any other. */
-const asError = (cause: unknown): ErrnoError =>
-  Object.assign(cause instanceof Error ? cause : new Error(String(cause)), { syscall: "connect" })
+/** Nobody was reached. Where several addresses of a host were tried, Node's error does not say which call failed. */
+const unreached = (cause: unknown): ErrnoError => {
+  const error: ErrnoError = cause instanceof Error ? cause : new Error(String(cause))
+  error.syscall ??= "connect"
+  return error
+}
 
 /**
  * Connects with Node's own sockets.
@@ -51,10 +54,14 @@ export const connect: Calls["connect"] = (address, options, done) => {
   const transport = new SocketTransport(format(address), { tls: tls !== undefined })
   const open = () =>
     tls === undefined ? plain(address, options, transport.onread) : secure(address, options, tls, transport.onread)
-  try {
-    const socket = open()
-    const fail = (error: ErrnoError): void => done(Result.fail(error))
+
+  const begin = (socket: Net.Socket): (() => void) => {
+    let reached = false
+    const fail = (error: ErrnoError): void => done(Result.fail(reached ? error : unreached(error)))
     socket.once("error", fail)
+    socket.once("connect", () => {
+      reached = true
+    })
     socket.once(tls === undefined ? "connect" : "secureConnect", () => {
       socket.removeListener("error", fail)
       transport.attach(socket, { onread: true })
@@ -64,8 +71,13 @@ export const connect: Calls["connect"] = (address, options, done) => {
       socket.removeListener("error", fail)
       socket.on("error", () => undefined).destroy()
     }
+  }
+
+  try {
+    return begin(open())
   } catch (cause) {
-    done(Result.fail(asError(cause)))
+    // Node throws on arguments that it does not like, such as a path with a zero byte.
+    done(Result.fail(unreached(cause)))
     return () => undefined
   }
 }

@@ -23,10 +23,13 @@ interface Pem {
   readonly key: string | undefined
 }
 
+/** No tickets, and no second handshake on a connection. */
+const serverSecureOptions = Crypto.constants.SSL_OP_NO_TICKET | Crypto.constants.SSL_OP_NO_RENEGOTIATION
+
 const versions = (endpoint: Endpoint): Tls.SecureContextOptions => ({
   minVersion: "TLSv1.2",
   // Node cannot tell OpenSSL's TLS 1.3 to send no tickets.
-  ...(endpoint === "server" ? { maxVersion: "TLSv1.2", secureOptions: Crypto.constants.SSL_OP_NO_TICKET } : {})
+  ...(endpoint === "server" ? { maxVersion: "TLSv1.2", secureOptions: serverSecureOptions } : {})
 })
 
 const settings = (options: Tls.SecureContextOptions): Settings => ({

@@ -1,0 +1,90 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Net from "node:net"
+import { duplexPair } from "node:stream"
+import { setOnread } from "../../../src/io/internal/onread.ts"
+import { SocketConnection } from "../../../src/io/internal/socketConnection.ts"
+import { SocketTransport } from "../../../src/io/internal/socketTransport.ts"
+import { bytes, readToEnd } from "../support/networks.ts"
+
+/** A socket that has none of what Node's own sockets keep inside. */
+const foreign = () => {
+  const [near, far] = duplexPair({ allowHalfOpen: true })
+  const transport = new SocketTransport("foreign", { tls: false })
+  transport.attach(near as Net.Socket, { onread: false })
+  return { near, far, connection: new SocketConnection(transport) }
+}
+
+describe("SocketTransport", () => {
+  it("Node's sockets have what onread needs", () => {
+    const socket = new Net.Socket()
+    const onread = { buffer: () => new Uint8Array(1), callback: () => true }
+    // Not connected, it has no handle.
+    assert.isFalse(setOnread(socket, onread))
+    const server = Net.createServer()
+    assert.isFalse(setOnread(foreign().near as Net.Socket, onread))
+    server.close()
+  })
+
+  it.effect("Node's accepted sockets take onread", () =>
+    Effect.gen(function* () {
+      const server = Net.createServer({ pauseOnConnect: true })
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.close()))
+      const accepted = yield* Effect.callback<Net.Socket>((resume) => {
+        server.once("connection", (socket) => resume(Effect.succeed(socket)))
+        server.listen(0, "127.0.0.1", () => {
+          const address = server.address()
+          const port = typeof address === "object" && address !== null ? address.port : 0
+          Net.connect(port, "127.0.0.1").end("hello")
+        })
+      })
+      const target = new Uint8Array(5)
+      const length = yield* Effect.callback<number>((resume) => {
+        const taken = setOnread(accepted, {
+          buffer: () => target,
+          callback: (bytes) => (resume(Effect.succeed(bytes)), false)
+        })
+        assert.isTrue(taken)
+        accepted.resume()
+      })
+      assert.strictEqual(Buffer.from(target.subarray(0, length)).toString(), "hello")
+      accepted.destroy()
+    })
+  )
+
+  it.effect("without onread, data events do the same", () =>
+    Effect.gen(function* () {
+      const { connection, far } = foreign()
+      const sent = bytes(1_000_000)
+      far.end(sent)
+      const head = new Uint8Array(12)
+      const body = new Uint8Array(300_000)
+      yield* connection.read([head, body])
+      const rest = yield* readToEnd(connection, 7777)
+      assert.deepStrictEqual(Buffer.concat([head, body, rest]), Buffer.from(sent))
+      const back: Array<Buffer> = []
+      far.on("data", (chunk: Buffer) => back.push(chunk))
+      yield* connection.write([bytes(10), bytes(20)])
+      yield* connection.end
+      assert.deepStrictEqual(Buffer.concat(back), Buffer.concat([bytes(10), bytes(20)]))
+    })
+  )
+
+  it.effect("without onread, a reader that does not read holds the writer up", () =>
+    Effect.gen(function* () {
+      const { connection, far } = foreign()
+      let written = 0
+      const write = (): void => {
+        far.write(new Uint8Array(65_536), () => {
+          written++
+          if (written < 100) write()
+        })
+      }
+      write()
+      for (let i = 0; i < 100; i++) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      assert.isBelow(written, 10)
+      yield* connection.read([new Uint8Array(50 * 65_536)])
+      assert.isAtLeast(written, 48)
+    })
+  )
+})
