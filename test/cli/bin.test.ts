@@ -34,6 +34,15 @@ const run = (
     return Effect.sync(() => void child.kill("SIGKILL"))
   })
 
+/** Signals the process once, when `text` has come: a second SIGINT would end it without any tidying up, as it should. */
+const signalAt = (expected: string, signal: NodeJS.Signals) => {
+  let sent = false
+  return (text: string, child: ChildProcess.ChildProcess): void => {
+    if (sent || !text.includes(expected)) return
+    sent = child.kill(signal)
+  }
+}
+
 /** Far more than can be scanned in a test, and nothing of it on the disk. */
 const ENDLESS = 2 ** 40
 
@@ -98,7 +107,7 @@ describe("bin", { timeout: 60_000 }, () => {
       const files = yield* folder
       files.write("vm.img", Buffer.from("the old image"))
       const args = ["receive", "--listen", `unix:${files.at("socket")}`, files.at("vm.img"), "--progress", "json"]
-      const ended = yield* run(args, (text, child) => void (text.includes('"listening"') && child.kill("SIGINT")))
+      const ended = yield* run(args, signalAt('"listening"', "SIGINT"))
       assert.include(ended, { code: 130, signal: null, stdout: "" })
       assert.match(ended.stderr, /^\{"event":"listening","uri":"unix:[^\n]*socket"\}\n/)
       assert.deepStrictEqual(files.list(), ["vm.img"])
@@ -113,9 +122,7 @@ describe("bin", { timeout: 60_000 }, () => {
       yield* run(["save", "--block", `pc.ram=${files.at("ram")}`, files.at("vm.img")])
       const uri = `unix:${files.at("socket")}`
       const slow = ["send", files.at("vm.img"), "--to", uri, "--max-bandwidth", "1M", "--progress", "json"]
-      const sending = Effect.suspend(() =>
-        run(slow, (text, child) => void (text.includes('"phase":"ram"') && child.kill("SIGINT")))
-      )
+      const sending = Effect.suspend(() => run(slow, signalAt('"phase":"ram"', "SIGINT")))
       const listening = yield* Deferred.make<void>()
       const receive = run(["receive", "--listen", uri, files.at("new.img"), "--progress", "json"], () =>
         Deferred.doneUnsafe(listening, Effect.void)
