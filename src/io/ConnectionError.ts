@@ -209,5 +209,6 @@ export const at: {
 } = dual(2, <E extends ConnectionError>(self: E, place: Place): E => {
   if (self.channel !== undefined || place.channel === undefined) return self
   const Class = self.constructor as new (fields: E) => E
-  return new Class({ ...self, channel: place.channel })
+  // An error keeps its cause where a spread does not see it.
+  return new Class({ ...self, cause: self.cause, channel: place.channel })
 })
