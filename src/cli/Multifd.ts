@@ -40,6 +40,7 @@ import { presenter, report, ReportedError } from "./internal/report.ts"
 import { restoreCommand } from "./internal/restoreCommand.ts"
 import { resumeCommand } from "./internal/resumeCommand.ts"
 import { saveCommand } from "./internal/saveCommand.ts"
+import { sealCommand } from "./internal/sealCommand.ts"
 import { sendCommand } from "./internal/sendCommand.ts"
 import { verifyCommand } from "./internal/verifyCommand.ts"
 
@@ -53,6 +54,7 @@ const command = Command.make("multifd").pipe(
     sendCommand,
     captureCommand,
     resumeCommand,
+    sealCommand,
     infoCommand,
     verifyCommand
   ]),

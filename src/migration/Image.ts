@@ -93,6 +93,8 @@ export interface Inspection {
   readonly libvirt: LibvirtSave | undefined
   /** How the image is sealed; `undefined`: there are no checksums, or nobody wanted to know. */
   readonly seal: Pick<Seal, "algorithm" | "extentSize"> | undefined
+  /** What is wrong with the key, or with there being none, which keeps the image from being opened. */
+  readonly keyProblem: SealKeyError["problem"] | undefined
   /** Everything that is wrong, warnings included, in the order in which it was found. */
   readonly findings: ReadonlyArray<Finding>
 }
@@ -200,6 +202,7 @@ const inspectionOf = Effect.fnUntraced(function* (
     description: tail?.described,
     libvirt,
     seal: contents.seal,
+    keyProblem: contents.keyProblem,
     findings: [...contents.findings, ...sections.findings]
   }
 })

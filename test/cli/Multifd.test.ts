@@ -223,8 +223,14 @@ describe("multifd", () => {
     Effect.gen(function* () {
       const { at, image, write } = yield* savedImage
       const sound = Fs.readFileSync(image)
-      assert.deepStrictEqual(json(yield* succeed("verify", "--json", image)), { path: image, ok: true, findings: [] })
-      assert.include(yield* succeed("verify", image), "nothing is wrong")
+      assert.deepStrictEqual(json(yield* succeed("verify", "--json", image)), {
+        path: image,
+        ok: true,
+        seal: { algorithm: "crc32", extentSize: 1024 * 1024 },
+        damage: [],
+        findings: []
+      })
+      assert.include(yield* succeed("verify", image), "nothing is wrong with it; all of it has its checksums (crc32)")
 
       write("text", Buffer.from("Dear reader, this is no image at all.".repeat(10)))
       write("cut", sound.subarray(0, sound.length - 20_000))
@@ -249,6 +255,38 @@ describe("multifd", () => {
         assert.strictEqual((yield* Command.run("restore", at(name), "--block", `pc.ram=${at("new")}`)).code, code)
       }
       assert.isFalse(Fs.existsSync(at("new")))
+    })
+  )
+
+  it.effect("seal: checksums for an image that has none, a key, and how not to verify", () =>
+    Effect.gen(function* () {
+      const { at, image, ram, read, write } = yield* savedImage
+      yield* succeed("convert", "--seal", "none", image, at("plain.img"))
+      assert.include(yield* succeed("verify", at("plain.img")), "it has no checksums")
+      yield* succeed("seal", at("plain.img"), "--seal", "sha256")
+      assert.include(yield* succeed("verify", at("plain.img")), "(sha256)")
+      assert.include(yield* succeed("info", at("plain.img")), "sha256, one for each 1.00 MiB")
+
+      write("key", Buffer.alloc(32, 1))
+      yield* succeed("seal", at("plain.img"), "--key-file", at("key"))
+      assert.strictEqual((yield* Command.run("verify", at("plain.img"))).code, 4)
+      yield* succeed("verify", at("plain.img"), "--key-file", at("key"))
+      yield* succeed("convert", at("plain.img"), at("again.img"), "--source-key-file", at("key"))
+      yield* succeed("verify", at("again.img"))
+      assert.strictEqual((yield* Command.run("seal", image, "--seal", "none")).code, 2)
+
+      const [main] = json(yield* succeed("info", "--json", image)).blocks
+      const damaged = Fs.readFileSync(image)
+      damaged[main.pagesOffset + 5]! ^= 1
+      write("damaged.img", damaged)
+      const verified = yield* Command.run("verify", at("damaged.img"))
+      assert.strictEqual(verified.code, 4)
+      assert.match(verified.stdout, /^error pages-checksum-wrong: pages 0 to \d+ of "pc.ram"/)
+      const restored = ["restore", at("damaged.img"), "--block", `pc.ram=${at("out")}`]
+      assert.strictEqual((yield* Command.run(...restored)).code, 4)
+      assert.isFalse(Fs.existsSync(at("out")))
+      yield* succeed(...restored, "--no-verify")
+      assert.strictEqual(read("out").length, ram.length)
     })
   )
 

@@ -12,13 +12,15 @@ const MIB = 1024 * 1024
 const cpu = { name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64).fill(5) }
 
 /** A disk with an image of one small block and one device, and the block's bytes. */
-const diskWithImage = Effect.fnUntraced(function* (seal: Migration.WriteOptions["seal"] = {}) {
+const diskWithImage = (seal?: Migration.WriteOptions["seal"]) => Effect.orDie(saveImage(seal))
+
+const saveImage = Effect.fnUntraced(function* (seal: Migration.WriteOptions["seal"]) {
   const disk = MemoryDisk.make()
   const source = yield* Memory.small()
   const machineState = yield* MachineState.fromSections({ machine: "emulator-1", sections: [cpu] })
   yield* Effect.provide(save({ target: "/vm.img", blocks: [source.block], machineState, seal }), disk.layer)
   return { disk, bytes: source.bytes }
-}, Effect.orDie)
+})
 
 /** The image with some of its bytes changed. */
 const change = (disk: MemoryDisk.MemoryDisk, edit: (bytes: Uint8Array) => Uint8Array | void): void => {

@@ -2,8 +2,9 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Image from "../../migration/Image.ts"
 import { Migration } from "../../migration/Migration.ts"
-import { follow } from "./follow.ts"
+import { type Audience, follow } from "./follow.ts"
 import * as Parameters from "./parameters.ts"
+import * as SealParameters from "./sealParameters.ts"
 
 /**
  * `multifd convert IN OUT`
@@ -15,18 +16,19 @@ export const convertCommand = Command.make(
   {
     source: Parameters.image("IN", "The image to read, libvirt's sparse saves included"),
     target: Parameters.image("OUT", "The image to write"),
+    ...SealParameters.sealing,
+    ...SealParameters.sourceVerification,
     ...Parameters.transfer
   },
   Effect.fnUntraced(function* (options) {
     const migration = yield* Migration
     const { channels, directIo, source, target } = options
-    yield* follow(options, ({ progress }) =>
-      Effect.scoped(
-        Effect.flatMap(Image.open(source), (image) =>
-          migration.convert({ source: image, target, channels, directIo, progress })
-        )
-      )
-    )
+    const convert = Effect.fnUntraced(function* ({ progress }: Audience) {
+      const image = yield* Image.open(source, yield* SealParameters.readSourceVerification(options))
+      const seal = yield* SealParameters.readSeal(options)
+      return yield* migration.convert({ source: image, target, channels, directIo, seal, progress })
+    }, Effect.scoped)
+    yield* follow(options, convert)
   })
 ).pipe(
   Command.withDescription("Write any readable image anew as a plain mapped-ram file, which QEMU loads"),

@@ -24,6 +24,7 @@ export const toJson = (image: Image) => ({
     pagesPresent: block.pagesPresent
   })),
   deviceSections: image.deviceSections.map(({ name, instanceId, version }) => ({ name, instanceId, version })),
+  seal: image.seal === undefined ? null : { algorithm: image.seal.algorithm, extentSize: image.seal.extentSize },
   ...(image.libvirt === undefined ? {} : { libvirt: { wasRunning: image.libvirt.wasRunning } }),
   warnings: image.findings.map(({ code, message }) => ({ code, message }))
 })
@@ -80,7 +81,11 @@ export const toText = (image: Image): string => {
     ...(image.libvirt === undefined
       ? []
       : [["libvirt", image.libvirt.wasRunning ? "was running" : "was paused"] as const]),
-    ["RAM", ramLine(image)]
+    ["RAM", ramLine(image)],
+    [
+      "checksums",
+      image.seal === undefined ? "none" : `${image.seal.algorithm}, one for each ${Text.bytes(image.seal.extentSize)}`
+    ]
   ]
   return [
     Text.printable(image.path),

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Image from "../../migration/Image.ts"
 import * as ImageReport from "./imageReport.ts"
 import * as Parameters from "./parameters.ts"
+import * as SealParameters from "./sealParameters.ts"
 
 /**
  * `multifd info IMAGE`
@@ -12,9 +13,13 @@ import * as Parameters from "./parameters.ts"
  */
 export const infoCommand = Command.make(
   "info",
-  { image: Parameters.image("IMAGE", "The image to look at"), json: Parameters.json },
+  {
+    image: Parameters.image("IMAGE", "The image to look at"),
+    ...SealParameters.verification,
+    json: Parameters.json
+  },
   Effect.fnUntraced(function* (options) {
-    const image = yield* Image.open(options.image)
+    const image = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
     yield* Console.log(options.json ? JSON.stringify(ImageReport.toJson(image), null, 2) : ImageReport.toText(image))
   }, Effect.scoped)
 ).pipe(

@@ -6,6 +6,7 @@ import { Migration } from "../../migration/Migration.ts"
 import * as Exposure from "./exposure.ts"
 import { type Audience, follow } from "./follow.ts"
 import * as Parameters from "./parameters.ts"
+import * as SealParameters from "./sealParameters.ts"
 import * as SocketParameters from "./socketParameters.ts"
 import * as TlsParameters from "./tlsParameters.ts"
 import { refuse } from "./usage.ts"
@@ -22,6 +23,7 @@ export const receiveCommand = Command.make(
     target: Parameters.image("OUT", "The image to write"),
     ...SocketParameters.transfer,
     ...TlsParameters.server,
+    ...SealParameters.sealing,
     directIo: Parameters.directIo,
     ...Parameters.following
   },
@@ -45,6 +47,7 @@ export const receiveCommand = Command.make(
         compression,
         uuid: Option.getOrUndefined(options.uuid),
         limits: SocketParameters.limitsOf(options.timeout),
+        seal: yield* SealParameters.readSeal(options),
         directIo,
         progress
       })

@@ -5,6 +5,7 @@ import { Migration } from "../../migration/Migration.ts"
 import { type Audience, follow } from "./follow.ts"
 import * as Parameters from "./parameters.ts"
 import { restoreInto } from "./restoreTargets.ts"
+import * as SealParameters from "./sealParameters.ts"
 
 /**
  * `multifd restore IMAGE --block ID=PATH [--block …]`
@@ -16,13 +17,14 @@ export const restoreCommand = Command.make(
   {
     image: Parameters.image("IMAGE", "The image to read"),
     blocks: Parameters.blocks("A RAM block of the image and the file or device that it goes to; may be repeated"),
+    ...SealParameters.verification,
     ...Parameters.transfer
   },
   Effect.fnUntraced(function* (options) {
     const migration = yield* Migration
     const { channels, directIo } = options
     const restore = Effect.fnUntraced(function* ({ progress }: Audience) {
-      const image = yield* Image.open(options.image)
+      const image = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
       return yield* restoreInto(image, options.blocks, (blocks) =>
         migration.restore({ image, blocks, channels, directIo, progress })
       )

@@ -10,6 +10,7 @@ import type * as RamBlock from "../../ram/RamBlock.ts"
 import type { BlockArgument } from "./blockArgument.ts"
 import { type Audience, follow } from "./follow.ts"
 import * as Parameters from "./parameters.ts"
+import * as SealParameters from "./sealParameters.ts"
 
 type Source = RamBlock.Readable<FileError>
 
@@ -59,6 +60,7 @@ export const saveCommand = Command.make(
     blocks: Parameters.blocks("A RAM block and the file or device that holds it; may be repeated"),
     deviceState: Parameters.deviceState,
     target: Parameters.image("OUT", "The image to write"),
+    ...SealParameters.sealing,
     ...Parameters.transfer
   },
   Effect.fnUntraced(function* (options) {
@@ -72,7 +74,8 @@ export const saveCommand = Command.make(
           image?.blocks.find(({ idstr }) => idstr === block.idstr)
         )
       )
-      const transfer = { target, channels, directIo, progress }
+      const seal = yield* SealParameters.readSeal(options)
+      const transfer = { target, channels, directIo, seal, progress }
       if (image === undefined) return yield* migration.save({ ...transfer, blocks })
       const { doubts, taken } = othersOf(image, blocks)
       yield* Effect.forEach([...doubts, ...blocks.flatMap((block) => doubtsAbout(block, image))], warn)

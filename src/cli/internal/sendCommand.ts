@@ -6,6 +6,7 @@ import { Migration } from "../../migration/Migration.ts"
 import * as Exposure from "./exposure.ts"
 import { type Audience, follow } from "./follow.ts"
 import * as Parameters from "./parameters.ts"
+import * as SealParameters from "./sealParameters.ts"
 import * as SocketParameters from "./socketParameters.ts"
 import * as TlsParameters from "./tlsParameters.ts"
 import { refuse } from "./usage.ts"
@@ -25,6 +26,7 @@ export const sendCommand = Command.make(
     zeroPageDetection: SocketParameters.zeroPageDetection,
     maxBandwidth: SocketParameters.maxBandwidth,
     ...TlsParameters.client,
+    ...SealParameters.verification,
     ...Parameters.following
   },
   Effect.fnUntraced(function* (options) {
@@ -34,7 +36,7 @@ export const sendCommand = Command.make(
     const send = Effect.fnUntraced(function* ({ progress, warn }: Audience) {
       const tls = yield* TlsParameters.readClient(options)
       yield* Effect.forEach(Exposure.ofSender(to, tls !== undefined), warn, { discard: true })
-      const source = yield* Image.open(options.image)
+      const source = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
       return yield* migration.send({
         source,
         to,

@@ -1,15 +1,21 @@
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Image from "../../migration/Image.ts"
-import * as ImageError from "../../migration/ImageError.ts"
+import type * as Integrity from "../../migration/Integrity.ts"
+import * as Verify from "../../migration/Verify.ts"
 import * as Parameters from "./parameters.ts"
+import * as SealParameters from "./sealParameters.ts"
 import * as Text from "./text.ts"
 
-const toJson = ({ findings, path }: Image.Inspection) => ({
-  path,
-  ok: ImageError.fromFindings(path, findings) === undefined,
-  findings: findings.map(({ code, severity, category, offset, block, expected, found, message }) => ({
+const sealOf = ({ inspection: { seal } }: Verify.Report) =>
+  seal === undefined ? null : { algorithm: seal.algorithm, extentSize: seal.extentSize }
+
+const toJson = (report: Verify.Report) => ({
+  path: report.inspection.path,
+  ok: report.error === undefined,
+  seal: sealOf(report),
+  damage: report.damage,
+  findings: report.inspection.findings.map(({ code, severity, category, offset, block, expected, found, message }) => ({
     code,
     severity,
     category,
@@ -21,10 +27,25 @@ const toJson = ({ findings, path }: Image.Inspection) => ({
   }))
 })
 
-const toText = ({ findings, path }: Image.Inspection): string =>
-  findings.length === 0
-    ? `${Text.printable(path)}: nothing is wrong with it`
-    : findings.map(({ code, message, severity }) => `${severity} ${code}: ${Text.oneLine(message)}`).join("\n")
+const damageLine = ({ block, expected, firstPage, found, pages, position }: Integrity.Damage): string =>
+  `error pages-checksum-wrong: pages ${firstPage} to ${firstPage + pages - 1} of "${Text.printable(block)}" (at byte ${position}): expected digest ${expected}, found ${found}`
+
+/** What was compared, so that nobody takes an image without checksums for one whose pages are right. */
+const extentOfIt = ({ inspection: { seal } }: Verify.Report): string =>
+  seal === undefined
+    ? "it has no checksums, so nothing is known about its pages"
+    : `all of it has its checksums (${seal.algorithm})`
+
+const toText = (report: Verify.Report): string => {
+  const { damage, error, inspection } = report
+  const path = Text.printable(inspection.path)
+  const lines = [
+    ...inspection.findings.map(({ code, message, severity }) => `${severity} ${code}: ${Text.oneLine(message)}`),
+    ...damage.map(damageLine)
+  ]
+  if (lines.length === 0 && error === undefined) return `${path}: nothing is wrong with it; ${extentOfIt(report)}`
+  return [...lines, ...(error === undefined ? [`${path}: ${extentOfIt(report)}`] : [])].join("\n")
+}
 
 /**
  * `multifd verify IMAGE`
@@ -33,15 +54,22 @@ const toText = ({ findings, path }: Image.Inspection): string =>
  */
 export const verifyCommand = Command.make(
   "verify",
-  { image: Parameters.image("IMAGE", "The image to check"), json: Parameters.json },
+  {
+    image: Parameters.image("IMAGE", "The image to check"),
+    keyFile: SealParameters.keyFile,
+    channels: Parameters.transfer.channels,
+    json: Parameters.json
+  },
   Effect.fnUntraced(function* (options) {
-    const inspection = yield* Image.inspect(options.image)
-    yield* Console.log(options.json ? JSON.stringify(toJson(inspection), null, 2) : toText(inspection))
-    const error = ImageError.fromFindings(inspection.path, inspection.findings)
-    if (error !== undefined) return yield* Effect.fail(error)
+    const key = yield* SealParameters.readKey(options)
+    const report = yield* Verify.run(options.image, { channels: options.channels, key })
+    yield* Console.log(options.json ? JSON.stringify(toJson(report), null, 2) : toText(report))
+    if (report.error !== undefined) return yield* Effect.fail(report.error)
   }, Effect.scoped)
 ).pipe(
-  Command.withDescription("Check everything about an image that can be wrong, and list all findings"),
+  Command.withDescription(
+    "Check everything about an image that can be wrong, its pages against their checksums, and list all findings"
+  ),
   Command.withExamples([
     { command: "multifd verify vm.img && rm old.img", description: "The exit code says what is wrong" }
   ])

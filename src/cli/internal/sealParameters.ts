@@ -1,0 +1,95 @@
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { Algorithm } from "../../format/Checksum.ts"
+import type { FileError } from "../../io/FileError.ts"
+import * as PositionalFile from "../../io/PositionalFile.ts"
+import type { SealOptions, VerifyOptions } from "../../migration/Integrity.ts"
+
+/** Longer ones make nothing safer, and are more likely another file. */
+const MAX_KEY_BYTES = 1024 * 1024
+
+/**
+ * The secret of a keyed seal.
+ *
+ * @internal
+ */
+export const keyFile = Flag.String("key-file").pipe(
+  Flag.withMetavar("PATH"),
+  Flag.withDescription("The file whose bytes are the secret of the seal (hmac-sha256)"),
+  Flag.optional
+)
+
+const verifying = (name: string, what: string) =>
+  Flag.Boolean(name).pipe(
+    Flag.withDescription(`Whether ${what} compared with its checksums, where it has any (default: yes)`),
+    Flag.withDefault(true)
+  )
+
+/**
+ * How what is read is compared with its checksums.
+ *
+ * @internal
+ */
+export const verification = { verify: verifying("verify", "what is read is"), keyFile }
+
+const algorithm = Flag.Literals("seal", ["crc32", "sha256", "hmac-sha256", "none"]).pipe(
+  Flag.withDescription("The checksums that the image gets, which QEMU does not look at (default: crc32)"),
+  Flag.optional
+)
+
+/**
+ * The checksums of an image that is written.
+ *
+ * @internal
+ */
+export const sealing = { seal: algorithm, keyFile }
+
+interface KeyFile {
+  readonly keyFile: Option.Option<string>
+}
+
+const readFile = Effect.fnUntraced(function* (path: string): Effect.fn.Return<Uint8Array, FileError, Scope.Scope> {
+  const file = yield* PositionalFile.open(path, { access: "read" })
+  const bytes = new Uint8Array(MAX_KEY_BYTES)
+  return bytes.slice(0, yield* file.read(0, bytes))
+})
+
+/** @internal */
+export const readKey = ({ keyFile }: KeyFile): Effect.Effect<Uint8Array | undefined, FileError> =>
+  Option.isNone(keyFile) ? Effect.undefined : Effect.scoped(readFile(keyFile.value))
+
+/** @internal */
+export const readVerification = (
+  options: KeyFile & { readonly verify: boolean }
+): Effect.Effect<VerifyOptions, FileError> => Effect.map(readKey(options), (key) => ({ verify: options.verify, key }))
+
+/** @internal */
+export const readSeal = (
+  options: KeyFile & { readonly seal: Option.Option<Algorithm | "none"> }
+): Effect.Effect<SealOptions | false, FileError> => {
+  const algorithm = Option.getOrUndefined(options.seal)
+  return algorithm === "none" ? Effect.succeed(false) : Effect.map(readKey(options), (key) => ({ algorithm, key }))
+}
+
+/**
+ * How the image is compared with its checksums that another one is made of, whose own secret may be another one.
+ *
+ * @internal
+ */
+export const sourceVerification = {
+  verify: verifying("verify", "the image that is read is"),
+  sourceKeyFile: Flag.String("source-key-file").pipe(
+    Flag.withMetavar("PATH"),
+    Flag.withDescription("The file whose bytes are the secret of the seal of the image that is read"),
+    Flag.optional
+  )
+}
+
+/** @internal */
+export const readSourceVerification = (options: {
+  readonly verify: boolean
+  readonly sourceKeyFile: Option.Option<string>
+}): Effect.Effect<VerifyOptions, FileError> =>
+  readVerification({ verify: options.verify, keyFile: options.sourceKeyFile })

@@ -1,0 +1,112 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Checksum from "../../format/Checksum.ts"
+import * as ImageSeal from "../../format/ImageSeal.ts"
+import * as PageDigests from "../../format/PageDigests.ts"
+import type { FileError } from "../../io/FileError.ts"
+import * as PositionalFile from "../../io/PositionalFile.ts"
+import * as ZeroPages from "../../ram/ZeroPages.ts"
+import type { ImageBlock } from "../Image.ts"
+import * as ImageError from "../ImageError.ts"
+import * as Integrity from "../Integrity.ts"
+import type { Location } from "../Location.ts"
+import type { MigrationRequestError } from "../MigrationRequestError.ts"
+import { type Contents, readContents } from "./contents.ts"
+import { digestRest } from "./digestRest.ts"
+import * as ImageParts from "./imageParts.ts"
+import { forEachRange } from "./readExtents.ts"
+import { refuse } from "./request.ts"
+import { sealedBlock, writeSealOf } from "./writeSeal.ts"
+
+/** The digests of all extents of all blocks, by name. */
+const digestPages = Effect.fnUntraced(function* (
+  blocks: ReadonlyArray<ImageBlock>,
+  { algorithm, extentSize }: Integrity.Settings,
+  channels: number
+): Effect.fn.Return<ReadonlyMap<string, PageDigests.PageDigests>, FileError> {
+  const digests = new Map(
+    blocks.map((block) => {
+      const bitmap = block.reader.present
+      return [block.idstr, PageDigests.make({ shape: block, bitmap, algorithm, extentSize })] as const
+    })
+  )
+  yield* forEachRange(blocks, { extentSize, channels }, ({ block, length, offset }, read) =>
+    Effect.map(read, (data) => {
+      const { idstr, pageSize, reader } = block
+      const first = offset / pageSize
+      digests.get(idstr)!.record(first, data, reader.present.runs(first, length / pageSize))
+    }).pipe(Effect.catchTag("IntegrityError", Effect.die))
+  )
+  return digests
+})
+
+/** What lies behind the stream may be an older seal, or nothing; in a file that goes on it may be somebody else's. */
+const isFree = Effect.fnUntraced(function* (
+  file: PositionalFile.PositionalFile,
+  options: { readonly from: number; readonly to: number }
+): Effect.fn.Return<boolean, FileError> {
+  const { from, to } = options
+  const chunk = new Uint8Array(Math.min(1024 * 1024, Math.max(0, to - from)))
+  for (let position = from; position < to; position += chunk.length) {
+    const count = yield* file.read(position, chunk.subarray(0, Math.min(chunk.length, to - position)))
+    if (!ZeroPages.isZero(chunk, 0, count)) return false
+    if (count < chunk.length) return true
+  }
+  return true
+})
+
+const hasMark = Effect.fnUntraced(function* (
+  file: PositionalFile.PositionalFile,
+  position: number
+): Effect.fn.Return<boolean, FileError> {
+  const mark = new Uint8Array(ImageSeal.MARK_LENGTH)
+  yield* file.read(position, mark)
+  return !ZeroPages.isZero(mark)
+})
+
+const blocksOf = (file: PositionalFile.PositionalFile, contents: Contents): ReadonlyArray<ImageBlock> =>
+  ImageParts.blocks(file, contents).filter(({ ignored }) => !ignored)
+
+/**
+ * Seals an image in place.
+ *
+ * @internal
+ */
+export const sealInPlace = Effect.fnUntraced(function* (
+  { offset = 0, path }: Location,
+  { channels = 4, ...options }: Integrity.SealOptions & { readonly channels?: number | undefined }
+): Effect.fn.Return<void, ImageError.ImageError | FileError | MigrationRequestError, Scope.Scope> {
+  yield* refuse("seal", Integrity.problems(options))
+  const file = yield* PositionalFile.open(path, { access: "read-write" })
+  const contents = yield* readContents(file, offset, { verify: false, fileSize: yield* file.size })
+  const error = ImageError.fromFindings(path, contents.findings)
+  if (error !== undefined) return yield* error
+  const [stream, end] = [contents.stream!, contents.tail!.end]
+  const blocks = blocksOf(file, contents)
+  const settings = Integrity.forBlocks(options, blocks)
+  const { algorithm, extentSize, key } = settings
+
+  const position = ImageSeal.markPosition(stream.blocks)
+  if (position === undefined) return yield* refuse("seal", [`expected room for a mark behind a bitmap, found none`])
+  const digests = yield* digestPages(blocks, settings, channels)
+  const start = contents.libvirt === undefined ? stream.start : 0
+  const rest = yield* digestRest(file, ImageSeal.restOf({ start, end, blocks: stream.blocks }), { algorithm })
+  const sealed = stream.blocks
+    .filter(({ ignored }) => !ignored)
+    .map((block) => sealedBlock(block, digests.get(block.idstr)!.extents()))
+  const seal = { algorithm, extentSize, start, end, rest, blocks: sealed }
+  const range = { position: ImageSeal.sealPosition(end), length: ImageSeal.encode(seal).length }
+  const free = { from: end, to: range.position + range.length }
+  if (!(yield* hasMark(file, position)) && !(yield* isFree(file, free))) {
+    return yield* refuse("seal", [`expected nothing behind the stream that ends at ${end}, found something`])
+  }
+
+  const pending = { state: "sealing" as const, algorithm, seal: range }
+  const digest = new Uint8Array(Checksum.digestLength("sha256"))
+  yield* file.write(position, ImageSeal.encodeMark({ ...pending, digest }))
+  yield* file.sync
+  const mark = yield* writeSealOf(file, { position, key, seal })
+  yield* file.sync
+  yield* file.write(mark.position, mark.bytes)
+  yield* file.sync
+})

@@ -1,0 +1,407 @@
+/**
+ * Damage of every kind to sealed images: all of it has to be found, and none of it handed on.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Buffer } from "node:buffer"
+import {
+  ImageSeal,
+  Image,
+  Integrity,
+  MachineState,
+  MemoryPages,
+  Migration,
+  PositionalFile,
+  Seal,
+  Verify
+} from "../../src/index.ts"
+import { readContents } from "../../src/migration/internal/contents.ts"
+import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
+import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
+
+const { convert, restore, save } = Migration.make
+
+/** In CI; more of them on demand. */
+const FACTOR = Number(process.env["INTEGRITY_FACTOR"] ?? 1)
+
+const PAGE = 4096
+const KIB = 1024
+const EXTENT = 64 * KIB
+const key = new Uint8Array(32).fill(3)
+
+/** Numbers that look random and come again with the same seed. */
+const numbers = (seed: number) => {
+  let state = seed
+  return (below: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
+const ramOf = (seed: number): Uint8Array =>
+  RamArbitraries.contents({ idstr: "pc.ram", pageSize: PAGE, pages: 96, pattern: "alternating", seed }).fill(
+    0,
+    40 * PAGE,
+    60 * PAGE
+  )
+
+const saved = Effect.fnUntraced(function* (seed: number, seal: Integrity.SealOptions | false) {
+  const disk = MemoryDisk.make()
+  const memory = ramOf(seed)
+  const blocks = [
+    yield* MemoryPages.make({ idstr: "pc.ram", memory }),
+    yield* MemoryPages.make({ idstr: "pc.bios", memory: new Uint8Array(8 * PAGE).fill(seed) })
+  ]
+  const machineState = yield* MachineState.fromSections({
+    machine: "emulator-1",
+    sections: [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(600).fill(seed) }]
+  })
+  yield* Effect.provide(save({ target: "/vm.img", blocks, machineState, seal, channels: 2 }), disk.layer)
+  return { disk, memory, image: disk.read("/vm.img")! }
+})
+
+/** Every byte that means anything: the rest is padding, and pages whose bit is clear. */
+const meaningful = Effect.fnUntraced(function* (disk: MemoryDisk.MemoryDisk, key?: Uint8Array | undefined) {
+  const { fileSize, seal, stream } = yield* Effect.gen(function* () {
+    const file = yield* PositionalFile.open("/vm.img", { access: "read" })
+    return yield* readContents(file, 0, { fileSize: yield* file.size, key })
+  }).pipe(Effect.scoped, Effect.provide(disk.layer))
+  const { blocks } = stream!
+  const image = yield* Effect.provide(Effect.scoped(Image.open("/vm.img", { key })), disk.layer)
+  const pages = image.blocks.flatMap(({ pageSize, pages, pagesOffset, reader }) =>
+    Array.from({ length: pages }, (_, page) => page)
+      .filter((page) => reader.present.has(page))
+      .map((page) => ({ position: pagesOffset + page * pageSize, length: pageSize }))
+  )
+  const position = ImageSeal.sealPosition(seal!.end)
+  return {
+    rest: ImageSeal.restOf({ start: 0, end: seal!.end, blocks }),
+    pages,
+    seal: [
+      { position: ImageSeal.markPosition(blocks)!, length: ImageSeal.MARK_LENGTH },
+      { position, length: fileSize - position }
+    ]
+  }
+})
+
+const verifyBytes = (disk: MemoryDisk.MemoryDisk, bytes: Uint8Array, key?: Uint8Array | undefined) =>
+  Effect.suspend(() => {
+    disk.write("/damaged.img", bytes)
+    return Effect.provide(Effect.scoped(Verify.run("/damaged.img", { channels: 1, key })), disk.layer)
+  })
+
+/** Fails unless every one of the changed images is found to be damaged; succeeds with how many there were. */
+const allDetected = Effect.fnUntraced(function* (
+  disk: MemoryDisk.MemoryDisk,
+  image: Uint8Array,
+  cases: Iterable<{ readonly name: string; readonly bytes: Uint8Array }>,
+  key?: Uint8Array | undefined
+) {
+  let count = 0
+  for (const { bytes, name } of cases) {
+    if (Buffer.compare(bytes, image) === 0) continue
+    const { error } = yield* verifyBytes(disk, bytes, key)
+    assert.isDefined(error, name)
+    count++
+  }
+  return count
+})
+
+/** Only a keyed one is compared with the key, which the others would be refused for. */
+const setup = Effect.fnUntraced(function* (seal: Integrity.SealOptions = {}) {
+  const subject = yield* saved(1, { extentSize: EXTENT, ...seal })
+  return { ...subject, parts: yield* meaningful(subject.disk, seal.key) }
+})
+
+describe("damage to a sealed image is found:", () => {
+  for (const kind of ["rest", "pages", "seal"] as const) {
+    it.effect(
+      `2,200 flipped bits in ${kind}`,
+      () =>
+        Effect.gen(function* () {
+          const { disk, image, parts } = yield* setup()
+          const random = numbers(kind.length)
+          const flips = function* () {
+            for (let i = 0; i < 2200 * FACTOR; i++) {
+              const { length, position } = parts[kind][random(parts[kind].length)]!
+              const [at, bit] = [position + random(length), random(8)]
+              const bytes = image.slice()
+              bytes[at]! ^= 1 << bit
+              yield { name: `bit ${bit} of byte ${at}`, bytes }
+            }
+          }
+          assert.strictEqual(yield* allDetected(disk, image, flips()), 2200 * FACTOR)
+        }),
+      120_000
+    )
+  }
+
+  it.effect(
+    "truncations at every 4 KiB and elsewhere",
+    () =>
+      Effect.gen(function* () {
+        const { disk, image } = yield* setup()
+        const random = numbers(5)
+        const cuts = function* () {
+          for (let at = 0; at < image.length; at += PAGE) yield { name: `cut at ${at}`, bytes: image.subarray(0, at) }
+          for (let i = 0; i < 400 * FACTOR; i++) {
+            const at = random(image.length)
+            yield { name: `cut at ${at}`, bytes: image.subarray(0, at) }
+          }
+        }
+        assert.isAtLeast(yield* allDetected(disk, image, cuts()), 700)
+      }),
+    120_000
+  )
+
+  it.effect(
+    "1,000 swapped pages, 300 swapped extents",
+    () =>
+      Effect.gen(function* () {
+        const { disk, image, parts } = yield* setup()
+        const random = numbers(6)
+        const start = parts.pages[0]!.position
+        const swapped = (a: number, b: number, length: number) => {
+          const bytes = image.slice()
+          bytes.set(image.subarray(a, a + length), b)
+          bytes.set(image.subarray(b, b + length), a)
+          return { name: `${length} bytes at ${a} and ${b}`, bytes }
+        }
+        const swaps = function* () {
+          const pages = parts.pages.filter(({ position }) => position < start + 96 * PAGE)
+          for (let i = 0; i < 1000 * FACTOR; i++) {
+            const a = pages[random(pages.length)]!
+            yield swapped(a.position, pages.filter((page) => page !== a)[random(pages.length - 1)]!.position, PAGE)
+          }
+          for (let i = 0; i < 300 * FACTOR; i++) {
+            const first = random(6)
+            yield swapped(start + first * EXTENT, start + ((first + 1 + random(5)) % 6) * EXTENT, EXTENT)
+          }
+        }
+        assert.isAtLeast(yield* allDetected(disk, image, swaps()), 1250 * FACTOR)
+      }),
+    120_000
+  )
+
+  it.effect(
+    "1,700 parts of another image of the same machine and the same key",
+    () =>
+      Effect.gen(function* () {
+        const { disk, image, parts } = yield* setup({ key })
+        const other = yield* saved(2, { extentSize: EXTENT, key })
+        assert.strictEqual(other.image.length, image.length)
+        const all = [...parts.pages, ...parts.rest, ...parts.seal]
+        const random = numbers(7)
+        const splices = function* () {
+          for (let i = 0; i < 1700 * FACTOR; i++) {
+            const bytes = image.slice()
+            const count = 1 + random(3)
+            for (let piece = 0; piece < count; piece++) {
+              const { length, position } = all[random(all.length)]!
+              bytes.set(other.image.subarray(position, position + length), position)
+            }
+            yield { name: `splice ${i}`, bytes }
+          }
+        }
+        assert.isAtLeast(yield* allDetected(disk, image, splices(), key), 1500 * FACTOR)
+      }),
+    120_000
+  )
+
+  it.effect("with each algorithm, and said where it is", () =>
+    Effect.gen(function* () {
+      for (const algorithm of ["crc32", "sha256"] as const) {
+        const { disk, image } = yield* saved(1, { algorithm, extentSize: EXTENT })
+        const sound = yield* Effect.provide(Effect.scoped(Verify.run("/vm.img")), disk.layer)
+        assert.isUndefined(sound.error)
+        assert.strictEqual(sound.inspection.seal!.algorithm, algorithm)
+        const [block] = sound.inspection.blocks
+        const page = block!.reader.present.nextSet(17)
+        const bytes = image.slice()
+        bytes[block!.pagesOffset + page * PAGE + 9]! ^= 1
+        disk.write("/damaged.img", bytes)
+        const { damage, error } = yield* Effect.provide(Effect.scoped(Verify.run("/damaged.img")), disk.layer)
+        assert.instanceOf(error, Integrity.IntegrityError)
+        assert.strictEqual(damage.length, 1)
+        const position = block!.pagesOffset + 16 * PAGE
+        assert.deepInclude(damage[0], { block: "pc.ram", firstPage: 16, pages: 16, position })
+        assert.match(error.message, /pages 16 to 31 of "pc.ram".*expected digest [0-9a-f]+, found [0-9a-f]+/)
+      }
+    })
+  )
+})
+
+describe("what lies under clear bits", () => {
+  it.effect("is nobody's business, and neither is padding", () =>
+    Effect.gen(function* () {
+      const { disk, image, parts } = yield* setup()
+      const bytes = image.slice().fill(0xee)
+      for (const { length, position } of [...parts.rest, ...parts.pages, ...parts.seal]) {
+        bytes.set(image.subarray(position, position + length), position)
+      }
+      // Between the stream and the seal a stream without a description may only have zeros; this one has a description.
+      assert.isUndefined((yield* verifyBytes(disk, bytes)).error)
+    })
+  )
+})
+
+describe("a damaged page", () => {
+  const damaged = Effect.gen(function* () {
+    const { disk, image, memory } = yield* saved(1, { extentSize: EXTENT })
+    const { blocks } = yield* Effect.provide(Effect.scoped(Image.open("/vm.img")), disk.layer)
+    const page = blocks[0]!.reader.present.nextSet(20)
+    const bytes = image.slice()
+    bytes.fill(0xbd, blocks[0]!.pagesOffset + page * PAGE, blocks[0]!.pagesOffset + (page + 1) * PAGE)
+    disk.write("/vm.img", bytes)
+    return { disk, memory, page }
+  })
+
+  it.effect("is not restored: the restore fails, and none of it is in the memory", () =>
+    Effect.gen(function* () {
+      const { disk } = yield* damaged
+      const memory = new Uint8Array(96 * PAGE)
+      const block = yield* MemoryPages.make({ idstr: "pc.ram", memory })
+      for (const directIo of [false, true]) {
+        const error = yield* Effect.gen(function* () {
+          const image = yield* Image.open("/vm.img")
+          return yield* Effect.flip(restore({ image, blocks: [block], batchSize: PAGE, directIo }))
+        }).pipe(Effect.scoped, Effect.provide(disk.layer))
+        assert.instanceOf(error, Integrity.IntegrityError)
+        assert.isFalse(Buffer.from(memory).includes(Buffer.alloc(64, 0xbd)))
+      }
+    })
+  )
+
+  it.effect("is not converted, nor read by itself; a page of another extent is", () =>
+    Effect.gen(function* () {
+      const { disk, memory, page } = yield* damaged
+      yield* Effect.gen(function* () {
+        const image = yield* Image.open("/vm.img")
+        const converted = yield* Effect.flip(convert({ source: image, target: "/copy.img", batchSize: PAGE }))
+        assert.instanceOf(converted, Integrity.IntegrityError)
+        assert.isUndefined(disk.read("/copy.img"))
+        const read = yield* Effect.flip(image.readPages("pc.ram", (page + 1) * PAGE, PAGE))
+        assert.instanceOf(read, Integrity.IntegrityError)
+        assert.deepStrictEqual(yield* image.readPages("pc.ram", 100, 5000), memory.slice(100, 5100))
+      }).pipe(Effect.scoped, Effect.provide(disk.layer))
+    })
+  )
+
+  it.effect("is handed on where nobody wants to know", () =>
+    Effect.gen(function* () {
+      const { disk, page } = yield* damaged
+      const memory = new Uint8Array(96 * PAGE)
+      const block = yield* MemoryPages.make({ idstr: "pc.ram", memory })
+      yield* Effect.gen(function* () {
+        const image = yield* Image.open("/vm.img", { verify: false })
+        assert.isUndefined(image.seal)
+        yield* restore({ image, blocks: [block] })
+      }).pipe(Effect.scoped, Effect.provide(disk.layer))
+      assert.strictEqual(memory[page * PAGE], 0xbd)
+    })
+  )
+})
+
+describe("a key", () => {
+  const problemOf = (disk: MemoryDisk.MemoryDisk, options: Integrity.VerifyOptions) =>
+    Effect.scoped(Image.open("/vm.img", options)).pipe(
+      Effect.as(undefined),
+      Effect.catchTag("SealKeyError", ({ problem }) => Effect.succeed(problem)),
+      Effect.provide(disk.layer)
+    )
+  const other = new Uint8Array(32).fill(4)
+
+  it.effect("is demanded, compared, and not taken for one where there is none", () =>
+    Effect.gen(function* () {
+      const keyed = yield* saved(1, { key })
+      assert.isUndefined(yield* problemOf(keyed.disk, { key }))
+      assert.strictEqual(yield* problemOf(keyed.disk, {}), "missing")
+      assert.strictEqual(yield* problemOf(keyed.disk, { key: other }), "wrong")
+      assert.isUndefined(yield* problemOf(keyed.disk, { verify: false }))
+      for (const seal of [false, {}] as const) {
+        const { disk } = yield* saved(1, seal)
+        assert.strictEqual(yield* problemOf(disk, { key }), "not-keyed")
+      }
+      const { error } = yield* Effect.provide(Effect.scoped(Verify.run("/vm.img")), keyed.disk.layer)
+      assert.match(error!.message, /expected the key that it is sealed with, found none/)
+    })
+  )
+
+  it.effect("that somebody else has makes no image that passes", () =>
+    Effect.gen(function* () {
+      const { disk } = yield* saved(1, { key })
+      yield* Effect.provide(Seal.run("/vm.img", { key: other }), disk.layer)
+      assert.strictEqual(yield* problemOf(disk, { key }), "wrong")
+      yield* Effect.provide(Seal.run("/vm.img"), disk.layer)
+      assert.strictEqual(yield* problemOf(disk, { key }), "not-keyed")
+      yield* Effect.provide(Seal.run("/vm.img", { key }), disk.layer)
+      assert.isUndefined(yield* problemOf(disk, { key }))
+    })
+  )
+
+  it.effect("and other options that make no sense are refused", () =>
+    Effect.gen(function* () {
+      for (const seal of [
+        { extentSize: 5000 },
+        { extentSize: 32 * 1024 * KIB },
+        { algorithm: "hmac-sha256" as const },
+        { algorithm: "crc32" as const, key },
+        { key: key.subarray(0, 15) }
+      ]) {
+        const error = yield* Effect.flip(saved(1, seal))
+        assert.strictEqual(error._tag, "MigrationRequestError", JSON.stringify(seal))
+      }
+    })
+  )
+})
+
+describe("seal", () => {
+  it.effect("adds checksums in place: what was there is what is there", () =>
+    Effect.gen(function* () {
+      for (const options of [{}, { algorithm: "sha256", extentSize: EXTENT }, { key }] as const) {
+        const { disk, image } = yield* saved(1, false)
+        yield* Effect.provide(Seal.run("/vm.img", options), disk.layer)
+        const sealed = disk.read("/vm.img")!
+        const verified = yield* Effect.provide(
+          Effect.scoped(Verify.run("/vm.img", "key" in options ? { key } : {})),
+          disk.layer
+        )
+        assert.isUndefined(verified.error)
+        assert.isDefined(verified.inspection.seal)
+        const changed = [...image.keys()].filter((at) => image[at] !== sealed[at])
+        assert.isAtMost(changed.at(-1)! - changed[0]! + 1, ImageSeal.MARK_LENGTH)
+      }
+    })
+  )
+
+  it.effect("gives the same seal as a save does, and does so again", () =>
+    Effect.gen(function* () {
+      const { disk, image } = yield* saved(1, {})
+      const unsealed = yield* saved(1, false)
+      yield* Effect.provide(Seal.run("/vm.img"), unsealed.disk.layer)
+      assert.strictEqual(Buffer.compare(unsealed.disk.read("/vm.img")!, image), 0)
+      yield* Effect.provide(Seal.run("/vm.img"), disk.layer)
+      assert.strictEqual(Buffer.compare(disk.read("/vm.img")!, image), 0)
+    })
+  )
+
+  it.effect("does not overwrite what somebody else has put behind the stream", () =>
+    Effect.gen(function* () {
+      const { disk, image } = yield* saved(1, false)
+      const more = Buffer.concat([image, Buffer.alloc(3000), Buffer.from("something else")])
+      disk.write("/vm.img", more)
+      const error = yield* Effect.flip(Effect.provide(Seal.run("/vm.img"), disk.layer))
+      assert.match(error.message, /cannot seal: expected nothing behind the stream/)
+      assert.strictEqual(Buffer.compare(disk.read("/vm.img")!, more), 0)
+    })
+  )
+
+  it.effect("refuses what is no image", () =>
+    Effect.gen(function* () {
+      const { disk, image } = yield* saved(1, false)
+      disk.write("/vm.img", image.subarray(0, 100_000))
+      const error = yield* Effect.flip(Effect.provide(Seal.run("/vm.img"), disk.layer))
+      assert.strictEqual(error._tag, "TruncatedImageError")
+    })
+  )
+})
