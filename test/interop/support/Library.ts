@@ -58,7 +58,7 @@ export const restoreToMemory = Effect.fnUntraced(function* (
 export const convert = Effect.fnUntraced(function* (
   source: string | Location.Location,
   target: string | Location.Location,
-  options: Options & { readonly coalescePages?: number } = {}
+  options: Options & Pick<Migration.WriteOptions, "coalescePages" | "seal"> = {}
 ) {
   const migration = yield* Migration.Migration
   const image = yield* Image.open(source)

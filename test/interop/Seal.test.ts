@@ -1,0 +1,81 @@
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Fs from "node:fs"
+import type * as Location from "../../src/migration/Location.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Seal from "../../src/migration/Seal.ts"
+import * as Verify from "../../src/migration/Verify.ts"
+import * as Files from "./support/Files.ts"
+import * as Fixtures from "./support/Fixtures.ts"
+import * as Library from "./support/Library.ts"
+import type * as Migrate from "./support/Migrate.ts"
+import { describeQemu } from "./support/suite.ts"
+
+const key = new Uint8Array(32).fill(7)
+
+const seals = { crc32: {}, sha256: { algorithm: "sha256" }, "hmac-sha256": { key } } as const
+
+/** Every way in which QEMU reads a file. */
+const ways: ReadonlyArray<Pick<Migrate.Options, "channels" | "directIo">> = [
+  {},
+  { channels: 2 },
+  { channels: 3, directIo: true }
+]
+
+const loads = (saved: Fixtures.Saved, image: Migrate.Options) =>
+  Effect.gen(function* () {
+    const { loaded, ram } = yield* Fixtures.loadLike(saved, image)
+    assert.strictEqual(loaded.status, "completed", loaded.reason)
+    assert.strictEqual(Files.firstDifference(saved.ram.file, ram), undefined)
+  }).pipe(Effect.scoped)
+
+/** All of it, with and without a key where there is none. */
+const isSound = Effect.fnUntraced(function* (location: Location.Location, key?: Uint8Array | undefined) {
+  const { error, inspection } = yield* Effect.scoped(Verify.run(location, { key }))
+  assert.isUndefined(error)
+  return inspection
+})
+
+describeQemu("a sealed image", () => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "90 seconds" })((it) => {
+    for (const [name, recipe] of Object.entries({
+      "a pc": {},
+      "a q35": { machine: "q35" },
+      "a pc without a description": { machine: "pc,suppress-vmdesc=on" },
+      "a pc, at an offset=": { offset: 12345, channels: 2 }
+    } satisfies Record<string, Fixtures.Recipe>)) {
+      it.effect(`of ${name}, sealed in place: QEMU loads it as before, with multifd and without`, () =>
+        Effect.gen(function* () {
+          const { fresh, saved } = yield* Fixtures.Fixtures
+          const original = yield* saved(recipe)
+          const path = fresh("file")
+          Fs.copyFileSync(original.path, path)
+          const location = { path, offset: "offset" in recipe ? recipe.offset : undefined }
+          const before = yield* isSound(location)
+          assert.isUndefined(before.seal)
+          yield* Seal.run(location)
+          const after = yield* isSound(location)
+          assert.isDefined(after.seal)
+          assert.deepStrictEqual(after.findings, before.findings)
+          for (const way of ways) yield* loads(original, { ...location, ...way })
+        })
+      )
+    }
+
+    for (const [algorithm, seal] of Object.entries(seals)) {
+      it.effect(`that we wrote, with ${algorithm}: QEMU loads it, with multifd and without`, () =>
+        Effect.gen(function* () {
+          const { fresh, saved } = yield* Fixtures.Fixtures
+          for (const machine of ["pc", "q35"]) {
+            const original = yield* saved({ machine })
+            const path = fresh("file")
+            yield* Library.convert(original.path, path, { seal })
+            assert.strictEqual((yield* isSound({ path }, "key" in seal ? key : undefined)).seal!.algorithm, algorithm)
+            for (const way of ways) yield* loads(original, { path, ...way })
+          }
+        })
+      )
+    }
+  })
+})
