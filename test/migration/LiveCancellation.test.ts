@@ -39,16 +39,6 @@ const checkDisk = ({ disk }: Prepared, complete: Uint8Array, place: string) => {
   assert.deepStrictEqual(found, found.length === old.length ? old : complete, place)
 }
 
-/** The machine runs on as fast as before, having been let go on once at most, and not without having been slowed down. */
-const checkMachine = ({ machine: { heard } }: Prepared, place: string) => {
-  const throttle = heard.findLast((word) => word.startsWith("throttle"))
-  assert.notStrictEqual(throttle, "throttle 20", place)
-  // A pause that did not get far may have stopped nothing yet.
-  const resumes = heard.filter((word) => word === "resume").length
-  assert.isAtLeast(resumes, heard.includes("pause") ? 1 : 0, place)
-  assert.isAtMost(resumes, heard.includes("throttle 20") ? 1 : 0, place)
-}
-
 /** Nothing is in the way of another save of the same machine to the same place. */
 const checkAnother = Effect.fnUntraced(function* ({ disk, machine }: Prepared, place: string) {
   const contents = yield* Effect.gen(function* () {
@@ -87,7 +77,7 @@ it.live(
         courses.add(course)
         assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause), place)
         assert.include(["none", "cancelled"], status, place)
-        checkMachine(prepared, place)
+        MachineInSteps.checkRunning(machine, place)
         if (step % 5 === 0) yield* checkAnother(prepared, place)
       })
       assert.isAbove(steps, 1000)
@@ -123,7 +113,7 @@ describe("failing", () => {
         failures++
         assert.strictEqual(yield* prepared.progress.status.current, "failed", place)
         checkDisk(prepared, complete, place)
-        checkMachine(prepared, place)
+        MachineInSteps.checkRunning(prepared.machine, place)
         yield* checkAnother(prepared, place)
       })
       yield* Effect.forEach(files.log(), failAt, { concurrency: 32 })

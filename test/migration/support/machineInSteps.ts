@@ -1,3 +1,4 @@
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { DirtyTracker, type Live, MemoryPages, type RamBlock } from "../../../src/index.ts"
 
@@ -42,3 +43,13 @@ export const make = Effect.fnUntraced(function* () {
   }
   return { block, live, memory, heard }
 })
+
+/** The machine runs on as fast as before, having been let go on once at most, and not without having been slowed down. */
+export const checkRunning = ({ heard }: { readonly heard: ReadonlyArray<string> }, place: string): void => {
+  const throttle = heard.findLast((word) => word.startsWith("throttle"))
+  assert.notStrictEqual(throttle, "throttle 20", place)
+  // A pause that did not get far may have stopped nothing yet.
+  const resumes = heard.filter((word) => word === "resume").length
+  assert.isAtLeast(resumes, heard.includes("pause") ? 1 : 0, place)
+  assert.isAtMost(resumes, heard.includes("throttle 20") ? 1 : 0, place)
+}
