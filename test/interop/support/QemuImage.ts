@@ -144,13 +144,22 @@ const endSection = (sectionId: number): Buffer => {
   return section
 }
 
-/** Where the end of the stream begins in its last bytes: `00 06 L`, L bytes. */
+const isJson = (text: string): boolean => {
+  try {
+    return text.startsWith("{") && typeof JSON.parse(text) === "object"
+  } catch {
+    return false
+  }
+}
+
+/** Where the end of the stream begins in its last bytes: `00 06 L`, L bytes of JSON. Our own images have a seal behind it. */
 const findEof = (tail: Buffer): number => {
   const mark = Buffer.of(0, 6)
   for (let at = tail.indexOf(mark); at >= 0 && at + 6 <= tail.length; at = tail.indexOf(mark, at + 1)) {
-    if (at + 6 + tail.readUInt32BE(at + 2) === tail.length) return at
+    const end = at + 6 + tail.readUInt32BE(at + 2)
+    if (end <= tail.length && isJson(tail.toString("utf8", at + 6, end))) return at
   }
-  throw new Error("no description ends where the file ends")
+  throw new Error("there is no description")
 }
 
 const readFrom = (fd: number, path: string, start: number): QemuImage => {
