@@ -59,7 +59,7 @@ const live = (name: string, body: Parameters<typeof it.live>[1], timeout = TIMEO
 
 describeQemu("capture", () => {
   for (const isLive of [false, true]) {
-    for (const channels of [0, 1, 4]) {
+    for (const channels of [0, 4]) {
       live(`${isLive ? "live" : "stopped"}, ${channels} channels: again and again, and resumed where it was`, () =>
         Effect.gen(function* () {
           const space = yield* Workspace.make
@@ -182,7 +182,7 @@ describeQemu("capture", () => {
       }).pipe(Effect.provide(Migration.layer))
     )
 
-    live("settings that QEMU could not even be told apart from are put back", () =>
+    live("settings that lock each other up in QEMU are put back", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const vm = yield* Machine.running(space)
@@ -301,18 +301,6 @@ describeQemu("capture", () => {
       }).pipe(Effect.provide(Migration.layer))
     )
 
-    live("a socket that QEMU cannot reach: its words", () =>
-      Effect.gen(function* () {
-        const space = yield* Workspace.make
-        const vm = yield* Machine.running(space, { args: ["-chroot", "/proc"] }).pipe(Effect.option)
-        if (vm._tag === "None") return
-        const error = yield* Effect.flip(Capture.run({ qmp: vm.value.qmp, target: space.file("image") }))
-        assert.strictEqual(error._tag, "QemuMigrationError")
-        assert.include(error.message, "No such file or directory")
-        assert.strictEqual(yield* runStateOf(vm.value.qmp), "running")
-      }).pipe(Effect.provide(Migration.layer))
-    )
-
     live("a machine that cannot be captured: VmNotReadyError says why, and nothing was touched", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
@@ -337,14 +325,14 @@ describeQemu("capture", () => {
     live("a machine with a device that cannot be migrated: QEMU's reason", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
-        const vm = yield* Machine.running(space, { args: ["-only-migratable=off", "-cpu", "max,+invtsc"] }).pipe(
-          Effect.option
-        )
-        if (vm._tag === "None") return
-        const { "blocked-reasons": reasons = [] } = yield* QmpCommands.queryMigrate(vm.value.qmp)
-        if (reasons.length === 0) return
-        const error = yield* Effect.flip(Capture.run({ qmp: vm.value.qmp, target: space.file("image") }))
-        assert.include(error.message, reasons[0]!)
+        Fs.mkdirSync(space.file("shared"))
+        const vm = yield* Machine.running(space, {
+          args: ["-drive", `if=none,id=shared,format=raw,file=fat:rw:${space.file("shared")}`]
+        })
+        const error = yield* Effect.flip(Capture.run({ qmp: vm.qmp, target: space.file("image") }))
+        assert.strictEqual(error._tag, "VmNotReadyError")
+        assert.match(error.message, /expected a machine that can be migrated, found in QEMU's words: .*vvfat/)
+        yield* Machine.goesOn(vm)
       }).pipe(Effect.provide(Migration.layer))
     )
   })
