@@ -92,7 +92,7 @@ export interface Options<out E = never> {
   readonly throttle?: Throttle | undefined
   /**
    * Milliseconds for which the writer may stand still, 0 to 2,000,000. When the pages that are dirty could be moved in this
-   * time, at the rate of the last rounds, it is stopped. Default 300.
+   * time, at the rate of the last rounds, it is stopped. A `maxBandwidth` holds for the last pages as well. Default 300.
    */
   readonly downtimeLimit?: number | undefined
   /**

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as TransferCounters from "../multifd/TransferCounters.ts"
-import type * as RamBlock from "../ram/RamBlock.ts"
+import { defaultPageSize, type Shape } from "../ram/RamBlock.ts"
 import * as MigrationStatus from "./MigrationStatus.ts"
 import * as Statistics from "./Statistics.ts"
 
@@ -112,7 +112,7 @@ export interface Progress {
   readonly statistics: Statistics.Recorder
   /** Says what is to be moved, in front of `ram`; `live`: while somebody writes to it. The operations of `Migration` call it. */
   readonly begin: (
-    blocks: ReadonlyArray<RamBlock.Shape>,
+    blocks: ReadonlyArray<Shape>,
     options?: { readonly live?: boolean | undefined }
   ) => Effect.Effect<void>
   /** Says what begins now. The operations of `Migration` call it. */
@@ -193,7 +193,7 @@ const makeFor = Effect.fnUntraced(function* (
         Stream.concat(Stream.fromEffect(snapshot))
       ),
     begin: Effect.fnUntraced(function* (blocks, { live } = {}) {
-      const { pageSize } = blocks[0]!
+      const pageSize = blocks[0]?.pageSize ?? defaultPageSize
       bytesTotal = blocks.reduce((sum, block) => sum + block.usedLength, 0)
       statistics.covers({ bytesTotal, pageSize, live })
       yield* statistics.dirtySync(bytesTotal / pageSize)

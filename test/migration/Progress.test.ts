@@ -124,6 +124,17 @@ describe("status and statistics", () => {
     })
   )
 
+  it.effect("of nothing at all are those of nothing", () =>
+    Effect.gen(function* () {
+      const progress = yield* Progress.makeDestination
+      yield* Effect.gen(function* () {
+        yield* saveTo("/vm.img", yield* Progress.make)
+        yield* Migration.make.restore({ image: yield* Image.open("/vm.img"), blocks: [], progress })
+      }).pipe(Effect.scoped, Effect.provide(MemoryDisk.make().layer))
+      assert.deepInclude((yield* progress.statistics.snapshot).ram, { total: 0, remaining: 0, "page-size": 4096 })
+    })
+  )
+
   it.effect("of a failure say why", () =>
     Effect.gen(function* () {
       const progress = yield* Progress.make
