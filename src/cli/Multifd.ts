@@ -36,6 +36,7 @@ import { completions } from "./internal/completions.ts"
 import { convertCommand } from "./internal/convertCommand.ts"
 import { infoCommand } from "./internal/infoCommand.ts"
 import { receiveCommand } from "./internal/receiveCommand.ts"
+import { recoverCommand } from "./internal/recoverCommand.ts"
 import { presenter, report, ReportedError } from "./internal/report.ts"
 import { restoreCommand } from "./internal/restoreCommand.ts"
 import { resumeCommand } from "./internal/resumeCommand.ts"
@@ -55,6 +56,7 @@ const command = Command.make("multifd").pipe(
     captureCommand,
     resumeCommand,
     sealCommand,
+    recoverCommand,
     infoCommand,
     verifyCommand
   ]),

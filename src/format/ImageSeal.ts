@@ -7,7 +7,7 @@
  *                                 64 bytes in the padding of the first block                  end
  *
  *   mark   0  8  "MFDsMark"
- *          8  u8   version 1                       9  u8   state: 1 sealing, 2 sealed
+ *          8  u8   version 1                       9  u8   state: 1 sealing, 2 sealed, 3 partial
  *         10  u8   algorithm                      11  u8   0
  *         12  u32  CRC-32 of the mark, with zeros in this field
  *         16  u64  position of the seal, absolute 24  u64  length of the seal
@@ -92,12 +92,13 @@ const FIXED_LENGTH = 72
 
 /**
  * What a mark says. `sealing`: somebody began to write a seal there, and has not come to its end; there are no checksums.
+ * `partial`: the seal is that of a save that failed, and covers the pages that it had written.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Mark {
-  readonly state: "sealing" | "sealed"
+  readonly state: "sealing" | "sealed" | "partial"
   readonly algorithm: Checksum.Algorithm
   /** Absolute position and length of the seal. While it is being written, the position is all that is known. */
   readonly seal: ByteRange
@@ -311,7 +312,7 @@ const unknownAlgorithm = (offset: number, found: number) =>
 export const isExtentSize = (size: number): boolean =>
   size >= extentSizes.minimum && size <= extentSizes.maximum && Number.isInteger(Math.log2(size))
 
-const states = ["sealing", "sealed"] as const
+const states = ["sealing", "sealed", "partial"] as const
 
 const markBytes = ({ algorithm, seal, state }: Omit<Mark, "digest">): ByteWriter =>
   new ByteWriter()

@@ -63,6 +63,8 @@ export interface Options {
    * front stay as they are, what is behind goes, as with QEMU's `offset=`. Not given: 0, and the file is replaced.
    */
   readonly offset?: number | undefined
+  /** Whether the temporary file stays when the scope ends without `commit`. Default `false`; in place there is none. */
+  readonly keepPartial?: boolean | undefined
 }
 
 /** The random part of a temporary name; `O_EXCL` tells when somebody else has it already. */
@@ -116,14 +118,17 @@ const assertWritable = (path: string) =>
 const replace = Effect.fnUntraced(function* (
   target: string,
   old: Stat | undefined,
-  origin: number
+  options: { readonly origin: number; readonly keep: boolean }
 ): Effect.fn.Return<AtomicFile, FileError.FileError, Scope.Scope> {
+  const { origin } = options
   const calls = yield* FileCalls
   if (old !== undefined) yield* assertWritable(target)
   const directory = yield* openParent(calls, target)
   let named = false
   const file = yield* Effect.acquireRelease(createTemporary(target), (file) =>
-    Effect.suspend(() => (named ? Effect.void : Effect.ignore(unlink(calls, file.path), { log: "Error" })))
+    Effect.suspend(() =>
+      named || options.keep ? Effect.void : Effect.ignore(unlink(calls, file.path), { log: "Error" })
+    )
   )
   if (old !== undefined) yield* takeOver(file, old)
   const commit = Effect.gen(function* () {
@@ -207,7 +212,8 @@ export const make = Effect.fnUntraced(function* (
   const calls = yield* FileCalls
   const origin = options.offset ?? 0
   const { path, stat } = yield* resolveTarget(calls, options.path)
-  if (stat === undefined) return yield* replace(path, stat, origin)
+  const replacing = { origin, keep: options.keepPartial === true }
+  if (stat === undefined) return yield* replace(path, stat, replacing)
   yield* seekableKind(options.path, stat)
-  return yield* isInPlace(options, stat) ? writeInPlace(path, stat, origin) : replace(path, stat, origin)
+  return yield* isInPlace(options, stat) ? writeInPlace(path, stat, origin) : replace(path, stat, replacing)
 })

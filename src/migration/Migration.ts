@@ -77,6 +77,11 @@ export interface WriteOptions extends TransferOptions {
    * The checksums that the image carries, which QEMU does not look at; `false`: none. Default: CRC-32, extents of 1 MiB.
    */
   readonly seal?: SealOptions | false | undefined
+  /**
+   * Whether what was written stays behind, under its temporary name, when the operation fails or is interrupted; a target
+   * that is written in place is not kept. `Recover` makes an image of it. Default `false`.
+   */
+  readonly keepPartial?: boolean | undefined
 }
 
 /**
@@ -130,7 +135,7 @@ export interface ConvertOptions extends WriteOptions {
 export interface Summary {
   /** Bytes of RAM covered, zero pages included. */
   readonly bytesTotal: number
-  /** Pages covered: `normalPages + zeroPages`. */
+  /** Pages covered: `normalPages + zeroPages`. With `live`, a page that is moved again counts again. */
   readonly pages: number
   /** Pages moved as data. */
   readonly normalPages: number

@@ -67,6 +67,11 @@ export interface ReceiveIntoImage extends ReceiveFrom {
    * The checksums that the image carries, which QEMU does not look at; `false`: none. Default: CRC-32, extents of 1 MiB.
    */
   readonly seal?: SealOptions | false | undefined
+  /**
+   * Whether what was written stays behind, under its temporary name, when the operation fails or is interrupted; a target
+   * that is written in place is not kept. `Recover` makes an image of it. Default `false`.
+   */
+  readonly keepPartial?: boolean | undefined
   /** O_DIRECT on the descriptor that pages are written through. Default `false`. */
   readonly directIo?: boolean | undefined
   /**

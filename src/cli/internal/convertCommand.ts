@@ -17,16 +17,17 @@ export const convertCommand = Command.make(
     source: Parameters.image("IN", "The image to read, libvirt's sparse saves included"),
     target: Parameters.image("OUT", "The image to write"),
     ...SealParameters.sealing,
+    keepPartial: SealParameters.keepPartial,
     ...SealParameters.sourceVerification,
     ...Parameters.transfer
   },
   Effect.fnUntraced(function* (options) {
     const migration = yield* Migration
-    const { channels, directIo, source, target } = options
+    const { channels, directIo, keepPartial, source, target } = options
     const convert = Effect.fnUntraced(function* ({ progress }: Audience) {
       const image = yield* Image.open(source, yield* SealParameters.readSourceVerification(options))
       const seal = yield* SealParameters.readSeal(options)
-      return yield* migration.convert({ source: image, target, channels, directIo, seal, progress })
+      return yield* migration.convert({ source: image, target, channels, directIo, seal, keepPartial, progress })
     }, Effect.scoped)
     yield* follow(options, convert)
   })

@@ -24,6 +24,7 @@ export const receiveCommand = Command.make(
     ...SocketParameters.transfer,
     ...TlsParameters.server,
     ...SealParameters.sealing,
+    keepPartial: SealParameters.keepPartial,
     directIo: Parameters.directIo,
     ...Parameters.following
   },
@@ -48,6 +49,7 @@ export const receiveCommand = Command.make(
         uuid: Option.getOrUndefined(options.uuid),
         limits: SocketParameters.limitsOf(options.timeout),
         seal: yield* SealParameters.readSeal(options),
+        keepPartial: options.keepPartial,
         directIo,
         progress
       })

@@ -61,6 +61,7 @@ export const saveCommand = Command.make(
     deviceState: Parameters.deviceState,
     target: Parameters.image("OUT", "The image to write"),
     ...SealParameters.sealing,
+    keepPartial: SealParameters.keepPartial,
     ...Parameters.transfer
   },
   Effect.fnUntraced(function* (options) {
@@ -75,7 +76,7 @@ export const saveCommand = Command.make(
         )
       )
       const seal = yield* SealParameters.readSeal(options)
-      const transfer = { target, channels, directIo, seal, progress }
+      const transfer = { target, channels, directIo, seal, keepPartial: options.keepPartial, progress }
       if (image === undefined) return yield* migration.save({ ...transfer, blocks })
       const { doubts, taken } = othersOf(image, blocks)
       yield* Effect.forEach([...doubts, ...blocks.flatMap((block) => doubtsAbout(block, image))], warn)

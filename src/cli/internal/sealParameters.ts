@@ -46,6 +46,17 @@ const algorithm = Flag.Literals("seal", ["crc32", "sha256", "hmac-sha256", "none
  */
 export const sealing = { seal: algorithm, keyFile }
 
+/**
+ * Keeps what a failed operation has written.
+ *
+ * @internal
+ */
+export const keepPartial = Flag.Boolean("keep-partial").pipe(
+  Flag.withoutNegation,
+  Flag.withDescription("When it fails, keep what was written under its temporary name, for multifd recover"),
+  Flag.withDefault(false)
+)
+
 interface KeyFile {
   readonly keyFile: Option.Option<string>
 }

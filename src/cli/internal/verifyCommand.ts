@@ -1,8 +1,8 @@
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import type * as Integrity from "../../migration/Integrity.ts"
 import * as Verify from "../../migration/Verify.ts"
+import { damageLine } from "./damageLine.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
 import * as Text from "./text.ts"
@@ -27,9 +27,6 @@ const toJson = (report: Verify.Report) => ({
   }))
 })
 
-const damageLine = ({ block, expected, firstPage, found, pages, position }: Integrity.Damage): string =>
-  `error pages-checksum-wrong: pages ${firstPage} to ${firstPage + pages - 1} of "${Text.printable(block)}" (at byte ${position}): expected digest ${expected}, found ${found}`
-
 /** What was compared, so that nobody takes an image without checksums for one whose pages are right. */
 const extentOfIt = ({ inspection: { seal } }: Verify.Report): string =>
   seal === undefined
@@ -41,7 +38,7 @@ const toText = (report: Verify.Report): string => {
   const path = Text.printable(inspection.path)
   const lines = [
     ...inspection.findings.map(({ code, message, severity }) => `${severity} ${code}: ${Text.oneLine(message)}`),
-    ...damage.map(damageLine)
+    ...damage.map((one) => `error pages-checksum-wrong: ${damageLine(one)}`)
   ]
   if (lines.length === 0 && error === undefined) return `${path}: nothing is wrong with it; ${extentOfIt(report)}`
   return [...lines, ...(error === undefined ? [`${path}: ${extentOfIt(report)}`] : [])].join("\n")

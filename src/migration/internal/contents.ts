@@ -11,9 +11,9 @@ import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
-import type { SealKeyError, VerifyOptions } from "../Integrity.ts"
+import type { SealKeyError } from "../Integrity.ts"
 import { drive } from "./drive.ts"
-import { checkRest, checkUnmarked, readSeal } from "./readSeal.ts"
+import { checkRest, checkUnmarked, type ReadOptions, readSeal } from "./readSeal.ts"
 
 /**
  * Everything that could be made out of a file.
@@ -34,9 +34,6 @@ export interface Contents {
   readonly keyProblem: SealKeyError["problem"] | undefined
   readonly findings: ReadonlyArray<Finding.Finding>
 }
-
-/** Bytes of the file, and what is to be made of its seal. */
-type ReadOptions = VerifyOptions & { readonly fileSize: number }
 
 /**
  * Bitmaps are held in memory, one bit for each page of 4 KiB: 512 MiB are enough for 16 TiB of RAM, more than QEMU's

@@ -1,4 +1,6 @@
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Checksum from "../../format/Checksum.ts"
 import * as ImageSeal from "../../format/ImageSeal.ts"
 import * as ImageStream from "../../format/ImageStream.ts"
 import * as MigrationStream from "../../format/MigrationStream.ts"
@@ -10,6 +12,7 @@ import type * as FileChannel from "../../multifd/FileChannel.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as Integrity from "../Integrity.ts"
 import type { MachineState } from "../MachineState.ts"
+import type { WriteOptions } from "../Migration.ts"
 import { digestRest } from "./digestRest.ts"
 import { sealedBlock, writeSealOf } from "./writeSeal.ts"
 
@@ -58,6 +61,9 @@ export interface ImageWriter {
   readonly commit: Effect.Effect<void, FileError>
 }
 
+/** The first bytes of a stream, without which it is none. */
+const MAGIC_BYTES = 4
+
 /** Blocks that were saved without their pages stay so, and only then the image says `x-ignore-shared`. */
 const configurationOf = (
   { configuration }: Opening,
@@ -94,18 +100,50 @@ const wipeSeal = (
       .map((position) => ({ position, bytes: new Uint8Array(ImageSeal.MARK_LENGTH) }))
   )
 
+/** What a seal says of the blocks, by the digests that their pages have now. */
+const sealedBlocks = (
+  { blocks }: ImageStream.ImageHead,
+  targets: ImageWriter["targets"]
+): ReadonlyArray<ImageSeal.SealedBlock> =>
+  blocks
+    .filter(({ ignored }) => !ignored)
+    .map((block) => sealedBlock(block, targets.get(block.idstr)!.digests!.extents()))
+
+/**
+ * Leaves what was written so far so that it can be told what it is: everything in front of the device state but the magic
+ * of the stream, so that nobody takes it for an image, and checksums of its pages.
+ */
+const keepPartial = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  head: ImageStream.ImageHead,
+  { settings, targets }: { readonly targets: ImageWriter["targets"]; readonly settings: Integrity.Settings }
+): Effect.fn.Return<void, FileError> {
+  const { algorithm, extentSize, key } = settings
+  const [first, ...others] = head.pieces
+  const rest = new Uint8Array(Checksum.digestLength(algorithm))
+  const blocks = sealedBlocks(head, targets)
+  const position = ImageSeal.markPosition(head.blocks)!
+  const seal = { algorithm, extentSize, start: first!.position, end: head.end, rest, blocks }
+  yield* writeBitmaps(file, head, targets)
+  yield* file.writeExtents([{ ...first!, bytes: first!.bytes.slice().fill(0, 0, MAGIC_BYTES) }, ...others])
+  const mark = yield* writeSealOf(file, { position, key, seal, state: "partial" })
+  yield* file.write(mark.position, mark.bytes)
+  yield* file.sync
+  yield* Effect.logWarning(`what was saved so far is kept in ${file.path}`)
+})
+
 /** Writes the seal of an image whose stream ends at `end`, and succeeds with its mark. */
 const sealImage = Effect.fnUntraced(function* (
   file: PositionalFile,
-  { blocks, pieces }: ImageStream.ImageHead,
+  head: ImageStream.ImageHead,
   options: { readonly end: number; readonly targets: ImageWriter["targets"]; readonly settings: Integrity.Settings }
 ): Effect.fn.Return<ImageStream.Piece, FileError> {
   const { end, settings, targets } = options
   const { algorithm, extentSize } = settings
+  const { blocks, pieces } = head
   const [first] = pieces
   const start = first!.position
   const rest = yield* digestRest(file, ImageSeal.restOf({ start, end, blocks }), { algorithm, first })
-  const sealed = blocks.filter(({ ignored }) => !ignored)
   return yield* writeSealOf(file, {
     position: ImageSeal.markPosition(blocks)!,
     key: settings.key,
@@ -115,7 +153,7 @@ const sealImage = Effect.fnUntraced(function* (
       start,
       end,
       rest,
-      blocks: sealed.map((block) => sealedBlock(block, targets.get(block.idstr)!.digests!.extents()))
+      blocks: sealedBlocks(head, targets)
     }
   })
 })
@@ -149,8 +187,9 @@ export const make = Effect.fnUntraced(function* (
   target: AtomicFile.AtomicFile,
   opening: Opening,
   blocks: ReadonlyArray<ImageStream.HeadBlock>,
-  seal: Integrity.SealOptions | false = {}
-): Effect.fn.Return<ImageWriter, FileError> {
+  options: Pick<WriteOptions, "seal" | "keepPartial"> = {}
+): Effect.fn.Return<ImageWriter, FileError, Scope.Scope> {
+  const { seal = {} } = options
   const { file, inPlace, origin, path } = target
   const head = ImageStream.head({
     start: origin,
@@ -174,11 +213,20 @@ export const make = Effect.fnUntraced(function* (
     if (settings !== undefined) mark = [yield* sealImage(file, head, { end, targets, settings })]
     else if (inPlace) yield* wipeSeal(file, head, end)
   })
+  let committed = false
+  if (options.keepPartial === true && settings !== undefined && !inPlace) {
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() =>
+        committed ? Effect.void : Effect.ignore(keepPartial(file, head, { targets, settings }), { log: "Error" })
+      )
+    )
+  }
   const commit = Effect.gen(function* () {
     if (inPlace || mark.length > 0) yield* file.sync
     yield* file.writeExtents(mark)
     if (inPlace && mark.length > 0) yield* file.sync
     yield* file.write(first.position, first.bytes)
+    committed = true
     yield* target.commit
   })
   return {

@@ -23,6 +23,17 @@ export interface SealContents {
   readonly findings: ReadonlyArray<Finding.Finding>
 }
 
+/**
+ * Bytes of the file, and what is to be made of its seal.
+ *
+ * @internal
+ */
+export type ReadOptions = VerifyOptions & {
+  readonly fileSize: number
+  /** Whether the seal of a save that failed is what is looked for. Default `false`. */
+  readonly partial?: boolean | undefined
+}
+
 const corrupt = (offset: number, expected: string, found: string): Finding.Finding =>
   Finding.make({ code: "seal-corrupt", offset, expected, found })
 
@@ -42,9 +53,9 @@ const unsealed = (limit: number, findings: ReadonlyArray<Finding.Finding> = []):
 export const readSeal = Effect.fnUntraced(function* (
   file: PositionalFile,
   { blocks }: ParsedImage,
-  options: VerifyOptions & { readonly fileSize: number }
+  options: ReadOptions
 ): Effect.fn.Return<SealContents, FileError> {
-  const { fileSize, key, verify = true } = options
+  const { fileSize, key, partial = false, verify = true } = options
   const notKeyed = verify && key !== undefined ? ("not-keyed" as const) : undefined
   const position = ImageSeal.markPosition(blocks)
   if (position === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
@@ -54,7 +65,7 @@ export const readSeal = Effect.fnUntraced(function* (
   const mark = decoded.success
   if (mark === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
   if (!verify) return unsealed(Math.min(fileSize, mark.seal.position))
-  if (mark.state === "sealing") {
+  if (mark.state !== (partial ? "partial" : "sealed")) {
     return { ...unsealed(mark.seal.position, [unfinished(position)]), keyProblem: notKeyed }
   }
   return yield* readMarked(file, mark, { fileSize, key })

@@ -36,10 +36,11 @@ interface Begun {
  * place, which would lose what it holds although perhaps nobody ever connects.
  */
 const prepare = Effect.fnUntraced(function* (
-  location: Location.Location
+  location: Location.Location,
+  keepPartial: boolean | undefined
 ): Effect.fn.Return<Effect.Effect<AtomicFile.AtomicFile, FileError>, FileError, Scope.Scope> {
   const scope = yield* Effect.scope
-  const open = Scope.provide(AtomicFile.make(location), scope)
+  const open = Scope.provide(AtomicFile.make({ ...location, keepPartial }), scope)
   const existing = yield* FileIdentity.ofPath(location.path)
   if (existing !== undefined && AtomicFile.isInPlace(location, existing)) return open
   return Effect.succeed(yield* open)
@@ -64,7 +65,7 @@ export const imageTarget = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Target<FileError | ProtocolError>, FileError, Scope.Scope> {
   const { counters } = progress
   const scope = yield* Effect.scope
-  const open = yield* prepare(Location.make(options.target))
+  const open = yield* prepare(Location.make(options.target), options.keepPartial)
   let begun: Begun | undefined
 
   const openPages = (path: string) =>
@@ -73,7 +74,7 @@ export const imageTarget = Effect.fnUntraced(function* (
   const begin: Target<FileError | ProtocolError>["begin"] = Effect.fnUntraced(function* (opening) {
     const { blocks } = opening
     yield* checkOpening(opening)
-    const image = yield* ImageWriter.make(yield* open, opening, blocks, options.seal)
+    const image = yield* Scope.provide(ImageWriter.make(yield* open, opening, blocks, options), scope)
     const ramScope = yield* Scope.fork(scope)
     const syncAhead = yield* Scope.provide(SyncAhead.make({ path: image.path }), ramScope)
     const direct = openPages(image.path)

@@ -64,8 +64,8 @@ export const save = Effect.fnUntraced(function* <E>(
   const machine = options.machineState ?? MachineState.empty({ pageSize: blocks[0]!.pageSize })
   const location = Location.make(options.target)
   yield* checkTarget(location, machine.origin)
-  const target = yield* AtomicFile.make(location)
-  const image = yield* ImageWriter.make(target, machine, [...blocks, ...ignored], seal)
+  const target = yield* AtomicFile.make({ ...location, keepPartial: options.keepPartial })
+  const image = yield* ImageWriter.make(target, machine, [...blocks, ...ignored], options)
   const source = yield* Source.make({ ...settings, blocks, machine, live, progress })
   const rateLimit = yield* RateLimit.of(maxBandwidth)
 

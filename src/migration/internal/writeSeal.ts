@@ -22,13 +22,14 @@ export const writeSealOf = Effect.fnUntraced(function* (
     readonly position: number
     readonly seal: ImageSeal.Seal
     readonly key: Uint8Array | undefined
+    readonly state?: "sealed" | "partial" | undefined
   }
 ): Effect.fn.Return<Piece, FileError> {
-  const { key, position, seal } = options
+  const { key, position, seal, state = "sealed" } = options
   const { algorithm, end } = seal
   const bytes = ImageSeal.encode(seal)
   const range = { position: ImageSeal.sealPosition(end), length: bytes.length }
   yield* file.write(range.position, bytes)
-  const mark = { state: "sealed" as const, algorithm, seal: range }
+  const mark = { state, algorithm, seal: range }
   return { position, bytes: ImageSeal.encodeMark({ ...mark, digest: ImageSeal.digestOf(mark, bytes, key) }) }
 })

@@ -1,0 +1,129 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { MappedBlock } from "../../format/ImageStream.ts"
+import * as MigrationStream from "../../format/MigrationStream.ts"
+import type { FileError } from "../../io/FileError.ts"
+import * as PositionalFile from "../../io/PositionalFile.ts"
+import * as PageBitmap from "../../ram/PageBitmap.ts"
+import type * as RamBlock from "../../ram/RamBlock.ts"
+import type { ImageBlock } from "../Image.ts"
+import * as ImageError from "../ImageError.ts"
+import * as Integrity from "../Integrity.ts"
+import type { Location } from "../Location.ts"
+import * as MachineState from "../MachineState.ts"
+import { MigrationRequestError } from "../MigrationRequestError.ts"
+import { type Contents, readContents } from "./contents.ts"
+import { makeReader } from "./imageBlock.ts"
+import * as ImageParts from "./imageParts.ts"
+import { forEachRange } from "./readExtents.ts"
+
+/**
+ * What can be proven to be what was saved.
+ *
+ * @internal
+ */
+export interface Salvage {
+  readonly partial: boolean
+  readonly blocks: ReadonlyArray<RamBlock.Readable<FileError | Integrity.IntegrityError>>
+  readonly lost: ReadonlyArray<Integrity.Damage>
+  readonly machineState: { readonly value: MachineState.MachineState<FileError>; readonly isWhole: boolean }
+}
+
+const MAGIC = MigrationStream.encodeFileHeader().subarray(0, 4)
+
+/** A save that was not finished has zeros where its first bytes belong, so that nobody takes it for an image. */
+const isUnfinished = (file: PositionalFile.PositionalFile, start: number): Effect.Effect<boolean, FileError> => {
+  const bytes = new Uint8Array(MAGIC.length)
+  return Effect.map(file.read(start, bytes), (count) => count === MAGIC.length && bytes.every((byte) => byte === 0))
+}
+
+/** The same file with these bytes in their place. */
+const withMagic = (file: PositionalFile.PositionalFile, start: number): PositionalFile.PositionalFile => ({
+  ...file,
+  read: (position, target) =>
+    Effect.map(file.read(position, target), (count) => {
+      MAGIC.forEach((byte, at) => {
+        const index = start + at - position
+        if (index >= 0 && index < count) target[index] = byte
+      })
+      return count
+    })
+})
+
+/** The pages of a block that have their checksum. */
+interface Proven {
+  readonly block: ImageBlock
+  readonly present: PageBitmap.PageBitmap
+}
+
+const prove = Effect.fnUntraced(function* (
+  proven: ReadonlyMap<string, Proven>,
+  options: { readonly extentSize: number; readonly channels: number }
+): Effect.fn.Return<ReadonlyArray<Integrity.Damage>, FileError> {
+  const lost: Array<Integrity.Damage> = []
+  const lose = (damage: ReadonlyArray<Integrity.Damage>) =>
+    Effect.sync(() => {
+      for (const { block, firstPage, pages } of damage) proven.get(block)!.present.clearRange(firstPage, pages)
+      lost.push(...damage)
+    })
+  const blocks = [...proven.values()].map(({ block }) => block)
+  yield* forEachRange(blocks, options, (_, read) =>
+    Effect.asVoid(read).pipe(Effect.catchTag("IntegrityError", ({ damage }) => lose(damage)))
+  )
+  return lost.toSorted((a, b) => a.position - b.position)
+})
+
+const machineStateOf = Effect.fnUntraced(function* (
+  file: PositionalFile.PositionalFile,
+  contents: Contents,
+  isWhole: boolean
+): Effect.fn.Return<Salvage["machineState"], FileError> {
+  if (isWhole) return { isWhole, value: yield* ImageParts.machineState(file, contents) }
+  const { blocks } = contents.stream!
+  const empty = MachineState.empty({ pageSize: blocks[0]?.header.pageSize })
+  return { isWhole, value: { ...empty, origin: yield* file.stat } }
+})
+
+const nothingToProve = "expected checksums that are whole, found none: nothing can be proven to be what was saved"
+
+/**
+ * Compares all pages with their checksums, and gives those that have theirs.
+ *
+ * @internal
+ */
+export const salvage = Effect.fnUntraced(function* (
+  { offset = 0, path }: Location,
+  { channels, key }: { readonly channels: number; readonly key: Uint8Array | undefined }
+): Effect.fn.Return<Salvage, FileError | MigrationRequestError | Integrity.SealKeyError, Scope.Scope> {
+  const opened = yield* PositionalFile.open(path, { access: "read" })
+  const partial = yield* isUnfinished(opened, offset)
+  const file = partial ? withMagic(opened, offset) : opened
+  const contents = yield* readContents(file, offset, { key, partial, fileSize: yield* file.size })
+  const { bitmaps, findings, keyProblem, seal, stream } = contents
+  if (keyProblem !== undefined) return yield* new Integrity.SealKeyError({ path, problem: keyProblem })
+  if (seal === undefined || stream === undefined) {
+    return yield* new MigrationRequestError({ operation: "recover", problems: [nothingToProve] })
+  }
+  const proven = new Map(
+    ImageParts.blocks(file, contents)
+      .filter(({ checks, ignored }) => checks !== undefined && !ignored)
+      .map((block) => {
+        const { bytes, pages } = block.reader.present
+        return [block.idstr, { block, present: PageBitmap.fromBytes(bytes.slice(), pages) }] as const
+      })
+  )
+  const lost = yield* prove(proven, { extentSize: seal.extentSize, channels })
+  const isWhole = !partial && ImageError.fromFindings(path, findings) === undefined
+  const readable = (block: MappedBlock): Salvage["blocks"] => {
+    const found = proven.get(block.idstr)
+    if (found === undefined || !bitmaps.has(block.idstr)) return []
+    const reader = makeReader(file, block, { present: found.present, checks: undefined })
+    return [{ idstr: block.idstr, usedLength: block.usedLength, pageSize: block.header.pageSize, reader }]
+  }
+  return {
+    partial,
+    blocks: stream.blocks.flatMap(readable),
+    lost,
+    machineState: yield* machineStateOf(file, contents, isWhole)
+  }
+})

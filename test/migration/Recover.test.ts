@@ -1,0 +1,180 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Buffer } from "node:buffer"
+import { Image, MachineState, MemoryPages, Migration, type RamBlock, Recover, Verify } from "../../src/index.ts"
+import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
+import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
+
+const { restore, save } = Migration.make
+
+const PAGE = 4096
+const EXTENT = 64 * 1024
+const key = new Uint8Array(32).fill(3)
+
+const ram = (): Uint8Array =>
+  RamArbitraries.contents({ idstr: "pc.ram", pageSize: PAGE, pages: 96, pattern: "alternating", seed: 3 })
+
+const seal = { extentSize: EXTENT }
+
+const savedDisk = Effect.fnUntraced(function* (options: Pick<Migration.WriteOptions, "seal">) {
+  const disk = MemoryDisk.make()
+  const memory = ram()
+  const block = yield* MemoryPages.make({ idstr: "pc.ram", memory })
+  const machineState = yield* MachineState.fromSections({
+    machine: "emulator-1",
+    sections: [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64).fill(5) }]
+  })
+  yield* Effect.provide(save({ target: "/vm.img", blocks: [block], machineState, ...options }), disk.layer)
+  return { disk, memory }
+})
+
+/** The RAM in a sound image. */
+const restored = (path: string, options: { readonly key?: Uint8Array } = {}) =>
+  Effect.gen(function* () {
+    const { error } = yield* Verify.run(path, options)
+    assert.isUndefined(error)
+    const memory = new Uint8Array(96 * PAGE)
+    const block = yield* MemoryPages.make({ idstr: "pc.ram", memory })
+    const image = yield* Image.open(path, options)
+    yield* restore({ image, blocks: [block] })
+    return { memory, machine: image.machine, sections: image.deviceSections.length }
+  }).pipe(Effect.scoped)
+
+const change = (disk: MemoryDisk.MemoryDisk, at: number) => {
+  const bytes = disk.read("/vm.img")!.slice()
+  bytes[at]! ^= 1
+  disk.write("/vm.img", bytes)
+}
+
+describe("recover", () => {
+  it.effect("takes everything but the damaged extents, and says which they are", () =>
+    Effect.gen(function* () {
+      const { disk, memory } = yield* savedDisk({ seal })
+      change(disk, 1024 * 1024 + 21 * PAGE)
+      const report = yield* Effect.provide(Recover.run({ source: "/vm.img", target: "/new.img" }), disk.layer)
+      assert.isFalse(report.partial)
+      assert.isTrue(report.machineState)
+      assert.deepStrictEqual(
+        report.lost.map(({ block, firstPage, pages }) => [block, firstPage, pages]),
+        [["pc.ram", 16, 16]]
+      )
+      const after = yield* Effect.provide(restored("/new.img"), disk.layer)
+      assert.strictEqual(Buffer.compare(after.memory, memory.fill(0, 16 * PAGE, 32 * PAGE)), 0)
+      assert.strictEqual(after.machine, "emulator-1")
+      assert.strictEqual(after.sections, 1)
+    })
+  )
+
+  it.effect("takes RAM only where the rest is damaged", () =>
+    Effect.gen(function* () {
+      const { disk, memory } = yield* savedDisk({ seal })
+      change(disk, 1024 * 1024 + 96 * PAGE + 60)
+      const report = yield* Effect.provide(Recover.run({ source: "/vm.img", target: "/new.img" }), disk.layer)
+      assert.isFalse(report.machineState)
+      assert.deepStrictEqual(report.lost, [])
+      const after = yield* Effect.provide(restored("/new.img"), disk.layer)
+      assert.strictEqual(Buffer.compare(after.memory, memory), 0)
+      assert.strictEqual(after.machine, MachineState.DEFAULT_MACHINE)
+    })
+  )
+
+  it.effect("has nothing to go by without checksums, or with damaged ones", () =>
+    Effect.gen(function* () {
+      const { disk } = yield* savedDisk({ seal: false })
+      const run = Effect.provide(Effect.flip(Recover.run({ source: "/vm.img", target: "/new.img" })), disk.layer)
+      assert.match((yield* run).message, /cannot recover: expected checksums that are whole, found none/)
+      disk.write("/vm.img", new Uint8Array(10_000))
+      assert.strictEqual((yield* run)._tag, "MigrationRequestError")
+      assert.isUndefined(disk.read("/new.img"))
+    })
+  )
+
+  it.effect("needs the key", () =>
+    Effect.gen(function* () {
+      const { disk } = yield* savedDisk({ seal: { key } })
+      const options = { source: "/vm.img", target: "/new.img" }
+      const error = yield* Effect.flip(Effect.provide(Recover.run(options), disk.layer))
+      assert.strictEqual(error._tag, "SealKeyError")
+      yield* Effect.provide(Recover.run({ ...options, key, seal: { key } }), disk.layer)
+      yield* Effect.provide(restored("/new.img", { key }), disk.layer)
+    })
+  )
+})
+
+describe("a save that fails", () => {
+  /** A block that cannot be read from its 64th page on. */
+  const failing = (memory: Uint8Array): RamBlock.Readable<"gone"> => ({
+    idstr: "pc.ram",
+    usedLength: memory.length,
+    pageSize: PAGE,
+    reader: {
+      present: undefined,
+      view: undefined,
+      readInto: (offset, target) =>
+        offset < 64 * PAGE
+          ? Effect.sync(() => target.set(memory.subarray(offset, offset + target.length)))
+          : Effect.fail("gone" as const)
+    }
+  })
+
+  const attempt = (options: Pick<Migration.WriteOptions, "seal" | "keepPartial">) =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const request = { target: "/vm.img", blocks: [failing(ram())], channels: 1, batchSize: EXTENT, ...options }
+      const error = yield* Effect.flip(Effect.provide(save(request), disk.layer))
+      assert.strictEqual(error, "gone")
+      return { disk, left: disk.files() }
+    })
+
+  it.effect("leaves nothing, unless told otherwise", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual((yield* attempt({ seal })).left, [])
+    })
+  )
+
+  it.effect("leaves what it had written: no image, but one can be made of it", () =>
+    Effect.gen(function* () {
+      for (const options of [{ seal }, { seal: { ...seal, key } }]) {
+        const { disk, left } = yield* attempt({ ...options, keepPartial: true })
+        assert.strictEqual(left.length, 1)
+        assert.match(left[0]!, /^\/\.vm\.img\.[0-9a-f]+\.part$/)
+        const opened = yield* Effect.flip(Effect.provide(Effect.scoped(Image.open(left[0]!)), disk.layer))
+        assert.strictEqual(opened._tag, "NotMigrationImageError")
+
+        const keyed = "key" in options.seal ? { key } : {}
+        const run = Recover.run({ source: left[0]!, target: "/new.img", ...keyed })
+        const report = yield* Effect.provide(run, disk.layer)
+        assert.isTrue(report.partial)
+        assert.isFalse(report.machineState)
+        assert.deepStrictEqual(report.lost, [])
+        const { memory } = yield* Effect.provide(restored("/new.img"), disk.layer)
+        assert.strictEqual(Buffer.compare(memory, ram().fill(0, 64 * PAGE)), 0)
+      }
+    })
+  )
+
+  it.effect("and whose remains are damaged loses only what is damaged", () =>
+    Effect.gen(function* () {
+      const { disk, left } = yield* attempt({ seal, keepPartial: true })
+      const bytes = disk.read(left[0]!)!.slice()
+      bytes[1024 * 1024 + 2 * PAGE]! ^= 1
+      bytes[1024 * 1024 + 3 * PAGE]! ^= 1
+      disk.write(left[0]!, bytes)
+      const report = yield* Effect.provide(Recover.run({ source: left[0]!, target: "/new.img" }), disk.layer)
+      assert.deepStrictEqual(
+        report.lost.map(({ firstPage, pages }) => [firstPage, pages]),
+        [[0, 16]]
+      )
+      const { memory } = yield* Effect.provide(restored("/new.img"), disk.layer)
+      assert.strictEqual(
+        Buffer.compare(
+          memory,
+          ram()
+            .fill(0, 0, 16 * PAGE)
+            .fill(0, 64 * PAGE)
+        ),
+        0
+      )
+    })
+  )
+})
