@@ -36,7 +36,7 @@ import * as MigrationStatus from "../migration/MigrationStatus.ts"
 import type { Progress } from "../migration/Progress.ts"
 import type { ReceiveError } from "../migration/ReceiveOptions.ts"
 import type { Statistics } from "../migration/Statistics.ts"
-import type * as Limits from "../multifd/Limits.ts"
+import * as Limits from "../multifd/Limits.ts"
 import * as PipelineOptions from "../multifd/PipelineOptions.ts"
 import * as RateLimit from "../multifd/RateLimit.ts"
 import { bothSides } from "./internal/bothSides.ts"
@@ -91,7 +91,7 @@ export interface Options {
   readonly directIo?: boolean | undefined
   /** Where to listen for QEMU. Default: a Unix socket in a private directory, which QEMU's user has to be able to reach. */
   readonly listen?: SocketAddress.SocketAddress | undefined
-  /** What QEMU may ask for, and how long it may take. */
+  /** What QEMU may ask for, and how long it may take. `maxRam`: default twice what it says that it has, at least 1 TiB. */
   readonly limits?: Limits.Input | undefined
   /** Follows this side; make it with `Progress.makeDestination`. */
   readonly progress?: Progress | undefined
@@ -179,6 +179,12 @@ const settingsOf = ({ channels, options, vm }: Capture): BorrowedSettings.Settin
   })
 }
 
+/** How much RAM there is is no secret, however much it is; beside the guest's own there are ROMs and video memory. */
+const limitsOf = ({ options: { limits }, vm }: Capture): Limits.Input => ({
+  ...limits,
+  maxRam: limits?.maxRam ?? Math.max(Limits.defaults.maxRam, 2 * vm.memory)
+})
+
 /** Has QEMU send, and follows it to the end. What is called off is so while it can still be told: it then says that it was. */
 const drive = Effect.fnUntraced(function* (
   { options: { qmp }, stops, watch }: Capture,
@@ -220,7 +226,7 @@ const transfer = Effect.fnUntraced(function* (
   capture: Capture
 ): Effect.fn.Return<Captured, CaptureError, Migration | Scope.Scope> {
   const { channels, options, vm } = capture
-  const { compression, directIo, limits, maxBandwidth, progress, qmp, target } = options
+  const { compression, directIo, maxBandwidth, progress, qmp, target } = options
   const migration = yield* Migration
   const limit = yield* RateLimit.make(maxBandwidth)
   const listening = yield* Deferred.make<SocketAddress.SocketAddress>()
@@ -234,7 +240,7 @@ const transfer = Effect.fnUntraced(function* (
     compression,
     directIo,
     maxBandwidth: limit,
-    limits,
+    limits: limitsOf(capture),
     progress
   })
   yield* liftWhenStopped(capture, limit)

@@ -112,6 +112,15 @@ describe("Capture", () => {
       )
     }))
 
+  test("a machine may be larger than a sender's is by default, but not than it says itself", () =>
+    Effect.gen(function* () {
+      const huge = () => Effect.succeed({ "base-memory": 2 ** 42, "plugged-memory": 2 ** 41 })
+      const { qmp } = yield* FakeQemu.make(undefined, { "query-memory-size-summary": huge })
+      yield* Capture.run({ qmp, target: TARGET })
+      const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET, limits: { maxRam: 4096 } }))
+      assert.strictEqual(error._tag, "ProtocolError")
+    }))
+
   test("tells what QEMU says of it", () =>
     Effect.gen(function* () {
       const told: Array<Statistics> = []

@@ -201,7 +201,7 @@ describe("follow", () => {
       const shown = yield* run({ isTerminal: true }, both)
       assert.include(shown.text, "QEMU: active")
       const { text } = yield* run({ progress: "json" }, both)
-      const [first] = jsonLines(text).filter(({ event }) => event === "progress")
+      const first = jsonLines(text).find(({ event }) => event === "progress")
       assert.deepInclude(first, { event: "progress", qemu: { status: "active", "total-time": 7 } })
       const alone = yield* run({ progress: "json" })
       assert.notInclude(alone.text, "qemu")
