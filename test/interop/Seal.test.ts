@@ -9,7 +9,7 @@ import * as Verify from "../../src/migration/Verify.ts"
 import * as Files from "./support/Files.ts"
 import * as Fixtures from "./support/Fixtures.ts"
 import * as Library from "./support/Library.ts"
-import type * as Migrate from "./support/Migrate.ts"
+import * as Migrate from "./support/Migrate.ts"
 import { describeQemu } from "./support/suite.ts"
 
 const key = new Uint8Array(32).fill(7)
@@ -62,6 +62,23 @@ describeQemu("a sealed image", () => {
         })
       )
     }
+
+    it.effect("over which QEMU saves: nothing is left of the seal", () =>
+      Effect.gen(function* () {
+        const { fresh, saved } = yield* Fixtures.Fixtures
+        const original = yield* saved({})
+        for (const offset of [undefined, 12345]) {
+          const location = { path: fresh("file"), offset }
+          if (offset !== undefined) Fs.writeFileSync(location.path, "")
+          yield* Library.convert(original.path, location)
+          assert.isDefined((yield* isSound(location)).seal)
+          const { guest, loaded } = yield* Fixtures.loadLike(original, location)
+          assert.strictEqual(loaded.status, "completed", loaded.reason)
+          yield* Migrate.save(guest, location)
+          assert.isUndefined((yield* isSound(location)).seal)
+        }
+      }).pipe(Effect.scoped)
+    )
 
     for (const [algorithm, seal] of Object.entries(seals)) {
       it.effect(`that we wrote, with ${algorithm}: QEMU loads it, with multifd and without`, () =>

@@ -7,6 +7,7 @@ import * as Resume from "../../qmp/Resume.ts"
 import { type Audience, follow } from "./follow.ts"
 import * as Parameters from "./parameters.ts"
 import * as QmpParameters from "./qmpParameters.ts"
+import * as SealParameters from "./sealParameters.ts"
 
 const paused = Flag.Boolean("paused").pipe(
   Flag.withoutNegation,
@@ -25,13 +26,14 @@ export const resumeCommand = Command.make(
     qmp: QmpParameters.qmp,
     image: Parameters.image("IMAGE", "The image to resume from"),
     ...QmpParameters.transfer,
+    ...SealParameters.verification,
     paused,
     ...Parameters.following
   },
   Effect.fnUntraced(function* (options) {
     const { channels, compression } = options
     const resume = Effect.fnUntraced(function* ({ otherSide, progress, warn }: Audience) {
-      const image = yield* Image.open(options.image)
+      const image = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
       const qmp = yield* QmpClient.make({ address: options.qmp })
       return yield* Resume.run({
         qmp,
