@@ -124,6 +124,26 @@ describeQemu("QmpClient with a real QEMU", () => {
     })
   )
 
+  it.live("a migration that pauses before it switches over goes on when it is told to", () =>
+    Effect.gen(function* () {
+      const { address, space } = yield* start()
+      const qmp = yield* QmpClient.make({ address })
+      const tooEarly = yield* Effect.flip(QmpCommands.migrateContinue(qmp))
+      assert.deepInclude(tooEarly, { _tag: "QmpCommandError", command: "migrate-continue" })
+      yield* QmpCommands.migrateSetCapabilities(qmp, { events: true, "pause-before-switchover": true })
+      const events = yield* qmp.subscribe
+      const reach = (status: string) =>
+        Stream.runDrain(Stream.takeUntil(events, ({ data }) => data["status"] === status))
+      yield* QmpCommands.migrate(qmp, `file:${space.file("image")}`)
+      yield* reach("pre-switchover")
+      yield* QmpCommands.migrateContinue(qmp)
+      yield* reach("completed")
+      const { ram, status } = yield* QmpCommands.queryMigrate(qmp)
+      assert.strictEqual(status, "completed")
+      assert.isAbove(ram?.transferred ?? 0, 0)
+    })
+  )
+
   it.live("quit ends QEMU, and everybody who waits", () =>
     Effect.gen(function* () {
       const { address, guest } = yield* start()
