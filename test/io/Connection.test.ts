@@ -105,7 +105,7 @@ describe("Connection", () => {
     })
   )
 
-  onEveryNetwork("a reader that does not read holds the writer up", (address) =>
+  onEveryNetwork("a reader that does not go on reading holds the writer up", (address) =>
     Effect.gen(function* () {
       const { far, near } = yield* connected(address)
       const block = bytes(1 << 20)
@@ -118,15 +118,16 @@ describe("Connection", () => {
           )
         )
       )
+      const target = new Uint8Array(1 << 20)
+      yield* far.read([target])
       // What the kernels hold of a connection is a few MiB.
-      let turns = 0
-      for (let before = -1; before !== written || turns < 50; turns++) {
+      for (let before = -1, quiet = 0; quiet < 100 && written < 64; quiet++) {
+        if (before !== written) quiet = 0
         before = written
         yield* turn
       }
-      assert.isBelow(written, 32)
+      assert.isBelow(written, 64)
       const held = written
-      const target = new Uint8Array(1 << 20)
       while (written < held + 40) {
         yield* far.read([target])
         assert.strictEqual(Buffer.compare(target, block), 0)
@@ -138,20 +139,20 @@ describe("Connection", () => {
   onEveryNetwork("an interrupted read takes no byte any more", (address) =>
     Effect.gen(function* () {
       const { far, near } = yield* connected(address)
-      const target = new Uint8Array(100)
+      const target = new Uint8Array(100_000)
       const reader = yield* Effect.forkChild(far.read([target]))
-      yield* near.write([bytes(50)])
-      while (target[49] === 0) yield* turn
+      yield* near.write([new Uint8Array(50_000).fill(1)])
+      while (target[49_999] === 0) yield* turn
       yield* Fiber.interrupt(reader)
-      const before = target.slice()
-      yield* near.write([bytes(50, 7)])
+      yield* near.write([new Uint8Array(20_000).fill(2)])
       const error = yield* Effect.flip(far.read([new Uint8Array(1)]))
       assert.deepInclude(error, { _tag: "ConnectionLostError", operation: "read", code: "ECANCELED" })
       // Writing does not care.
       yield* far.write([bytes(3)])
       yield* far.end
       assert.deepStrictEqual(new Uint8Array(yield* readToEnd(near)), bytes(3))
-      assert.deepStrictEqual(target, before)
+      for (let i = 0; i < 10; i++) yield* turn
+      assert.isTrue(target.subarray(50_000).every((byte) => byte === 0))
     })
   )
 

@@ -278,6 +278,20 @@ describe("TLS", () => {
     })
   )
 
+  it.effect("a side that ended can still be written to, later", () =>
+    Effect.gen(function* () {
+      const listener = yield* Listener.make({ address: anyPort, tls: yield* server("x509") })
+      const near = yield* Connection.connect({ address: listener.address, tls: yield* client("x509") })
+      const far = yield* listener.accept
+      yield* near.end
+      assert.isFalse(yield* far.readOrEnd(new Uint8Array(1)))
+      for (let i = 0; i < 10; i++) yield* turn
+      yield* far.write([bytes(100_000)])
+      yield* far.end
+      assert.deepStrictEqual(new Uint8Array(yield* readToEnd(near)), bytes(100_000))
+    })
+  )
+
   it.effect("a failed handshake does not use up a connection", () =>
     Effect.gen(function* () {
       const listener = yield* Listener.make({ address: anyPort, tls: yield* server("x509"), maxConnections: 1 })

@@ -81,6 +81,7 @@ describe("SocketTransport", () => {
         })
       }
       write()
+      yield* connection.read([new Uint8Array(10)])
       for (let i = 0; i < 100; i++) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
       assert.isBelow(written, 10)
       yield* connection.read([new Uint8Array(50 * 65_536)])
