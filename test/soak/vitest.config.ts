@@ -6,7 +6,10 @@ export default defineConfig({
     include: ["test/faults/**/*.test.ts"],
     env: {
       FAULTS_KILL_PAGES: "300",
-      FAULTS_KILL_ROUNDS: "4"
+      FAULTS_KILL_ROUNDS: "4",
+      FAULTS_CALL_PAGES: "96",
+      FAULTS_POWER_SEEDS: "1000",
+      FAULTS_POWER_SUBSETS: "1000"
     },
     testTimeout: 0,
     hookTimeout: 0

@@ -28,7 +28,7 @@ const blocksOf = (pages: number): ReadonlyArray<RamArbitraries.Block> => {
   ]
 }
 
-/** What is to be saved. */
+/** What is to be saved; `pages` is a multiple of 3. */
 export const machineOf = Effect.fnUntraced(function* (pages: number) {
   const blocks = yield* Effect.forEach(blocksOf(pages), (block) =>
     Effect.orDie(MemoryPages.make({ ...block, memory: RamArbitraries.contents(block) }))
@@ -36,6 +36,12 @@ export const machineOf = Effect.fnUntraced(function* (pages: number) {
   const machineState = yield* Effect.orDie(MachineState.fromSections({ machine: "pc-q35-10.0", sections }))
   return { blocks, machineState }
 })
+
+/** The same blocks with something else in them: whatever shows of it afterwards is stale. */
+export const staleBlocksOf = (pages: number) =>
+  Effect.forEach(blocksOf(pages), (block) =>
+    Effect.orDie(MemoryPages.make({ ...block, memory: new Uint8Array(block.pages * PAGE).fill(0xa5), fresh: false }))
+  )
 
 /** Everything that an image holds: pages, device state, description. Fails where it is none, or damaged. */
 export const contentsOf = (target: Request["target"]) =>

@@ -4,6 +4,9 @@
  *
  *     FAULTS_KILL_PAGES=48       pages of the machine whose saving process is killed: more pages, more places to die at
  *     FAULTS_KILL_ROUNDS=1       times that each place is tried
+ *     FAULTS_CALL_PAGES=24       pages of the machine at whose every call something fails
+ *     FAULTS_POWER_SEEDS=51      orders in which the calls of a save are done, at whose every call the power fails
+ *     FAULTS_POWER_SUBSETS=200   subsets of the unsynced changes that survive, in each of them
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -15,6 +18,9 @@ const number = (name: string, fallback: number): Config.Config<number> =>
 export const settings = Effect.runSync(
   Config.all({
     killPages: number("FAULTS_KILL_PAGES", 48),
-    killRounds: number("FAULTS_KILL_ROUNDS", 1)
+    killRounds: number("FAULTS_KILL_ROUNDS", 1),
+    callPages: number("FAULTS_CALL_PAGES", 24),
+    powerSeeds: number("FAULTS_POWER_SEEDS", 51),
+    powerSubsets: number("FAULTS_POWER_SUBSETS", 200)
   })
 )
