@@ -40,8 +40,12 @@ export const placePages = (
   return { targets: inOrder(numbers, runs, extents, pageSize), pages: { extents, normal, zero, gaps } }
 }
 
-const pageNumbers = (offsets: ArrayLike<number>, pageSize: number): ReadonlyArray<number> =>
-  Array.from(offsets, (offset) => offset / pageSize)
+/** A loop, as everything that runs once a page: `Array.from` takes ten times as long. */
+const pageNumbers = (offsets: ArrayLike<number>, pageSize: number): ReadonlyArray<number> => {
+  const numbers: Array<number> = []
+  for (let i = 0; i < offsets.length; i++) numbers.push(offsets[i]! / pageSize)
+  return numbers
+}
 
 /** Ascending, each once. QEMU's packets mostly are, so looking is cheaper than sorting. */
 const unique = (numbers: ReadonlyArray<number>): ReadonlyArray<number> => {
