@@ -9,10 +9,11 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { TransferError } from "../io/Connection.ts"
 import * as PageBatch from "../ram/PageBatch.ts"
 import type { Channel } from "./Channel.ts"
-import { makeBuffer } from "./internal/channelBuffer.ts"
+import { makeWriteBehind } from "./internal/writeBehind.ts"
 import type { MainChannel } from "./MainChannel.ts"
 import * as TransferCounters from "./TransferCounters.ts"
 import type { Watchdog } from "./Watchdog.ts"
@@ -39,30 +40,33 @@ export interface Options {
  *
  * **Details**
  *
- * Pages in process memory are written from where they are; others are read into the channel's own buffer of one batch.
- * `sync` and `finish` have nothing to do: the main channel's order is the order in which the peer stores, and whoever made
- * the main channel ends it.
+ * Pages in process memory are written from where they are; others are read into one of two buffers of the channel, each of
+ * one batch, and written while the next batch is read. `sync` and `finish` wait for that, and say nothing: the main channel's
+ * order is the order in which the peer stores, and whoever made the main channel ends it.
  *
  * **Failure effect**: the peer has any part of the batch, and has to throw away all of the migration.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options): Channel<TransferError> => {
+export const make = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<Channel<TransferError>, never, Scope.Scope> {
   const { counters, detectZeroPages = true, main, watchdog } = options
   const working: Watchdog["working"] = watchdog?.working ?? ((self) => self)
-  const buffer = makeBuffer()
+  const load = detectZeroPages ? PageBatch.load : PageBatch.loadAll
+  const behind = yield* makeWriteBehind<TransferError>()
+  const send = Effect.fnUntraced(function* (
+    batch: PageBatch.LoadedBatch<unknown>
+  ): Effect.fn.Return<void, TransferError> {
+    const bytes = (yield* main.zeros(batch, batch.zero)) + (yield* main.pages(batch))
+    if (counters !== undefined) TransferCounters.add(counters, batch, bytes)
+  })
   return {
     id: 0,
-    transfer: Effect.fnUntraced(function* <B>(
-      batch: PageBatch.PageBatch<B>
-    ): Effect.fn.Return<void, B | TransferError> {
-      const load = detectZeroPages ? PageBatch.load : PageBatch.loadAll
-      const loaded = yield* working(load(batch, buffer))
-      const bytes = (yield* main.zeros(loaded, loaded.zero)) + (yield* main.pages(loaded))
-      if (counters !== undefined) TransferCounters.add(counters, loaded, bytes)
-    }),
-    sync: Effect.void,
-    finish: Effect.void
+    transfer: (batch) =>
+      Effect.flatMap(working(behind.load(batch, load)), (loaded) => behind.write(loaded, send(loaded))),
+    sync: behind.settled,
+    finish: behind.settled
   }
-}
+})

@@ -27,6 +27,7 @@ import type { Channel } from "./Channel.ts"
 import { makeBuffer } from "./internal/channelBuffer.ts"
 import { cutPackets, type PagesOfPacket } from "./internal/cutPackets.ts"
 import { makeOutlet } from "./internal/outlet.ts"
+import { makeWriteBehind } from "./internal/writeBehind.ts"
 import type { PacketNumbers } from "./PacketNumbers.ts"
 import type { RateLimit } from "./RateLimit.ts"
 import * as TransferCounters from "./TransferCounters.ts"
@@ -80,11 +81,12 @@ const PACKETS_AT_ONCE = 16
  *
  * **Details**
  *
- * Pages in process memory are written from where they are; others are read into the channel's own buffer of one batch.
- * With compression, pages in memory are copied before they are compressed, since they may change meanwhile.
+ * Pages in process memory are written from where they are, and are with the kernel when `transfer` returns. Others are read
+ * into one of two buffers of the channel, each of one batch, and written while the next batch is read; then an error shows
+ * in the next call. With compression, pages in memory are copied before they are compressed, since they may change meanwhile.
  *
- * A batch is with the kernel when `transfer` returns, not with the peer: only the peer's answer on the main channel says
- * that it has everything. `finish` ends our side in good order. Errors of the connection name the channel.
+ * What is with the kernel is not with the peer: only the peer's answer on the main channel says that it has everything.
+ * `finish` ends our side in good order. Errors of the connection name the channel.
  *
  * **Failure effect**: the peer has any part of the batch, and has to throw away all of the migration.
  *
@@ -128,8 +130,8 @@ export const make = Effect.fnUntraced(function* (
   const capacity = MultifdPacket.pageCapacity(pageSize)
   const headerLength = MultifdPacket.headerLength(pageSize)
   const headers = new Uint8Array((compressor === undefined ? PACKETS_AT_ONCE : 1) * headerLength)
-  const buffer = makeBuffer()
   const copies = makeBuffer()
+  const behind = yield* makeWriteBehind<SocketChannelError>()
 
   const send = Effect.fnUntraced(function* (parts: ReadonlyArray<Uint8Array>): Effect.fn.Return<void, TransferError> {
     yield* write(parts)
@@ -165,20 +167,21 @@ export const make = Effect.fnUntraced(function* (
       yield* send([headerOf(block.idstr, packet, byteLength(payload), 0), ...payload])
     }
   })
-  const transfer = Effect.fnUntraced(function* <B>(
-    batch: PageBatch.PageBatch<B>
-  ): Effect.fn.Return<void, B | SocketChannelError> {
-    const loaded = yield* working(load(batch, buffer))
-    yield* compressor === undefined ? sendPlain(loaded) : sendCompressed(loaded, compressor)
-    if (counters !== undefined) TransferCounters.add(counters, loaded, 0)
+  const sendBatch = Effect.fnUntraced(function* (
+    batch: PageBatch.LoadedBatch<unknown>
+  ): Effect.fn.Return<void, SocketChannelError> {
+    yield* compressor === undefined ? sendPlain(batch) : sendCompressed(batch, compressor)
+    if (counters !== undefined) TransferCounters.add(counters, batch, 0)
   })
+  const sendSync = Effect.suspend(() => send([MultifdPacket.encodeSync(packetNumbers.next(), pageSize, headers)]))
 
   yield* send([MultifdInit.encode({ uuid: options.uuid, id })])
   return {
     id,
-    transfer,
-    sync: Effect.suspend(() => send([MultifdPacket.encodeSync(packetNumbers.next(), pageSize, headers)])),
-    finish: Effect.mapError(connection.end, ConnectionError.at({ channel: id }))
+    transfer: (batch) =>
+      Effect.flatMap(working(behind.load(batch, load)), (loaded) => behind.write(loaded, sendBatch(loaded))),
+    sync: Effect.andThen(behind.settled, sendSync),
+    finish: Effect.andThen(behind.settled, Effect.mapError(connection.end, ConnectionError.at({ channel: id })))
   }
 })
 

@@ -32,7 +32,7 @@ const channelOver = (
     blocks: [{ idstr, usedLength: pages * pageSize }],
     marks: "none"
   })
-  return { main, channel: RecordChannel.make({ main, ...options }) }
+  return Effect.map(RecordChannel.make({ main, ...options }), (channel) => ({ main, channel }))
 }
 
 describe("RecordChannel", () => {
@@ -47,7 +47,7 @@ describe("RecordChannel", () => {
       const block = yield* MemoryPages.make({ idstr, memory, pageSize })
       const wire = Wire.make()
       const counters = TransferCounters.make()
-      const { channel, main } = channelOver(wire, described, { detectZeroPages, counters })
+      const { channel, main } = yield* channelOver(wire, described, { detectZeroPages, counters })
       yield* main.begin
       yield* main.mark
       const before = wire.bytes().length
@@ -77,6 +77,6 @@ describe("RecordChannel", () => {
       // What opens and closes PART and END is not the pages'.
       assert.strictEqual(counters.bytes, wire.bytes().length - before - 5 - 13 - 5 - 13)
       assert.isFalse(wire.isEnded(), "the main channel goes on")
-    })
+    }).pipe(Effect.scoped)
   )
 })

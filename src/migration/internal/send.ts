@@ -95,7 +95,7 @@ const openChannel = <E>(
     Scope.Scope
   > {
     if (channels === 0) {
-      return RecordChannel.make({ main, detectZeroPages: zeroPages !== "none", counters, watchdog })
+      return yield* RecordChannel.make({ main, detectZeroPages: zeroPages !== "none", counters, watchdog })
     }
     return yield* SocketChannel.make({
       id,

@@ -1,0 +1,55 @@
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type { LoadedBatch, PageBatch } from "../../ram/PageBatch.ts"
+import { makeBuffer } from "./channelBuffer.ts"
+
+/**
+ * Lets a channel read one batch while it still writes the one before.
+ *
+ * ```text
+ *   read    │ A  │ B  ·····│ A  ·····│ B          two buffers in turn
+ *   write        │ A       │ B       │ A
+ * ```
+ *
+ * @internal
+ */
+export interface WriteBehind<E> {
+  /** Loads a batch into the buffer that is not being written, if it needs one. */
+  readonly load: <B>(
+    batch: PageBatch<B>,
+    read: (batch: PageBatch<B>, buffer: (length: number) => Uint8Array) => Effect.Effect<LoadedBatch<B>, B>
+  ) => Effect.Effect<LoadedBatch<B>, B>
+  /**
+   * Writes a loaded batch behind everything before it. Ends when the batch's memory may change again: at once where its
+   * bytes are in our buffer, else when it was written. Fails as an earlier write failed, or its own.
+   */
+  readonly write: (batch: LoadedBatch<unknown>, self: Effect.Effect<void, E>) => Effect.Effect<void, E>
+  /** Waits for the write under way, and fails as it does. */
+  readonly settled: Effect.Effect<void, E>
+}
+
+/**
+ * Makes one for a channel; leaving the scope interrupts the write under way.
+ *
+ * Reading and writing one after the other, a channel waits for the thread that reads, and its peer waits for the channel,
+ * in turn; on a busy machine each wait is a matter of milliseconds.
+ *
+ * @internal
+ */
+export const makeWriteBehind = <E>(): Effect.Effect<WriteBehind<E>, never, Scope.Scope> =>
+  Effect.map(Effect.scope, (scope) => {
+    let [buffer, other] = [makeBuffer(), makeBuffer()]
+    let underWay: Effect.Effect<void, E> = Effect.void
+    const settled = Effect.suspend(() => underWay)
+    const inBackground = (self: Effect.Effect<void, E>): Effect.Effect<void> =>
+      Effect.map(Effect.forkIn(self, scope, { startImmediately: true }), (fiber) => {
+        ;[buffer, other] = [other, buffer]
+        underWay = Fiber.join(fiber)
+      })
+    return {
+      load: (batch, read) => Effect.suspend(() => read(batch, buffer)),
+      write: ({ block }, self) => Effect.andThen(settled, block.reader.view === undefined ? inBackground(self) : self),
+      settled
+    }
+  })
