@@ -6,6 +6,7 @@
 import * as Data from "effect/Data"
 import * as Layer from "effect/Layer"
 import { type Calls, type ErrnoError, FileCalls, node } from "../io/FileCalls.ts"
+import { afterTurns } from "./internal/delay.ts"
 import { errnoError, noStat } from "./internal/nodeForm.ts"
 
 /**
@@ -32,6 +33,7 @@ export interface Call {
  * - `Fail`: it fails with the errno of that name and does nothing; a `close` closes all the same, as in Linux.
  * - `Short`: a read or write is done for `bytes` bytes at the most; with 0, it says that it did nothing. Other calls are
  *   done in full.
+ * - `Delay`: it is done so many turns of the event loop later, and whatever was called meanwhile comes first.
  *
  * @category models
  * @since 0.1.0
@@ -39,6 +41,7 @@ export interface Call {
 export type Fault = Data.TaggedEnum<{
   Fail: { readonly code: string }
   Short: { readonly bytes: number }
+  Delay: { readonly turns: number }
 }>
 
 /**
@@ -48,12 +51,13 @@ export type Fault = Data.TaggedEnum<{
 export const Fault: Data.TaggedEnum.Constructor<Fault> = Data.taggedEnum<Fault>()
 
 /**
- * Says of each call what happens to it; `undefined`: nothing out of the ordinary.
+ * Says of each call what happens to it; `undefined`: nothing out of the ordinary. Calls on sockets
+ * ([FaultyNetwork](./FaultyNetwork.ts)) have the same plans.
  *
  * @category models
  * @since 0.1.0
  */
-export type Plan = (call: Call) => Fault | undefined
+export type Plan<in C = Call> = (call: C) => Fault | undefined
 
 /**
  * The calls, and the test's view of them.
@@ -86,7 +90,7 @@ export const none: Plan = () => undefined
  * @since 0.1.0
  */
 export const at =
-  (index: number, fault: Fault): Plan =>
+  <C extends { readonly index: number } = Call>(index: number, fault: Fault): Plan<C> =>
   (call) =>
     call.index === index ? fault : undefined
 
@@ -97,7 +101,11 @@ export const at =
  * @since 0.1.0
  */
 export const from =
-  (index: number, fault: Fault, matches: (call: Call) => boolean = () => true): Plan =>
+  <C extends { readonly index: number } = Call>(
+    index: number,
+    fault: Fault,
+    matches: (call: C) => boolean = () => true
+  ): Plan<C> =>
   (call) =>
     call.index >= index && matches(call) ? fault : undefined
 
@@ -134,7 +142,7 @@ class Injector {
   guard<A>(name: keyof Calls, path: string, done: Done<A>, nothing: A, run: () => void): void {
     const fault = this.meet(name, path)
     if (fault?._tag === "Fail") setImmediate(() => done(errnoError(fault.code, name, path), nothing))
-    else run()
+    else afterTurns(fault, run)
   }
 
   /** The same for a call that answers nothing. */
@@ -158,7 +166,9 @@ class Injector {
       const path = this.pathOf(fd)
       const fault = this.meet("close", path)
       this.paths.delete(fd)
-      inner.close(fd, (error) => done(fault?._tag === "Fail" ? errnoError(fault.code, "close", path) : error))
+      afterTurns(fault, () =>
+        inner.close(fd, (error) => done(fault?._tag === "Fail" ? errnoError(fault.code, "close", path) : error))
+      )
     }
   }
 
@@ -171,7 +181,7 @@ class Injector {
         setImmediate(() => done(null, 0))
       } else {
         const most = fault?._tag === "Short" ? fault.bytes : length
-        inner[name](fd, bytes, offset, Math.min(length, most), position, done)
+        afterTurns(fault, () => inner[name](fd, bytes, offset, Math.min(length, most), position, done))
       }
     }
   }

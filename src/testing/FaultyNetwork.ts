@@ -1,0 +1,198 @@
+/**
+ * Calls on sockets that fail, or come back short, where a test says so: one call each, as `FaultyFiles` does it for files.
+ * Faults at a byte of a connection are `VirtualNetwork`'s.
+ *
+ * @since 0.1.0
+ */
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import { type Calls, type ErrnoError, type Incoming, Network, type Transport } from "../io/Network.ts"
+import { format } from "../io/SocketAddress.ts"
+import type { Fault, Plan } from "./FaultyFiles.ts"
+import { afterTurns } from "./internal/delay.ts"
+import { errnoError } from "./internal/nodeForm.ts"
+
+/**
+ * A call on its way to the network. `accept` is what makes a connection usable that came in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Call {
+  /** Counts all calls from 0. */
+  readonly index: number
+  readonly name: "connect" | "listen" | "accept" | "read" | "write" | "end"
+  /** The other side, or where it is listened, as a migration URI. */
+  readonly peer: string
+}
+
+/**
+ * The calls, and the test's view of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FaultyNetwork {
+  readonly calls: Calls
+  /** Puts the faults under everything that it is provided to. */
+  readonly layer: Layer.Layer<never>
+  /** Every call so far. */
+  readonly log: () => ReadonlyArray<Call>
+}
+
+type Name = Call["name"]
+
+/** Decides what happens to calls, and makes those that nothing happens to. */
+class Injector {
+  readonly log: Array<Call> = []
+  readonly #plan: Plan<Call>
+
+  constructor(plan: Plan<Call>) {
+    this.#plan = plan
+  }
+
+  /** `wanted` says whether anybody still waits when it is time. */
+  guard(
+    { name, peer, wanted }: { readonly name: Name; readonly peer: string; readonly wanted: () => boolean },
+    fail: (error: ErrnoError) => void,
+    run: (fault: Fault | undefined) => void
+  ): void {
+    const call = { index: this.log.length, name, peer }
+    this.log.push(call)
+    const fault = this.#plan(call)
+    const answer = (): void => (fault?._tag === "Fail" ? fail(errnoError(fault.code, name)) : run(fault))
+    if (fault?._tag === "Fail") setImmediate(() => void (wanted() && answer()))
+    else afterTurns(fault, () => void (wanted() && answer()))
+  }
+}
+
+/** Where a read is short by all of its bytes, the peer seems to have ended. */
+const shortRead = (
+  inner: Transport,
+  target: Uint8Array,
+  bytes: number,
+  done: Parameters<Transport["read"]>[1]
+): void => (bytes === 0 ? void setImmediate(() => done(null, 0)) : inner.read(target.subarray(0, bytes), done))
+
+const transportOf = (injector: Injector, inner: Transport): Transport => {
+  const { peer } = inner
+  let open = true
+  let reading = 0
+  return {
+    peer,
+    read: (target, done) => {
+      const mine = ++reading
+      injector.guard(
+        { name: "read", peer, wanted: () => open && mine === reading },
+        (error) => done(error, 0),
+        (fault) => {
+          if (fault?._tag === "Short") shortRead(inner, target, fault.bytes, done)
+          else inner.read(target, done)
+        }
+      )
+    },
+    cancelRead: () => {
+      reading++
+      inner.cancelRead()
+    },
+    write: (parts, done) =>
+      injector.guard({ name: "write", peer, wanted: () => open }, done, () => inner.write(parts, done)),
+    end: (done) => injector.guard({ name: "end", peer, wanted: () => open }, done, () => inner.end(done)),
+    destroy: () => {
+      open = false
+      inner.destroy()
+    }
+  }
+}
+
+const incomingOf = (injector: Injector, inner: Incoming): Incoming => {
+  let wanted = true
+  return {
+    peer: inner.peer,
+    open: (done) =>
+      injector.guard(
+        { name: "accept", peer: inner.peer, wanted: () => wanted },
+        (error) => {
+          inner.destroy()
+          done(Result.fail(error))
+        },
+        () => inner.open((answer) => done(Result.map(answer, (transport) => transportOf(injector, transport))))
+      ),
+    destroy: () => {
+      wanted = false
+      inner.destroy()
+    }
+  }
+}
+
+/** Begins something that can be taken back, before it has begun and afterwards. */
+const takenBack = (begin: (wanted: () => boolean, began: (cancel: () => void) => void) => void): (() => void) => {
+  let wanted = true
+  let cancel: (() => void) | undefined
+  begin(
+    () => wanted,
+    (begun) => {
+      cancel = begun
+    }
+  )
+  return () => {
+    wanted = false
+    cancel?.()
+  }
+}
+
+const callsOf = (injector: Injector, inner: Calls): Calls => ({
+  connect: (address, options, done) =>
+    takenBack((wanted, began) =>
+      injector.guard(
+        { name: "connect", peer: format(address), wanted },
+        (error) => done(Result.fail(error)),
+        () =>
+          began(
+            inner.connect(address, options, (answer) =>
+              done(Result.map(answer, (transport) => transportOf(injector, transport)))
+            )
+          )
+      )
+    ),
+  listen: (address, options, done) => {
+    const onConnection = (incoming: Incoming): void => options.onConnection(incomingOf(injector, incoming))
+    return takenBack((wanted, began) =>
+      injector.guard(
+        { name: "listen", peer: format(address), wanted },
+        (error) => done(Result.fail(error)),
+        () => began(inner.listen(address, { ...options, onConnection }, done))
+      )
+    )
+  }
+})
+
+/**
+ * Puts faults in front of other calls, such as a virtual network's.
+ *
+ * **Details**
+ *
+ * The plans are those of `FaultyFiles`. `Short` is for reads: they get `bytes` bytes at the most, and with 0 the end of the
+ * connection. A call that fails does nothing, and the connection stays usable if nobody closes it.
+ *
+ * **Example** (The third call finds the connection reset)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { FaultyFiles, FaultyNetwork, VirtualNetwork } from "effect-multifd/testing"
+ *
+ * const program = Effect.gen(function* () {
+ *   const inner = yield* VirtualNetwork.make()
+ *   const network = FaultyNetwork.make(FaultyFiles.at(2, FaultyFiles.Fault.Fail({ code: "ECONNRESET" })), inner.calls)
+ *   return network.layer
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (plan: Plan<Call>, inner: Calls): FaultyNetwork => {
+  const injector = new Injector(plan)
+  const calls = callsOf(injector, inner)
+  return { calls, layer: Layer.succeed(Network, calls), log: () => injector.log.slice() }
+}
