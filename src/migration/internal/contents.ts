@@ -58,7 +58,7 @@ export const readContents = Effect.fnUntraced(function* (
   if (offset > 0 || !LibvirtSave.isLibvirtSave(head)) {
     return yield* readStream(file, offset, options)
   }
-  const libvirt = yield* drive(file, LibvirtSave.parse())
+  const libvirt = yield* drive(file, options.fileSize, LibvirtSave.parse())
   if (Result.isSuccess(libvirt)) {
     const contents = yield* readStream(file, libvirt.success.streamOffset, options)
     return { ...contents, libvirt: libvirt.success }
@@ -83,9 +83,10 @@ const readStream = Effect.fnUntraced(function* (
   options: ReadOptions
 ): Effect.fn.Return<Contents, FileError> {
   const { fileSize, verify = true } = options
-  const stream = yield* drive(file, ImageStream.parse({ start, fileSize }))
+  const stream = yield* drive(file, fileSize, ImageStream.parse({ start, fileSize }))
   const { findings: sealFindings, keyProblem, limit, seal } = yield* readSeal(file, stream, options)
-  const tail = stream.stateStart === undefined ? undefined : yield* readTail(file, stream, stream.stateStart, limit)
+  const tail =
+    stream.stateStart === undefined ? undefined : yield* readTail({ file, fileSize }, stream, stream.stateStart, limit)
   const { bitmaps, findings } = yield* readBitmaps(file, stream, fileSize)
   const described = tail?.described?.page_size
   return {
@@ -111,14 +112,19 @@ const readStream = Effect.fnUntraced(function* (
   }
 })
 
+interface Sized {
+  readonly file: PositionalFile
+  readonly fileSize: number
+}
+
 /** Whatever a writer put behind the stream bounds it: a region, a bitmap or a seal may follow. */
-const readTail = (file: PositionalFile, stream: ImageStream.ParsedImage, from: number, limit: number) => {
+const readTail = ({ file, fileSize }: Sized, stream: ImageStream.ParsedImage, from: number, limit: number) => {
   const behind = stream.blocks
     .filter((block) => !block.ignored)
     .flatMap(({ header }) => [header.bitmapOffset, header.pagesOffset])
     .filter((position) => position >= from)
   const to = Math.max(from, Math.min(limit, ...behind))
-  return drive(file, StreamTail.parse({ from, to, footers: stream.footers }))
+  return drive(file, fileSize, StreamTail.parse({ from, to, footers: stream.footers }))
 }
 
 const readBitmaps = Effect.fnUntraced(function* (

@@ -41,10 +41,8 @@ const fromFile = (
   return {
     length,
     readInto: (offset, target) =>
-      // Where the first piece belongs, the file may end before it.
-      Effect.andThen(
-        Effect.sync(() => target.fill(0)),
-        Effect.map(file.read(position + offset, target), () => overlay(target, position + offset, first))
+      Effect.map(file.readExtents([{ position: position + offset, bytes: target }]), () =>
+        overlay(target, position + offset, first)
       )
   }
 }

@@ -7,12 +7,14 @@ import type { PositionalFile } from "../../io/PositionalFile.ts"
 const WINDOW_BYTES = 64 * 1024
 
 /**
- * Runs a parser over a file: answers each of its demands with the bytes at that position, fewer only where the file ends.
+ * Runs a parser over a file: answers each of its demands with the bytes at that position, fewer only where the file
+ * is known to end: that it ends earlier now is an error.
  *
  * @internal
  */
 export const drive = Effect.fnUntraced(function* <A>(
   file: PositionalFile,
+  fileSize: number,
   parser: Generator<Demand, A, Uint8Array>
 ): Effect.fn.Return<A, FileError> {
   let window = new Uint8Array(0)
@@ -22,8 +24,8 @@ export const drive = Effect.fnUntraced(function* <A>(
     const { length, position } = step.value
     if (position < start || position + length > start + window.length) {
       // A parser may keep what it was given, so a window is never reused.
-      const fresh = new Uint8Array(Math.max(length, WINDOW_BYTES))
-      window = fresh.subarray(0, yield* file.read(position, fresh))
+      window = new Uint8Array(Math.min(Math.max(length, WINDOW_BYTES), Math.max(0, fileSize - position)))
+      yield* file.readExtents([{ position, bytes: window }])
       start = position
     }
     step = parser.next(window.subarray(position - start, position - start + length))

@@ -44,6 +44,12 @@ const unsealed = (limit: number, findings: ReadonlyArray<Finding.Finding> = []):
   findings
 })
 
+/** Fewer bytes than a mark has where the file is known to end; that it ends earlier now is an error, and no missing mark. */
+const readMark = (file: PositionalFile, position: number, fileSize: number): Effect.Effect<Uint8Array, FileError> => {
+  const bytes = new Uint8Array(Math.min(ImageSeal.MARK_LENGTH, Math.max(0, fileSize - position)))
+  return Effect.as(file.readExtents([{ position, bytes }]), bytes)
+}
+
 /**
  * Looks for the mark of a seal, and reads the seal that it leads to. With `verify: false` all that is taken from it is
  * where the stream ends.
@@ -59,8 +65,7 @@ export const readSeal = Effect.fnUntraced(function* (
   const notKeyed = verify && key !== undefined ? ("not-keyed" as const) : undefined
   const position = ImageSeal.markPosition(blocks)
   if (position === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
-  const bytes = new Uint8Array(ImageSeal.MARK_LENGTH)
-  const decoded = ImageSeal.decodeMark(bytes.subarray(0, yield* file.read(position, bytes)), position)
+  const decoded = ImageSeal.decodeMark(yield* readMark(file, position, fileSize), position)
   if (Result.isFailure(decoded)) return unsealed(fileSize, verify ? [decoded.failure] : [])
   const mark = decoded.success
   if (mark === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
@@ -147,7 +152,6 @@ export const checkUnmarked = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<Finding.Finding>, FileError> {
   const position = ImageSeal.sealPosition(streamEnd)
   if (position >= fileSize) return []
-  const head = new Uint8Array(ImageSeal.MARK_LENGTH)
-  const bytes = head.subarray(0, yield* file.read(position, head))
+  const bytes = yield* readMark(file, position, fileSize)
   return ImageSeal.isSeal(bytes) ? [corrupt(position, "a mark that leads to the seal", "a seal without one")] : []
 })

@@ -110,7 +110,7 @@ export const imageTarget = Effect.fnUntraced(function* (
     complete: Effect.gen(function* () {
       const { closing, image, opening, position, stateStart } = begun!
       const { footers } = closing!
-      const tail = yield* drive(image.file, StreamTail.parse({ from: stateStart, to: position, footers }))
+      const tail = yield* drive(image.file, position, StreamTail.parse({ from: stateStart, to: position, footers }))
       yield* checkTail(tail, { ...opening, ...closing!, from: stateStart })
       yield* image.writeSeal(position)
       if (options.onReceived !== undefined) yield* options.onReceived
