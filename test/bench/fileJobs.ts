@@ -31,7 +31,7 @@ export const prepare = Effect.fnUntraced(function* (job: FileJob) {
       job.store === "file"
         ? yield* FilePages.make({ idstr, path: job.ram, access: "read" })
         : yield* MemoryPages.make({ idstr, memory: readFile(job.ram) })
-    return { run: save({ target: job.target, blocks: [block] }), isEqual: () => true }
+    return { run: save({ target: job.target, blocks: [block], seal: job.sealed && {} }), isEqual: () => true }
   }
   let memory = new Uint8Array(0)
   const makeBlock =

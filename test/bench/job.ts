@@ -29,7 +29,7 @@ const withSockets = {
 
 /** A save of a file with RAM, or a restore of the block from an image. */
 export const FileJob = Schema.Union([
-  Schema.Struct({ kind: Schema.tag("save"), ram: Schema.String, ...withFiles }),
+  Schema.Struct({ kind: Schema.tag("save"), ram: Schema.String, sealed: Schema.Boolean, ...withFiles }),
   Schema.Struct({ kind: Schema.tag("restore"), image: Schema.String, size: Schema.Int, ...withFiles })
 ])
 export type FileJob = typeof FileJob.Type

@@ -14,6 +14,7 @@ import * as Report from "./report.ts"
 import * as Resident from "./resident.ts"
 import * as Restores from "./restores.ts"
 import * as Saves from "./saves.ts"
+import * as Seal from "./seal.ts"
 import * as Sockets from "./sockets.ts"
 import { type Part, settings } from "./settings.ts"
 import { ofCell } from "./table.ts"
@@ -37,7 +38,8 @@ const main = Effect.gen(function* () {
     ...Targets.judge(cells),
     ...(yield* when("resident", Resident.run(machine))),
     ...(yield* when("open", Open.run(machine))),
-    ...(yield* when("delay", Delay.run(machine)))
+    ...(yield* when("delay", Delay.run(machine))),
+    ...(yield* when("seal", Seal.run(machine)))
   ]
   yield* Console.log(Report.verdictTable(verdicts))
   if (chosen.report !== "") yield* Effect.promise(() => Report.write(chosen.report, { cells, verdicts }, chosen))

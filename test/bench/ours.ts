@@ -55,12 +55,12 @@ const common = ({ scratch, store, target }: Options) => ({
   warm: true
 })
 
-/** A save. */
-export const save = (ram: RamFile, options: Options): Variant => ({
+/** A save, with checksums unless told otherwise. */
+export const save = (ram: RamFile, options: Options & { readonly sealed?: boolean }): Variant => ({
   name: nameOf(options.store),
   of: "ours",
   prepare: Effect.map(
-    start({ kind: "save", ram: ram.path, ...common(options) }),
+    start({ kind: "save", ram: ram.path, sealed: options.sealed ?? true, ...common(options) }),
     (worker) => (check) =>
       Effect.tap(worker.run(), () => (check ? checkImage(ram, options.target, MAIN_BLOCK) : Effect.void))
   )

@@ -53,7 +53,7 @@ export const run = (machine: Machine): Effect.Effect<ReadonlyArray<Verdict>, Ben
     atMost(`resident memory: ${what} of a ${size / 1024 / MIB} GiB block in a file`, maxResident! / MIB, limit, "MiB")
   return Effect.gen(function* () {
     makeSparse(ram, size)
-    const saved = yield* alone({ kind: "save", ram, target: image, ...common })
+    const saved = yield* alone({ kind: "save", sealed: true, ram, target: image, ...common })
     const restored = yield* alone({ kind: "restore", image, size, target, ...common })
     const [sent, received] = yield* migrate(image, target)
     return [

@@ -4,7 +4,7 @@
  *     BENCH_MIB=1024                MiB of RAM
  *     BENCH_ROUNDS=5                rounds of which the median is taken
  *     BENCH_PATTERNS=random,half-zero,alternating,zero
- *     BENCH_PARTS=save,restore,sockets,resident,open,delay
+ *     BENCH_PARTS=save,restore,sockets,resident,open,delay,seal
  *     BENCH_DISK=…                  a folder on a real disk; default: the system's folder for temporary files
  *     BENCH_TMPFS=/dev/shm          a folder on a tmpfs: RAM lies there, too
  *     BENCH_SPARSE_GIB=8            GiB of the sparse block whose save and restore must not take memory
@@ -16,7 +16,7 @@ import * as Path from "node:path"
 import type { Pattern } from "../interop/support/Pattern.ts"
 
 const patterns = ["random", "half-zero", "alternating", "zero"] as const satisfies ReadonlyArray<Pattern>
-const parts = ["save", "restore", "sockets", "resident", "open", "delay"] as const
+const parts = ["save", "restore", "sockets", "resident", "open", "delay", "seal"] as const
 
 /** A part of the benchmark. */
 export type Part = (typeof parts)[number]
