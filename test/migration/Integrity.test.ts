@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
 import {
+  Carried,
   FileCalls,
   ImageSeal,
   Image,
@@ -399,6 +400,50 @@ describe("seal", () => {
       assert.strictEqual(Buffer.compare(unsealed.disk.read("/vm.img")!, image), 0)
       yield* Effect.provide(Seal.run("/vm.img"), disk.layer)
       assert.strictEqual(Buffer.compare(disk.read("/vm.img")!, image), 0)
+    })
+  )
+
+  it.effect("leaves an image that loads, whenever the power is cut, also one without a description", () =>
+    Effect.gen(function* () {
+      for (const description of [true, false]) {
+        const disk = MemoryDisk.make()
+        const empty = MachineState.empty({})
+        const machineState = description ? empty : { ...empty, description: Carried.empty }
+        const block = yield* MemoryPages.make({ idstr: "pc.ram", memory: ramOf(1) })
+        yield* Effect.provide(save({ target: "/vm.img", blocks: [block], machineState, seal: false }), disk.layer)
+        const { calls } = disk
+        const after: Array<MemoryDisk.MemoryDisk> = []
+        let cuts = 0
+        const cut = () => {
+          for (const odd of [0, 1, 2]) after.push(disk.powerCut(() => odd === 2 || cuts++ % 2 === odd))
+          after.push(disk.powerCut())
+        }
+        const cutting: FileCalls.Calls = {
+          ...calls,
+          write: (fd, data, offset, length, position, done) => {
+            cut()
+            calls.write(fd, data, offset, length, position, (error, count) => {
+              cut()
+              done(error, count)
+            })
+          },
+          fdatasync: (fd, done) => {
+            cut()
+            calls.fdatasync(fd, done)
+          }
+        }
+        yield* Effect.provideService(Seal.run("/vm.img"), FileCalls.FileCalls, cutting)
+        cut()
+        assert.isAtLeast(after.length, 20)
+        let sealed = 0
+        for (const state of after) {
+          const { error, inspection } = yield* Effect.provide(Effect.scoped(Verify.run("/vm.img")), state.layer)
+          assert.isUndefined(error)
+          if (inspection.seal !== undefined) sealed++
+        }
+        assert.isAtLeast(sealed, 4)
+        assert.isBelow(sealed, after.length)
+      }
     })
   )
 
