@@ -41,8 +41,12 @@ const fromFile = (
   return {
     length,
     readInto: (offset, target) =>
-      Effect.map(file.readExtents([{ position: position + offset, bytes: target }]), () =>
-        overlay(target, position + offset, first)
-      )
+      Effect.gen(function* () {
+        const from = position + offset
+        // What failed half-way may end before its first piece belongs there.
+        const there = Math.min(target.length, Math.max(0, (yield* file.size) - from))
+        yield* file.readExtents([{ position: from, bytes: target.subarray(0, there) }])
+        overlay(target.fill(0, there), from, first)
+      })
   }
 }

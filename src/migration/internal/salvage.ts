@@ -38,17 +38,22 @@ const isUnfinished = (file: PositionalFile.PositionalFile, start: number): Effec
 }
 
 /** The same file with these bytes in their place. */
-const withMagic = (file: PositionalFile.PositionalFile, start: number): PositionalFile.PositionalFile => ({
-  ...file,
-  read: (position, target) =>
-    Effect.map(file.read(position, target), (count) => {
-      MAGIC.forEach((byte, at) => {
-        const index = start + at - position
-        if (index >= 0 && index < count) target[index] = byte
-      })
-      return count
+const withMagic = (file: PositionalFile.PositionalFile, start: number): PositionalFile.PositionalFile => {
+  const put = (position: number, read: Uint8Array): void =>
+    MAGIC.forEach((byte, at) => {
+      const index = start + at - position
+      if (index >= 0 && index < read.length) read[index] = byte
     })
-})
+  return {
+    ...file,
+    read: (position, target) =>
+      Effect.tap(file.read(position, target), (count) => Effect.sync(() => put(position, target.subarray(0, count)))),
+    readExtents: (extents) =>
+      Effect.tap(file.readExtents(extents), () =>
+        Effect.sync(() => extents.forEach(({ bytes, position }) => put(position, bytes)))
+      )
+  }
+}
 
 /** The pages of a block that have their checksum. */
 interface Proven {
