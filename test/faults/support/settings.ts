@@ -7,6 +7,7 @@
  *     FAULTS_CALL_PAGES=24       pages of the machine at whose every call something fails
  *     FAULTS_POWER_SEEDS=51      orders in which the calls of a save are done, at whose every call the power fails
  *     FAULTS_POWER_SUBSETS=200   subsets of the unsynced changes that survive, in each of them
+ *     FAULTS_DECODER_CASES=10000 inputs for each of the eleven decoders
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -20,6 +21,7 @@ export const settings = Effect.runSync(
     killPages: number("FAULTS_KILL_PAGES", 48),
     killRounds: number("FAULTS_KILL_ROUNDS", 1),
     callPages: number("FAULTS_CALL_PAGES", 24),
+    decoderCases: number("FAULTS_DECODER_CASES", 10_000),
     powerSeeds: number("FAULTS_POWER_SEEDS", 51),
     powerSubsets: number("FAULTS_POWER_SUBSETS", 200)
   })
