@@ -59,7 +59,8 @@ const over = (connection: Connection): Monitor => {
   const turn = Semaphore.makeUnsafe(1)
   const say: Monitor["say"] = (message) => {
     const text = typeof message === "string" ? message : `${JSON.stringify(message)}\r\n`
-    return turn.withPermit(Effect.orDie(connection.write([new TextEncoder().encode(text)])))
+    // An interrupted write closes the connection, and a migration that is called off is interrupted as it tells of itself.
+    return turn.withPermit(Effect.uninterruptible(Effect.orDie(connection.write([new TextEncoder().encode(text)]))))
   }
   const next = readerOf(connection)
   const answer: Monitor["answer"] = ({ id }, value) => say({ return: value, id })
