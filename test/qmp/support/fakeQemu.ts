@@ -98,8 +98,8 @@ export const make = Effect.fnUntraced(function* (
     const sections = [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64) }]
     const machineState = yield* MachineState.fromSections({ machine: MACHINE, sections })
     const source = { blocks: [yield* block()], machineState }
-    yield* enter("active")
-    yield* Migration.make.send({ source, to: addressOf(uri), channels: channels() }).pipe(
+    const sending = Migration.make.send({ source, to: addressOf(uri), channels: channels() })
+    yield* Effect.andThen(enter("active"), sending).pipe(
       Effect.onExit((exit) => {
         if (Exit.isSuccess(exit)) {
           Object.assign(state, { running: false, runState: "postmigrate" })
