@@ -9,8 +9,11 @@ type Operation = ConnectionError.ConnectionLostError["operation"]
 
 /** One direction: not two calls at a time, and none after the first failure. */
 interface Side {
-  /** Fails the call that is under way. */
-  fail: ((failure: TransferError) => void) | undefined
+  /**
+   * Ends the call that is under way. It is the effect's own, not a closure made for this place: V8 takes those for long-lived
+   * and keeps them, with the targets of every read, until the next full collection.
+   */
+  resume: ((failure: Effect.Effect<never, TransferError>) => void) | undefined
   failure: TransferError | undefined
 }
 
@@ -63,8 +66,8 @@ const total = (targets: ReadonlyArray<Uint8Array>): number => targets.reduce((su
  */
 export class SocketConnection implements Connection {
   readonly #transport: Transport
-  readonly #in: Side = { fail: undefined, failure: undefined }
-  readonly #out: Side = { fail: undefined, failure: undefined }
+  readonly #in: Side = { resume: undefined, failure: undefined }
+  readonly #out: Side = { resume: undefined, failure: undefined }
   readonly #gather = makeGather()
   #ended = false
   bytesRead = 0
@@ -125,11 +128,11 @@ export class SocketConnection implements Connection {
   #call<A>(side: Side, operation: Operation, start: (resume: (error: ErrnoError | null, value: A) => void) => void) {
     return Effect.callback<A, TransferError>((resume) => {
       if (side.failure !== undefined) return resume(Effect.fail(side.failure))
-      if (side.fail !== undefined) return resume(Effect.die(new Error(`${operation}: another call is under way`)))
-      side.fail = (failure) => resume(Effect.fail(failure))
+      if (side.resume !== undefined) return resume(Effect.die(new Error(`${operation}: another call is under way`)))
+      side.resume = resume
       start((error, value) => {
         if (error !== null) return this.#fail(side, operation, error)
-        side.fail = undefined
+        side.resume = undefined
         resume(Effect.succeed(value))
       })
       return Effect.sync(() => this.#interrupted(side, operation))
@@ -138,8 +141,8 @@ export class SocketConnection implements Connection {
 
   #fail(side: Side, operation: Operation, cause: ErrnoError): void {
     side.failure ??= transferFailure(this.peer, operation, cause)
-    side.fail?.(side.failure)
-    side.fail = undefined
+    side.resume?.(Effect.fail(side.failure))
+    side.resume = undefined
   }
 
   /** A transport cannot say how far it got, and must not touch the caller's memory any more. */

@@ -1,8 +1,5 @@
-import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import * as Pull from "effect/Pull"
-import * as Queue from "effect/Queue"
 import { allOrFirstError } from "./firstError.ts"
 
 /**
@@ -24,19 +21,28 @@ export interface Helper<in out E> {
  * @internal
  */
 export const withHelper = <E, R>(owner: (helper: Helper<E>) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> =>
-  Effect.gen(function* () {
-    const queue = yield* Queue.bounded<Effect.Effect<void, E>, Cause.Done>(1)
+  Effect.suspend(() => {
     const idle = Latch.makeUnsafe(true)
+    const due = Latch.makeUnsafe()
+    let next: Effect.Effect<void, E> | undefined
+
     const submit = (work: Effect.Effect<void, E>) =>
-      Effect.flatMap(idle.await, () => {
+      Effect.map(idle.await, () => {
         idle.closeUnsafe()
-        return Queue.offer(queue, work)
+        next = work
+        due.openUnsafe()
       })
-    const help = Queue.take(queue).pipe(
-      Effect.flatMap((work) => Effect.andThen(work, idle.open)),
-      Effect.forever,
-      Pull.catchDone(() => Effect.void)
-    )
-    const own = Effect.andThen(owner({ submit, drained: idle.await }), Queue.end(queue))
-    yield* allOrFirstError<E, R>([Effect.asVoid(own), help])
+    /** Nothing is kept of work that is done: a queue would link one piece to the next, and keep them until a full collection. */
+    const help: Effect.Effect<void, E> = Effect.flatMap(due.await, () => {
+      if (next === undefined) return Effect.void
+      const work = next
+      next = undefined
+      due.closeUnsafe()
+      return Effect.flatMap(work, () => {
+        idle.openUnsafe()
+        return help
+      })
+    })
+    const own = Effect.flatMap(owner({ submit, drained: idle.await }), () => Effect.andThen(idle.await, due.open))
+    return allOrFirstError<E, R>([Effect.asVoid(own), help])
   })
