@@ -37,7 +37,7 @@ const migrate = ({ channels, compression, ...options }: Options) =>
       channels,
       compression,
       onListening: () => Effect.asVoid(Deferred.succeed(listening, undefined))
-    })
+    }).pipe(Effect.timeout("1 hour"))
     const sending = Effect.gen(function* () {
       yield* Deferred.await(listening)
       const source = yield* Image.open("/vm.img")
@@ -55,7 +55,8 @@ const contents = (path: string) =>
     return {
       machine: configuration?.machine,
       names: image.blocks.map(({ idstr }) => idstr),
-      bytes: Buffer.concat([...blocks, yield* Carried.read(deviceState), yield* Carried.read(description)])
+      bytes: Buffer.concat([...blocks, yield* Carried.read(deviceState)]),
+      description: Buffer.from(yield* Carried.read(description))
     }
   }).pipe(Effect.scoped)
 
@@ -147,9 +148,17 @@ describe("a migration from image to image", () => {
         )
         if (Exit.isSuccess(sent)) assert.isTrue(Exit.isSuccess(received))
         if (Exit.isFailure(sent)) assert.include(expected, (yield* Effect.flip(sent))._tag)
-        if (Exit.isFailure(received)) assert.include(expected, (yield* Effect.flip(received))._tag)
+        // A receiver waits for its sender for ever, and a connection that breaks before it has said what it is is none.
+        const came = network.links().some(({ fromConnector }) => fromConnector >= 4)
+        const alone = came ? [] : ["TimeoutError"]
+        if (Exit.isFailure(received)) assert.include([...expected, ...alone], (yield* Effect.flip(received))._tag)
         const isThere = Exit.isSuccess(received)
-        if (isThere) assert.deepStrictEqual(yield* within(contents("/new.img")), yield* within(contents("/vm.img")))
+        if (isThere) {
+          const [now, before] = [yield* within(contents("/new.img")), yield* within(contents("/vm.img"))]
+          // Without its description a machine is whole: a sender that breaks off in it has failed, the receiver has not.
+          const description = Exit.isSuccess(sent) ? before.description : now.description
+          assert.deepStrictEqual(now, { ...before, description })
+        }
         assert.deepStrictEqual(
           [network.openEnds(), network.listening(), disk.openFiles(), disk.files()],
           [0, [], [], isThere ? ["/new.img", "/vm.img"] : ["/vm.img"]]
