@@ -78,6 +78,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
   /** Not accepted so far. */
   const waiting = new Set<Incoming>()
   let accepted = 0
+  let isClosed = false
 
   const open = (incoming: Incoming) =>
     handshake(incoming, options.handshakeTimeout).pipe(
@@ -109,6 +110,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
   }
 
   const close = Effect.gen(function* () {
+    isClosed = true
     yield* FiberSet.clear(handshakes)
     waiting.forEach(dismiss)
     yield* Effect.ignore(Queue.clear(ready))
@@ -118,7 +120,8 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
 
   return {
     receive: (incoming) => {
-      if (waiting.size + accepted >= options.maxConnections) return incoming.destroy()
+      // The network tells of a connection a turn late: by then there may be nobody left who would close it.
+      if (isClosed || waiting.size + accepted >= options.maxConnections) return incoming.destroy()
       waiting.add(incoming)
       run(open(incoming))
     },
