@@ -48,6 +48,9 @@ const sections = (value: number) =>
     sections: [{ name: "cpu", instanceId: 0, version: 1, data: Uint8Array.of(value) }]
   })
 
+/** Compression takes real time in threads, while the virtual clock runs on: a slow machine must not look like a dead peer. */
+const limits = { handshakeTimeout: "1000 hours", idleTimeout: "1000 hours" } as const
+
 /** The same shapes, holding something else. */
 const stale = (blocks: ReadonlyArray<RamBlock.Shape>) =>
   Effect.forEach(blocks, ({ idstr, pageSize, usedLength }) =>
@@ -76,6 +79,7 @@ describe("a machine that is sent while it runs", () => {
             listen: at,
             channels,
             compression,
+            limits,
             pageSize: machine.blocks[0]!.pageSize,
             blocks: targets.map(({ block }) => block),
             onListening: () => Effect.asVoid(Deferred.succeed(listening, undefined))
@@ -85,6 +89,7 @@ describe("a machine that is sent while it runs", () => {
             to: at,
             channels,
             compression,
+            limits,
             progress,
             source: {
               blocks: machine.blocks,
