@@ -160,10 +160,9 @@ export const make = Effect.fnUntraced(function* (
     { compress }: Compressor
   ): Effect.fn.Return<void, SocketChannelError> {
     const { block } = batch
-    const mayChange = block.reader.view !== undefined
+    const stable = (runs: ReadonlyArray<Uint8Array>) => (block.reader.view === undefined ? runs : copyOf(runs, copies))
     for (const packet of cutPackets(batch, capacity)) {
-      const runs = mayChange ? copyOf(packet.runs, copies) : packet.runs
-      const payload = yield* working(compress(runs, pageSize))
+      const payload = packet.runs.length === 0 ? [] : yield* working(compress(stable(packet.runs), pageSize))
       yield* send([headerOf(block.idstr, packet, byteLength(payload), 0), ...payload])
     }
   })

@@ -262,6 +262,20 @@ describe("SocketChannel", () => {
     })
   )
 
+  it.effect("a packet without normal pages has no payload, and leaves the codec's stream alone", () =>
+    Effect.gen(function* () {
+      const wire = Wire.make()
+      const codec = (yield* Codecs).get("zlib")!
+      const channel = yield* channelOver(wire, { compression: { codec } })
+      yield* channel.transfer(all(yield* blockOf(new Uint8Array(3 * PAGE))))
+      const { packets } = Wire.read(wire.bytes(), PAGE)
+      assert.deepStrictEqual(
+        packets.map(({ payload, zero }) => [payload.length, zero.length]),
+        [[0, 3]]
+      )
+    })
+  )
+
   it.effect("a level that the codec does not have fails before a byte is sent", () =>
     Effect.gen(function* () {
       const wire = Wire.make()
