@@ -268,7 +268,7 @@ describe("SocketChannel", () => {
       const codec = (yield* Codecs).get("zlib")!
       const channel = yield* channelOver(wire, { compression: { codec } })
       yield* channel.transfer(all(yield* blockOf(new Uint8Array(3 * PAGE))))
-      const { packets } = Wire.read(wire.bytes(), PAGE)
+      const { packets } = Wire.read(wire.bytes(), PAGE, codec.flag)
       assert.deepStrictEqual(
         packets.map(({ payload, zero }) => [payload.length, zero.length]),
         [[0, 3]]
