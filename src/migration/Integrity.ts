@@ -31,7 +31,7 @@ export interface SealOptions {
  * @since 0.1.0
  */
 export interface VerifyOptions {
-  /** Whether it is. Default `true`, where the image has any. */
+  /** Whether it is. Default `true`, where the image has checksums. */
   readonly verify?: boolean | undefined
   /** The secret that the image has to be sealed with; without it, one that is sealed with a secret is refused. */
   readonly key?: Uint8Array | undefined

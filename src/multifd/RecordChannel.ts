@@ -44,7 +44,7 @@ export interface Options {
  * one batch, and written while the next batch is read. `sync` and `finish` wait for that, and say nothing: the main channel's
  * order is the order in which the peer stores, and whoever made the main channel ends it.
  *
- * **Failure effect**: the peer has any part of the batch, and has to throw away all of the migration.
+ * **Failure effect**: the peer has some part of the batch or none, and has to throw away all of the migration.
  *
  * @category constructors
  * @since 0.1.0

@@ -88,7 +88,7 @@ const PACKETS_AT_ONCE = 16
  * What is with the kernel is not with the peer: only the peer's answer on the main channel says that it has everything.
  * `finish` ends our side in good order. Errors of the connection name the channel.
  *
- * **Failure effect**: the peer has any part of the batch, and has to throw away all of the migration.
+ * **Failure effect**: the peer has some part of the batch or none, and has to throw away all of the migration.
  *
  * **Example** (One block over two channels)
  *

@@ -84,7 +84,7 @@ describe("Zstd", () => {
     })
   )
 
-  it.effect("refuses a window of 256 MiB before it has any memory for it", () =>
+  it.effect("refuses a window of 256 MiB before it takes memory for it", () =>
     Effect.gen(function* () {
       const error = yield* failureOf(Zstd.codec, emptyFrame(28), PAGE)
       assert.strictEqual(error.problem, "corrupt")

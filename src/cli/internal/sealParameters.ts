@@ -23,7 +23,7 @@ export const keyFile = Flag.String("key-file").pipe(
 
 const verifying = (name: string, what: string) =>
   Flag.Boolean(name).pipe(
-    Flag.withDescription(`Whether ${what} compared with its checksums, where it has any (default: yes)`),
+    Flag.withDescription(`Whether ${what} compared with its checksums, where there are some (default: yes)`),
     Flag.withDefault(true)
   )
 
