@@ -59,7 +59,7 @@ export type AcknowledgementError =
  * need not read the description behind that byte; so when it has answered, the rest is given 500 ms, whatever becomes of it.
  *
  * A PONG and a SWITCHOVER_ACK are passed over; what a postcopy migration would say, or anything at all without a return
- * path, is a `ProtocolError`. When a connection breaks, the peer's answer is awaited for another 500 ms: a destination that
+ * path, is a `ProtocolError`. When a connection breaks, the peer's answer is awaited for another 2 s: a destination that
  * fails breaks its channels first, and then says that it has failed. Otherwise it waits for ever: time is for the
  * `Watchdog` to take.
  *
@@ -82,15 +82,17 @@ export const during = <E, R>(
     const sent = send(Effect.sync(() => void (isComplete = true))).pipe(
       Effect.catchIf(
         (error) => error instanceof ConnectionError.ConnectionLostError,
-        (error) => Effect.raceFirst(hasAnswered.await, Effect.andThen(Effect.sleep(GRACE), Effect.fail(error)))
+        (error) => Effect.raceFirst(hasAnswered.await, Effect.andThen(Effect.sleep(FAILURE_GRACE), Effect.fail(error)))
       ),
       Effect.raceFirst(Effect.andThen(hasAnswered.await, Effect.sleep(GRACE)))
     )
     return allOrFirstError<E | AcknowledgementError, R>([sent, answered])
   })
 
-/** What a QEMU needs to shut its channels down before it answers, or a peer to read a description that it does not need. */
+/** What a peer needs to read a description that it does not need. */
 const GRACE = "500 millis"
+/** What a busy QEMU needs between shutting its channels down and its answer. */
+const FAILURE_GRACE = "2 seconds"
 
 const answer = (options: Options, isComplete: () => boolean): Effect.Effect<void, AcknowledgementError> =>
   Effect.mapError(options.returnPath ? shut(options, isComplete) : close(options, isComplete), (error) =>

@@ -1,5 +1,6 @@
 import type * as Net from "node:net"
 import type { ErrnoError, Transport } from "../Network.ts"
+import { keepReadable } from "./keepReadable.ts"
 import { type Onread, setOnread } from "./onread.ts"
 import { ReadAhead } from "./readAhead.ts"
 
@@ -82,8 +83,19 @@ export class SocketTransport implements Transport {
       this.#ended = true
       this.#answer(null, 0)
     })
-    socket.on("error", (error) => this.#fail(error))
+    keepReadable(socket)
+    socket.on("error", (error) => (socket.destroyed ? this.#fail(error) : this.#writeFailed(socket, error)))
     socket.on("close", () => this.#fail(closed()))
+  }
+
+  /** What has arrived by now is still read, which takes one turn of the event loop; then nothing more will come. */
+  #writeFailed(socket: Net.Socket, error: ErrnoError): void {
+    setImmediate(() =>
+      setImmediate(() => {
+        this.#fail(error)
+        socket.destroy()
+      })
+    )
   }
 
   #answer(error: ErrnoError | null, bytes: number): void {
