@@ -17,7 +17,7 @@ import * as ConnectionError from "./ConnectionError.ts"
 import { connectFailure } from "./internal/socketFailure.ts"
 import { SocketConnection } from "./internal/socketConnection.ts"
 import { Network } from "./Network.ts"
-import { format, type SocketAddress } from "./SocketAddress.ts"
+import { format, type SocketAddress, withHost } from "./SocketAddress.ts"
 import type * as TlsCredentials from "./TlsCredentials.ts"
 
 /**
@@ -159,10 +159,11 @@ export const connect = (
   Scope.Scope
 > =>
   Effect.suspend(() => {
+    const reached = { ...options, address: withHost(options.address) }
     let connection: SocketConnection | undefined
     const close = Effect.sync(() => connection?.close())
     return Effect.addFinalizer(() => close).pipe(
-      Effect.andThen(open(options, (opened) => void (connection = opened))),
+      Effect.andThen(open(reached, (opened) => void (connection = opened))),
       Effect.onError(() => close)
     )
   })

@@ -17,7 +17,7 @@ import type { Connection } from "./Connection.ts"
 import type * as ConnectionError from "./ConnectionError.ts"
 import { listen, stop } from "./internal/listening.ts"
 import * as Reception from "./internal/reception.ts"
-import type { SocketAddress } from "./SocketAddress.ts"
+import { type SocketAddress, withHost } from "./SocketAddress.ts"
 import type * as TlsCredentials from "./TlsCredentials.ts"
 
 /**
@@ -27,6 +27,7 @@ import type * as TlsCredentials from "./TlsCredentials.ts"
  * @since 0.1.0
  */
 export interface Options {
+  /** A TCP address without a host is `127.0.0.1`; only `0.0.0.0` and `::` are every address of this machine. */
   readonly address: SocketAddress
   /** Secures the connections; peers that do not speak TLS are refused. Default: they are not secured. */
   readonly tls?: TlsCredentials.Server | undefined
@@ -104,7 +105,7 @@ const defaults = {
 export const make = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<Listener, ConnectionError.ListenError, Scope.Scope> {
-  const { address } = options
+  const address = withHost(options.address)
   const maxConnections = options.maxConnections ?? defaults.maxConnections
   const handshakeTimeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? defaults.handshakeTimeout)
   const reception = yield* Reception.make({ address, maxConnections, handshakeTimeout })

@@ -2,6 +2,7 @@
  * Where a socket listens or connects to.
  *
  *     tcp:HOST:PORT        { _tag: "Tcp", host: HOST, port: PORT }     an IPv6 address stands in brackets: tcp:[::1]:4444
+ *     tcp::PORT            { _tag: "Tcp", host: "", port: PORT }       127.0.0.1
  *     unix:PATH            { _tag: "Unix", path: PATH }
  *
  * @since 0.1.0
@@ -15,7 +16,10 @@
  */
 export interface TcpAddress {
   readonly _tag: "Tcp"
-  /** A name or an address, IPv6 without brackets. Empty: every address of this machine, which only a listener can use. */
+  /**
+   * A name or an address, IPv6 without brackets. Empty: this machine alone, `127.0.0.1`; every address of it is `0.0.0.0` or
+   * `::`.
+   */
   readonly host: string
   /** 0 to 65535; a listener on 0 is given a free one. */
   readonly port: number
@@ -55,6 +59,19 @@ export const tcp = (host: string, port: number): TcpAddress => ({ _tag: "Tcp", h
  * @since 0.1.0
  */
 export const unix = (path: string): UnixAddress => ({ _tag: "Unix", path })
+
+/** Nobody but this machine's own programs. */
+const LOOPBACK = "127.0.0.1"
+
+/**
+ * The address with a host, which is this machine where none is named. A listener that was not told otherwise cannot be
+ * reached from elsewhere; QEMU's own would listen on every address.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const withHost = (address: SocketAddress): SocketAddress =>
+  address._tag === "Tcp" && address.host === "" ? tcp(LOOPBACK, address.port) : address
 
 /**
  * The address as a migration URI, which `MigrationUri.parse` reads back.

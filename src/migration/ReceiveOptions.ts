@@ -27,12 +27,17 @@ import type { Progress } from "./Progress.ts"
  * @since 0.1.0
  */
 export interface ReceiveFrom {
-  /** Where to listen for one sender; TCP port 0 is any free port. */
+  /** Where to listen for one sender; TCP port 0 is any free port, and no host is this machine alone. */
   readonly listen: SocketAddress
   /** Secures all connections; senders without TLS are refused. Default: they are not secured. */
   readonly tls?: TlsCredentials.Server | undefined
   /** Told the real address as soon as a sender may connect. */
   readonly onListening?: ((address: SocketAddress) => Effect.Effect<void>) | undefined
+  /**
+   * Told who else can send or read along, when others than this machine can connect without being asked who they are
+   * (`Exposure.ofListener`). Default: a warning in the log.
+   */
+  readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
   /** Number of channels, 1 to 255, the same on both sides; 0: a sender without multifd. Default 2, as in QEMU. */
   readonly channels?: number | undefined
   /** How payloads are compressed, the same on both sides. Default `none`. */

@@ -1,5 +1,6 @@
 /** `send` and `receive`: one to the other in this process, and what they make of peers that are neither. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
@@ -269,11 +270,33 @@ describe("what can go wrong", { timeout: 60_000 }, () => {
       const x509 = ["--tls-dir", tls("x509")]
       const local = ["--tls-hostname", "127.0.0.1", ...everywhere.send]
       const halfway = yield* migrateWell(files, { ...everywhere, send: local, both: x509 })
-      assert.match(String(warnings(halfway.received.stderr)[0]?.["message"]), /--tls-verify-peer/)
+      assert.match(String(warnings(halfway.received.stderr)[0]?.["message"]), /demand a certificate/)
       assert.deepStrictEqual(warnings(halfway.sent.stderr), [])
       const both = [...x509, "--tls-verify-peer"]
       const secured = yield* migrateWell(files, { ...everywhere, send: local, both })
       assert.deepStrictEqual(warnings(secured.received.stderr), [])
+    })
+  )
+
+  it.live("a warning is a line of text where nobody asked for JSON", () =>
+    Effect.gen(function* () {
+      const { at } = yield* folder
+      const warned = yield* Deferred.make<string>()
+      const onText = (text: string) => Deferred.doneUnsafe(warned, Effect.succeed(text))
+      const receiving = Command.runWith({ isTerminal: false, onText }, "receive", at("a"), "--listen", "tcp:0.0.0.0:0")
+      const text = yield* Effect.raceFirst(Deferred.await(warned), Effect.andThen(receiving, Effect.never))
+      assert.match(text, /^multifd: warning: whoever reaches tcp:0\.0\.0\.0:[1-9]\d* can [^\n]*use TLS\n$/)
+    })
+  )
+
+  it.live("who names no host listens on this machine alone, and needs no warning", () =>
+    Effect.gen(function* () {
+      const { at } = yield* folder
+      const { ran, uri } = yield* Command.listen("--listen", "tcp::0", at("new.img"))
+      assert.match(uri, /^tcp:127\.0\.0\.1:[1-9]\d*$/)
+      yield* visit(uri, Buffer.from("GET / HTTP/1.1\r\n\r\n"))
+      const events = eventsOf((yield* ran).stderr).map(({ event }) => event)
+      assert.notInclude(events, "warning")
     })
   )
 

@@ -156,12 +156,25 @@ describe("Listener", () => {
       const { far, near, listener } = yield* connected(SocketAddress.tcp("::1", 0))
       assert.strictEqual(near.peer, SocketAddress.format(listener.address))
       assert.match(far.peer, /^tcp:\[::1\]:\d+$/)
-      const everywhere = yield* Listener.make({ address: SocketAddress.tcp("", 0) })
+      const everywhere = yield* Listener.make({ address: SocketAddress.tcp("::", 0) })
       assert(everywhere.address._tag === "Tcp")
       for (const host of ["127.0.0.1", "::1", "localhost"]) {
         yield* Connection.connect({ address: SocketAddress.tcp(host, everywhere.address.port) })
         assert.match((yield* everywhere.accept).peer, /127\.0\.0\.1|::1/)
       }
+    })
+  )
+
+  it.effect("who names no host is reached from this machine alone", () =>
+    Effect.gen(function* () {
+      const listener = yield* Listener.make({ address: SocketAddress.tcp("", 0) })
+      assert(listener.address._tag === "Tcp")
+      assert.strictEqual(listener.address.host, "127.0.0.1")
+      const near = yield* Connection.connect({ address: SocketAddress.tcp("", listener.address.port) })
+      assert.strictEqual(near.peer, SocketAddress.format(listener.address))
+      // All of 127.0.0.0/8 is this machine, but only one address of it is listened on.
+      const elsewhere = Connection.connect({ address: SocketAddress.tcp("127.0.0.2", listener.address.port) })
+      assert.strictEqual((yield* Effect.flip(elsewhere))._tag, "ConnectError")
     })
   )
 

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import * as MigrationStream from "../../src/format/MigrationStream.ts"
 import * as RamRecords from "../../src/format/RamRecords.ts"
@@ -230,6 +231,22 @@ describe("receive", () => {
         yield* into({ main: Sender.main(), lanes: [] }, { pageSize: 8192 })
         const { image } = yield* Effect.scoped(firstBytes())
         assert.strictEqual(image.blocks[0]!.pageSize, 8192)
+      })
+    )
+  )
+
+  it.effect("tells, or logs, who else could send", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const logged: Array<string> = []
+        const log = Logger.make(({ logLevel, message }) => void logged.push(`${logLevel}: ${String(message)}`))
+        const told: Array<string> = []
+        const onProblem = (problem: string) => Effect.sync(() => void told.push(problem))
+        yield* into(Sender.honest(1)).pipe(Effect.provide(Logger.layer([log])))
+        assert.lengthOf(logged, 1)
+        assert.match(logged[0]!, /^Warn: whoever reaches tcp:10\.0\.0\.1:4444 can send an image or read along/)
+        yield* into(Sender.honest(1), { onProblem }).pipe(Effect.provide(Logger.layer([log])))
+        assert.deepStrictEqual(logged, [`Warn: ${told[0]}`])
       })
     )
   )

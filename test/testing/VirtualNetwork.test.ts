@@ -168,7 +168,7 @@ describe("VirtualNetwork", () => {
       {},
       Effect.gen(function* () {
         yield* Listener.make({ address: SocketAddress.unix("/a") })
-        const everywhere = yield* Listener.make({ address: SocketAddress.tcp("", 0) })
+        const everywhere = yield* Listener.make({ address: SocketAddress.tcp("0.0.0.0", 0) })
         assert(everywhere.address._tag === "Tcp")
         yield* Connection.connect({ address: SocketAddress.tcp("any.host", everywhere.address.port) })
         yield* Connection.connect({ address: SocketAddress.unix("/a") })

@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as SocketAddress from "../../io/SocketAddress.ts"
 import { Migration } from "../../migration/Migration.ts"
-import * as Exposure from "./exposure.ts"
 import { type Audience, follow } from "./follow.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -34,15 +33,11 @@ export const receiveCommand = Command.make(
     const { channels, compression, directIo, target } = options
     const receive = Effect.fnUntraced(function* ({ listening, progress, warn }: Audience) {
       const tls = yield* TlsParameters.readServer(options)
-      const onListening = (address: SocketAddress.SocketAddress) =>
-        Effect.andThen(
-          listening(SocketAddress.format(address)),
-          Effect.forEach(Exposure.ofListener(address, TlsParameters.securityOf(options)), warn, { discard: true })
-        )
       return yield* migration.receive({
         listen: options.listen,
         tls,
-        onListening,
+        onListening: (address) => listening(SocketAddress.format(address)),
+        onProblem: warn,
         target,
         channels,
         compression,

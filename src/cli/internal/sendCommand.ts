@@ -1,9 +1,9 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Exposure from "../../io/Exposure.ts"
 import * as Image from "../../migration/Image.ts"
 import { Migration } from "../../migration/Migration.ts"
-import * as Exposure from "./exposure.ts"
 import { type Audience, follow } from "./follow.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -35,7 +35,7 @@ export const sendCommand = Command.make(
     const migration = yield* Migration
     const send = Effect.fnUntraced(function* ({ progress, warn }: Audience) {
       const tls = yield* TlsParameters.readClient(options)
-      yield* Effect.forEach(Exposure.ofSender(to, tls !== undefined), warn, { discard: true })
+      yield* Effect.forEach(Exposure.ofSender(to, tls), warn, { discard: true })
       const source = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
       return yield* migration.send({
         source,

@@ -75,17 +75,6 @@ export const conflictsOf = (flags: Flags | ClientFlags): ReadonlyArray<string> =
 }
 
 /**
- * Whose word is checked: nobody's, the listening side's, or that of both.
- *
- * @internal
- */
-export const securityOf = ({ tlsDir, tlsPsk, tlsVerifyPeer }: Flags): "none" | "server" | "both sides" => {
-  if (Option.isSome(tlsPsk)) return "both sides"
-  if (Option.isNone(tlsDir)) return "none"
-  return tlsVerifyPeer ? "both sides" : "server"
-}
-
-/**
  * Reads what the side that connects has to show; `undefined` without TLS.
  *
  * @internal

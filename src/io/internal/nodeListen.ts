@@ -36,7 +36,7 @@ const incoming = (accepted: Net.Socket, peer: string, { tls }: ListenOptions): I
 const realAddress = (server: Net.Server, address: SocketAddress): SocketAddress => {
   const real = server.address()
   return address._tag === "Tcp" && real !== null && typeof real === "object"
-    ? { ...address, host: address.host === "" ? real.address : address.host, port: real.port }
+    ? { ...address, port: real.port }
     : address
 }
 
@@ -54,13 +54,7 @@ const serverOf = (address: SocketAddress, options: ListenOptions): Net.Server =>
 const bind = (server: Net.Server, address: SocketAddress, backlog: number): void => {
   // `exclusive`: in a worker of a cluster the port is this process's own all the same.
   if (address._tag === "Unix") server.listen({ path: address.path, backlog, exclusive: true })
-  else
-    server.listen({
-      host: address.host === "" ? undefined : address.host,
-      port: address.port,
-      backlog,
-      exclusive: true
-    })
+  else server.listen({ host: address.host, port: address.port, backlog, exclusive: true })
 }
 
 /** A Unix socket takes the place of one that was left over. */

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Codecs } from "../../compression/Codecs.ts"
 import type { Codec } from "../../compression/Compression.ts"
+import * as Exposure from "../../io/Exposure.ts"
 import * as Listener from "../../io/Listener.ts"
 import * as Limits from "../../multifd/Limits.ts"
 import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
@@ -68,7 +69,7 @@ const receiveInto = Effect.fnUntraced(function* <E>(
   { channels, codec, limits }: Plan,
   { onDevicePacket, target }: Pick<Receiver.Options<E>, "target" | "onDevicePacket">
 ): Effect.fn.Return<void, ReceiveError | E, Scope.Scope> {
-  const { onListening, pageSize, tls, uuid } = options
+  const { onListening, onProblem = Effect.logWarning, pageSize, tls, uuid } = options
   const listener = yield* Listener.make({
     address: options.listen,
     tls,
@@ -76,6 +77,7 @@ const receiveInto = Effect.fnUntraced(function* <E>(
     handshakeTimeout: limits.handshakeTimeout
   })
   if (onListening !== undefined) yield* onListening(listener.address)
+  for (const problem of Exposure.ofListener(listener.address, tls)) yield* onProblem(problem)
   const limit = yield* RateLimit.of(options.maxBandwidth)
   const limited = limitedListener(listener, limit)
   yield* Receiver.run({ listener: limited, channels, codec, uuid, pageSize, limits, target, onDevicePacket })

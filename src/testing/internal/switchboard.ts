@@ -32,7 +32,7 @@ interface Wire {
 /** Ports that a listener on port 0 is given, from here on. */
 const firstFreePort = 49_152
 
-const everyHost = new Set(["", "0.0.0.0", "::"])
+const everyHost = new Set(["0.0.0.0", "::"])
 
 const leadsTo = (wanted: SocketAddress, { address }: Socket): boolean => {
   if (wanted._tag === "Unix" || address._tag === "Unix") return format(wanted) === format(address)
