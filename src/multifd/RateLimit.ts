@@ -2,20 +2,24 @@
  * A limit to the bytes per second of a whole migration, QEMU's `max-bandwidth`.
  *
  * ```text
- *               19/20 of the limit flow in, all the time
+ *                the limit flows in, all the time
  *                    │
  *                    ▼
  *              ┌──────────┐   what does not fit is lost
- *              │  bucket  │   room for 1/20 of a second's limit
+ *              │  bucket  │   room for 1/10 of a second's limit
  *              └────┬─────┘
  *                   ▼
- *   take, take, take …       first come, first served; each waits until the bucket holds what it asks for
+ *              ┌──────────┐
+ *              │  second  │   what has passed in the last one: never more than the limit
+ *              └────┬─────┘
+ *                   ▼
+ *   take, take, take …       first come, first served; each waits until both let it pass
  * ```
  *
- * What leaves the bucket in a second is at most what flows in and what was there: 19/20 + 1/20 of the limit, whichever
- * second it is. And while somebody waits nothing is lost, so that in any second 19/20 flow out, less what the one who
- * waits has not been given yet. QEMU counts in windows of 100 ms, begun anew each time, so that eleven of them touch one
- * second and may use a tenth more than the limit; here any 100 ms pass at most 29/200 of a second's limit.
+ * The bucket makes the flow even, and makes up for timers and an event loop that are late by up to 100 ms. The second keeps
+ * what it has gathered from being more than the limit, whichever second it is: QEMU counts in windows of 100 ms, begun anew
+ * each time, so that eleven of them touch one second and may use a tenth more. Any 100 ms pass at most a fifth of a second's
+ * limit, as with QEMU. While somebody always waits, what passes is the limit, less what the one who waits has not been given yet.
  *
  * @since 0.1.0
  */
@@ -24,6 +28,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Semaphore from "effect/Semaphore"
 import type { Extent } from "../io/PositionalFile.ts"
+import * as LastSecond from "./internal/lastSecond.ts"
 
 /**
  * Shared by everything that writes for one migration: all of its channels, and its main channel.
@@ -33,8 +38,9 @@ import type { Extent } from "../io/PositionalFile.ts"
  */
 export interface RateLimit {
   /**
-   * Waits until so many bytes may be written. The limit holds for takes of at most `piece()` bytes; a larger one passes
-   * as a whole when the bucket is full, and everybody behind it waits until it is paid for. Interruption takes nothing.
+   * Waits until so many bytes may be written. The limit holds for takes of at most `piece()` bytes; one that is larger than
+   * the bucket passes as a whole when that is full, and everybody behind it waits until it is paid for. Interruption takes
+   * nothing.
    */
   readonly take: (bytes: number) => Effect.Effect<void>
   /** The bytes that should be taken at once at most: 1/40 of a second's limit, at least 1; `Infinity` without a limit. */
@@ -45,11 +51,11 @@ export interface RateLimit {
   readonly set: (bytesPerSecond: number) => Effect.Effect<void>
 }
 
-/** Of the limit, what flows into the bucket; the rest of it is the bucket. The smaller the bucket, the more a late timer costs. */
-const FLOW = 19 / 20
+/** Milliseconds' worth of the limit that gather while nobody takes, or takes in time. The more, the more uneven is what comes next. */
+const CAPACITY = 100
 
-/** Half a bucket: the other half gathers while a timer or the event loop is late by up to 1/40 of a second. */
-const PIECE = (1 - FLOW) / 2
+/** Milliseconds' worth: a part of the bucket, so that the rest gathers while a timer or the event loop is late. */
+const PIECE = CAPACITY / 4
 
 /**
  * Makes a limit in bytes per second. 0 is unlimited, the default, and so is whatever is no positive number.
@@ -75,37 +81,42 @@ export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
     Effect.sync(() => {
       const turn = Semaphore.makeUnsafe(1)
       const changed = Latch.makeUnsafe()
-      let limit = limitOf(bytesPerSecond)
+      const began = clock.monotonicTimeNanosUnsafe()
+      // Both in milliseconds' worth of the limit, and so good for another one, too.
+      const lastSecond = LastSecond.make()
       let level = 0
-      let filledAt = clock.monotonicTimeNanosUnsafe()
+      let limit = limitOf(bytesPerSecond)
+      let filledAt = 0
 
       const fill = (): void => {
-        const now = clock.monotonicTimeNanosUnsafe()
-        const flow = (Number(now - filledAt) / 1e9) * limit * FLOW
-        level = Math.min(level + flow, capacityOf(limit))
+        const now = Number(clock.monotonicTimeNanosUnsafe() - began) / 1e6
+        level = Math.min(level + now - filledAt, CAPACITY)
         filledAt = now
       }
       const pour = (bytes: number): Effect.Effect<void> =>
         Effect.suspend(() => {
           if (limit === 0) return Effect.void
           fill()
-          const missing = Math.min(bytes, capacityOf(limit)) - level
-          if (missing > 0) {
-            const millis = Math.ceil((missing * 1000) / (limit * FLOW))
-            return Effect.andThen(Effect.raceFirst(Effect.sleep(millis), changed.await), pour(bytes))
-          }
-          level -= bytes
+          const worth = (bytes * 1000) / limit
+          const needed = Math.min(worth, CAPACITY)
+          const millis = Math.max(Math.ceil(needed - level), lastSecond.wait(filledAt, needed))
+          if (millis > 0) return Effect.andThen(Effect.raceFirst(Effect.sleep(millis), changed.await), pour(bytes))
+          level -= worth
+          lastSecond.add(filledAt, worth)
           return Effect.void
         })
       return {
         take: (bytes) => Effect.suspend(() => (limit === 0 ? Effect.void : turn.withPermit(pour(bytes)))),
-        piece: () => (limit === 0 ? Infinity : Math.max(1, Math.floor(limit * PIECE))),
+        piece: () => (limit === 0 ? Infinity : Math.max(1, Math.floor((limit * PIECE) / 1000))),
         bytesPerSecond: () => limit,
         set: (bytesPerSecond) =>
           Effect.suspend(() => {
             fill()
             limit = limitOf(bytesPerSecond)
-            level = limit === 0 ? 0 : Math.min(level, capacityOf(limit))
+            if (limit === 0) {
+              level = 0
+              lastSecond.clear()
+            }
             return changed.release
           })
       }
@@ -123,8 +134,6 @@ export const of = (limit: number | RateLimit | undefined): Effect.Effect<RateLim
 
 const limitOf = (bytesPerSecond: number): number =>
   bytesPerSecond > 0 && bytesPerSecond < Infinity ? bytesPerSecond : 0
-
-const capacityOf = (limit: number): number => limit * (1 - FLOW)
 
 /**
  * Writes `parts` in order, as many bytes at once as the limit allows; without a limit, all of them at once.

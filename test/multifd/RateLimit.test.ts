@@ -23,7 +23,7 @@ const traffic = Arbitrary.all({
   /** Of the largest piece, in percent. */
   sizes: Arbitrary.array(between(10, 100), { minLength: 1, maxLength: 9 }),
   /** Every time the clock is looked at, so many milliseconds have gone by: timers are late. */
-  ticks: Arbitrary.array(between(1, 20), { minLength: 1, maxLength: 30 })
+  ticks: Arbitrary.array(between(1, 50), { minLength: 1, maxLength: 30 })
 })
 
 const writeOnce = (limit: RateLimit.RateLimit, percent: number, grants: Array<Grant>) =>
@@ -71,6 +71,7 @@ describe("take", () => {
         const { least, most } = extremes(grants, 3000)
         assert.isAtMost(most, limit)
         assert.isAtLeast(least, 0.9 * limit)
+        assert.isAtLeast(sum(grants), 2.9 * limit)
       }),
     { arbitrary: { runs: 30 } }
   )
@@ -85,19 +86,22 @@ describe("take", () => {
         yield* TestClock.adjust(idle)
         yield* Effect.forkChild(Effect.forever(writeOnce(rate, size, grants)))
         yield* letPass(1500, [5])
-        assert.isAtMost(extremes(grants, 1500).most, limit)
+        const { least, most } = extremes(grants, idle + 1500)
+        assert.isAtMost(most, limit)
+        assert.isAtLeast(least, 0.9 * limit)
       }),
     { arbitrary: { runs: 40 } }
   )
 
-  it.effect("in no tenth of a second more than 29/200 of the limit", () =>
+  it.effect("in no tenth of a second more than a fifth of the limit, even where none was taken before", () =>
     Effect.gen(function* () {
       const limit = yield* RateLimit.make(1_000_000)
       const grants: Array<Grant> = []
+      yield* TestClock.adjust(500)
       yield* Effect.forkChild(Effect.forever(writeOnce(limit, 10, grants)))
       yield* letPass(2000, [1])
       for (const { at } of grants) {
-        assert.isAtMost(sum(grants.filter((grant) => grant.at >= at && grant.at <= at + 100)), 145_000)
+        assert.isAtMost(sum(grants.filter((grant) => grant.at >= at && grant.at <= at + 100)), 200_000)
       }
     })
   )
@@ -128,7 +132,7 @@ describe("take", () => {
       )
       yield* Effect.forkChild(Effect.andThen(ask, ask))
       yield* letPass(600, [1])
-      assert.deepStrictEqual(grants, [53, 553])
+      assert.deepStrictEqual(grants, [100, 575])
     })
   )
 
@@ -224,11 +228,11 @@ describe("writeParts", () => {
       const write = (parts: ReadonlyArray<Uint8Array>) =>
         Effect.sync(() => void writes.push(...parts.map((part) => part.length)))
       const writing = yield* Effect.forkChild(RateLimit.writeParts(limit, [new Uint8Array(250)], write))
-      yield* letPass(26, [1])
+      yield* letPass(24, [1])
       assert.deepStrictEqual(writes, [])
       yield* letPass(1, [1])
       assert.deepStrictEqual(writes, [100])
-      yield* letPass(40, [1])
+      yield* letPass(38, [1])
       assert.deepStrictEqual(writes, [100, 100, 50])
       yield* Fiber.join(writing)
     })
