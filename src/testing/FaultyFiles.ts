@@ -7,7 +7,9 @@ import * as Data from "effect/Data"
 import * as Layer from "effect/Layer"
 import { type Calls, type ErrnoError, FileCalls, node } from "../io/FileCalls.ts"
 import { afterTurns } from "./internal/delay.ts"
+import { nextTurn } from "./internal/eventLoop.ts"
 import { errnoError, noStat } from "./internal/nodeForm.ts"
+import type { Later } from "./Simulation.ts"
 
 /**
  * A system call on its way to the kernel.
@@ -58,6 +60,17 @@ export const Fault: Data.TaggedEnum.Constructor<Fault> = Data.taggedEnum<Fault>(
  * @since 0.1.0
  */
 export type Plan<in C = Call> = (call: C) => Fault | undefined
+
+/**
+ * How faults happen.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** When a call fails, and what a `Delay` counts. Default: turns of Node's event loop; a `Simulation` has its own. */
+  readonly later?: Later | undefined
+}
 
 /**
  * The calls, and the test's view of them.
@@ -123,9 +136,11 @@ class Injector {
   readonly log: Array<Call> = []
   readonly paths = new Map<number, string>()
   readonly #plan: Plan
+  readonly later: Later
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, later: Later) {
     this.#plan = plan
+    this.later = later
   }
 
   pathOf(fd: number): string {
@@ -141,8 +156,8 @@ class Injector {
   /** A call that is done as it is, or fails with a value that means nothing. */
   guard<A>(name: keyof Calls, path: string, done: Done<A>, nothing: A, run: () => void): void {
     const fault = this.meet(name, path)
-    if (fault?._tag === "Fail") setImmediate(() => done(errnoError(fault.code, name, path), nothing))
-    else afterTurns(fault, run)
+    if (fault?._tag === "Fail") this.later(() => done(errnoError(fault.code, name, path), nothing))
+    else afterTurns(fault, run, this.later)
   }
 
   /** The same for a call that answers nothing. */
@@ -166,8 +181,10 @@ class Injector {
       const path = this.pathOf(fd)
       const fault = this.meet("close", path)
       this.paths.delete(fd)
-      afterTurns(fault, () =>
-        inner.close(fd, (error) => done(fault?._tag === "Fail" ? errnoError(fault.code, "close", path) : error))
+      afterTurns(
+        fault,
+        () => inner.close(fd, (error) => done(fault?._tag === "Fail" ? errnoError(fault.code, "close", path) : error)),
+        this.later
       )
     }
   }
@@ -176,12 +193,13 @@ class Injector {
     return (fd, bytes, offset, length, position, done) => {
       const fault = this.meet(name, this.pathOf(fd), position, length)
       if (fault?._tag === "Fail") {
-        setImmediate(() => done(errnoError(fault.code, name, this.pathOf(fd)), 0))
+        this.later(() => done(errnoError(fault.code, name, this.pathOf(fd)), 0))
       } else if (fault?._tag === "Short" && fault.bytes === 0) {
-        setImmediate(() => done(null, 0))
+        this.later(() => done(null, 0))
       } else {
         const most = fault?._tag === "Short" ? fault.bytes : length
-        afterTurns(fault, () => inner[name](fd, bytes, offset, Math.min(length, most), position, done))
+        const run = (): void => inner[name](fd, bytes, offset, Math.min(length, most), position, done)
+        afterTurns(fault, run, this.later)
       }
     }
   }
@@ -233,8 +251,8 @@ const callsOf = (injector: Injector, inner: Calls): Calls => ({
  * @category constructors
  * @since 0.1.0
  */
-export const make = (plan: Plan, inner: Calls = node): FaultyFiles => {
-  const injector = new Injector(plan)
+export const make = (plan: Plan, inner: Calls = node, { later = nextTurn }: Options = {}): FaultyFiles => {
+  const injector = new Injector(plan, later)
   const calls = callsOf(injector, inner)
   return {
     calls,

@@ -8,9 +8,11 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { type Calls, type ErrnoError, type Incoming, Network, type Transport } from "../io/Network.ts"
 import { format } from "../io/SocketAddress.ts"
-import type { Fault, Plan } from "./FaultyFiles.ts"
+import type { Fault, Options, Plan } from "./FaultyFiles.ts"
 import { afterTurns } from "./internal/delay.ts"
+import { nextTurn } from "./internal/eventLoop.ts"
 import { errnoError } from "./internal/nodeForm.ts"
+import type { Later } from "./Simulation.ts"
 
 /**
  * A call on its way to the network. `accept` is what makes a connection usable that came in.
@@ -46,9 +48,11 @@ type Name = Call["name"]
 class Injector {
   readonly log: Array<Call> = []
   readonly #plan: Plan<Call>
+  readonly later: Later
 
-  constructor(plan: Plan<Call>) {
+  constructor(plan: Plan<Call>, later: Later) {
     this.#plan = plan
+    this.later = later
   }
 
   /** `wanted` says whether anybody still waits when it is time. */
@@ -61,18 +65,18 @@ class Injector {
     this.log.push(call)
     const fault = this.#plan(call)
     const answer = (): void => (fault?._tag === "Fail" ? fail(errnoError(fault.code, name)) : run(fault))
-    if (fault?._tag === "Fail") setImmediate(() => void (wanted() && answer()))
-    else afterTurns(fault, () => void (wanted() && answer()))
+    if (fault?._tag === "Fail") this.later(() => void (wanted() && answer()))
+    else afterTurns(fault, () => void (wanted() && answer()), this.later)
   }
 }
 
 /** Where a read is short by all of its bytes, the peer seems to have ended. */
 const shortRead = (
-  inner: Transport,
+  read: Transport["read"],
+  later: Later,
   target: Uint8Array,
-  bytes: number,
   done: Parameters<Transport["read"]>[1]
-): void => (bytes === 0 ? void setImmediate(() => done(null, 0)) : inner.read(target.subarray(0, bytes), done))
+): void => (target.length === 0 ? later(() => done(null, 0)) : read(target, done))
 
 const transportOf = (injector: Injector, inner: Transport): Transport => {
   const { peer } = inner
@@ -86,8 +90,9 @@ const transportOf = (injector: Injector, inner: Transport): Transport => {
         { name: "read", peer, wanted: () => open && mine === reading },
         (error) => done(error, 0),
         (fault) => {
-          if (fault?._tag === "Short") shortRead(inner, target, fault.bytes, done)
-          else inner.read(target, done)
+          if (fault?._tag === "Short") {
+            shortRead((part, done) => inner.read(part, done), injector.later, target.subarray(0, fault.bytes), done)
+          } else inner.read(target, done)
         }
       )
     },
@@ -191,8 +196,8 @@ const callsOf = (injector: Injector, inner: Calls): Calls => ({
  * @category constructors
  * @since 0.1.0
  */
-export const make = (plan: Plan<Call>, inner: Calls): FaultyNetwork => {
-  const injector = new Injector(plan)
+export const make = (plan: Plan<Call>, inner: Calls, { later = nextTurn }: Options = {}): FaultyNetwork => {
+  const injector = new Injector(plan, later)
   const calls = callsOf(injector, inner)
   return { calls, layer: Layer.succeed(Network, calls), log: () => injector.log.slice() }
 }

@@ -10,6 +10,7 @@ import { EventLoop } from "./internal/eventLoop.ts"
 import { Kernel } from "./internal/kernel.ts"
 import { noStat } from "./internal/nodeForm.ts"
 import { type Change, Tree } from "./internal/tree.ts"
+import type { Later } from "./Simulation.ts"
 
 /**
  * How a disk behaves.
@@ -27,6 +28,8 @@ export interface Options {
   readonly capacity?: number | undefined
   /** Whether `O_DIRECT` is possible; its rules for alignment are then enforced. Default true. */
   readonly directIo?: boolean | undefined
+  /** When calls are done. Default: in later turns of Node's event loop, one a turn; a `Simulation` has its own. */
+  readonly later?: Later | undefined
 }
 
 /**
@@ -45,7 +48,7 @@ export type Unsynced = Change
  * @since 0.1.0
  */
 export interface MemoryDisk {
-  /** The system calls on this disk. They are done in later turns of the event loop, one a turn. */
+  /** The system calls on this disk. Nothing is done before the call has returned. */
   readonly calls: Calls
   /** Puts the disk under everything that it is provided to. */
   readonly layer: Layer.Layer<never>
@@ -116,7 +119,7 @@ const fromTree = (tree: Tree, options: Options): MemoryDisk => {
     capacity: options.capacity ?? Number.POSITIVE_INFINITY,
     directIo: options.directIo ?? true
   })
-  const calls = callsOf(kernel, new EventLoop(options.seed))
+  const calls = callsOf(kernel, new EventLoop(options.seed, options.later))
   const node = (path: string) => tree.find(path)
   return {
     calls,

@@ -19,6 +19,7 @@ import { type Calls, Network } from "../io/Network.ts"
 import { format, type SocketAddress } from "../io/SocketAddress.ts"
 import { EventLoop } from "./internal/eventLoop.ts"
 import { Switchboard } from "./internal/switchboard.ts"
+import type { Later } from "./Simulation.ts"
 
 /**
  * What happens to a connection.
@@ -84,6 +85,8 @@ export interface Options {
   readonly capacity?: number | undefined
   /** Everything that goes wrong. Default: nothing. */
   readonly plan?: ReadonlyArray<Rule> | undefined
+  /** When things happen. Default: in later turns of Node's event loop, one a turn; a `Simulation` has its own. */
+  readonly later?: Later | undefined
 }
 
 /**
@@ -124,7 +127,7 @@ export interface VirtualNetwork {
  *
  * **Details**
  *
- * Everything happens in later turns of the event loop, one thing a turn. As in TCP, whoever closes a connection with
+ * Nothing happens before the call has returned that makes it happen. As in TCP, whoever closes a connection with
  * something unread in it resets it. TLS is not spoken: an attempt fails unless both sides want it or neither, and
  * credentials are not compared.
  *
@@ -158,7 +161,7 @@ export const make = (options: Options = {}): Effect.Effect<VirtualNetwork> =>
   Effect.map(Effect.context<never>(), (context) => {
     const run = Effect.runForkWith(context)
     const board = new Switchboard({
-      loop: new EventLoop(options.seed),
+      loop: new EventLoop(options.seed, options.later),
       capacity: options.capacity ?? 65_536,
       plan: options.plan ?? [],
       sleep: (duration, wake) => void run(Effect.andThen(Effect.sleep(duration), Effect.sync(wake)))

@@ -1,8 +1,9 @@
 import type { Fault } from "../FaultyFiles.ts"
+import type { Later } from "../Simulation.ts"
 
-const wait = (turns: number, run: () => void): void => {
+const wait = (turns: number, run: () => void, later: Later): void => {
   if (turns <= 0) run()
-  else setImmediate(() => wait(turns - 1, run))
+  else later(() => wait(turns - 1, run, later))
 }
 
 /**
@@ -10,5 +11,5 @@ const wait = (turns: number, run: () => void): void => {
  *
  * @internal
  */
-export const afterTurns = (fault: Fault | undefined, run: () => void): void =>
-  wait(fault?._tag === "Delay" ? fault.turns : 0, run)
+export const afterTurns = (fault: Fault | undefined, run: () => void, later: Later): void =>
+  wait(fault?._tag === "Delay" ? fault.turns : 0, run, later)

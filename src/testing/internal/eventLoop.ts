@@ -1,13 +1,12 @@
-/** A small generator of reproducible numbers in [0, 1): mulberry32. */
-const randomFrom = (seed: number): (() => number) => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
+import type { Later } from "../Simulation.ts"
+import { randomFrom } from "./random.ts"
+
+/**
+ * In another turn of Node's event loop.
+ *
+ * @internal
+ */
+export const nextTurn: Later = (run) => void setImmediate(run)
 
 /**
  * Where submitted work waits, as in a thread pool: nothing happens during the call that submits it, one thing happens per
@@ -18,14 +17,16 @@ const randomFrom = (seed: number): (() => number) => {
 export class EventLoop {
   readonly #waiting: Array<() => void> = []
   readonly #random: () => number
+  readonly #later: Later
 
-  constructor(seed: number | undefined) {
+  constructor(seed: number | undefined, later: Later = nextTurn) {
     this.#random = seed === undefined ? () => 0 : randomFrom(seed)
+    this.#later = later
   }
 
   submit(work: () => void): void {
     this.#waiting.push(work)
-    setImmediate(() => this.#next())
+    this.#later(() => this.#next())
   }
 
   #next(): void {

@@ -1,0 +1,164 @@
+/**
+ * Runs a program in a world of its own, where one number decides everything: which fiber goes on, where it gives way, how
+ * long the disk and the network take to answer, and when time passes. The same seed gives the same run, operation by
+ * operation; another one gives another interleaving.
+ *
+ * ```text
+ *   fibers ──── Scheduler ───┐                     ┌──── the seed: what is earlier among what happens at the same time,
+ *   sleeps ──── Clock ───────┼──► agenda ──► next ─┤      how long an answer takes, where a fiber gives way
+ *   disk, network ── later ──┘    (virtual time)   └──── it runs; time jumps to where it is
+ * ```
+ *
+ * Nothing is waited for: an hour of sleeping takes no longer than the work that is done in it. A program that stops where
+ * nothing is left to happen is a deadlock, and is found at once.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import { World as Inner } from "./internal/world.ts"
+
+/**
+ * Has something done some time after the call that asks for it: in another turn of Node's event loop, or in a simulation
+ * at another moment of its time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Later = (run: () => void) => void
+
+/**
+ * The world of one program.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface World {
+  readonly seed: number
+  /**
+   * How the disk and the network of this world answer: give it to `MemoryDisk`, `VirtualNetwork`, `FaultyFiles` and
+   * `FaultyNetwork`. Most answers take up to 50 µs, some up to 5 ms.
+   */
+  readonly later: Later
+  /** A number in [0, 1), for the program's own choices: shapes, faults and their places. */
+  readonly random: () => number
+  /** Milliseconds since the beginning. */
+  readonly now: () => number
+  /** Operations that fibers have evaluated so far, all of them together. */
+  readonly steps: () => number
+  /** Does something in front of the `step`-th operation, from 1, whichever fiber it is of. */
+  readonly atStep: (step: number, act: () => void) => void
+}
+
+/**
+ * How to simulate.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** A whole number below 2^32. */
+  readonly seed: number
+  /** Virtual time after which the program counts as hanging. Default 1 hour. */
+  readonly maxDuration?: Duration.Input | undefined
+  /** Events after which the program counts as going round in circles. Default 2 million, some seconds of real time. */
+  readonly maxEvents?: number | undefined
+}
+
+/**
+ * What became of a program.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Outcome<out A, out E> {
+  /** `undefined`: it hangs. Nothing was left to happen, or one of the limits was reached. */
+  readonly exit: Exit.Exit<A, E> | undefined
+  /** Fibers that have not ended when everything that was under way behind the program's end is done: 0 when nothing leaks. */
+  readonly running: number
+  /** Whether the end of what was under way behind the program's end was reached within the limits. */
+  readonly settled: boolean
+  /** Virtual milliseconds until the program's end. */
+  readonly millis: number
+  /** Operations that fibers have evaluated. */
+  readonly steps: number
+  /** Stands for everything that happened, in its order and at its time: equal for equal runs. */
+  readonly digest: string
+}
+
+/** An hour: longer than any timeout that a program waits for in earnest. */
+const defaultDuration: Duration.Input = "1 hour"
+const defaultEvents = 2_000_000
+
+/**
+ * Runs a program to its end, and whatever is then still under way to its own.
+ *
+ * **Details**
+ *
+ * The program gets a `Clock`, a `Random` and a `Scheduler` of its world, and everything else from around. It must not wait
+ * for anything outside of it, such as Node's own files, sockets, timers, promises or thread pool (compression): that
+ * comes never, and looks like a hang. The whole happens within one turn of Node's event loop.
+ *
+ * **Example** (A save whose every order of events is decided by a number)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { MemoryPages, Migration } from "effect-multifd"
+ * import { MemoryDisk, Simulation } from "effect-multifd/testing"
+ *
+ * export const saved = (seed: number) =>
+ *   Simulation.run(
+ *     (world) => {
+ *       const disk = MemoryDisk.make({ seed, later: world.later })
+ *       return Effect.gen(function* () {
+ *         const ram = yield* MemoryPages.make({ idstr: "ram", memory: new Uint8Array(65_536).fill(1) })
+ *         yield* Migration.make.save({ target: "/vm.img", blocks: [ram] })
+ *         return disk.files()
+ *       }).pipe(Effect.provide(disk.layer))
+ *     },
+ *     { seed }
+ *   )
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = <A, E, R>(
+  program: (world: World) => Effect.Effect<A, E, R>,
+  options: Options
+): Effect.Effect<Outcome<A, E>, never, R> =>
+  Effect.contextWith((around: Context.Context<R>) =>
+    Effect.sync(() => {
+      const { maxEvents = defaultEvents, seed } = options
+      const maxMillis = Duration.toMillis(Duration.fromInputUnsafe(options.maxDuration ?? defaultDuration))
+      const inner = new Inner(seed)
+      const world: World = {
+        seed,
+        later: (run) => inner.later(run),
+        random: inner.random,
+        now: () => inner.now,
+        steps: () => inner.steps,
+        atStep: (step, act) => inner.atStep(step, act)
+      }
+      const isWithin = (): boolean => inner.now <= maxMillis && inner.events < maxEvents
+      const goOn = (): boolean => isWithin() && inner.step()
+      const fiber: Fiber.Fiber<A, E> = Effect.runForkWith(Context.merge(around, inner.context))(
+        Effect.suspend(() => program(world))
+      )
+      while (fiber.pollUnsafe() === undefined && goOn());
+      const exit = fiber.pollUnsafe()
+      const millis = inner.now
+      while (goOn());
+      return {
+        exit,
+        running: inner.running,
+        settled: isWithin(),
+        millis,
+        steps: inner.steps,
+        digest: inner.digest
+      }
+    })
+  )

@@ -1,0 +1,59 @@
+/**
+ * Something that is to happen. `time` is in milliseconds.
+ *
+ * @internal
+ */
+export interface Appointment {
+  readonly time: number
+  /** What is earlier among what happens at the same time. */
+  readonly rank: number
+  /** Counts all appointments from 0. */
+  readonly id: number
+  readonly run: () => void
+}
+
+const isEarlier = (a: Appointment, b: Appointment): boolean => (a.time === b.time ? a.rank < b.rank : a.time < b.time)
+
+/**
+ * What is to happen, the earliest first: a binary heap.
+ *
+ * @internal
+ */
+export class Agenda {
+  readonly #heap: Array<Appointment> = []
+
+  add(appointment: Appointment): void {
+    const heap = this.#heap
+    let at = heap.push(appointment) - 1
+    while (at > 0) {
+      const parent = (at - 1) >> 1
+      if (!isEarlier(appointment, heap[parent]!)) break
+      heap[at] = heap[parent]!
+      at = parent
+    }
+    heap[at] = appointment
+  }
+
+  /** Takes the earliest one away. */
+  next(): Appointment | undefined {
+    const heap = this.#heap
+    const [first] = heap
+    const last = heap.pop()
+    if (last !== undefined && heap.length > 0) this.#sink(last)
+    return first
+  }
+
+  /** Puts one at the root, and lets it go down to where it belongs. */
+  #sink(appointment: Appointment): void {
+    const heap = this.#heap
+    let at = 0
+    for (;;) {
+      let child = 2 * at + 1
+      if (child + 1 < heap.length && isEarlier(heap[child + 1]!, heap[child]!)) child++
+      if (child >= heap.length || !isEarlier(heap[child]!, appointment)) break
+      heap[at] = heap[child]!
+      at = child
+    }
+    heap[at] = appointment
+  }
+}

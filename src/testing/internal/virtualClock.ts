@@ -1,0 +1,35 @@
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+
+interface Hands {
+  /** Milliseconds since the beginning. */
+  readonly now: () => number
+  /** Has something run so many milliseconds later, unless it is taken back. */
+  readonly after: (millis: number, run: () => void) => () => void
+}
+
+const nanosOf = (millis: number): bigint => BigInt(Math.round(millis * 1_000_000))
+
+/**
+ * A clock whose time passes as somebody else says. It begins with 0.
+ *
+ * @internal
+ */
+export const virtualClock = ({ after, now }: Hands): Clock.Clock => ({
+  currentTimeMillisUnsafe: () => Math.floor(now()),
+  currentTimeMillis: Effect.sync(() => Math.floor(now())),
+  currentTimeNanosUnsafe: () => nanosOf(now()),
+  currentTimeNanos: Effect.sync(() => nanosOf(now())),
+  monotonicTimeNanosUnsafe: () => nanosOf(now()),
+  monotonicTimeNanos: Effect.sync(() => nanosOf(now())),
+  sleep: (duration) => {
+    const millis = Duration.toMillis(duration)
+    if (millis <= 0) return Effect.yieldNow
+    if (!Number.isFinite(millis)) return Effect.never
+    return Effect.callback<void>((resume) => {
+      const cancel = after(millis, () => resume(Effect.void))
+      return Effect.sync(cancel)
+    })
+  }
+})
