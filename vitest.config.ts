@@ -1,10 +1,26 @@
 import { defineConfig } from "vitest/config"
 
+/**
+ * Folders whose tests touch nothing but memory of their own: they share processes, and what is loaded in them. Everything else
+ * meets the system (files, sockets, other processes, what this process is set to), one process for each file.
+ */
+const pure = ["compression", "format", "migration", "multifd", "qmp", "ram", "simulation", "testing"]
+const pureTests = pure.map((folder) => `test/${folder}/**/*.test.ts`)
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    coverage: { include: ["src/**/*.ts"] }
+    // Left to itself, vitest keeps a processor free; these tests often wait for QEMU, which leaves one free.
+    maxWorkers: "100%",
+    // Where something hangs, this ends it. What takes its time on a slow machine is to be given it.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    // For the processes that tests start from the sources, which are then compiled once.
+    env: { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/compiled` },
+    coverage: { include: ["src/**/*.ts"] },
+    // The first one has the long files, which vitest runs first because they are isolated.
+    projects: [
+      { extends: true, test: { name: "system", include: ["test/**/*.test.ts"], exclude: pureTests } },
+      { extends: true, test: { name: "pure", include: pureTests, isolate: false } }
+    ]
   }
 })
