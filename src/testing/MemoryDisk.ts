@@ -131,7 +131,7 @@ const fromTree = (tree: Tree, options: Options): MemoryDisk => {
     write: (path, content, { mode = 0o600 } = {}) => {
       const file = node(path) ?? tree.put(path, "file", mode)
       tree.record({ _tag: "Truncate", node: file.id, length: 0 })
-      tree.record({ _tag: "Write", node: file.id, position: 0, bytes: content.slice() })
+      tree.record({ _tag: "Write", node: file.id, position: 0, bytes: new Uint8Array(content) })
       tree.record({ _tag: "Sync", node: file.id })
     },
     chmod: (path, mode) => {

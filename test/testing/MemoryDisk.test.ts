@@ -321,6 +321,21 @@ describe("MemoryDisk.powerCut", () => {
     })
   )
 
+  it.effect("keeps what was written, whatever becomes of the memory that it was written from", () =>
+    Effect.gen(function* () {
+      const { calls, disk, fd, sync, syncDirectory } = yield* run
+      const memory = Buffer.from("abc")
+      yield* write(calls, fd, memory, 3)
+      disk.write("/d/other", memory)
+      memory.fill(0)
+      yield* sync(fd)
+      yield* syncDirectory
+      assert.deepStrictEqual(disk.read("/d/new"), new TextEncoder().encode("abcabc"))
+      assert.deepStrictEqual(disk.powerCut().read("/d/new"), new TextEncoder().encode("abcabc"))
+      assert.deepStrictEqual(disk.powerCut().read("/d/other"), abc)
+    })
+  )
+
   it.effect("a rename is done or not, never half", () =>
     Effect.gen(function* () {
       const { calls, disk, fd, sync, syncDirectory } = yield* run

@@ -60,6 +60,21 @@ describe("VirtualNetwork", () => {
     })
   )
 
+  it.effect("what was written arrives, whatever becomes of the memory that it was written from", () =>
+    onVirtualNetwork(
+      {},
+      Effect.gen(function* () {
+        const { far, near } = yield* connected(address)
+        const memory = Buffer.from(bytes(400))
+        yield* near.write([memory])
+        memory.fill(0)
+        const target = new Uint8Array(400)
+        yield* far.read([target])
+        assert.deepStrictEqual(target, bytes(400))
+      })
+    )
+  )
+
   it.effect("Cut ends both sides", () =>
     Effect.gen(function* () {
       const { read, written } = yield* transfer([{ at: 500, fault: Cut() }])

@@ -80,7 +80,7 @@ export class Kernel {
     if (open.node.kind === "character device") return data.length
     const length = Math.min(data.length, this.#room(open.node, position, data.length))
     if (length === 0 && data.length > 0) throw errnoError("ENOSPC", "write", open.path)
-    this.#tree.record({ _tag: "Write", node: open.node.id, position, bytes: data.slice(0, length) })
+    this.#tree.record({ _tag: "Write", node: open.node.id, position, bytes: new Uint8Array(data.subarray(0, length)) })
     return length
   }
 

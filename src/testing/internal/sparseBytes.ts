@@ -22,15 +22,22 @@ export class SparseBytes {
   /** The chunks of a range that are holes. */
   holes(position: number, length: number): number {
     let count = 0
-    for (const chunk of chunksOf(position, length)) if (!this.#chunks.has(chunk)) count++
+    const end = Math.ceil((position + length) / CHUNK)
+    for (let chunk = Math.floor(position / CHUNK); chunk < end; chunk++) if (!this.#chunks.has(chunk)) count++
     return count
   }
 
   write(position: number, data: Uint8Array): void {
-    this.#forEachPart(position, data.length, (chunk, start, end, at) => {
-      let bytes = this.#chunks.get(chunk)
-      if (bytes === undefined) this.#chunks.set(chunk, (bytes = new Uint8Array(CHUNK)))
-      bytes.set(data.subarray(at, at + end - start), start)
+    this.#forEachPart(position, data.length, (chunk, start, part, at) => {
+      const bytes = this.#chunks.get(chunk)
+      const source = data.subarray(at, at + part)
+      if (bytes !== undefined) bytes.set(source, start)
+      else if (part === CHUNK) this.#chunks.set(chunk, new Uint8Array(source))
+      else {
+        const fresh = new Uint8Array(CHUNK)
+        fresh.set(source, start)
+        this.#chunks.set(chunk, fresh)
+      }
     })
     this.size = Math.max(this.size, position + data.length)
   }
@@ -38,10 +45,10 @@ export class SparseBytes {
   /** Fills as much of `target` as there is, and says how much that was. */
   read(position: number, target: Uint8Array): number {
     const length = Math.max(0, Math.min(target.length, this.size - position))
-    this.#forEachPart(position, length, (chunk, start, end, at) => {
+    this.#forEachPart(position, length, (chunk, start, part, at) => {
       const bytes = this.#chunks.get(chunk)
-      if (bytes === undefined) target.fill(0, at, at + end - start)
-      else target.set(bytes.subarray(start, end), at)
+      if (bytes === undefined) target.fill(0, at, at + part)
+      else target.set(part === CHUNK ? bytes : bytes.subarray(start, start + part), at)
     })
     return length
   }
@@ -54,26 +61,26 @@ export class SparseBytes {
     this.size = size
   }
 
+  /** Everything. Holes are not touched: an image is mostly holes. */
   bytes(): Uint8Array {
     const bytes = new Uint8Array(this.size)
-    this.read(0, bytes)
+    for (const [chunk, part] of this.#chunks) {
+      const start = chunk * CHUNK
+      bytes.set(start + CHUNK > this.size ? part.subarray(0, this.size - start) : part, start)
+    }
     return bytes
   }
 
   #forEachPart(
     position: number,
     length: number,
-    f: (chunk: number, start: number, end: number, at: number) => void
+    f: (chunk: number, start: number, part: number, at: number) => void
   ): void {
-    for (const chunk of chunksOf(position, length)) {
-      const start = Math.max(0, position - chunk * CHUNK)
-      const end = Math.min(CHUNK, position + length - chunk * CHUNK)
-      f(chunk, start, end, chunk * CHUNK + start - position)
+    for (let at = 0; at < length;) {
+      const start = (position + at) % CHUNK
+      const part = Math.min(CHUNK - start, length - at)
+      f((position + at - start) / CHUNK, start, part, at)
+      at += part
     }
   }
-}
-
-function* chunksOf(position: number, length: number): Generator<number> {
-  const end = Math.ceil((position + length) / CHUNK)
-  for (let chunk = Math.floor(position / CHUNK); chunk < end; chunk++) yield chunk
 }

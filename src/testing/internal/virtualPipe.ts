@@ -125,7 +125,7 @@ export class Pipe {
     this.#length = 0
   }
 
-  /** Takes from the writer what there is room for. */
+  /** Takes from the writer what there is room for: a copy, which `slice` of a `Buffer` would not be. */
   #take(): void {
     const writer = this.#writer
     if (writer === undefined) return
@@ -133,7 +133,7 @@ export class Pipe {
     let parts = writer.parts.filter(({ length }) => length > 0)
     while (parts.length > 0 && this.#length < this.#capacity) {
       const [first, ...others] = parts
-      const piece = first!.slice(0, this.#capacity - this.#length)
+      const piece = new Uint8Array(first!.subarray(0, this.#capacity - this.#length))
       this.#held.push(piece)
       this.#length += piece.length
       parts = piece.length < first!.length ? [first!.subarray(piece.length), ...others] : others
