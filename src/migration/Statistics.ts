@@ -27,7 +27,7 @@ import * as MigrationStatus from "./MigrationStatus.ts"
  * @since 0.1.0
  */
 export const RamStatistics = Schema.Struct({
-  /** Bytes written on the main channel, and `multifd-bytes`. */
+  /** Bytes written on the main channel, and `multifd-bytes`. Ours, of files and of what is received: `multifd-bytes` only. */
   transferred: Schema.Number,
   /** Bytes of RAM that are dirty; 0 when completed. */
   remaining: Schema.Number,
@@ -49,7 +49,7 @@ export const RamStatistics = Schema.Struct({
   "postcopy-requests": Schema.Number,
   /** Bytes of a page. */
   "page-size": Schema.Number,
-  /** Bytes written on the channels. Files: of pages only; ours include gaps that were moved along. */
+  /** Bytes written on the channels, heads of packets included. Files: of pages only; ours include gaps that were moved along. */
   "multifd-bytes": Schema.Number,
   /** Pages, zero ones included, of the last 100 ms or more. */
   "pages-per-second": Schema.Number,
@@ -89,7 +89,7 @@ export const Statistics = Schema.Struct({
    * is earlier.
    */
   downtime: Schema.optionalKey(Schema.Number),
-  /** How long the guest would be stopped if it were now; until it is. */
+  /** How long the guest would be stopped if it were now, up to the end; ours: from the first look at what is left on. */
   "expected-downtime": Schema.optionalKey(Schema.Number),
   /** How much of its time the guest's processors are kept from running. */
   "cpu-throttle-percentage": Schema.optionalKey(Schema.Number),
@@ -265,9 +265,10 @@ export const make = ({ counters, ram = noRam, status }: Options): Recorder => {
   let throttled = 0
   let reason: string | undefined
 
+  const multifdBytes = () => counters.bytes - counters.recordBytes
   const mark = (time: number): Mark => ({
     time,
-    bytes: mainBytes + counters.bytes,
+    bytes: mainBytes + multifdBytes(),
     pages: counters.normalPages + counters.zeroPages
   })
   const ramAt = (now: Mark, current: MigrationStatus.Status, times: ReturnType<typeof timesOf>): RamStatistics => {
@@ -290,7 +291,7 @@ export const make = ({ counters, ram = noRam, status }: Options): Recorder => {
       "dirty-sync-count": syncs,
       "postcopy-requests": 0,
       "page-size": pageSize,
-      "multifd-bytes": counters.bytes,
+      "multifd-bytes": multifdBytes(),
       "pages-per-second": recent["pages-per-second"],
       "precopy-bytes": now.bytes - whileStopped,
       "downtime-bytes": whileStopped,
@@ -302,12 +303,12 @@ export const make = ({ counters, ram = noRam, status }: Options): Recorder => {
     const now = mark(yield* Clock.currentTimeMillis)
     const current = yield* status.current
     const times = timesOf(yield* status.entered, now.time, stopped?.time, resumed?.time)
-    const isStopped = stopped !== undefined || !MigrationStatus.isRunning(current)
+    const isOver = !MigrationStatus.isRunning(current)
     return {
       status: current,
       ram: ramAt(now, current, times),
       ...times,
-      ...(expectedDowntime === undefined || isStopped ? {} : { "expected-downtime": expectedDowntime }),
+      ...(expectedDowntime === undefined || isOver ? {} : { "expected-downtime": expectedDowntime }),
       ...(throttled > 0 ? { "cpu-throttle-percentage": throttled } : {}),
       ...(reason === undefined ? {} : { "error-desc": reason })
     }

@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function* (
     batch: PageBatch.LoadedBatch<unknown>
   ): Effect.fn.Return<void, TransferError> {
     const bytes = (yield* main.zeros(batch, batch.zero)) + (yield* main.pages(batch))
-    if (counters !== undefined) TransferCounters.add(counters, batch, bytes)
+    if (counters !== undefined) TransferCounters.addRecords(counters, batch, bytes)
   })
   return {
     id: 0,

@@ -83,7 +83,7 @@ export const withZeroRecords = <B, E, R>(
       const { normal, zero } = yield* working(PageBatch.split(batch, buffer))
       const bytes = yield* main.zeros(batch, zero)
       if (counters !== undefined) {
-        TransferCounters.add(counters, { block: batch.block, normal: PageRuns.empty, zero }, bytes)
+        TransferCounters.addRecords(counters, { block: batch.block, normal: PageRuns.empty, zero }, bytes)
       }
       return normal.length === 0 ? undefined : Job.batch({ ...batch, pages: normal })
     })

@@ -20,8 +20,10 @@ export interface TransferCounters {
   zeroPages: number
   /** Bytes of RAM that these pages make up, zero pages included. */
   bytesHandled: number
-  /** Bytes that went through the channels: normal pages, and the gaps between them that were moved along. */
+  /** Bytes that were moved for them: normal pages and what stands around them, and the gaps that were moved along. */
   bytes: number
+  /** Of `bytes`, those that were records on the main channel of a migration over sockets. */
+  recordBytes: number
 }
 
 /**
@@ -30,7 +32,13 @@ export interface TransferCounters {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (): TransferCounters => ({ normalPages: 0, zeroPages: 0, bytesHandled: 0, bytes: 0 })
+export const make = (): TransferCounters => ({
+  normalPages: 0,
+  zeroPages: 0,
+  bytesHandled: 0,
+  bytes: 0,
+  recordBytes: 0
+})
 
 /**
  * Counts one batch whose pages have been moved by `bytes` bytes on the channel.
@@ -53,4 +61,16 @@ export const add = (
   self.zeroPages += zero
   self.bytesHandled += (normal + zero) * batch.block.pageSize
   self.bytes += bytes
+}
+
+/**
+ * The same for a batch whose pages have been moved by records on the main channel.
+ *
+ * @category counting
+ * @since 0.1.0
+ */
+export const addRecords = (...args: Parameters<typeof add>): void => {
+  const [self, , bytes] = args
+  add(...args)
+  self.recordBytes += bytes
 }

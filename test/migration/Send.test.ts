@@ -231,6 +231,27 @@ describe("Migration.send", () => {
       assert(Exit.isSuccess(exit))
       const bytes = destination.channels().reduce((sum, { length }) => sum + length, 0)
       assert.strictEqual(exit.value.bytesTransferred, bytes)
+      const { ram } = yield* progress.statistics.snapshot
+      const main = destination.main().length
+      assert.deepInclude(ram, { "multifd-bytes": bytes, transferred: bytes + main })
+    })
+  )
+
+  it.effect("records of pages are bytes of the main channel: without multifd, and zero pages of `legacy`", () =>
+    Effect.gen(function* () {
+      const { source } = yield* small
+      for (const channels of [0, 2]) {
+        const progress = yield* Progress.make
+        const options = { source, progress, channels, zeroPageDetection: "legacy" as const }
+        const { destination, exit } = yield* run(options)
+        assert(Exit.isSuccess(exit))
+        const { ram } = yield* progress.statistics.snapshot
+        const bytes = destination.channels().reduce((sum, { length }) => sum + length, 0)
+        const main = destination.main().length
+        assert.deepInclude(ram, { "multifd-bytes": bytes, transferred: bytes + main })
+        assert.isAbove(exit.value.bytesTransferred, bytes)
+        assert.isBelow(exit.value.bytesTransferred, bytes + main)
+      }
     })
   )
 

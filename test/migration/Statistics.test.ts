@@ -23,7 +23,12 @@ const start = Effect.fnUntraced(function* (options: { readonly live?: boolean } 
     counters.zeroPages += zero
     counters.bytes += normal * PAGE
   }
-  return { status, recorder, move }
+  const record = (bytes: number) => {
+    counters.bytes += bytes
+    counters.recordBytes += bytes
+    recorder.addMainBytes(bytes)
+  }
+  return { status, recorder, move, record }
 })
 
 const ramOf = ({ ram }: Statistics.Statistics): Statistics.RamStatistics => {
@@ -87,10 +92,11 @@ describe("Statistics", () => {
       yield* recorder.guestStopped
       yield* status.enter("device")
       yield* TestClock.adjust(50)
-      assert.notProperty(yield* recorder.snapshot, "expected-downtime")
+      assert.strictEqual((yield* recorder.snapshot)["expected-downtime"], 450)
       yield* status.enter("completed")
       yield* TestClock.adjust(10_000)
       const completed = yield* recorder.snapshot
+      assert.notProperty(completed, "expected-downtime")
       assert.deepInclude(completed, { "total-time": 600, "setup-time": 20, downtime: 80, status: "completed" })
     })
   )
@@ -146,8 +152,9 @@ describe("Statistics", () => {
 
   it.effect("counts bytes of the main channel and of the others, before and after the guest was stopped", () =>
     Effect.gen(function* () {
-      const { move, recorder } = yield* start({ live: true })
-      recorder.addMainBytes(1000)
+      const { move, record, recorder } = yield* start({ live: true })
+      recorder.addMainBytes(900)
+      record(100)
       move(2, 5)
       assert.deepInclude(ramOf(yield* recorder.snapshot), {
         transferred: 1000 + 2 * PAGE,

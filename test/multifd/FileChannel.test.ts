@@ -152,7 +152,13 @@ describe("pages and bits", () => {
       const block = yield* Image.memoryBlock(shape, striped(8, 1, 4))
       const channel = { counters, coalescePages: 3, written: (bytes: number) => void told.push(bytes) }
       yield* save(block, { batchSize: 8 * PAGE, channel }).pipe(Effect.provide(disk.layer))
-      assert.deepStrictEqual(counters, { normalPages: 2, zeroPages: 6, bytesHandled: 8 * PAGE, bytes: 5 * PAGE })
+      assert.deepStrictEqual(counters, {
+        normalPages: 2,
+        zeroPages: 6,
+        bytesHandled: 8 * PAGE,
+        bytes: 5 * PAGE,
+        recordBytes: 0
+      })
       assert.deepStrictEqual(told, [5 * PAGE])
     })
   )
@@ -220,11 +226,17 @@ describe("writes", () => {
       const channel = { counters, rateLimit, coalescePages: 0, written: (bytes: number) => void told.push(bytes) }
       const began = yield* Clock.currentTimeMillis
       yield* Recorder.whileTimePasses(save(block, { channel }).pipe(Effect.provide(files.layer)))
-      // 95 pages flow in a second, and 2 may be taken at once.
-      assert.isAtLeast((yield* Clock.currentTimeMillis) - began, 1000 * (10 / 95))
+      // 100 pages flow in a second, and 2 may be taken at once.
+      assert.isAtLeast((yield* Clock.currentTimeMillis) - began, 100)
       assert.deepStrictEqual(told, [2 * PAGE, 2 * PAGE, 2 * PAGE, 2 * PAGE, 2 * PAGE])
       assert.strictEqual(writesOf(files).length, 6)
-      assert.deepStrictEqual(counters, { normalPages: 10, zeroPages: 6, bytesHandled: 16 * PAGE, bytes: 10 * PAGE })
+      assert.deepStrictEqual(counters, {
+        normalPages: 10,
+        zeroPages: 6,
+        bytesHandled: 16 * PAGE,
+        bytes: 10 * PAGE,
+        recordBytes: 0
+      })
     })
   )
 

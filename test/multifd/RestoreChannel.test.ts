@@ -216,7 +216,13 @@ describe("pages", () => {
       const counters = TransferCounters.make()
       const { writer } = storedWriter(new Uint8Array(memory.length), memory, true)
       yield* restore({ bitmap, writer, channel: { counters, coalescePages: 3 } }).pipe(Effect.provide(disk.layer))
-      assert.deepStrictEqual(counters, { normalPages: 2, zeroPages: 6, bytesHandled: 8 * PAGE, bytes: 5 * PAGE })
+      assert.deepStrictEqual(counters, {
+        normalPages: 2,
+        zeroPages: 6,
+        bytesHandled: 8 * PAGE,
+        bytes: 5 * PAGE,
+        recordBytes: 0
+      })
     })
   )
 })

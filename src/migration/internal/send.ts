@@ -171,7 +171,8 @@ export const send = Effect.fnUntraced(function* <E>(
     blocks: announced,
     marks: plan.marks,
     rateLimit: plan.rateLimit,
-    watchdog
+    watchdog,
+    onWritten: progress.statistics.addMainBytes
   })
   const source = yield* makeSource(plan, progress, watchdog)
   const sending = { plan, options, progress, watchdog, connection, main, source }

@@ -14,7 +14,11 @@ export interface Flow {
   readonly rateLimit?: RateLimit.RateLimit | undefined
   /** Told of everything that the peer has taken, and of the time in which the peer is not waited for. */
   readonly watchdog?: Pick<Watchdog, "alive" | "working"> | undefined
+  /** Told how many bytes were written, each time. */
+  readonly onWritten?: ((bytes: number) => void) | undefined
 }
+
+const byteLength = (parts: ReadonlyArray<Uint8Array>): number => parts.reduce((sum, part) => sum + part.length, 0)
 
 /**
  * Writes to one connection of a sender: no faster than the limit allows, so that the watchdog sees what the peer takes and
@@ -25,11 +29,14 @@ export interface Flow {
 export const makeOutlet = (
   connection: Connection,
   channel: number | "main",
-  { rateLimit, watchdog }: Flow
+  { onWritten, rateLimit, watchdog }: Flow
 ): ((parts: ReadonlyArray<Uint8Array>) => Effect.Effect<void, TransferError>) => {
   const write = (parts: ReadonlyArray<Uint8Array>): Effect.Effect<void, TransferError> =>
     connection.write(parts).pipe(
-      Effect.map(() => watchdog?.alive()),
+      Effect.map(() => {
+        watchdog?.alive()
+        onWritten?.(byteLength(parts))
+      }),
       Effect.mapError(ConnectionError.at({ channel }))
     )
   if (rateLimit === undefined) return write

@@ -1,0 +1,84 @@
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Network from "../../src/io/Network.ts"
+import * as SocketAddress from "../../src/io/SocketAddress.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Capture from "../../src/qmp/Capture.ts"
+import * as QmpClient from "../../src/qmp/QmpClient.ts"
+import * as QmpCommands from "../../src/qmp/QmpCommands.ts"
+import * as Guest from "./support/Guest.ts"
+import * as Library from "./support/Library.ts"
+import * as Meter from "./support/Meter.ts"
+import * as Pattern from "./support/Pattern.ts"
+import * as Sockets from "./support/Sockets.ts"
+import { describeQemu } from "./support/suite.ts"
+import * as Workspace from "./support/Workspace.ts"
+
+const MIB = 1024 * 1024
+const SIZE = 24 * MIB
+const LIMIT = 8 * MIB
+const TIMEOUT = 120_000
+
+const start = Effect.fnUntraced(function* (space: Workspace.Workspace) {
+  const [file, socket] = [space.ram("memory"), space.file("qmp")]
+  Pattern.writeFile(file, "random", SIZE)
+  yield* Guest.start({ ram: { file, size: SIZE }, args: ["-qmp", `unix:${socket},server=on,wait=off`] })
+  return yield* QmpClient.make({ address: SocketAddress.unix(socket) })
+})
+
+/** In one second of work never more than a tenth away from the limit, on an average over seconds. */
+const checkRate = (from: Meter.Reading, to: Meter.Reading) => {
+  const { bytes, idle, time } = to
+  const seen = `${bytes - from.bytes} bytes in ${time - from.time} ms, of which ${idle - from.idle} without work`
+  assert.isAbove(bytes - from.bytes, 2 * LIMIT, seen)
+  assert.isAtMost(((bytes - from.bytes) * 1000) / (time - from.time), 1.1 * LIMIT, seen)
+  assert.isAtLeast(Meter.rate(from, to), 0.9 * LIMIT, seen)
+}
+
+describeQemu("max-bandwidth is kept within 10 %", () => {
+  it.live(
+    "by the capture of a guest that stands still, and by sending its image to QEMU",
+    () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const qmp = yield* start(space)
+        const capture = yield* Meter.make
+        yield* Capture.run({ qmp, target: space.ram("image"), channels: 0, maxBandwidth: LIMIT }).pipe(
+          Effect.provideService(Network.Network, capture.network)
+        )
+        checkRate(capture.first(), capture.read())
+
+        const incoming = { ram: { file: space.ram("fresh"), size: SIZE }, incoming: true }
+        const { loaded, uri } = yield* Sockets.listen(yield* Guest.start(incoming), "tcp:127.0.0.1:0", { channels: 2 })
+        const send = yield* Meter.make
+        yield* Library.send(space.ram("image"), uri, { channels: 2, maxBandwidth: LIMIT }).pipe(
+          Effect.provideService(Network.Network, send.network)
+        )
+        checkRate(send.first(), send.read())
+        yield* loaded
+      }).pipe(Effect.provide(Migration.layer)),
+    TIMEOUT
+  )
+
+  it.live(
+    "by the capture of a guest that runs, up to the moment at which it is stopped",
+    () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const qmp = yield* start(space)
+        yield* QmpCommands.cont(qmp)
+        const meter = yield* Meter.make
+        let atStop: Meter.Reading | undefined
+        const stopped = Effect.map(Stream.runHead(Stream.filter(qmp.events, ({ name }) => name === "STOP")), () => {
+          atStop = meter.read()
+        })
+        yield* Effect.forkScoped(stopped, { startImmediately: true })
+        yield* Capture.run({ qmp, target: space.ram("image"), channels: 4, live: true, maxBandwidth: LIMIT }).pipe(
+          Effect.provideService(Network.Network, meter.network)
+        )
+        checkRate(meter.first(), atStop!)
+      }).pipe(Effect.provide(Migration.layer)),
+    TIMEOUT
+  )
+})
