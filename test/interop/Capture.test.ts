@@ -7,7 +7,7 @@ import * as Path from "node:path"
 import * as Image from "../../src/migration/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Capture from "../../src/qmp/Capture.ts"
-import * as QmpClient from "../../src/qmp/QmpClient.ts"
+import type * as QmpClient from "../../src/qmp/QmpClient.ts"
 import * as QmpCommands from "../../src/qmp/QmpCommands.ts"
 import * as Resume from "../../src/qmp/Resume.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
@@ -19,7 +19,6 @@ import * as Workload from "./support/Workload.ts"
 import * as Workspace from "./support/Workspace.ts"
 
 const MIB = 1024 * 1024
-const TIMEOUT = 120_000
 
 const settingsOf = (qmp: QmpClient.Client) =>
   Effect.all([QmpCommands.queryMigrateCapabilities(qmp), QmpCommands.queryMigrateParameters(qmp)])
@@ -52,12 +51,10 @@ const slowly = Effect.fnUntraced(function* (qmp: QmpClient.Client, options: Omit
 /** Writes behind the first pages of the guest's RAM: by then, many have been written. */
 const isLate = ({ name, position = 0 }: FaultyFiles.Call): boolean => name === "write" && position > 4 * MIB
 
-const live = (name: string, body: Parameters<typeof it.live>[1], timeout = TIMEOUT) => it.live(name, body, timeout)
-
 describeQemu("capture", () => {
   for (const isLive of [false, true]) {
     for (const channels of [0, 4]) {
-      live(`${isLive ? "live" : "stopped"}, ${channels} channels: again and again, and resumed where it was`, () =>
+      it.live(`${isLive ? "live" : "stopped"}, ${channels} channels: again and again, and resumed where it was`, () =>
         Effect.gen(function* () {
           const space = yield* Workspace.make
           const vm = yield* Machine.running(space)
@@ -84,7 +81,7 @@ describeQemu("capture", () => {
     }
   }
 
-  live("the image of a stopped guest is its memory to the last byte, and QEMU loads it itself", () =>
+  it.live("the image of a stopped guest is its memory to the last byte, and QEMU loads it itself", () =>
     Effect.gen(function* () {
       const space = yield* Workspace.make
       const vm = yield* Machine.running(space)
@@ -104,7 +101,7 @@ describeQemu("capture", () => {
   )
 
   for (const compression of ["zlib", "zstd"] as const) {
-    live(`with ${compression} both ways`, () =>
+    it.live(`with ${compression} both ways`, () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const vm = yield* Machine.running(space)
@@ -119,7 +116,7 @@ describeQemu("capture", () => {
     )
   }
 
-  live("a guest that runs with the help of hardware, where there is some", () =>
+  it.live("a guest that runs with the help of hardware, where there is some", () =>
     Effect.gen(function* () {
       const space = yield* Workspace.make
       const vm = yield* Machine.running(space, { kvm: true })
@@ -132,7 +129,7 @@ describeQemu("capture", () => {
     }).pipe(Effect.provide(Migration.layer))
   )
 
-  live("an old machine type, which syncs with every section", () =>
+  it.live("an old machine type, which syncs with every section", () =>
     Effect.gen(function* () {
       const space = yield* Workspace.make
       const vm = yield* Machine.running(space, { machine: "pc-i440fx-8.0" })
@@ -146,7 +143,7 @@ describeQemu("capture", () => {
     for (const isLive of [false, true]) {
       const kind = isLive ? "live" : "stopped"
 
-      live(`${kind}, left paused: it is at the moment of the image`, () =>
+      it.live(`${kind}, left paused: it is at the moment of the image`, () =>
         Effect.gen(function* () {
           const space = yield* Workspace.make
           const vm = yield* Machine.running(space)
@@ -161,7 +158,7 @@ describeQemu("capture", () => {
         }).pipe(Effect.provide(Migration.layer))
       )
 
-      live(`${kind}, quit: QEMU has gone, and the image is complete`, () =>
+      it.live(`${kind}, quit: QEMU has gone, and the image is complete`, () =>
         Effect.gen(function* () {
           const space = yield* Workspace.make
           const vm = yield* Machine.running(space)
@@ -173,7 +170,7 @@ describeQemu("capture", () => {
       )
     }
 
-    live("a paused guest stays paused and can be captured again, or is let go", () =>
+    it.live("a paused guest stays paused and can be captured again, or is let go", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const vm = yield* Machine.running(space)
@@ -192,7 +189,7 @@ describeQemu("capture", () => {
       }).pipe(Effect.provide(Migration.layer))
     )
 
-    live("settings that lock each other up in QEMU are put back", () =>
+    it.live("settings that lock each other up in QEMU are put back", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const vm = yield* Machine.running(space)
@@ -222,25 +219,27 @@ describeQemu("capture", () => {
     for (const isLive of [false, true]) {
       const kind = isLive ? "live" : "stopped"
 
-      live(`${kind}, called off in the middle: the guest runs as before, nothing is left, and it can be captured`, () =>
-        Effect.gen(function* () {
-          const space = yield* Workspace.make
-          const vm = yield* Machine.running(space)
-          const before = yield* settingsOf(vm.qmp)
-          const capturing = yield* slowly(vm.qmp, { target: space.file("image"), live: isLive })
-          assert.notDeepEqual(yield* settingsOf(vm.qmp), before)
-          yield* Fiber.interrupt(capturing)
-          assert.strictEqual(yield* runStateOf(vm.qmp), "running")
-          assert.strictEqual((yield* QmpCommands.queryMigrate(vm.qmp)).status, "cancelled")
-          assert.deepStrictEqual(yield* settingsOf(vm.qmp), before)
-          assert.deepStrictEqual(leftovers(space), [])
-          yield* Machine.goesOn(vm)
-          yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), live: isLive })
-          yield* Machine.memoryOf(space, space.file("image"))
-        }).pipe(Effect.provide(Migration.layer))
+      it.live(
+        `${kind}, called off in the middle: the guest runs as before, nothing is left, and it can be captured`,
+        () =>
+          Effect.gen(function* () {
+            const space = yield* Workspace.make
+            const vm = yield* Machine.running(space)
+            const before = yield* settingsOf(vm.qmp)
+            const capturing = yield* slowly(vm.qmp, { target: space.file("image"), live: isLive })
+            assert.notDeepEqual(yield* settingsOf(vm.qmp), before)
+            yield* Fiber.interrupt(capturing)
+            assert.strictEqual(yield* runStateOf(vm.qmp), "running")
+            assert.strictEqual((yield* QmpCommands.queryMigrate(vm.qmp)).status, "cancelled")
+            assert.deepStrictEqual(yield* settingsOf(vm.qmp), before)
+            assert.deepStrictEqual(leftovers(space), [])
+            yield* Machine.goesOn(vm)
+            yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), live: isLive })
+            yield* Machine.memoryOf(space, space.file("image"))
+          }).pipe(Effect.provide(Migration.layer))
       )
 
-      live(`${kind}, disk full in the middle: NoSpaceError, the guest runs as before, nothing is left`, () =>
+      it.live(`${kind}, disk full in the middle: NoSpaceError, the guest runs as before, nothing is left`, () =>
         Effect.gen(function* () {
           const space = yield* Workspace.make
           const vm = yield* Machine.running(space)
@@ -258,7 +257,7 @@ describeQemu("capture", () => {
         }).pipe(Effect.provide(Migration.layer))
       )
 
-      live(`${kind}, QEMU dies in the middle: QmpDisconnectedError, nothing at the target`, () =>
+      it.live(`${kind}, QEMU dies in the middle: QmpDisconnectedError, nothing at the target`, () =>
         Effect.gen(function* () {
           const space = yield* Workspace.make
           const vm = yield* Machine.running(space)
@@ -271,7 +270,7 @@ describeQemu("capture", () => {
       )
     }
 
-    live("somebody else cancels: QemuMigrationError with both sides' words", () =>
+    it.live("somebody else cancels: QemuMigrationError with both sides' words", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const vm = yield* Machine.running(space)
@@ -287,7 +286,7 @@ describeQemu("capture", () => {
       }).pipe(Effect.provide(Migration.layer))
     )
 
-    live("the target is as it was", () =>
+    it.live("the target is as it was", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const vm = yield* Machine.running(space)
@@ -298,7 +297,7 @@ describeQemu("capture", () => {
       }).pipe(Effect.provide(Migration.layer))
     )
 
-    live("a place that cannot be written: FileNotFoundError, and QEMU was not even stopped", () =>
+    it.live("a place that cannot be written: FileNotFoundError, and QEMU was not even stopped", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const vm = yield* Machine.running(space)
@@ -311,7 +310,7 @@ describeQemu("capture", () => {
       }).pipe(Effect.provide(Migration.layer))
     )
 
-    live("a machine that cannot be captured: VmNotReadyError says why, and nothing was touched", () =>
+    it.live("a machine that cannot be captured: VmNotReadyError says why, and nothing was touched", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const waiting = yield* Machine.start(space, { incoming: true })
@@ -332,7 +331,7 @@ describeQemu("capture", () => {
       }).pipe(Effect.provide(Migration.layer))
     )
 
-    live("a machine with a device that cannot be migrated: QEMU's reason", () =>
+    it.live("a machine with a device that cannot be migrated: QEMU's reason", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         Fs.mkdirSync(space.file("shared"))
@@ -348,7 +347,7 @@ describeQemu("capture", () => {
   })
 
   describeQemu("resume", () => {
-    live("paused stays paused until it is told otherwise; an image of QEMU's own will do", () =>
+    it.live("paused stays paused until it is told otherwise; an image of QEMU's own will do", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const vm = yield* Machine.running(space)
@@ -365,7 +364,7 @@ describeQemu("capture", () => {
       }).pipe(Effect.provide(Migration.layer))
     )
 
-    live("another machine type, or a QEMU that does not wait: VmNotReadyError, and nothing was touched", () =>
+    it.live("another machine type, or a QEMU that does not wait: VmNotReadyError, and nothing was touched", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const vm = yield* Machine.running(space)
@@ -381,7 +380,7 @@ describeQemu("capture", () => {
       }).pipe(Effect.provide(Migration.layer))
     )
 
-    live("a machine with other devices: QEMU's words, and the guest has not run", () =>
+    it.live("a machine with other devices: QEMU's words, and the guest has not run", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const vm = yield* Machine.running(space, { args: ["-device", "virtio-rng-pci"] })
@@ -397,7 +396,7 @@ describeQemu("capture", () => {
       }).pipe(Effect.provide(Migration.layer))
     )
 
-    live("interrupted: nothing has run, and the image is as it was", () =>
+    it.live("interrupted: nothing has run, and the image is as it was", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
         const vm = yield* Machine.running(space)

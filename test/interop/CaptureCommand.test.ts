@@ -13,7 +13,6 @@ import { describeQemu } from "./support/suite.ts"
 import * as Workload from "./support/Workload.ts"
 import * as Workspace from "./support/Workspace.ts"
 
-const TIMEOUT = 120_000
 const BIN = Path.resolve(import.meta.dirname, "../../src/bin.ts")
 
 /** A monitor serves one client at a time, and the command is one. */
@@ -42,63 +41,57 @@ const interrupt = (...args: ReadonlyArray<string>) =>
   })
 
 describeQemu("multifd capture, multifd resume", () => {
-  it.live(
-    "capture a running guest, and resume it elsewhere",
-    () =>
-      Effect.gen(function* () {
-        const space = yield* Workspace.make
-        const vm = yield* Machine.launch(space)
-        yield* Workload.reach(vm.ram, 2)
-        const args = ["--qmp", vm.socket, space.file("image"), "--live", "--progress", "json"]
-        const captured = yield* Cli.run("capture", ...args)
-        assert.strictEqual(captured.code, 0, captured.stderr)
-        assert.strictEqual(captured.stdout, "")
-        const events = jsonLines(captured.stderr)
-        assert.strictEqual(events.at(-1)?.["event"], "completed")
-        assert.match(String(events.at(-1)?.["machine"]), /^pc-i440fx-/)
-        yield* Machine.goesOn(vm)
-        const memory = yield* Machine.memoryOf(space, space.file("image"))
+  it.live("capture a running guest, and resume it elsewhere", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const vm = yield* Machine.launch(space)
+      yield* Workload.reach(vm.ram, 2)
+      const args = ["--qmp", vm.socket, space.file("image"), "--live", "--progress", "json"]
+      const captured = yield* Cli.run("capture", ...args)
+      assert.strictEqual(captured.code, 0, captured.stderr)
+      assert.strictEqual(captured.stdout, "")
+      const events = jsonLines(captured.stderr)
+      assert.strictEqual(events.at(-1)?.["event"], "completed")
+      assert.match(String(events.at(-1)?.["machine"]), /^pc-i440fx-/)
+      yield* Machine.goesOn(vm)
+      const memory = yield* Machine.memoryOf(space, space.file("image"))
 
-        const fresh = yield* Machine.launch(space, { name: "fresh", incoming: true })
-        const resumed = yield* Cli.run("resume", "--qmp", `unix:${fresh.socket}`, space.file("image"), "--paused")
-        assert.strictEqual(resumed.code, 0, resumed.stderr)
-        assert.strictEqual((yield* ask(fresh.socket, QmpCommands.queryStatus)).status, "paused")
-        yield* ask(fresh.socket, QmpCommands.cont)
-        yield* Workload.reach(fresh.ram, Workload.round(memory) + 1)
+      const fresh = yield* Machine.launch(space, { name: "fresh", incoming: true })
+      const resumed = yield* Cli.run("resume", "--qmp", `unix:${fresh.socket}`, space.file("image"), "--paused")
+      assert.strictEqual(resumed.code, 0, resumed.stderr)
+      assert.strictEqual((yield* ask(fresh.socket, QmpCommands.queryStatus)).status, "paused")
+      yield* ask(fresh.socket, QmpCommands.cont)
+      yield* Workload.reach(fresh.ram, Workload.round(memory) + 1)
 
-        const again = yield* Cli.run("resume", "--qmp", fresh.socket, space.file("image"))
-        assert.strictEqual(again.code, 2)
-        assert.match(again.stderr, /^multifd: unix:.*: cannot resume: expected a QEMU that was just started with .*\n$/)
-      }).pipe(Effect.provide(Migration.layer)),
-    TIMEOUT
+      const again = yield* Cli.run("resume", "--qmp", fresh.socket, space.file("image"))
+      assert.strictEqual(again.code, 2)
+      assert.match(again.stderr, /^multifd: unix:.*: cannot resume: expected a QEMU that was just started with .*\n$/)
+    }).pipe(Effect.provide(Migration.layer))
   )
 
-  it.live(
-    "Ctrl-C: 130, the guest runs, nothing is left; and then it can be put away",
-    () =>
-      Effect.gen(function* () {
-        const space = yield* Workspace.make
-        const vm = yield* Machine.launch(space)
-        yield* Workload.reach(vm.ram, 2)
-        const before = yield* ask(vm.socket, QmpCommands.queryMigrateParameters)
-        const args = ["capture", "--qmp", vm.socket, space.file("image"), "--max-bandwidth", "1M"]
-        const { code, stderr } = yield* interrupt(...args)
-        assert.strictEqual(code, 130, stderr)
-        const progress = jsonLines(stderr).filter(({ qemu }) => qemu !== undefined)
-        assert.isNotEmpty(progress)
-        assert.deepInclude(jsonLines(stderr).at(-1), { event: "interrupted", exitCode: 130 })
-        yield* Machine.goesOn(vm)
-        assert.deepStrictEqual(yield* ask(vm.socket, QmpCommands.queryMigrateParameters), before)
-        assert.deepStrictEqual(
-          Fs.readdirSync(Path.dirname(vm.socket)).filter((name) => !name.startsWith("vm-")),
-          []
-        )
+  it.live("Ctrl-C: 130, the guest runs, nothing is left; and then it can be put away", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const vm = yield* Machine.launch(space)
+      yield* Workload.reach(vm.ram, 2)
+      const before = yield* ask(vm.socket, QmpCommands.queryMigrateParameters)
+      const args = ["capture", "--qmp", vm.socket, space.file("image"), "--max-bandwidth", "1M"]
+      const { code, stderr } = yield* interrupt(...args)
+      assert.strictEqual(code, 130, stderr)
+      const progress = jsonLines(stderr).filter(({ qemu }) => qemu !== undefined)
+      assert.isNotEmpty(progress)
+      assert.deepInclude(jsonLines(stderr).at(-1), { event: "interrupted", exitCode: 130 })
+      yield* Machine.goesOn(vm)
+      assert.deepStrictEqual(yield* ask(vm.socket, QmpCommands.queryMigrateParameters), before)
+      assert.deepStrictEqual(
+        Fs.readdirSync(Path.dirname(vm.socket)).filter((name) => !name.startsWith("vm-")),
+        []
+      )
 
-        const put = yield* Cli.run("capture", "--qmp", vm.socket, space.file("image"), "--leave", "quit")
-        assert.strictEqual(put.code, 0, put.stderr)
-        assert.strictEqual((yield* vm.guest.ended).code, 0)
-        yield* Machine.memoryOf(space, space.file("image"))
-      }).pipe(Effect.provide(Migration.layer)),
-    TIMEOUT
+      const put = yield* Cli.run("capture", "--qmp", vm.socket, space.file("image"), "--leave", "quit")
+      assert.strictEqual(put.code, 0, put.stderr)
+      assert.strictEqual((yield* vm.guest.ended).code, 0)
+      yield* Machine.memoryOf(space, space.file("image"))
+    }).pipe(Effect.provide(Migration.layer))
   )
 })

@@ -31,7 +31,7 @@ const succeed = (...args: ReadonlyArray<string>) =>
   })
 
 describeQemu("the command", () => {
-  layer(Fixtures.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Fixtures.layer, { excludeTestServices: true })((it) => {
     for (const offset of [undefined, 12345]) {
       const place = offset === undefined ? "" : ` at offset=${offset}`
       const uri = (path: string) => (offset === undefined ? path : `file:${path},offset=${offset}`)

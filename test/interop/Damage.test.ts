@@ -59,7 +59,7 @@ const restoreMain = (path: string, size: number) =>
   })
 
 describeQemu("a damaged image", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     for (const damage of Damage.all) {
       const { code, error, name, qemu } = damage
 
@@ -137,7 +137,7 @@ describeQemu("a damaged image", () => {
 })
 
 describeQemu("an image for a machine with other memory", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     const large: Fixtures.Recipe = { ram: { pattern: "random", size: 24 * MIB } }
 
     it.effect.skipIf(!isQemu10)("less than the guest has: QEMU leaves the rest as it was", () =>

@@ -35,7 +35,7 @@ const decode = (image: Image.Image, section: DeviceState.DeviceSection) => {
 const register = (text: string, name: string): number => parseInt(new RegExp(`${name}=([0-9a-f]+)`).exec(text)![1]!, 16)
 
 describeQemu("the device state of", () => {
-  layer(Fixtures.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Fixtures.layer, { excludeTestServices: true })((it) => {
     for (const [name, recipe] of Object.entries(machines)) {
       it.effect(`${name} comes apart to the last byte`, () =>
         Effect.gen(function* () {

@@ -35,7 +35,7 @@ const layouts: Record<string, Relayout.Options> = {
 }
 
 describeQemu("an image with", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     for (const [name, options] of Object.entries(layouts)) {
       it.effect(`${name}: read by QEMU, and by us`, () =>
         Effect.gen(function* () {

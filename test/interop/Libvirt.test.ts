@@ -29,7 +29,7 @@ const libvirtSave = (options: Libvirt.Options) =>
   }).pipe(Effect.scoped)
 
 describeQemu("a libvirt save in sparse format", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     it.effect("opens like any other image, with the domain's XML", () =>
       Effect.gen(function* () {
         const { like, path, streamAt } = yield* libvirtSave({ xml: XML, cookie: COOKIE, wasRunning: true })

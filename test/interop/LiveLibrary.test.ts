@@ -28,8 +28,6 @@ const MIB = 1024 * 1024
 const SIZE = 16 * MIB
 /** The guest dirties its memory up to here. */
 const END = 8 * MIB
-/** Milliseconds; without KVM, firmware takes its time. */
-const TIMEOUT = 120_000
 
 describeQemu("the memory of a running guest", () => {
   it.live.each(["hash", "copy"] as const)(
@@ -70,8 +68,7 @@ describeQemu("the memory of a running guest", () => {
         assert.strictEqual(Files.firstDifference(stopped, copy), undefined)
         assert.doesNotThrow(() => Workload.position(copy, END))
         yield* Workload.reach(ram, Workload.round(copy) + 2)
-      }).pipe(Effect.scoped, Effect.provide(Migration.layer)),
-    TIMEOUT
+      }).pipe(Effect.scoped, Effect.provide(Migration.layer))
   )
 })
 
@@ -116,29 +113,26 @@ const busyMemory = Effect.fnUntraced(function* (path: string, others: ReadonlyAr
 })
 
 describeQemu("memory that is sent to QEMU while somebody writes to it", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     for (const [name, { recipe = {}, send = {} }] of Object.entries(ways)) {
-      it.effect(
-        `${name}: arrives as it was at the end`,
-        () =>
-          Effect.gen(function* () {
-            const { channels = 2, compression = "none" } = send
-            const saved = yield* (yield* Fixtures.Fixtures).saved(recipe)
-            const { guest } = yield* Fixtures.startLike(saved)
-            const { loaded, uri } = yield* Sockets.listen(guest, "tcp:127.0.0.1:0", { channels, compression })
-            const image = yield* Image.open(saved.path)
-            const { blocks, live, memory } = yield* busyMemory(saved.ram.file, image.blocks)
-            const progress = yield* Progress.make
-            const migration = yield* Migration.Migration
-            const source = { blocks, machineState: image.machineState, live }
-            yield* migration.send({ ...send, source, to: Library.addressOf(uri), progress })
-            assert.include(yield* loaded, { status: "completed", reason: "" })
-            const { ram } = yield* progress.statistics.snapshot
-            assert.isAtLeast(ram!["dirty-sync-count"], 4)
-            const found = yield* Fixtures.blocksOf(guest)
-            assert.isTrue(memory.equals(found.get(Guest.MAIN_BLOCK)!))
-          }).pipe(Effect.scoped),
-        TIMEOUT
+      it.effect(`${name}: arrives as it was at the end`, () =>
+        Effect.gen(function* () {
+          const { channels = 2, compression = "none" } = send
+          const saved = yield* (yield* Fixtures.Fixtures).saved(recipe)
+          const { guest } = yield* Fixtures.startLike(saved)
+          const { loaded, uri } = yield* Sockets.listen(guest, "tcp:127.0.0.1:0", { channels, compression })
+          const image = yield* Image.open(saved.path)
+          const { blocks, live, memory } = yield* busyMemory(saved.ram.file, image.blocks)
+          const progress = yield* Progress.make
+          const migration = yield* Migration.Migration
+          const source = { blocks, machineState: image.machineState, live }
+          yield* migration.send({ ...send, source, to: Library.addressOf(uri), progress })
+          assert.include(yield* loaded, { status: "completed", reason: "" })
+          const { ram } = yield* progress.statistics.snapshot
+          assert.isAtLeast(ram!["dirty-sync-count"], 4)
+          const found = yield* Fixtures.blocksOf(guest)
+          assert.isTrue(memory.equals(found.get(Guest.MAIN_BLOCK)!))
+        }).pipe(Effect.scoped)
       )
     }
   })

@@ -65,7 +65,7 @@ const findingsOf = (location: Location) =>
   Effect.map(Image.inspect(location), ({ findings }) => findings.map(({ code }) => code))
 
 describeQemu("an image that we wrote", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     for (const [name, recipe] of Object.entries(recipes)) {
       it.effect(`converted from one ${name}: QEMU loads it, with multifd and without`, () =>
         Effect.gen(function* () {

@@ -42,7 +42,7 @@ const receiveLike = Effect.fnUntraced(function* (
   const guest = yield* Guest.start({ machine, args, ram: original.ram, dimm: original.dimm })
   const send = Sockets.send(guest, uri, { channels, compression, zeroPages, ...theirs })
   return { path, send, received }
-}, Effect.timeout("25 seconds"))
+})
 
 /** Receives an image that has to be complete. */
 const receiveCompletely = (...args: Parameters<typeof receiveLike>) =>
@@ -50,7 +50,7 @@ const receiveCompletely = (...args: Parameters<typeof receiveLike>) =>
     const { path, received, send } = yield* receiveLike(...args)
     const [sent, summary] = yield* Effect.all([send, received], { concurrency: 2 })
     return { path, sent, summary }
-  }).pipe(Effect.scoped, Effect.timeout("25 seconds"))
+  }).pipe(Effect.scoped)
 
 /** Fails unless an image holds what QEMU itself saved of the same guest. */
 const assertSame = (original: Fixtures.Saved, path: string, { zeroPages }: Way): void => {
@@ -71,7 +71,7 @@ const assertLoads = (original: Fixtures.Saved, path: string, capabilities: Reado
     assert.strictEqual(Files.firstDifference(original.ram.file, ram), undefined)
     if (original.dimm !== undefined) assert.strictEqual(Files.firstDifference(original.dimm.file, dimm), undefined)
     assert.strictEqual(yield* Guest.runState(guest), NEVER_RAN)
-  }).pipe(Effect.scoped, Effect.timeout("25 seconds"))
+  }).pipe(Effect.scoped)
 
 const VIRTIO_MEM = [
   ["-m", "16M,slots=2,maxmem=512M"],
@@ -109,7 +109,7 @@ const streams: Record<string, Fixtures.Recipe> = {
 }
 
 describeQemu("a guest that QEMU sends to us", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     for (const cell of Grid.cells) {
       it.effect(`${cell.name}: every page, and QEMU loads the image`, () =>
         Effect.gen(function* () {

@@ -20,8 +20,6 @@ import * as Workspace from "./support/Workspace.ts"
 
 const MIB = 1024 * 1024
 const SIZE = 16 * MIB
-/** Milliseconds; without KVM, firmware takes its time. */
-const TIMEOUT = 120_000
 
 /** Has the library listen, whatever it receives into, and a guest migrate to it. If both fail, the library is to say why. */
 const received = Effect.fnUntraced(function* <A, E, E2>(
@@ -157,19 +155,16 @@ describeQemu("a guest that runs and dirties its memory, received into an image",
       it.live(
         `${channels} channels, ${compression}: is the memory of the moment it stopped, and goes on`,
         // What compresses well goes through at once, however slowly it may be sent.
-        () => captureRunning({ channels, compression, passes: compression === "none" ? 3 : 0 }),
-        TIMEOUT
+        () => captureRunning({ channels, compression, passes: compression === "none" ? 3 : 0 })
       )
     }
   }
-  it.live("an old machine type", () => captureRunning({ channels: 2, machine: "pc-i440fx-8.0" }), TIMEOUT)
-  it.live("with zero pages on the main channel", () => captureRunning({ channels: 2, zeroPages: "legacy" }), TIMEOUT)
-  it.live(
-    "which waits until it is allowed to switch over",
-    () => captureRunning({ channels: 2, passes: 0, capabilities: ["return-path", "switchover-ack"] }),
-    TIMEOUT
+  it.live("an old machine type", () => captureRunning({ channels: 2, machine: "pc-i440fx-8.0" }))
+  it.live("with zero pages on the main channel", () => captureRunning({ channels: 2, zeroPages: "legacy" }))
+  it.live("which waits until it is allowed to switch over", () =>
+    captureRunning({ channels: 2, passes: 0, capabilities: ["return-path", "switchover-ack"] })
   )
-  it.live("with changes of pages instead of pages", () => captureRunning({ capabilities: ["xbzrle"] }), TIMEOUT)
+  it.live("with changes of pages instead of pages", () => captureRunning({ capabilities: ["xbzrle"] }))
 })
 
 describeQemu("a guest received into RAM blocks", () => {

@@ -49,7 +49,7 @@ const contentOf = (image: Image.Image, { idstr, usedLength }: QemuImage.Block) =
 const stale = (path: string, size: number) => Fs.writeFileSync(path, Buffer.alloc(size, 0xa5))
 
 describeQemu("an image that QEMU saved", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     for (const [name, recipe] of Object.entries(recipes)) {
       it.effect(`${name}: opens, and says what is in it`, () =>
         Effect.gen(function* () {

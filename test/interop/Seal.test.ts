@@ -38,7 +38,7 @@ const isSound = Effect.fnUntraced(function* (location: Location.Location, key?: 
 })
 
 describeQemu("a sealed image", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "90 seconds" })((it) => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     for (const [name, recipe] of Object.entries({
       "a pc": {},
       "a q35": { machine: "q35" },

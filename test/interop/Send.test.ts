@@ -34,10 +34,10 @@ const sendAndCompare = ({ channels, compression, transport, zeroPages }: Grid.Ce
     for (const [idstr, content] of QemuImage.contents(QemuImage.read(original.path))) {
       assert.isTrue(content.equals(found.get(idstr)!), idstr)
     }
-  }).pipe(Effect.timeout("25 seconds"))
+  })
 
 describeQemu("an image that is sent to a waiting QEMU", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     for (const cell of Grid.cells) {
       it.effect(`${cell.name}: every page, and the run state`, () => sendAndCompare(cell, recipe))
     }

@@ -20,7 +20,6 @@ import * as Workload from "./support/Workload.ts"
 import * as Workspace from "./support/Workspace.ts"
 
 const MIB = 1024 * 1024
-const TIMEOUT = 60_000
 
 /** How the migration goes, and how the guest that waits for it was told. */
 interface Way {
@@ -120,187 +119,160 @@ const ways: Record<string, Way> = {
 }
 
 describeQemu("an image that is sent to QEMU", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     for (const [name, way] of Object.entries(ways)) {
-      it.effect(
-        `${name}: is loaded, RAM equal to the last byte`,
-        () =>
-          Effect.gen(function* () {
-            const saved = yield* (yield* Fixtures.Fixtures).saved(way.recipe ?? {})
-            const { dimm, guest, loaded, ram, to } = yield* waitingGuest(saved, way)
-            const summary = yield* sendImage(saved, to, way)
-            assert.include(yield* loaded, { status: "completed", reason: "" })
-            assert.include(yield* guest.qmp.execute("query-status"), { running: false, status: "prelaunch" })
+      it.effect(`${name}: is loaded, RAM equal to the last byte`, () =>
+        Effect.gen(function* () {
+          const saved = yield* (yield* Fixtures.Fixtures).saved(way.recipe ?? {})
+          const { dimm, guest, loaded, ram, to } = yield* waitingGuest(saved, way)
+          const summary = yield* sendImage(saved, to, way)
+          assert.include(yield* loaded, { status: "completed", reason: "" })
+          assert.include(yield* guest.qmp.execute("query-status"), { running: false, status: "prelaunch" })
 
-            assert.strictEqual(Files.firstDifference(saved.ram.file, ram), undefined)
-            if (saved.dimm !== undefined) assert.strictEqual(Files.firstDifference(saved.dimm.file, dimm), undefined)
-            const expected = contents(saved.path, saved.recipe.offset)
-            const found = yield* blocksOf(guest)
-            for (const [idstr, content] of expected) assert.isTrue(content.equals(found.get(idstr)!), idstr)
-            const total = [...expected.values()].reduce((sum, content) => sum + content.length, 0)
-            assert.strictEqual(summary.bytesTotal, total)
-            assert.strictEqual(summary.pages, total / 4096)
-          }),
-        TIMEOUT
+          assert.strictEqual(Files.firstDifference(saved.ram.file, ram), undefined)
+          if (saved.dimm !== undefined) assert.strictEqual(Files.firstDifference(saved.dimm.file, dimm), undefined)
+          const expected = contents(saved.path, saved.recipe.offset)
+          const found = yield* blocksOf(guest)
+          for (const [idstr, content] of expected) assert.isTrue(content.equals(found.get(idstr)!), idstr)
+          const total = [...expected.values()].reduce((sum, content) => sum + content.length, 0)
+          assert.strictEqual(summary.bytesTotal, total)
+          assert.strictEqual(summary.pages, total / 4096)
+        })
       )
     }
 
-    it.effect(
-      "by RAM blocks in files, with the machine of an image",
-      () =>
-        Effect.gen(function* () {
-          const saved = yield* (yield* Fixtures.Fixtures).saved({})
-          for (const zeroPageDetection of ["legacy", "multifd", "none"] as const) {
-            const { loaded, ram, to } = yield* waitingGuest(saved, { channels: 3 })
-            const migration = yield* Migration.Migration
-            const image = yield* Image.open(saved.path)
-            const main = yield* FilePages.make({ idstr: Guest.MAIN_BLOCK, path: saved.ram.file, access: "read" })
-            const blocks = image.blocks.map((block) => (block.idstr === main.idstr ? main : block))
-            const source = { blocks, machineState: image.machineState }
-            const summary = yield* migration.send({ source, to, channels: 3, zeroPageDetection })
-            assert.include(yield* loaded, { status: "completed" })
-            assert.strictEqual(Files.firstDifference(saved.ram.file, ram), undefined)
-            assert.strictEqual(summary.zeroPages === 0, zeroPageDetection === "none")
-          }
-        }),
-      TIMEOUT
-    )
-
-    it.effect(
-      "with the addresses of its blocks, since it was saved with x-ignore-shared",
-      () =>
-        Effect.gen(function* () {
-          const { fresh } = yield* Fixtures.Fixtures
-          const [path, dump] = [fresh("file"), fresh("file")]
-          const capabilities = ["x-ignore-shared"]
-          const ram = { size: 16 * MIB }
-          const source = yield* Guest.start({ ram })
-          yield* Migrate.save(source, { path, capabilities })
-          const guest = yield* Guest.start({ ram, incoming: true })
-          const { loaded, uri } = yield* Sockets.listen(guest, "tcp:127.0.0.1:0", { channels: 2, capabilities })
-          const image = yield* Image.open(path)
-          yield* (yield* Migration.Migration).send({ source: image, to: addressOf(uri) })
-          assert.include(yield* loaded, { status: "completed" })
-          const { address: val, idstr, size } = Guest.FIRMWARE
-          yield* guest.qmp.execute("pmemsave", { val, size, filename: dump })
-          assert.isTrue(Fs.readFileSync(dump).equals(yield* image.readPages(idstr, 0, size)))
-        }),
-      TIMEOUT
-    )
-
-    it.effect(
-      "of a guest with a uuid, to one of the same: only with that uuid on the channels",
-      () =>
-        Effect.gen(function* () {
-          const text = "00112233-4455-6677-8899-aabbccddeeff"
-          const uuid = new Uint8Array(Buffer.from(text.replaceAll("-", ""), "hex"))
-          const saved = yield* (yield* Fixtures.Fixtures).saved({ args: ["-uuid", text] })
-          const { loaded, ram, to } = yield* waitingGuest(saved, {})
-          yield* sendImage(saved, to, { send: { uuid } })
+    it.effect("by RAM blocks in files, with the machine of an image", () =>
+      Effect.gen(function* () {
+        const saved = yield* (yield* Fixtures.Fixtures).saved({})
+        for (const zeroPageDetection of ["legacy", "multifd", "none"] as const) {
+          const { loaded, ram, to } = yield* waitingGuest(saved, { channels: 3 })
+          const migration = yield* Migration.Migration
+          const image = yield* Image.open(saved.path)
+          const main = yield* FilePages.make({ idstr: Guest.MAIN_BLOCK, path: saved.ram.file, access: "read" })
+          const blocks = image.blocks.map((block) => (block.idstr === main.idstr ? main : block))
+          const source = { blocks, machineState: image.machineState }
+          const summary = yield* migration.send({ source, to, channels: 3, zeroPageDetection })
           assert.include(yield* loaded, { status: "completed" })
           assert.strictEqual(Files.firstDifference(saved.ram.file, ram), undefined)
-
-          const validated = yield* (yield* Fixtures.Fixtures).saved({
-            args: ["-uuid", text],
-            capabilities: ["validate-uuid"]
-          })
-          const knowing = yield* waitingGuest(validated, {})
-          yield* sendImage(validated, knowing.to, {})
-          assert.include(yield* knowing.loaded, { status: "completed" }, "the image knows it")
-        }),
-      TIMEOUT
+          assert.strictEqual(summary.zeroPages === 0, zeroPageDetection === "none")
+        }
+      })
     )
 
-    it.effect(
-      "of other RAM: the answer that it failed, in time",
-      () =>
-        Effect.gen(function* () {
-          const saved = yield* (yield* Fixtures.Fixtures).saved({})
-          for (const channels of [0, 2]) {
-            const other = { ...saved, ram: { ...saved.ram, size: 32 * MIB } }
-            const { loaded, to } = yield* waitingGuest(other, { channels })
-            const error = yield* Effect.flip(sendImage(saved, to, { channels }))
-            assert.strictEqual(error._tag, "PeerFailedError", error.message)
-            assert.strictEqual((yield* loaded).status, "failed")
-          }
-        }),
-      TIMEOUT
+    it.effect("with the addresses of its blocks, since it was saved with x-ignore-shared", () =>
+      Effect.gen(function* () {
+        const { fresh } = yield* Fixtures.Fixtures
+        const [path, dump] = [fresh("file"), fresh("file")]
+        const capabilities = ["x-ignore-shared"]
+        const ram = { size: 16 * MIB }
+        const source = yield* Guest.start({ ram })
+        yield* Migrate.save(source, { path, capabilities })
+        const guest = yield* Guest.start({ ram, incoming: true })
+        const { loaded, uri } = yield* Sockets.listen(guest, "tcp:127.0.0.1:0", { channels: 2, capabilities })
+        const image = yield* Image.open(path)
+        yield* (yield* Migration.Migration).send({ source: image, to: addressOf(uri) })
+        assert.include(yield* loaded, { status: "completed" })
+        const { address: val, idstr, size } = Guest.FIRMWARE
+        yield* guest.qmp.execute("pmemsave", { val, size, filename: dump })
+        assert.isTrue(Fs.readFileSync(dump).equals(yield* image.readPages(idstr, 0, size)))
+      })
     )
 
-    it.effect(
-      "of another machine type, which is found before it can be asked for an answer: the connection ends",
-      () =>
-        Effect.gen(function* () {
-          const saved = yield* (yield* Fixtures.Fixtures).saved({})
-          for (const channels of [0, 2]) {
-            const other = { ...saved, recipe: { ...saved.recipe, machine: "q35" } }
-            const { loaded, to } = yield* waitingGuest(other, { channels })
-            const error = yield* Effect.flip(sendImage(saved, to, { channels }))
-            assert.include(["ConnectionEndedError", "ConnectionLostError"], error._tag, error.message)
-            assert.strictEqual((yield* loaded).status, "failed")
-          }
-        }),
-      TIMEOUT
+    it.effect("of a guest with a uuid, to one of the same: only with that uuid on the channels", () =>
+      Effect.gen(function* () {
+        const text = "00112233-4455-6677-8899-aabbccddeeff"
+        const uuid = new Uint8Array(Buffer.from(text.replaceAll("-", ""), "hex"))
+        const saved = yield* (yield* Fixtures.Fixtures).saved({ args: ["-uuid", text] })
+        const { loaded, ram, to } = yield* waitingGuest(saved, {})
+        yield* sendImage(saved, to, { send: { uuid } })
+        assert.include(yield* loaded, { status: "completed" })
+        assert.strictEqual(Files.firstDifference(saved.ram.file, ram), undefined)
+
+        const validated = yield* (yield* Fixtures.Fixtures).saved({
+          args: ["-uuid", text],
+          capabilities: ["validate-uuid"]
+        })
+        const knowing = yield* waitingGuest(validated, {})
+        yield* sendImage(validated, knowing.to, {})
+        assert.include(yield* knowing.loaded, { status: "completed" }, "the image knows it")
+      })
     )
 
-    it.effect(
-      "to a guest that waits for more channels: PeerTimeoutError",
-      () =>
-        Effect.gen(function* () {
-          const saved = yield* (yield* Fixtures.Fixtures).saved({})
-          const { to } = yield* waitingGuest(saved, { channels: 4 })
-          const limits = { idleTimeout: "1 second" } as const
-          const error = yield* Effect.flip(sendImage(saved, to, { channels: 2, send: { limits } }))
-          assert.strictEqual(error._tag, "PeerTimeoutError", error.message)
-        }),
-      TIMEOUT
+    it.effect("of other RAM: the answer that it failed, in time", () =>
+      Effect.gen(function* () {
+        const saved = yield* (yield* Fixtures.Fixtures).saved({})
+        for (const channels of [0, 2]) {
+          const other = { ...saved, ram: { ...saved.ram, size: 32 * MIB } }
+          const { loaded, to } = yield* waitingGuest(other, { channels })
+          const error = yield* Effect.flip(sendImage(saved, to, { channels }))
+          assert.strictEqual(error._tag, "PeerFailedError", error.message)
+          assert.strictEqual((yield* loaded).status, "failed")
+        }
+      })
     )
 
-    it.effect(
-      "to a guest without multifd, compressed in another way, or of another uuid: a typed error",
-      () =>
-        Effect.gen(function* () {
-          const saved = yield* (yield* Fixtures.Fixtures).saved({})
-          const limits = { idleTimeout: "2 seconds" } as const
-          const cases: ReadonlyArray<readonly [Way, Way]> = [
-            [{ channels: 0 }, { channels: 2 }],
-            [
-              { channels: 2, compression: "zstd" },
-              { channels: 2, compression: "zlib" }
-            ],
-            [{ channels: 2 }, { channels: 2, send: { uuid: new Uint8Array(16).fill(1) } }]
+    it.effect("of another machine type, which is found before it can be asked for an answer: the connection ends", () =>
+      Effect.gen(function* () {
+        const saved = yield* (yield* Fixtures.Fixtures).saved({})
+        for (const channels of [0, 2]) {
+          const other = { ...saved, recipe: { ...saved.recipe, machine: "q35" } }
+          const { loaded, to } = yield* waitingGuest(other, { channels })
+          const error = yield* Effect.flip(sendImage(saved, to, { channels }))
+          assert.include(["ConnectionEndedError", "ConnectionLostError"], error._tag, error.message)
+          assert.strictEqual((yield* loaded).status, "failed")
+        }
+      })
+    )
+
+    it.effect("to a guest that waits for more channels: PeerTimeoutError", () =>
+      Effect.gen(function* () {
+        const saved = yield* (yield* Fixtures.Fixtures).saved({})
+        const { to } = yield* waitingGuest(saved, { channels: 4 })
+        const limits = { idleTimeout: "1 second" } as const
+        const error = yield* Effect.flip(sendImage(saved, to, { channels: 2, send: { limits } }))
+        assert.strictEqual(error._tag, "PeerTimeoutError", error.message)
+      })
+    )
+
+    it.effect("to a guest without multifd, compressed in another way, or of another uuid: a typed error", () =>
+      Effect.gen(function* () {
+        const saved = yield* (yield* Fixtures.Fixtures).saved({})
+        const limits = { idleTimeout: "2 seconds" } as const
+        const cases: ReadonlyArray<readonly [Way, Way]> = [
+          [{ channels: 0 }, { channels: 2 }],
+          [
+            { channels: 2, compression: "zstd" },
+            { channels: 2, compression: "zlib" }
+          ],
+          [{ channels: 2 }, { channels: 2, send: { uuid: new Uint8Array(16).fill(1) } }]
+        ]
+        for (const [theirs, ours] of cases) {
+          const { to } = yield* waitingGuest(saved, theirs)
+          const error = yield* Effect.flip(sendImage(saved, to, { ...ours, send: { limits, ...ours.send } }))
+          const tags = [
+            "PeerFailedError",
+            "ConnectError",
+            "ConnectionLostError",
+            "ConnectionEndedError",
+            "PeerTimeoutError"
           ]
-          for (const [theirs, ours] of cases) {
-            const { to } = yield* waitingGuest(saved, theirs)
-            const error = yield* Effect.flip(sendImage(saved, to, { ...ours, send: { limits, ...ours.send } }))
-            const tags = [
-              "PeerFailedError",
-              "ConnectError",
-              "ConnectionLostError",
-              "ConnectionEndedError",
-              "PeerTimeoutError"
-            ]
-            assert.include(tags, error._tag, error.message)
-          }
-        }),
-      TIMEOUT
+          assert.include(tags, error._tag, error.message)
+        }
+      })
     )
 
-    it.effect(
-      "to a guest that is killed meanwhile: the connection is lost",
-      () =>
-        Effect.gen(function* () {
-          const saved = yield* (yield* Fixtures.Fixtures).saved({})
-          const { guest, to } = yield* waitingGuest(saved, {})
-          const slow = sendImage(saved, to, { send: { maxBandwidth: 4 * MIB } })
-          const kill = Effect.delay(
-            Effect.sync(() => process.kill(guest.pid, "SIGKILL")),
-            "300 millis"
-          )
-          const [error] = yield* Effect.all([Effect.flip(slow), kill], { concurrency: 2 })
-          assert.include(["ConnectionLostError", "ConnectionEndedError"], error._tag, error.message)
-        }),
-      TIMEOUT
+    it.effect("to a guest that is killed meanwhile: the connection is lost", () =>
+      Effect.gen(function* () {
+        const saved = yield* (yield* Fixtures.Fixtures).saved({})
+        const { guest, to } = yield* waitingGuest(saved, {})
+        const slow = sendImage(saved, to, { send: { maxBandwidth: 4 * MIB } })
+        const kill = Effect.delay(
+          Effect.sync(() => process.kill(guest.pid, "SIGKILL")),
+          "300 millis"
+        )
+        const [error] = yield* Effect.all([Effect.flip(slow), kill], { concurrency: 2 })
+        assert.include(["ConnectionLostError", "ConnectionEndedError"], error._tag, error.message)
+      })
     )
 
     it.effect("to an address where nobody listens: ConnectError", () =>
@@ -313,33 +285,30 @@ describeQemu("an image that is sent to QEMU", () => {
     )
   })
 
-  it.live(
-    "a guest that was saved while it ran goes on in its destination, and no page is torn",
-    () =>
-      Effect.gen(function* () {
-        const space = yield* Workspace.make
-        const [ram, path, boot] = [space.ram("ram"), space.file("image"), space.file("boot")]
-        const [end, size] = [8 * MIB, 16 * MIB]
-        Workload.writeDisk(boot, end)
-        Workload.writeMemory(ram, size, end)
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const guest = yield* Guest.start({ ram: { file: ram, size }, boot })
-            yield* Workload.reach(ram, 2)
-            yield* Migrate.save(guest, { path, channels: 2, passes: 3 })
-          })
-        )
-        const revived = space.ram("revived")
-        const guest = yield* Guest.start({ ram: { file: revived, size }, boot, incoming: true })
-        const { loaded, uri } = yield* Sockets.listen(guest, "tcp:127.0.0.1:0", { channels: 2 })
-        const migration = yield* Migration.Migration
-        yield* migration.send({ source: yield* Image.open(path), to: addressOf(uri), channels: 2 })
-        assert.include(yield* loaded, { status: "completed" })
-        yield* Workload.reach(revived, Workload.round(ram) + 2)
-        assert.include(yield* guest.qmp.execute("query-status"), { running: true })
-        yield* guest.qmp.execute("stop")
-        assert.doesNotThrow(() => Workload.position(revived, end))
-      }).pipe(Effect.provide(Migration.layer)),
-    120_000
+  it.live("a guest that was saved while it ran goes on in its destination, and no page is torn", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const [ram, path, boot] = [space.ram("ram"), space.file("image"), space.file("boot")]
+      const [end, size] = [8 * MIB, 16 * MIB]
+      Workload.writeDisk(boot, end)
+      Workload.writeMemory(ram, size, end)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const guest = yield* Guest.start({ ram: { file: ram, size }, boot })
+          yield* Workload.reach(ram, 2)
+          yield* Migrate.save(guest, { path, channels: 2, passes: 3 })
+        })
+      )
+      const revived = space.ram("revived")
+      const guest = yield* Guest.start({ ram: { file: revived, size }, boot, incoming: true })
+      const { loaded, uri } = yield* Sockets.listen(guest, "tcp:127.0.0.1:0", { channels: 2 })
+      const migration = yield* Migration.Migration
+      yield* migration.send({ source: yield* Image.open(path), to: addressOf(uri), channels: 2 })
+      assert.include(yield* loaded, { status: "completed" })
+      yield* Workload.reach(revived, Workload.round(ram) + 2)
+      assert.include(yield* guest.qmp.execute("query-status"), { running: true })
+      yield* guest.qmp.execute("stop")
+      assert.doesNotThrow(() => Workload.position(revived, end))
+    }).pipe(Effect.provide(Migration.layer))
   )
 })

@@ -29,7 +29,7 @@ const receive = Effect.fnUntraced(function* (path: string, { args = [], ours, th
   const guest = yield* Guest.start({ ram, args })
   const sent = yield* Effect.exit(Sockets.send(guest, uri, theirs))
   return { sent, ...(yield* ran) }
-}, Effect.timeout("25 seconds"))
+})
 
 /** A guest waits, and the command sends it an image. */
 const send = Effect.fnUntraced(function* ({ args = [], ours, theirs }: Way) {
@@ -39,7 +39,7 @@ const send = Effect.fnUntraced(function* ({ args = [], ours, theirs }: Way) {
   const { loaded, uri } = yield* Sockets.listen(guest, ANY_PORT, theirs)
   const ran = yield* Cli.run("send", original.path, "--to", uri, ...ours)
   return { loaded, sameRam: () => Files.firstDifference(original.ram.file, ram) === undefined, ...ran }
-}, Effect.timeout("25 seconds"))
+})
 
 const ways: Record<string, { readonly receive: Way; readonly send: Way }> = {
   "without multifd": {
@@ -97,7 +97,7 @@ const refusals: Record<string, { readonly way: Way; readonly code: number; reado
 }
 
 describeQemu("the commands with sockets", () => {
-  layer(Fixtures.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Fixtures.layer, { excludeTestServices: true })((it) => {
     for (const [name, way] of Object.entries(ways)) {
       it.effect(`receive: ${name}`, () =>
         Effect.gen(function* () {

@@ -102,7 +102,7 @@ const passThrough = (kind: Kind, { late, pattern, size }: Load) =>
     yield* Fiber.join(relayed)
     assert.include(yield* loaded, { status: "completed", reason: "" })
     assert.isUndefined(Files.firstDifference(from, to))
-  }).pipe(Effect.timeout("30 seconds"))
+  })
 
 /** What our listener makes of the first connection of a QEMU that migrates to it. */
 const refusal = (args: ReadonlyArray<string>, options: Sockets.Options, server: TlsCredentials.Server) =>
@@ -112,10 +112,10 @@ const refusal = (args: ReadonlyArray<string>, options: Sockets.Options, server: 
     // What QEMU makes of it is its own affair: a stream that fits into the sockets' buffers has been sent, for QEMU.
     yield* Effect.forkChild(Effect.ignore(Sockets.send(source, SocketAddress.format(listener.address), options)))
     return yield* Effect.flip(Effect.scoped(listener.accept))
-  }).pipe(Effect.timeout("30 seconds"))
+  })
 
 describeQemu("connections with a real QEMU's TLS", () => {
-  layer(Fixtures.layer, { excludeTestServices: true, timeout: "60 seconds" })((it) => {
+  layer(Fixtures.layer, { excludeTestServices: true })((it) => {
     for (const kind of ["x509", "psk"] as const) {
       it.effect(`${kind}: from QEMU to us, and from us to QEMU`, () =>
         passThrough(kind, { size: 32 * MIB, pattern: "mixed", late: false })

@@ -33,12 +33,13 @@ interface Options {
   readonly name?: string | undefined
   readonly incoming?: boolean | undefined
   readonly machine?: string | undefined
+  readonly kvm?: boolean | undefined
   readonly args?: ReadonlyArray<string> | undefined
 }
 
 /** Starts a guest that runs the workload, or one that waits for it. Nobody is connected to its monitor yet. */
 export const launch = Effect.fnUntraced(function* (space: Workspace.Workspace, options: Options = {}) {
-  const { name = "vm", incoming = false, machine, args = [] } = options
+  const { name = "vm", incoming = false, kvm, machine, args = [] } = options
   const [ram, boot, socket] = [space.ram(name), space.file(`${name}-boot`), space.file(`${name}-qmp`)]
   Workload.writeDisk(boot, END)
   if (!incoming) Workload.writeMemory(ram, SIZE, END)
@@ -46,6 +47,7 @@ export const launch = Effect.fnUntraced(function* (space: Workspace.Workspace, o
     ram: { file: ram, size: SIZE },
     boot,
     incoming,
+    kvm,
     machine,
     // A clock in guest memory would be rewritten as the guest is loaded.
     args: ["-cpu", "qemu64,kvmclock=off", "-qmp", `unix:${socket},server=on,wait=off`, ...args]
