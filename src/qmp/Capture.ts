@@ -41,6 +41,7 @@ import * as PipelineOptions from "../multifd/PipelineOptions.ts"
 import * as RateLimit from "../multifd/RateLimit.ts"
 import { bothSides } from "./internal/bothSides.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
+import { liftable } from "./internal/liftable.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
 import { tidyUp } from "./internal/tidyUp.ts"
@@ -82,9 +83,9 @@ export interface Options {
   readonly compression?: Method | undefined
   /**
    * Bytes a second over all channels; 0: no limit, the default. It is kept by reading no faster. A guest that is captured live
-   * does not have to stand still for it: there is no limit for the last pages.
+   * does not have to stand still for it: there is no limit for the last pages. A `RateLimit` can be changed while it goes on.
    */
-  readonly maxBandwidth?: number | undefined
+  readonly maxBandwidth?: number | RateLimit.RateLimit | undefined
   /** Default: the guest runs if it ran before. */
   readonly leave?: Leave | undefined
   /** O_DIRECT for the image's pages. Default `false`. */
@@ -214,11 +215,9 @@ const arrived = Effect.fnUntraced(function* ({
 })
 
 /** A guest that is captured live stands still for the last pages only: then there is no limit any more. */
-const liftWhenStopped = ({ options: { live = false, qmp }, vm }: Capture, limit: RateLimit.RateLimit) =>
+const liftWhenStopped = ({ options: { live = false, qmp }, vm }: Capture, lift: Effect.Effect<void>) =>
   live && vm.runState.running
-    ? Effect.forkScoped(
-        Effect.andThen(Stream.runHead(Stream.filter(qmp.events, ({ name }) => name === "STOP")), limit.set(0))
-      )
+    ? Effect.forkScoped(Effect.andThen(Stream.runHead(Stream.filter(qmp.events, ({ name }) => name === "STOP")), lift))
     : Effect.void
 
 /** Both sides, from listening to the image that is durable. */
@@ -228,7 +227,7 @@ const transfer = Effect.fnUntraced(function* (
   const { channels, options, vm } = capture
   const { compression, directIo, maxBandwidth, progress, qmp, target } = options
   const migration = yield* Migration
-  const limit = yield* RateLimit.make(maxBandwidth)
+  const { lift, limit } = liftable(yield* RateLimit.of(maxBandwidth))
   const listening = yield* Deferred.make<SocketAddress.SocketAddress>()
   const statistics = yield* Deferred.make<Statistics, QmpError>()
   const receiving = migration.receive({
@@ -243,7 +242,7 @@ const transfer = Effect.fnUntraced(function* (
     limits: limitsOf(capture),
     progress
   })
-  yield* liftWhenStopped(capture, limit)
+  yield* liftWhenStopped(capture, lift)
   const driving = Effect.flatMap(Deferred.await(listening), (address) => drive(capture, address))
   yield* MigrationWatch.reportTo(qmp, options)
   const [summary] = yield* bothSides(receiving, driving, {
