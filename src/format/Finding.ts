@@ -12,12 +12,14 @@ import * as Schema from "effect/Schema"
  * - `corrupt`: it contradicts itself or the format.
  * - `truncated`: it ends, or was given up, before it was complete.
  * - `unsupported`: a migration stream, but of a kind that cannot be read page by page.
+ * - `unmatched`: its checksums are not those of what is there: another image was written over the one that they were made
+ *   for, or it is damaged outside of RAM.
  * - `protocol`: a peer broke the rules of multifd or of the main channel. It cannot occur in a file.
  *
  * @category models
  * @since 0.1.0
  */
-export const Category = Schema.Literals(["not-image", "corrupt", "truncated", "unsupported", "protocol"])
+export const Category = Schema.Literals(["not-image", "corrupt", "truncated", "unsupported", "unmatched", "protocol"])
 
 /**
  * @category models
@@ -58,6 +60,7 @@ const error =
 const corrupt = error("corrupt")
 const truncated = error("truncated")
 const unsupported = error("unsupported")
+const unmatched = error("unmatched")
 const protocol = error("protocol")
 const warning = (summary: string): Meaning => ({ category: "corrupt", severity: "warning", summary })
 
@@ -106,8 +109,9 @@ const table = {
   "pages-misaligned": corrupt("a page region does not begin at a page boundary"),
   "regions-overlap": corrupt("two parts of the file lie on top of each other"),
   "seal-corrupt": corrupt("the checksums of the image are damaged themselves"),
-  "stream-checksum-wrong": corrupt("what is not pages does not have its checksum"),
   "pages-checksum-wrong": corrupt("pages do not have their checksum"),
+  "stream-checksum-wrong": unmatched("what is not pages is not what was sealed: it is damaged, or another image's"),
+  "seal-stale": unmatched("the checksums are those of an image that was here before"),
   "libvirt-header-corrupt": corrupt("libvirt's save header makes no sense"),
 
   "connection-unidentified": protocol("a connection begins like neither the main channel nor a multifd channel"),

@@ -37,6 +37,7 @@ import { ByteWriter } from "./internal/byteWriter.ts"
 import { decodeWith, type Cursor, type Steps, stop, view } from "./internal/cursor.ts"
 import { behindBlock, bitmapPart, blockParts } from "./internal/parts.ts"
 import * as MappedRam from "./MappedRam.ts"
+import type { Decoded } from "./MigrationStream.ts"
 
 /**
  * Bytes of a mark. Marks lie at multiples of it, so that none lies across two sectors.
@@ -74,13 +75,13 @@ export const extentSizes: { readonly minimum: number; readonly maximum: number }
 }
 
 /**
- * The longest seal that is read: SHA-256 of 16 TiB in extents of 1 MiB takes 512 MiB. What asks for more is not allowed to
- * take the memory.
+ * The longest seal that is read: SHA-256 of 16 TiB in extents of 1 MiB takes 512 MiB, and that of a save that has not come
+ * to its end has bitmaps of as much. What asks for more is not allowed to take the memory.
  *
  * @category constants
  * @since 0.1.0
  */
-export const MAX_LENGTH: number = 512 * 1024 * 1024
+export const MAX_LENGTH: number = 1024 * 1024 * 1024
 
 const VERSION = 1
 const MARK_MAGIC = Buffer.from("MFDsMark", "latin1")
@@ -88,11 +89,12 @@ const SEAL_MAGIC = Buffer.from("MFDsSeal", "latin1")
 const CRC_AT = 12
 const DIGEST_AT = 32
 const DIGEST_ROOM = 32
-const FIXED_LENGTH = 72
+/** Bytes of a seal in front of its blocks. @internal */
+export const HEAD_LENGTH = 72
 
 /**
  * What a mark says. `sealing`: somebody began to write a seal there, and has not come to its end; there are no checksums.
- * `partial`: the seal is that of a save that failed, and covers the pages that it had written.
+ * `partial`: the seal is that of a save that has not come to its end, and covers the pages that it had written.
  *
  * @category models
  * @since 0.1.0
@@ -252,24 +254,38 @@ export const isSeal = (bytes: Uint8Array): boolean => SEAL_MAGIC.equals(bytes.su
  * @category decoding
  * @since 0.1.0
  */
-export const decode = (bytes: Uint8Array, position: number): Result.Result<Seal, Finding.Finding> => {
-  const decoded = decodeWith(bytes, 0, readSeal)
-  if (Result.isFailure(decoded)) {
-    const { code, expected, found, offset } = decoded.failure
+export const decode = (bytes: Uint8Array, position: number): Result.Result<Seal, Finding.Finding> =>
+  Result.flatMap(decodeFirst(bytes, position), ({ end, value }) =>
+    end === bytes.length
+      ? Result.succeed(value)
+      : Result.fail(corrupt(position + end, "the end of the seal", `${bytes.length - end} bytes more`))
+  )
+
+/** The same where something else may follow, from `end` on. @internal */
+export const decodeFirst = (bytes: Uint8Array, position: number): Result.Result<Decoded<Seal>, Finding.Finding> =>
+  decodePart(bytes, position, readSeal)
+
+const decodePart = <A>(
+  bytes: Uint8Array,
+  position: number,
+  read: (cursor: Cursor) => Steps<A>
+): Result.Result<Decoded<A>, Finding.Finding> =>
+  Result.mapError(decodeWith(bytes, 0, read), ({ code, expected, found, offset }) => {
     const same = code === "seal-version-unsupported" ? code : "seal-corrupt"
-    return Result.fail(Finding.make({ code: same, offset: position + offset, expected, found }))
-  }
-  const { end, value } = decoded.success
-  return end === bytes.length
-    ? Result.succeed(value)
-    : Result.fail(corrupt(position + end, "the end of the seal", `${bytes.length - end} bytes more`))
-}
+    return Finding.make({ code: same, offset: position + offset, expected, found })
+  })
 
 const corrupt = (offset: number, expected: string, found: string): Finding.Finding =>
   Finding.make({ code: "seal-corrupt", offset, expected, found })
 
-function* readSeal(cursor: Cursor): Steps<Seal> {
-  const fixed = yield* cursor.take(FIXED_LENGTH, "the head of a seal")
+type Head = Omit<Seal, "blocks">
+
+/** Reads what stands in front of the blocks. @internal */
+export const decodeHead = (bytes: Uint8Array, position: number): Result.Result<Head, Finding.Finding> =>
+  Result.map(decodePart(bytes, position, readHead), ({ value }) => value[0])
+
+function* readHead(cursor: Cursor): Steps<readonly [head: Head, blocks: number]> {
+  const fixed = yield* cursor.take(HEAD_LENGTH, "the head of a seal")
   const head = view(fixed)
   if (!isSeal(fixed)) yield* stop({ code: "seal-corrupt", offset: 0, expected: "a seal", found: "something else" })
   if (fixed[8] !== VERSION) yield* unknownVersion(8, fixed[8]!)
@@ -281,9 +297,15 @@ function* readSeal(cursor: Cursor): Steps<Seal> {
   }
   const [start, end] = [Number(head.getBigUint64(16)), Number(head.getBigUint64(24))]
   const rest = fixed.slice(40, 40 + Checksum.digestLength(algorithm))
+  return [{ algorithm, extentSize, start, end, rest }, head.getUint32(32)]
+}
+
+function* readSeal(cursor: Cursor): Steps<Seal> {
+  const [head, count] = yield* readHead(cursor)
+  const { algorithm, extentSize } = head
   const blocks: Array<SealedBlock> = []
-  for (let left = head.getUint32(32); left > 0; left--) blocks.push(yield* readBlock(cursor, algorithm, extentSize))
-  return { algorithm, extentSize, start, end, rest, blocks }
+  for (let left = count; left > 0; left--) blocks.push(yield* readBlock(cursor, algorithm, extentSize))
+  return { ...head, blocks }
 }
 
 function* readBlock(cursor: Cursor, algorithm: Checksum.Algorithm, extentSize: number): Steps<SealedBlock> {

@@ -207,9 +207,18 @@ export const head = (options: {
   readonly prelude?: Uint8Array | undefined
   readonly blocks: ReadonlyArray<HeadBlock>
   readonly sectionId?: number | undefined
+  /** Bytes between the bitmap of the first block and its pages, behind the mark of a seal. Default 0. */
+  readonly room?: number | undefined
 }): ImageHead => {
-  const { blocks, configuration, prelude = new Uint8Array(0), sectionId = RAM_SECTION_ID, start = 0 } = options
-  return encodeHead({ start, configuration, prelude, blocks, sectionId })
+  const {
+    blocks,
+    configuration,
+    prelude = new Uint8Array(0),
+    room = 0,
+    sectionId = RAM_SECTION_ID,
+    start = 0
+  } = options
+  return encodeHead({ start, configuration, prelude, blocks, sectionId, room })
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { Buffer } from "node:buffer"
 import type { PageBitmap } from "../ram/PageBitmap.ts"
 import * as PageRuns from "../ram/PageRuns.ts"
 import type { Shape } from "../ram/RamBlock.ts"
@@ -18,8 +19,23 @@ import { Extents } from "./SealedExtents.ts"
 export interface PageDigests {
   /** Takes the digests of pages: `runs` of them, which count from page `first`, where `data` begins. */
   readonly record: (first: number, data: Uint8Array, runs: PageRuns.PageRuns) => void
-  /** The digests of all extents, one behind the other, of the pages that the bitmap says are present. */
+  /**
+   * The digests of all extents, one behind the other, of the pages that the bitmap says are present now. It can be asked
+   * again: only extents that have changed meanwhile cost anything.
+   */
   readonly extents: () => Uint8Array
+}
+
+/** Bytes of a bitmap that are compared at once: mostly nothing has changed in any of them. */
+const COMPARED_BYTES = 512
+
+/** Calls `f` with every byte that differs between two bitmaps of one length. */
+const forEachDifference = (a: Uint8Array, b: Uint8Array, f: (at: number) => void): void => {
+  for (let from = 0; from < a.length; from += COMPARED_BYTES) {
+    const to = Math.min(from + COMPARED_BYTES, a.length)
+    if (Buffer.compare(a.subarray(from, to), b.subarray(from, to)) === 0) continue
+    for (let at = from; at < to; at++) if (a[at] !== b[at]) f(at)
+  }
 }
 
 /**
@@ -41,6 +57,10 @@ export const make = (options: {
   const length = Checksum.digestLength(algorithm)
   const extents = new Extents({ algorithm, idstr, pagesPerExtent, bitmap })
   const known = new Map<number, Uint8Array>()
+  const all = new Uint8Array(extents.count * length)
+  /** What `all` does not have yet: extents with new digests of pages, and those whose bits are not as they were. */
+  const changed = new Set<number>()
+  const seen = new Uint8Array(bitmap.bytes.length)
 
   const digestsOf = (index: number): Uint8Array => {
     const existing = known.get(index)
@@ -49,19 +69,41 @@ export const make = (options: {
     known.set(index, created)
     return created
   }
+
+  const recordIn = (index: number, data: Uint8Array, pages: { readonly at: number; readonly count: number }): void => {
+    const digests = digestsOf(index)
+    changed.add(index)
+    for (let page = 0; page < pages.count; page++) {
+      const bytes = data.subarray(page * pageSize, (page + 1) * pageSize)
+      Checksum.pageInto(algorithm, bytes, digests, (pages.at + page) * length)
+    }
+  }
+
+  const noteBits = (at: number): void => {
+    const last = Math.min(8 * at + 7, bitmap.pages - 1)
+    for (let index = Math.floor((8 * at) / pagesPerExtent); index * pagesPerExtent <= last; index++) changed.add(index)
+  }
+
   return {
     record: (first, data, runs) =>
       PageRuns.forEach(runs, (from, count) => {
-        for (let page = from; page < from + count; page++) {
-          const index = Math.floor((first + page) / pagesPerExtent)
-          const at = (first + page - index * pagesPerExtent) * length
-          Checksum.pageInto(algorithm, data.subarray(page * pageSize, (page + 1) * pageSize), digestsOf(index), at)
+        for (let page = first + from; page < first + from + count;) {
+          const index = Math.floor(page / pagesPerExtent)
+          const end = Math.min(first + from + count, (index + 1) * pagesPerExtent)
+          const pages = { at: page - index * pagesPerExtent, count: end - page }
+          recordIn(index, data.subarray((page - first) * pageSize, (end - first) * pageSize), pages)
+          page = end
         }
       }),
     extents: () => {
-      const all = new Uint8Array(extents.count * length)
-      for (const [index, digests] of known) all.set(extents.digest(index, digests), index * length)
-      return all
+      forEachDifference(seen, bitmap.bytes, noteBits)
+      seen.set(bitmap.bytes)
+      for (const index of changed) {
+        const digests = known.get(index)
+        if (digests !== undefined) all.set(extents.digest(index, digests), index * length)
+      }
+      changed.clear()
+      return all.slice()
     }
   }
 }

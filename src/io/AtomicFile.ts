@@ -6,7 +6,7 @@
  *     a regular file ───▶│ .NAME.RANDOM.part    │                         │
  *                        │ beside the target    │                         └ from here on the new file has the name
  *                        └──────────┬───────────┘
- *                                   └ scope ends without commit ─▶ unlink: the target is as it was
+ *                                   └ scope ends without commit ─▶ unlink, or kept: the target is as it was
  *
  *     a device, or an    ┌──────────────────────┐  fdatasync ─▶ close
  *     offset in a file ─▶│ the target itself,   │
@@ -47,6 +47,8 @@ export interface AtomicFile {
    * to the old one in a power cut. In place, a failure leaves the content doubtful. Another `commit` does nothing.
    */
   readonly commit: Effect.Effect<void, FileError.FileError>
+  /** From here on, the temporary file stays when the scope ends without `commit`. In place it does nothing. */
+  readonly keep: Effect.Effect<void>
 }
 
 /**
@@ -63,8 +65,6 @@ export interface Options {
    * front stay as they are, what is behind goes, as with QEMU's `offset=`. Not given: 0, and the file is replaced.
    */
   readonly offset?: number | undefined
-  /** Whether the temporary file stays when the scope ends without `commit`. Default `false`; in place there is none. */
-  readonly keepPartial?: boolean | undefined
 }
 
 /** The random part of a temporary name; `O_EXCL` tells when somebody else has it already. */
@@ -118,17 +118,15 @@ const assertWritable = (path: string) =>
 const replace = Effect.fnUntraced(function* (
   target: string,
   old: Stat | undefined,
-  options: { readonly origin: number; readonly keep: boolean }
+  origin: number
 ): Effect.fn.Return<AtomicFile, FileError.FileError, Scope.Scope> {
-  const { origin } = options
   const calls = yield* FileCalls
   if (old !== undefined) yield* assertWritable(target)
   const directory = yield* openParent(calls, target)
   let named = false
+  let kept = false
   const file = yield* Effect.acquireRelease(createTemporary(target), (file) =>
-    Effect.suspend(() =>
-      named || options.keep ? Effect.void : Effect.ignore(unlink(calls, file.path), { log: "Error" })
-    )
+    Effect.suspend(() => (named || kept ? Effect.void : Effect.ignore(unlink(calls, file.path), { log: "Error" })))
   )
   if (old !== undefined) yield* takeOver(file, old)
   const commit = Effect.gen(function* () {
@@ -139,7 +137,8 @@ const replace = Effect.fnUntraced(function* (
     named = true
     yield* syncNames(directory)
   })
-  return { path: file.path, file, origin, inPlace: false, commit: Effect.uninterruptible(commit) }
+  const keep = Effect.sync(() => void (kept = true))
+  return { path: file.path, file, origin, inPlace: false, commit: Effect.uninterruptible(commit), keep }
 })
 
 const writeInPlace = Effect.fnUntraced(function* (
@@ -163,7 +162,7 @@ const writeInPlace = Effect.fnUntraced(function* (
     committed = true
     yield* file.close
   })
-  return { path: target, file, origin, inPlace: true, commit: Effect.uninterruptible(commit) }
+  return { path: target, file, origin, inPlace: true, commit: Effect.uninterruptible(commit), keep: Effect.void }
 })
 
 /**
@@ -212,8 +211,7 @@ export const make = Effect.fnUntraced(function* (
   const calls = yield* FileCalls
   const origin = options.offset ?? 0
   const { path, stat } = yield* resolveTarget(calls, options.path)
-  const replacing = { origin, keep: options.keepPartial === true }
-  if (stat === undefined) return yield* replace(path, stat, replacing)
+  if (stat === undefined) return yield* replace(path, stat, origin)
   yield* seekableKind(options.path, stat)
-  return yield* isInPlace(options, stat) ? writeInPlace(path, stat, origin) : replace(path, stat, replacing)
+  return yield* isInPlace(options, stat) ? writeInPlace(path, stat, origin) : replace(path, stat, origin)
 })

@@ -97,12 +97,32 @@ export class TruncatedImageError extends Schema.TaggedError<TruncatedImageError>
 }
 
 /**
+ * The image has checksums that are not its own: another image was written over the one that they were made for, such as by
+ * a QEMU that saves to a device; or it is damaged outside of RAM, which only who knows its history can tell apart.
+ *
+ * **Details**
+ *
+ * Found before any RAM was touched. Where it is known to be sound, `Seal` makes new checksums, and `verify: false` reads it
+ * as it is. Exit code 4.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SealMismatchError extends Schema.TaggedError<SealMismatchError>()("SealMismatchError", fields) {
+  override readonly [Runtime.errorExitCode] = 4
+  override get message() {
+    return explain(this, "its checksums do not belong to it")
+  }
+}
+
+/**
  * Any reason why a file cannot be used as an image.
  *
  * @category errors
  * @since 0.1.0
  */
-export type ImageError = NotMigrationImageError | UnsupportedImageError | CorruptImageError | TruncatedImageError
+export type ImageError =
+  NotMigrationImageError | UnsupportedImageError | CorruptImageError | TruncatedImageError | SealMismatchError
 
 /** A finding that speaks against a file; what a peer did wrong never does. */
 interface FileFinding extends Finding {
@@ -132,5 +152,7 @@ export const fromFindings = (path: string, all: ReadonlyArray<Finding>): ImageEr
       return new TruncatedImageError(props)
     case "corrupt":
       return new CorruptImageError(props)
+    case "unmatched":
+      return new SealMismatchError(props)
   }
 }

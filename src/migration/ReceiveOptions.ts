@@ -73,10 +73,15 @@ export interface ReceiveIntoImage extends ReceiveFrom {
    */
   readonly seal?: SealOptions | false | undefined
   /**
-   * Whether what was written stays behind, under its temporary name, when the operation fails or is interrupted; a target
-   * that is written in place is not kept. `Recover` makes an image of it. Default `false`.
+   * Whether what was written stays behind, under its temporary name, when the operation fails, is interrupted or is killed;
+   * a target that is written in place is not kept. `Recover` makes an image of it. Takes checksums. Default `false`.
    */
   readonly keepPartial?: boolean | undefined
+  /**
+   * Bytes of pages between two checkpoints with `keepPartial`: whatever ends the process, be it SIGKILL or a power cut,
+   * `Recover` finds what was written before the last one. Default 256 MiB, or a 64th of RAM where that is more.
+   */
+  readonly checkpointBytes?: number | undefined
   /** O_DIRECT on the descriptor that pages are written through. Default `false`. */
   readonly directIo?: boolean | undefined
   /**

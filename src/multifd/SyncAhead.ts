@@ -38,6 +38,8 @@ export interface Options {
   readonly path: string
   /** Bytes to be written before the next sync begins. Default 64 MiB. */
   readonly threshold?: number | undefined
+  /** Wraps each sync, for whoever has something to do in front of it or behind it. Default: nobody has. */
+  readonly around?: ((sync: Effect.Effect<void, FileError.FileError>) => typeof sync) | undefined
 }
 
 /**
@@ -62,7 +64,7 @@ export const defaultThreshold: number = 64 * 1024 * 1024
 export const make = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<SyncAhead, FileError.FileError, Scope.Scope> {
-  const threshold = options.threshold ?? defaultThreshold
+  const { around = (sync) => sync, threshold = defaultThreshold } = options
   const atStep = Effect.mapError(FileError.at({ step: "sync ahead" }))
   const file = yield* atStep(PositionalFile.open(options.path, { access: "write" }))
   const due = yield* Latch.make()
@@ -81,7 +83,7 @@ export const make = Effect.fnUntraced(function* (
     if (ended) return Effect.void
     unsynced = 0
     due.closeUnsafe()
-    return Effect.andThen(noted(atStep(file.sync)), syncWhenDue)
+    return Effect.andThen(noted(atStep(around(file.sync))), syncWhenDue)
   })
   return {
     written,

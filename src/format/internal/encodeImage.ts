@@ -22,8 +22,9 @@ export const encodeHead = (options: {
   readonly prelude: Uint8Array
   readonly blocks: ReadonlyArray<HeadBlock>
   readonly sectionId: number
+  readonly room: number
 }): ImageHead => {
-  const { blocks, configuration, prelude, sectionId, start } = options
+  const { blocks, configuration, prelude, room, sectionId, start } = options
   const addresses = addressesListed(configuration, blocks)
   const pieces: Array<Piece> = []
   const mapped: Array<MappedBlock> = []
@@ -33,7 +34,7 @@ export const encodeHead = (options: {
   pen.out.append(prelude).append(openRam(sectionId)).append(totalOf(blocks))
   for (const block of blocks) {
     const isFirst = mapped.every(({ ignored }) => ignored)
-    const placed = encodeEntry(pen, block, { addresses, room: isFirst ? MARK_ROOM : 0 })
+    const placed = encodeEntry(pen, block, { addresses, room: isFirst ? MARK_ROOM + room : 0 })
     mapped.push(placed)
     if (!placed.ignored) {
       pieces.push(pieceOf(pen))

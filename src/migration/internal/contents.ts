@@ -6,14 +6,15 @@ import type * as ImageSeal from "../../format/ImageSeal.ts"
 import * as ImageStream from "../../format/ImageStream.ts"
 import * as LibvirtSave from "../../format/LibvirtSave.ts"
 import * as MappedRam from "../../format/MappedRam.ts"
-import * as StreamTail from "../../format/StreamTail.ts"
+import type * as StreamTail from "../../format/StreamTail.ts"
 import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import type { SealKeyError } from "../Integrity.ts"
 import { drive } from "./drive.ts"
-import { checkRest, checkUnmarked, type ReadOptions, readSeal } from "./readSeal.ts"
+import { checkUnmarked, type ReadOptions, readSeal } from "./readSeal.ts"
+import { readTail } from "./readTail.ts"
 
 /**
  * Everything that could be made out of a file.
@@ -84,10 +85,9 @@ const readStream = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Contents, FileError> {
   const { fileSize, verify = true } = options
   const stream = yield* drive(file, fileSize, ImageStream.parse({ start, fileSize }))
-  const { findings: sealFindings, keyProblem, limit, seal } = yield* readSeal(file, stream, options)
-  const tail =
-    stream.stateStart === undefined ? undefined : yield* readTail({ file, fileSize }, stream, stream.stateStart, limit)
-  const { bitmaps, findings } = yield* readBitmaps(file, stream, fileSize)
+  const sealed = yield* readSeal(file, stream, options)
+  const { findings: sealFindings, seal, tail } = yield* readTail({ file, fileSize }, stream, sealed)
+  const { bitmaps, findings } = sealed.bitmaps ?? (yield* readBitmaps(file, stream, fileSize))
   const described = tail?.described?.page_size
   return {
     fileSize,
@@ -96,7 +96,7 @@ const readStream = Effect.fnUntraced(function* (
     bitmaps,
     tail,
     seal,
-    keyProblem,
+    keyProblem: sealed.keyProblem,
     findings: [
       ...stream.findings,
       ...ImageChecks.checkRegions({ image: stream, fileSize, streamEnd: tail?.end }),
@@ -104,28 +104,12 @@ const readStream = Effect.fnUntraced(function* (
       ...(described === undefined ? [] : ImageChecks.checkPageSize(stream.blocks, described)),
       ...(tail?.findings ?? []),
       ...sealFindings,
-      ...(seal === undefined || tail === undefined ? [] : yield* checkRest(file, stream, seal, fileSize)),
       ...(verify && seal === undefined && sealFindings.length === 0 && tail !== undefined
-        ? yield* checkUnmarked(file, tail.end, fileSize)
+        ? yield* checkUnmarked(file, stream, { streamEnd: tail.end, fileSize })
         : [])
     ]
   }
 })
-
-interface Sized {
-  readonly file: PositionalFile
-  readonly fileSize: number
-}
-
-/** Whatever a writer put behind the stream bounds it: a region, a bitmap or a seal may follow. */
-const readTail = ({ file, fileSize }: Sized, stream: ImageStream.ParsedImage, from: number, limit: number) => {
-  const behind = stream.blocks
-    .filter((block) => !block.ignored)
-    .flatMap(({ header }) => [header.bitmapOffset, header.pagesOffset])
-    .filter((position) => position >= from)
-  const to = Math.max(from, Math.min(limit, ...behind))
-  return drive(file, fileSize, StreamTail.parse({ from, to, footers: stream.footers }))
-}
 
 const readBitmaps = Effect.fnUntraced(function* (
   file: PositionalFile,

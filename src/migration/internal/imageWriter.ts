@@ -5,14 +5,17 @@ import * as ImageSeal from "../../format/ImageSeal.ts"
 import * as ImageStream from "../../format/ImageStream.ts"
 import * as MigrationStream from "../../format/MigrationStream.ts"
 import * as PageDigests from "../../format/PageDigests.ts"
+import * as PartialSeal from "../../format/PartialSeal.ts"
 import type * as AtomicFile from "../../io/AtomicFile.ts"
 import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
 import type * as FileChannel from "../../multifd/FileChannel.ts"
+import type * as SyncAhead from "../../multifd/SyncAhead.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as Integrity from "../Integrity.ts"
 import type { MachineState } from "../MachineState.ts"
 import type { WriteOptions } from "../Migration.ts"
+import * as Checkpoints from "./checkpoints.ts"
 import { digestRest } from "./digestRest.ts"
 import { sealedBlock, writeSealOf } from "./writeSeal.ts"
 
@@ -52,6 +55,8 @@ export interface ImageWriter {
   readonly path: string
   /** Where the pages of each block go, by `idstr`; without the blocks that are left out. */
   readonly targets: ReadonlyMap<string, FileChannel.Target>
+  /** How the file is synced while pages are written. */
+  readonly syncing: Pick<SyncAhead.Options, "around" | "threshold">
   /** Succeeds with the position where the device state begins. */
   readonly writeEnd: (closing: Closing) => Effect.Effect<number, FileError>
   /** Once no page is written and no bit is set any more. */
@@ -63,6 +68,9 @@ export interface ImageWriter {
 
 /** The first bytes of a stream, without which it is none. */
 const MAGIC_BYTES = 4
+
+/** Zeros that are written at once. */
+const ZEROS_BYTES = 1024 * 1024
 
 /** Blocks that were saved without their pages stay so, and only then the image says `x-ignore-shared`. */
 const configurationOf = (
@@ -109,28 +117,44 @@ const sealedBlocks = (
     .filter(({ ignored }) => !ignored)
     .map((block) => sealedBlock(block, targets.get(block.idstr)!.digests!.extents()))
 
+/** The first piece of a stream that nobody is to take for one. */
+const withoutMagic = (first: ImageStream.Piece): ImageStream.Piece => ({
+  ...first,
+  bytes: first.bytes.slice().fill(0, 0, MAGIC_BYTES)
+})
+
 /**
- * Leaves what was written so far so that it can be told what it is: everything in front of the device state but the magic
- * of the stream, so that nobody takes it for an image, and checksums of its pages.
+ * Everything in front of the device state but pages, bitmaps and the magic of the stream, so that it can be told what was
+ * written; and zeros where checkpoints go, so that a disk that is full has room for them.
  */
-const keepPartial = Effect.fnUntraced(function* (
+const openPartial = Effect.fnUntraced(function* (
   file: PositionalFile,
+  { blocks, pieces }: ImageStream.ImageHead,
+  length: number
+): Effect.fn.Return<void, FileError> {
+  const [first, ...others] = pieces
+  yield* file.writeExtents([withoutMagic(first!), ...others])
+  const [start, second] = PartialSeal.places(blocks, length)!
+  const end = second + ImageSeal.sealPosition(length)
+  const zeros = new Uint8Array(Math.min(ZEROS_BYTES, end - start))
+  for (let position = start; position < end; position += zeros.length) {
+    yield* file.write(position, zeros.subarray(0, end - position))
+  }
+})
+
+/** What has been written of an image by now. */
+const partialOf = (
   head: ImageStream.ImageHead,
   { settings, targets }: { readonly targets: ImageWriter["targets"]; readonly settings: Integrity.Settings }
-): Effect.fn.Return<void, FileError> {
-  const { algorithm, extentSize, key } = settings
-  const [first, ...others] = head.pieces
+): PartialSeal.PartialSeal => {
+  const { algorithm, extentSize } = settings
   const rest = new Uint8Array(Checksum.digestLength(algorithm))
   const blocks = sealedBlocks(head, targets)
-  const position = ImageSeal.markPosition(head.blocks)!
-  const seal = { algorithm, extentSize, start: first!.position, end: head.end, rest, blocks }
-  yield* writeBitmaps(file, head, targets)
-  yield* file.writeExtents([{ ...first!, bytes: first!.bytes.slice().fill(0, 0, MAGIC_BYTES) }, ...others])
-  const mark = yield* writeSealOf(file, { position, key, seal, state: "partial" })
-  yield* file.write(mark.position, mark.bytes)
-  yield* file.sync
-  yield* Effect.logWarning(`what was saved so far is kept in ${file.path}`)
-})
+  return {
+    seal: { algorithm, extentSize, start: head.pieces[0]!.position, end: head.end, rest, blocks },
+    bitmaps: blocks.map(({ idstr }) => targets.get(idstr)!.bitmap)
+  }
+}
 
 /** Writes the seal of an image whose stream ends at `end`, and succeeds with its mark. */
 const sealImage = Effect.fnUntraced(function* (
@@ -156,6 +180,24 @@ const sealImage = Effect.fnUntraced(function* (
       blocks: sealedBlocks(head, targets)
     }
   })
+})
+
+/** Leaves a file that was not completed, where anything can be made of it. */
+const keepPartial = Effect.fnUntraced(function* (
+  target: AtomicFile.AtomicFile,
+  options: {
+    readonly checkpoints: Checkpoints.Checkpoints
+    readonly targets: ImageWriter["targets"]
+    /** Whether all of it is there and has its checksums. */
+    readonly isSealed: boolean
+  }
+): Effect.fn.Return<void> {
+  const { checkpoints, isSealed, targets } = options
+  if ([...targets.values()].every(({ bitmap }) => bitmap.lastSet() === -1)) return
+  if (!isSealed) yield* Effect.ignore(checkpoints.take, { log: "Error" })
+  if (!isSealed && !checkpoints.isThere()) return
+  yield* target.keep
+  yield* Effect.logWarning(`what was saved so far is kept in ${target.path}`)
 })
 
 /** Whatever image was there is none any more, also after a power cut in the middle of what follows. */
@@ -187,22 +229,46 @@ export const make = Effect.fnUntraced(function* (
   target: AtomicFile.AtomicFile,
   opening: Opening,
   blocks: ReadonlyArray<ImageStream.HeadBlock>,
-  options: Pick<WriteOptions, "seal" | "keepPartial"> = {}
+  options: Pick<WriteOptions, "seal" | "keepPartial" | "checkpointBytes"> = {}
 ): Effect.fn.Return<ImageWriter, FileError, Scope.Scope> {
   const { seal = {} } = options
   const { file, inPlace, origin, path } = target
+  const settings = seal === false ? undefined : Integrity.forBlocks(seal, blocks)
+  const kept = options.keepPartial === true && !inPlace ? settings : undefined
+  const withPages = blocks.filter(({ ignored }) => ignored !== true)
+  const length = kept === undefined ? 0 : PartialSeal.byteLength(withPages, kept)
   const head = ImageStream.head({
     start: origin,
     configuration: configurationOf(opening, blocks),
     prelude: opening.prelude,
     sectionId: opening.ramSectionId,
-    blocks
+    blocks,
+    room: kept === undefined ? 0 : PartialSeal.room(length)
   })
-  const settings = seal === false ? undefined : Integrity.forBlocks(seal, blocks)
   const targets = targetsOf(head, settings)
   const first = head.pieces[0]!
   if (inPlace) yield* invalidate(file, first)
 
+  let checkpoints: Checkpoints.Checkpoints | undefined
+  let isSealed = false
+  let isDone = false
+  if (kept !== undefined) {
+    const bytesTotal = withPages.reduce((sum, { usedLength }) => sum + usedLength, 0)
+    checkpoints = Checkpoints.make({
+      file,
+      blocks: head.blocks,
+      length,
+      interval: options.checkpointBytes ?? Checkpoints.defaultInterval(bytesTotal),
+      key: kept.key,
+      snapshot: () => partialOf(head, { settings: kept, targets })
+    })
+    yield* openPartial(file, head, length)
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() =>
+        isDone ? Effect.void : keepPartial(target, { checkpoints: checkpoints!, targets, isSealed })
+      )
+    )
+  }
   const writeEnd = (closing: Closing) => {
     const { early, footers, switchoverStart } = closing
     const bytes = ImageStream.end({ sectionId: opening.ramSectionId, early, switchoverStart, footers })
@@ -213,29 +279,27 @@ export const make = Effect.fnUntraced(function* (
     if (settings !== undefined) mark = [yield* sealImage(file, head, { end, targets, settings })]
     else if (inPlace) yield* wipeSeal(file, head, end)
   })
-  let committed = false
-  if (options.keepPartial === true && settings !== undefined && !inPlace) {
-    yield* Effect.addFinalizer(() =>
-      Effect.suspend(() =>
-        committed ? Effect.void : Effect.ignore(keepPartial(file, head, { targets, settings }), { log: "Error" })
-      )
-    )
-  }
   const commit = Effect.gen(function* () {
     if (inPlace || mark.length > 0) yield* file.sync
     yield* file.writeExtents(mark)
+    isSealed = true
     if (inPlace && mark.length > 0) yield* file.sync
     yield* file.write(first.position, first.bytes)
-    committed = true
     yield* target.commit
+    isDone = true
   })
   return {
     file,
     path,
     targets,
+    syncing: checkpoints ?? {},
     writeEnd,
     writeSeal,
-    writeHead: Effect.andThen(writeBitmaps(file, head, targets), file.writeExtents(head.pieces.slice(1))),
+    writeHead: Effect.gen(function* () {
+      if (checkpoints !== undefined) yield* checkpoints.take
+      yield* writeBitmaps(file, head, targets)
+      yield* file.writeExtents(head.pieces.slice(1))
+    }),
     commit
   }
 })

@@ -4,9 +4,11 @@ import { Buffer } from "node:buffer"
 import * as Finding from "../../format/Finding.ts"
 import * as ImageSeal from "../../format/ImageSeal.ts"
 import type { ParsedImage } from "../../format/ImageStream.ts"
+import * as PartialSeal from "../../format/PartialSeal.ts"
 import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
 import type { SealKeyError, VerifyOptions } from "../Integrity.ts"
+import type { Contents } from "./contents.ts"
 import { digestRest } from "./digestRest.ts"
 
 /**
@@ -21,6 +23,8 @@ export interface SealContents {
   readonly limit: number
   readonly keyProblem: SealKeyError["problem"] | undefined
   readonly findings: ReadonlyArray<Finding.Finding>
+  /** Of a save that has not come to its end: the pages that its seal is about, by `idstr`. */
+  readonly bitmaps?: Pick<Contents, "bitmaps" | "findings"> | undefined
 }
 
 /**
@@ -30,7 +34,7 @@ export interface SealContents {
  */
 export type ReadOptions = VerifyOptions & {
   readonly fileSize: number
-  /** Whether the seal of a save that failed is what is looked for. Default `false`. */
+  /** Whether it is a save that has not come to its end, which may have a seal of what it had written. Default `false`. */
   readonly partial?: boolean | undefined
 }
 
@@ -62,6 +66,7 @@ export const readSeal = Effect.fnUntraced(function* (
   options: ReadOptions
 ): Effect.fn.Return<SealContents, FileError> {
   const { fileSize, key, partial = false, verify = true } = options
+  const states = partial ? ["sealed", "partial"] : ["sealed"]
   const notKeyed = verify && key !== undefined ? ("not-keyed" as const) : undefined
   const position = ImageSeal.markPosition(blocks)
   if (position === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
@@ -70,7 +75,7 @@ export const readSeal = Effect.fnUntraced(function* (
   const mark = decoded.success
   if (mark === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
   if (!verify) return unsealed(Math.min(fileSize, mark.seal.position))
-  if (mark.state !== (partial ? "partial" : "sealed")) {
+  if (!states.includes(mark.state)) {
     return { ...unsealed(mark.seal.position, [unfinished(position)]), keyProblem: notKeyed }
   }
   return yield* readMarked(file, mark, { fileSize, key })
@@ -100,14 +105,28 @@ const readMarked = Effect.fnUntraced(function* (
   if (isChecked && !isRight && !isKeyed) {
     return unsealed(limit, [corrupt(position, "the seal that its mark was made for", "another digest")])
   }
+  const keyProblem = keyProblemOf({ isKeyed, isRight, key })
+  if (mark.state === "partial") return partialSeal(bytes, position, { fileSize, keyProblem })
   const decoded = ImageSeal.decode(bytes, position)
   if (Result.isFailure(decoded)) return unsealed(limit, [decoded.failure])
   const seal = decoded.success
-  const keyProblem = keyProblemOf({ isKeyed, isRight, key })
   return ImageSeal.sealPosition(seal.end) === position
     ? { seal, limit: seal.end, keyProblem, findings: [] }
     : unsealed(limit, [corrupt(position, "a seal right behind its stream", `a stream that ends at ${seal.end}`)])
 })
+
+/** It lies in front of the pages, and says nothing of where the stream ends. */
+const partialSeal = (
+  bytes: Uint8Array,
+  position: number,
+  { fileSize, keyProblem }: Pick<SealContents, "keyProblem"> & { readonly fileSize: number }
+): SealContents => {
+  const decoded = PartialSeal.decode(bytes, position)
+  if (Result.isFailure(decoded)) return unsealed(fileSize, [decoded.failure])
+  const { bitmaps, seal } = decoded.success
+  const byName = new Map(seal.blocks.map(({ idstr }, index) => [idstr, bitmaps[index]!] as const))
+  return { seal, limit: fileSize, keyProblem, findings: [], bitmaps: { bitmaps: byName, findings: [] } }
+}
 
 const keyProblemOf = (options: {
   readonly isKeyed: boolean
@@ -128,7 +147,7 @@ const keyProblemOf = (options: {
 export const checkRest = Effect.fnUntraced(function* (
   file: PositionalFile,
   { blocks }: ParsedImage,
-  seal: ImageSeal.Seal,
+  seal: Pick<ImageSeal.Seal, "algorithm" | "start" | "end" | "rest">,
   fileSize: number
 ): Effect.fn.Return<ReadonlyArray<Finding.Finding>, FileError> {
   const { algorithm, end, start } = seal
@@ -141,17 +160,36 @@ export const checkRest = Effect.fnUntraced(function* (
 })
 
 /**
- * A seal without its mark: somebody has wiped that out, or the place where it should be is another one now.
+ * A seal without its mark: somebody has wiped that out; or another image was written over a sealed one, whose mark lies
+ * where nobody looks for it now.
  *
  * @internal
  */
 export const checkUnmarked = Effect.fnUntraced(function* (
   file: PositionalFile,
-  streamEnd: number,
-  fileSize: number
+  stream: ParsedImage,
+  { fileSize, streamEnd }: { readonly streamEnd: number; readonly fileSize: number }
 ): Effect.fn.Return<ReadonlyArray<Finding.Finding>, FileError> {
   const position = ImageSeal.sealPosition(streamEnd)
   if (position >= fileSize) return []
-  const bytes = yield* readMark(file, position, fileSize)
-  return ImageSeal.isSeal(bytes) ? [corrupt(position, "a mark that leads to the seal", "a seal without one")] : []
+  const bytes = new Uint8Array(Math.min(ImageSeal.HEAD_LENGTH, fileSize - position))
+  yield* file.readExtents([{ position, bytes }])
+  if (!ImageSeal.isSeal(bytes)) return []
+  const head = ImageSeal.decodeHead(bytes, position)
+  const isOther =
+    Result.isSuccess(head) &&
+    ImageSeal.sealPosition(head.success.end) === position &&
+    (yield* checkRest(file, stream, head.success, fileSize)).length > 0
+  return [
+    isOther
+      ? Finding.make({
+          code: "seal-stale",
+          offset: position,
+          expected: "nothing, or a seal of this image",
+          found: other
+        })
+      : corrupt(position, "a mark that leads to the seal", "a seal without one")
+  ]
 })
+
+const other = "that of another one"

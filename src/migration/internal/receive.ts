@@ -17,7 +17,7 @@ import type { ReceiveError, ReceiveFrom, ReceiveIntoBlocks, ReceiveIntoImage } f
 import { limitedListener } from "./limitedListener.ts"
 import { blocksTarget } from "./receiveBlocks.ts"
 import { imageTarget } from "./receiveImage.ts"
-import { refuse } from "./request.ts"
+import { keepProblems, refuse } from "./request.ts"
 
 /** QEMU's own default of `multifd-channels`: both sides have to agree, and are not asked. */
 const DEFAULT_CHANNELS = 2
@@ -93,7 +93,7 @@ export const receiveImage = Effect.fnUntraced(function* (
   progress: Progress
 ): Effect.fn.Return<void, ReceiveError, Scope.Scope> {
   yield* progress.enter("setup")
-  yield* refuse("receive", Integrity.problems(options.seal))
+  yield* refuse("receive", [...Integrity.problems(options.seal), ...keepProblems(options)])
   const planned = yield* plan(options)
   const target = yield* imageTarget(options, planned.settings, progress)
   yield* receiveInto(options, planned, { target })

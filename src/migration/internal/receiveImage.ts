@@ -36,11 +36,10 @@ interface Begun {
  * place, which would lose what it holds although perhaps nobody ever connects.
  */
 const prepare = Effect.fnUntraced(function* (
-  location: Location.Location,
-  keepPartial: boolean | undefined
+  location: Location.Location
 ): Effect.fn.Return<Effect.Effect<AtomicFile.AtomicFile, FileError>, FileError, Scope.Scope> {
   const scope = yield* Effect.scope
-  const open = Scope.provide(AtomicFile.make({ ...location, keepPartial }), scope)
+  const open = Scope.provide(AtomicFile.make(location), scope)
   const existing = yield* FileIdentity.ofPath(location.path)
   if (existing !== undefined && AtomicFile.isInPlace(location, existing)) return open
   return Effect.succeed(yield* open)
@@ -65,7 +64,7 @@ export const imageTarget = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Target<FileError | ProtocolError>, FileError, Scope.Scope> {
   const { counters } = progress
   const scope = yield* Effect.scope
-  const open = yield* prepare(Location.make(options.target), options.keepPartial)
+  const open = yield* prepare(Location.make(options.target))
   let begun: Begun | undefined
 
   const openPages = (path: string) =>
@@ -76,7 +75,7 @@ export const imageTarget = Effect.fnUntraced(function* (
     yield* checkOpening(opening)
     const image = yield* Scope.provide(ImageWriter.make(yield* open, opening, blocks, options), scope)
     const ramScope = yield* Scope.fork(scope)
-    const syncAhead = yield* Scope.provide(SyncAhead.make({ path: image.path }), ramScope)
+    const syncAhead = yield* Scope.provide(SyncAhead.make({ path: image.path, ...image.syncing }), ramScope)
     const direct = openPages(image.path)
     const file = direct === undefined ? image.file : yield* Scope.provide(direct, ramScope)
     begun = { opening, image, syncAhead, ramScope, closing: undefined, stateStart: 0, position: 0 }

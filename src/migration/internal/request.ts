@@ -7,6 +7,7 @@ import * as RamBlock from "../../ram/RamBlock.ts"
 import type { ImageBlock } from "../Image.ts"
 import type * as Live from "../Live.ts"
 import type { Location } from "../Location.ts"
+import type { WriteOptions } from "../Migration.ts"
 import { MigrationRequestError } from "../MigrationRequestError.ts"
 import * as Convergence from "./convergence.ts"
 
@@ -67,6 +68,22 @@ export const bandwidthProblems = (maxBandwidth: number | RateLimit | undefined):
   typeof maxBandwidth !== "number" || (maxBandwidth >= 0 && Number.isFinite(maxBandwidth))
     ? []
     : [`expected a bandwidth of 0 or more bytes a second, found ${maxBandwidth}`]
+
+/**
+ * Whether what is written can be kept: without checksums, nothing could be made of it.
+ *
+ * @internal
+ */
+export const keepProblems = ({
+  checkpointBytes = 1,
+  keepPartial,
+  seal
+}: Pick<WriteOptions, "seal" | "keepPartial" | "checkpointBytes">): ReadonlyArray<string> => [
+  ...(keepPartial === true && seal === false
+    ? ["expected checksums where what was written is to be kept, found none"]
+    : []),
+  ...(checkpointBytes > 0 ? [] : [`expected more than 0 bytes between two checkpoints, found ${checkpointBytes}`])
+]
 
 /**
  * Whether the numbers of a live migration are in their ranges.

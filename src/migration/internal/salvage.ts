@@ -31,26 +31,39 @@ export interface Salvage {
 
 const MAGIC = MigrationStream.encodeFileHeader().subarray(0, 4)
 
-/** A save that was not finished has zeros where its first bytes belong, so that nobody takes it for an image. */
+/** A save that has not come to its end has zeros where its first bytes belong, so that nobody takes it for an image. */
 const isUnfinished = (file: PositionalFile.PositionalFile, start: number): Effect.Effect<boolean, FileError> => {
   const bytes = new Uint8Array(MAGIC.length)
   return Effect.map(file.read(start, bytes), (count) => count === MAGIC.length && bytes.every((byte) => byte === 0))
 }
 
-/** The same file with these bytes in their place. */
-const withMagic = (file: PositionalFile.PositionalFile, start: number): PositionalFile.PositionalFile => {
+/**
+ * The same file with these bytes in their place, and with zeros behind its end, which a power cut may have moved: no page
+ * that should be there has its checksum then, and others do.
+ */
+const completed = (
+  file: PositionalFile.PositionalFile,
+  start: number,
+  fileSize: number
+): PositionalFile.PositionalFile => {
   const put = (position: number, read: Uint8Array): void =>
     MAGIC.forEach((byte, at) => {
       const index = start + at - position
       if (index >= 0 && index < read.length) read[index] = byte
     })
+  const present = ({ bytes, position }: PositionalFile.Extent): PositionalFile.Extent => {
+    const count = Math.max(0, Math.min(bytes.length, fileSize - position))
+    bytes.fill(0, count)
+    return { position, bytes: bytes.subarray(0, count) }
+  }
   return {
     ...file,
     read: (position, target) =>
       Effect.tap(file.read(position, target), (count) => Effect.sync(() => put(position, target.subarray(0, count)))),
     readExtents: (extents) =>
-      Effect.tap(file.readExtents(extents), () =>
-        Effect.sync(() => extents.forEach(({ bytes, position }) => put(position, bytes)))
+      Effect.tap(
+        Effect.suspend(() => file.readExtents(extents.map(present))),
+        () => Effect.sync(() => extents.forEach(({ bytes, position }) => put(position, bytes)))
       )
   }
 }
@@ -101,9 +114,10 @@ export const salvage = Effect.fnUntraced(function* (
   { channels, key }: { readonly channels: number; readonly key: Uint8Array | undefined }
 ): Effect.fn.Return<Salvage, FileError | MigrationRequestError | Integrity.SealKeyError, Scope.Scope> {
   const opened = yield* PositionalFile.open(path, { access: "read" })
-  const partial = yield* isUnfinished(opened, offset)
-  const file = partial ? withMagic(opened, offset) : opened
-  const contents = yield* readContents(file, offset, { key, partial, fileSize: yield* file.size })
+  const isPartial = yield* isUnfinished(opened, offset)
+  const fileSize = yield* opened.size
+  const file = isPartial ? completed(opened, offset, fileSize) : opened
+  const contents = yield* readContents(file, offset, { key, partial: isPartial, fileSize })
   const { bitmaps, findings, keyProblem, seal, stream } = contents
   if (keyProblem !== undefined) return yield* new Integrity.SealKeyError({ path, problem: keyProblem })
   if (seal === undefined || stream === undefined) {
@@ -118,7 +132,9 @@ export const salvage = Effect.fnUntraced(function* (
       })
   )
   const lost = yield* prove(proven, { extentSize: seal.extentSize, channels })
-  const isWhole = !partial && ImageError.fromFindings(path, findings) === undefined
+  // One whose seal has the digest of everything else has come to its end, but for its name.
+  const isWhole = ImageError.fromFindings(path, findings) === undefined
+  const partial = isPartial && !isWhole
   const readable = (block: MappedBlock): Salvage["blocks"] => {
     const found = proven.get(block.idstr)
     if (found === undefined || !bitmaps.has(block.idstr)) return []

@@ -18,7 +18,7 @@ import * as MachineState from "../MachineState.ts"
 import type { MigrationError, SaveOptions } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
 import * as ImageWriter from "./imageWriter.ts"
-import { bandwidthProblems, checkBlocks, checkTarget, liveProblems, refuse } from "./request.ts"
+import { bandwidthProblems, checkBlocks, checkTarget, keepProblems, liveProblems, refuse } from "./request.ts"
 import * as Source from "./source.ts"
 
 /** RAM's END and everything behind it; succeeds with the end of the stream. */
@@ -60,11 +60,16 @@ export const save = Effect.fnUntraced(function* <E>(
   yield* progress.enter("setup")
   const settings = yield* PipelineOptions.make(options)
   yield* checkBlocks("save", blocks)
-  yield* refuse("save", [...bandwidthProblems(maxBandwidth), ...liveProblems(live), ...Integrity.problems(seal)])
+  yield* refuse("save", [
+    ...bandwidthProblems(maxBandwidth),
+    ...liveProblems(live),
+    ...Integrity.problems(seal),
+    ...keepProblems(options)
+  ])
   const machine = options.machineState ?? MachineState.empty({ pageSize: blocks[0]!.pageSize })
   const location = Location.make(options.target)
   yield* checkTarget(location, machine.origin)
-  const target = yield* AtomicFile.make({ ...location, keepPartial: options.keepPartial })
+  const target = yield* AtomicFile.make(location)
   const image = yield* ImageWriter.make(target, machine, [...blocks, ...ignored], options)
   const source = yield* Source.make({ ...settings, blocks, machine, live, progress })
   const rateLimit = yield* RateLimit.of(maxBandwidth)
@@ -85,11 +90,11 @@ type Transfer = PipelineOptions.PipelineOptions & Pick<FileChannel.Options, "dir
 const transferPages = <E>(
   source: Stream.Stream<Job.Job<E>, E>,
   { channels, coalescePages, directIo, queueDepth, rateLimit }: Transfer,
-  { path, targets }: ImageWriter.ImageWriter,
+  { path, syncing, targets }: ImageWriter.ImageWriter,
   { counters }: Progress
 ): Effect.Effect<void, MigrationError | E> =>
   Effect.gen(function* () {
-    const { during, written } = yield* SyncAhead.make({ path })
+    const { during, written } = yield* SyncAhead.make({ path, ...syncing })
     const shared = { path, directIo, blocks: targets, coalescePages, counters, written, rateLimit }
     yield* during(Pipeline.run({ source, channels, queueDepth, open: (id) => FileChannel.make({ ...shared, id }) }))
   }).pipe(Effect.scoped)

@@ -1,0 +1,84 @@
+import * as Effect from "effect/Effect"
+import * as Finding from "../../format/Finding.ts"
+import type { ParsedImage } from "../../format/ImageStream.ts"
+import * as StreamTail from "../../format/StreamTail.ts"
+import type { FileError } from "../../io/FileError.ts"
+import type { PositionalFile } from "../../io/PositionalFile.ts"
+import { drive } from "./drive.ts"
+import { checkRest, type SealContents } from "./readSeal.ts"
+
+/** What follows RAM, and what remains of what was said about the seal. */
+interface Tail extends Pick<SealContents, "seal" | "findings"> {
+  /** `undefined` where RAM has no end. */
+  readonly tail: StreamTail.StreamTail | undefined
+}
+
+interface Sized {
+  readonly file: PositionalFile
+  readonly fileSize: number
+}
+
+/** Whatever a writer put behind the stream bounds it: a region, a bitmap or a seal may follow. */
+const parse = (
+  { file, fileSize }: Sized,
+  { blocks, footers }: ParsedImage,
+  { from, limit }: { readonly from: number; readonly limit: number }
+): Effect.Effect<StreamTail.StreamTail, FileError> => {
+  const behind = blocks
+    .filter((block) => !block.ignored)
+    .flatMap(({ header }) => [header.bitmapOffset, header.pagesOffset])
+    .filter((position) => position >= from)
+  const to = Math.max(from, Math.min(limit, ...behind))
+  return drive(file, fileSize, StreamTail.parse({ from, to, footers }))
+}
+
+/** Whether a seal was said to be there, be it in order or not. */
+const isSealed = ({ findings, seal }: SealContents): boolean =>
+  seal !== undefined || findings.some(({ severity }) => severity === "error")
+
+const stale = (offset: number, found: number): Finding.Finding =>
+  Finding.make({
+    code: "seal-stale",
+    offset,
+    expected: "the stream that the checksums were made for, which ends here",
+    found: `one that ends at ${found}`
+  })
+
+/**
+ * Reads what follows RAM. The mark says where that ends; but when QEMU writes another image over a sealed one on a device,
+ * the mark is still there, and knows nothing of the new one. A stream with a description tells by itself where it ends.
+ *
+ * ```text
+ *   up to where the mark says   anything behind    the image
+ *   as it was sealed                               the one that was sealed
+ *   whole, but ends elsewhere                      another one: `seal-stale`
+ *   not whole                   whole              another one: `seal-stale`
+ *   whole, same end, other bytes                   damaged, or another one: `stream-checksum-wrong`
+ *   not whole                   not whole          damaged: what is not whole, and `stream-checksum-wrong`
+ * ```
+ *
+ * @internal
+ */
+export const readTail = Effect.fnUntraced(function* (
+  sized: Sized,
+  stream: ParsedImage,
+  sealed: SealContents
+): Effect.fn.Return<Tail, FileError> {
+  const { findings, limit, seal } = sealed
+  const { stateStart: from } = stream
+  const { file, fileSize } = sized
+  if (from === undefined) return { tail: undefined, seal, findings }
+  const within = yield* parse(sized, stream, { from, limit })
+  const rest = seal === undefined ? [] : yield* checkRest(file, stream, seal, fileSize)
+  const isAsSealed = seal !== undefined && rest.length === 0
+  if (isAsSealed || limit >= fileSize) return { tail: within, seal, findings: [...findings, ...rest] }
+
+  const whole = within.findings.length === 0 ? within : yield* parse(sized, stream, { from, limit: fileSize })
+  const isOther = whole.findings.length === 0 && (seal === undefined ? whole.end > limit : whole.end !== seal.end)
+  if (!isOther) return { tail: within, seal, findings: [...findings, ...rest] }
+  return {
+    tail: whole,
+    seal: undefined,
+    findings: isSealed(sealed) ? [stale(limit, whole.end)] : findings
+  }
+})
