@@ -33,7 +33,8 @@ export type TransferError = ConnectionError.ConnectionLostError | ConnectionErro
  *
  * **Details**
  *
- * Reading and writing are independent of each other; of each, one at a time. While nobody reads, nothing is taken from the
+ * Reading and writing are independent of each other; of each, one at a time: a second call while one is under way is a mistake
+ * of the caller's and dies, the first one is not disturbed. Ending is a kind of writing. While nobody reads, nothing is taken from the
  * kernel but a few KiB, so that a slow reader slows the peer down. After the first failure everything fails the same way.
  *
  * Interruption does not wait for the peer. How far an interrupted read or write got is unknown: afterwards, reading fails

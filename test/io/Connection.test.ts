@@ -197,6 +197,30 @@ describe("Connection", () => {
     })
   )
 
+  it.effect("a second read or write while one is under way dies, and does not disturb the first", () =>
+    Effect.gen(function* () {
+      const { far, near } = yield* connected(yield* unixPath)
+      const there = bytes(1_500_000, 1)
+      const dies = <E>(call: Effect.Effect<unknown, E>, operation: string) =>
+        Effect.map(Effect.exit(call), (exit) => {
+          assert(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+          assert.include(String(Cause.squash(exit.cause)), `${operation}: another call is under way`)
+        })
+      const writing = yield* Effect.forkChild(near.write([there]), { startImmediately: true })
+      yield* dies(near.write([new Uint8Array(1)]), "write")
+      yield* dies(near.end, "end")
+      const got = new Uint8Array(there.length)
+      const reading = yield* Effect.forkChild(far.read([got]), { startImmediately: true })
+      yield* dies(far.read([new Uint8Array(1)]), "read")
+      yield* dies(far.readSome(new Uint8Array(1)), "read")
+      yield* Fiber.join(writing)
+      yield* Fiber.join(reading)
+      assert.isTrue(Buffer.compare(got, there) === 0)
+      yield* near.end
+      assert.isFalse(yield* far.readOrEnd(new Uint8Array(1)))
+    })
+  )
+
   it.effect.each(["TCP", "Unix"])("nobody there: ConnectError (%s)", (kind) =>
     Effect.gen(function* () {
       const nowhere = kind === "TCP" ? SocketAddress.tcp("127.0.0.1", 1) : yield* unixPath
