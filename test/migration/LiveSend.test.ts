@@ -52,13 +52,7 @@ const sections = (value: number) =>
 const limits = { handshakeTimeout: "1000 hours", idleTimeout: "1000 hours" } as const
 
 /** The same shapes, holding something else. */
-const stale = (blocks: ReadonlyArray<RamBlock.Shape>) =>
-  Effect.forEach(blocks, ({ idstr, pageSize, usedLength }) =>
-    Memory.stale({
-      block: { idstr, pageSize, usedLength } as RamBlock.RamBlock,
-      bytes: new Uint8Array(0)
-    })
-  )
+const stale = (blocks: ReadonlyArray<RamBlock.Shape>) => Effect.forEach(blocks, (block) => Memory.stale({ block }))
 
 describe("a machine that is sent while it runs", () => {
   it.effect.prop(

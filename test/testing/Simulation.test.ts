@@ -95,11 +95,12 @@ describe("Simulation", () => {
     Effect.gen(function* () {
       const program = Effect.gen(function* () {
         yield* Effect.sleep("50 minutes")
-        return [yield* Clock.currentTimeMillis, yield* Clock.monotonicTimeNanos, yield* Clock.currentTimeNanos]
+        const nanos = [yield* Clock.monotonicTimeNanos, yield* Clock.currentTimeNanos]
+        return [yield* Clock.currentTimeMillis, ...nanos.map((time) => Math.floor(Number(time) / 1e6))]
       })
       const outcome = yield* Simulation.run(() => program, { seed: 1 })
-      assert.deepStrictEqual(valueOf(outcome), [3_000_000, 3_000_000_000_000n, 3_000_000_000_000n])
-      assert.strictEqual(outcome.millis, 3_000_000)
+      assert.deepStrictEqual(valueOf(outcome), [3_000_000, 3_000_000, 3_000_000])
+      assert.strictEqual(Math.floor(outcome.millis), 3_000_000)
       assert.isTrue(outcome.settled)
     })
   )
@@ -118,7 +119,8 @@ describe("Simulation", () => {
     Effect.gen(function* () {
       const deadlock = yield* Simulation.run(() => Effect.never, { seed: 1 })
       assert.isUndefined(deadlock.exit)
-      assert.deepInclude(deadlock, { settled: true, running: 1, millis: 0 })
+      assert.deepInclude(deadlock, { settled: true, running: 1 })
+      assert.isBelow(deadlock.millis, 1)
       const ages = yield* Simulation.run(() => Effect.forever(Effect.sleep("1 second")), { seed: 1 })
       assert.isUndefined(ages.exit)
       assert.isFalse(ages.settled)
@@ -136,7 +138,8 @@ describe("Simulation", () => {
       assert.strictEqual((yield* Simulation.run(() => leaking, { seed: 1 })).running, 1)
       const late = Effect.forkDetach(Effect.sleep("1 minute"), { startImmediately: true })
       const outcome = yield* Simulation.run(() => late, { seed: 1 })
-      assert.deepInclude(outcome, { running: 0, settled: true, millis: 0 })
+      assert.deepInclude(outcome, { running: 0, settled: true })
+      assert.isBelow(outcome.millis, 1)
     })
   )
 

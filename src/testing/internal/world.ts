@@ -13,6 +13,9 @@ const SLOW_IN = 16
 const QUICK_MILLIS = 0.05
 const SLOW_MILLIS = 5
 
+/** A turn of a fiber takes up to 2 µs, so that time passes for one that only looks whether something has happened. */
+const TURN_MILLIS = 0.002
+
 /** The odds of which a seed chooses one: a fiber gives way in front of every so-many-th operation. */
 const preemptions = [Number.POSITIVE_INFINITY, 512, 64, 8]
 
@@ -79,7 +82,7 @@ export class World {
       Context.add(
         Scheduler.Scheduler,
         new SeededScheduler({
-          schedule: (task, priority) => this.#add(this.#now, Math.max(0, priority), task),
+          schedule: (task, priority) => this.#add(this.#now + this.#order() * TURN_MILLIS, priority, task),
           atOperation: (fiber) => this.#atOperation(fiber)
         })
       )

@@ -17,7 +17,7 @@ export const filled = (value: RamArbitraries.Block): Effect.Effect<Filled> =>
   over(value.idstr, value.pageSize, RamArbitraries.contents(value), false)
 
 /** A block of the same shape that holds something else: whatever shows of it afterwards is stale. */
-export const stale = ({ block }: Filled): Effect.Effect<Filled> =>
+export const stale = ({ block }: { readonly block: RamBlock.Shape }): Effect.Effect<Filled> =>
   over(block.idstr, block.pageSize, new Uint8Array(block.usedLength).fill(0xa5), false)
 
 /** One block of 64 pages: every other page random, the second half zero. */
