@@ -47,6 +47,8 @@ export interface AtomicFile {
    * to the old one in a power cut. In place, a failure leaves the content doubtful. Another `commit` does nothing.
    */
   readonly commit: Effect.Effect<void, FileError.FileError>
+  /** Makes the temporary name durable, so that a power cut leaves the file there. In place it does nothing. */
+  readonly name: Effect.Effect<void, FileError.FileError>
   /** From here on, the temporary file stays when the scope ends without `commit`. In place it does nothing. */
   readonly keep: Effect.Effect<void>
 }
@@ -137,8 +139,15 @@ const replace = Effect.fnUntraced(function* (
     named = true
     yield* syncNames(directory)
   })
-  const keep = Effect.sync(() => void (kept = true))
-  return { path: file.path, file, origin, inPlace: false, commit: Effect.uninterruptible(commit), keep }
+  return {
+    path: file.path,
+    file,
+    origin,
+    inPlace: false,
+    commit: Effect.uninterruptible(commit),
+    name: syncNames(directory),
+    keep: Effect.sync(() => void (kept = true))
+  }
 })
 
 const writeInPlace = Effect.fnUntraced(function* (
@@ -162,7 +171,8 @@ const writeInPlace = Effect.fnUntraced(function* (
     committed = true
     yield* file.close
   })
-  return { path: target, file, origin, inPlace: true, commit: Effect.uninterruptible(commit), keep: Effect.void }
+  const [name, keep] = [Effect.void, Effect.void]
+  return { path: target, file, origin, inPlace: true, commit: Effect.uninterruptible(commit), name, keep }
 })
 
 /**

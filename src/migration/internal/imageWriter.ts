@@ -262,6 +262,7 @@ export const make = Effect.fnUntraced(function* (
       key: kept.key,
       snapshot: () => partialOf(head, { settings: kept, targets })
     })
+    yield* target.name
     yield* openPartial(file, head, length)
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() =>

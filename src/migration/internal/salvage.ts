@@ -119,10 +119,10 @@ export const salvage = Effect.fnUntraced(function* (
   const file = isPartial ? completed(opened, offset, fileSize) : opened
   const contents = yield* readContents(file, offset, { key, partial: isPartial, fileSize })
   const { bitmaps, findings, keyProblem, seal, stream } = contents
-  if (keyProblem !== undefined) return yield* new Integrity.SealKeyError({ path, problem: keyProblem })
   if (seal === undefined || stream === undefined) {
     return yield* new MigrationRequestError({ operation: "recover", problems: [nothingToProve] })
   }
+  if (keyProblem !== undefined) return yield* new Integrity.SealKeyError({ path, problem: keyProblem })
   const proven = new Map(
     ImageParts.blocks(file, contents)
       .filter(({ checks, ignored }) => checks !== undefined && !ignored)
