@@ -9,6 +9,7 @@ import * as Net from "node:net"
 import * as Path from "node:path"
 import * as Command from "./support/command.ts"
 import { type Folder, folder, pages } from "./support/files.ts"
+import { visit } from "./support/visitor.ts"
 
 const ANY_PORT = "tcp:127.0.0.1:0"
 
@@ -116,16 +117,6 @@ describe("send and receive", { timeout: 60_000 }, () => {
     })
   )
 })
-
-/** Connects to who listens, says something and waits until it is hung up on. */
-const visit = (uri: string, bytes: Uint8Array): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    const socket = Net.connect({ host: "127.0.0.1", port: Number(uri.split(":").at(-1)) })
-    socket.on("connect", () => socket.write(bytes))
-    socket.on("error", () => socket.destroy()).resume()
-    socket.on("close", () => resume(Effect.void))
-    return Effect.sync(() => void socket.destroy())
-  })
 
 /** Listens, closes every connection at once, and gives where. */
 const hangUp: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(

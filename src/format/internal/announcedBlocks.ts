@@ -43,16 +43,16 @@ function* readEntry(
   const offset = cursor.position
   const idstr = yield* cursor.str8("the name of a RAM block")
   if (idstr === "" || idstr.includes("\0")) {
-    const found = JSON.stringify(idstr)
+    const found = `${idstr.length} characters that are none`
     yield* stop({ code: "name-invalid", offset, expected: "the name of a RAM block, without zero bytes", found })
   }
-  const usedLength = yield* cursor.u64(`the length of RAM block "${idstr}"`)
+  const usedLength = yield* cursor.u64("the length of a RAM block")
   if (usedLength === 0 || usedLength % pageSize !== 0) {
     const [expected, found] = [`a positive multiple of ${pageSize}`, String(usedLength)]
     yield* stop({ code: "length-not-whole-pages", offset, block: idstr, expected, found })
   }
   if (!addresses) return { idstr, usedLength }
-  return { idstr, usedLength, address: yield* cursor.u64(`the address of RAM block "${idstr}"`) }
+  return { idstr, usedLength, address: yield* cursor.u64("the address of a RAM block") }
 }
 
 const stopAtRepeated = ({ idstr }: AnnouncedBlock, offset: number) =>

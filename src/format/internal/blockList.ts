@@ -36,13 +36,14 @@ export function* readBlockList(draft: Draft, cursor: Cursor, { address: total, o
     if (visited.has(entryPosition)) yield* stopInCircle(entryPosition)
     visited.add(entryPosition)
     if (draft.blocks.length === MAX_BLOCKS) yield* stopAtLimit(entryPosition)
-    const idstr = yield* cursor.str8("the name of a RAM block")
-    const usedLength = yield* cursor.u64(`the length of RAM block "${idstr}"`)
+    const name = yield* cursor.str8("the name of a RAM block")
+    const usedLength = yield* cursor.u64("the length of a RAM block")
     addresses ??= yield* addressFollows(cursor)
-    const address = addresses ? { address: yield* cursor.u64(`the address of RAM block "${idstr}"`) } : {}
+    const address = addresses ? { address: yield* cursor.u64("the address of a RAM block") } : {}
     const headerPosition = cursor.position
     const header = yield* MappedRam.readHeader(cursor)
     const ignored = addresses && header.bitmapOffset === 0 && header.pagesOffset === 0
+    const idstr = isEntry(header) ? name : `no block at byte ${entryPosition}`
     draft.blocks.push({ idstr, usedLength, ...address, entryPosition, headerPosition, header, ignored })
     sum += usedLength
     if (!ignored) yield* jump(cursor, header.pagesOffset + usedLength, headerPosition)
@@ -53,6 +54,13 @@ export function* readBlockList(draft: Draft, cursor: Cursor, { address: total, o
     )
   }
 }
+
+/**
+ * Whether this can be the header of an entry. A damaged offset leads into the pages, and what is taken for a name there is
+ * guest memory: it must not get into a message.
+ */
+const isEntry = ({ pageSize, version }: MappedRam.Header): boolean =>
+  version === MappedRam.HEADER_VERSION || isPageSize(pageSize)
 
 function* entryFollows(cursor: Cursor): Steps<boolean> {
   const [first] = yield* cursor.peek(1)

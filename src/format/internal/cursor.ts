@@ -111,13 +111,18 @@ export class Cursor {
     return Number(value)
   }
 
-  /** `length` bytes of UTF-8. The caller bounds the length. */
+  /** `length` bytes of UTF-8. The caller bounds the length. What is no text may be guest memory, and is not repeated. */
   *text(length: number, what: string): Steps<string> {
     const at = this.position
     const bytes = yield* this.take(length, what)
     const text = decodeText(bytes)
     if (text !== undefined) return text
-    return yield* stop({ code: "name-invalid", offset: at, expected: `${what} in UTF-8`, found: hex(bytes) })
+    return yield* stop({
+      code: "name-invalid",
+      offset: at,
+      expected: `${what} in UTF-8`,
+      found: `${length} bytes that are not`
+    })
   }
 
   /** One length byte and that many bytes of UTF-8. */
@@ -148,4 +153,3 @@ export const decodeWith = <A>(
 export const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /** Enough of some bytes to recognise them by. */
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(0, 32)).toString("hex")

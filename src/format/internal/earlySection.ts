@@ -28,19 +28,19 @@ export function* findSectionEnd(
   }
 ): Steps<number> {
   const cursor = new Cursor(start)
-  const { name, sectionId } = yield* readOpening(cursor)
+  const { sectionId } = yield* readOpening(cursor)
   const footer = Buffer.from(encodeFooter(sectionId))
   let searched = cursor.position - start
   for (;;) {
     const bytes = window.from(start)
     const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(footer, searched)
     if ((at < 0 ? bytes.length : at) > limit) {
-      const [expected, found] = [`at most ${limit} bytes more`, `section "${name}", which is longer`]
+      const [expected, found] = [`at most ${limit} bytes more`, "a section that is longer"]
       yield* stop({ code: "early-sections-exceeded", offset: start, expected, found })
     }
     if (at < 0) {
       searched = Math.max(searched, bytes.length - footer.length + 1)
-      yield* awaitMore(start, bytes.length, `section "${name}"`)
+      yield* awaitMore(start, bytes.length)
     } else {
       const end = start + at + footer.length
       if (yield* isFollowed(new Cursor(end), ramSectionId)) return end
@@ -49,10 +49,10 @@ export function* findSectionEnd(
   }
 }
 
-function* awaitMore(position: number, length: number, what: string): Steps<void> {
+function* awaitMore(position: number, length: number): Steps<void> {
   const bytes = yield { position, length: length + 1 }
   if (bytes.length > length) return
-  yield* stop({ code: "stream-cut", offset: position, expected: `all of ${what}`, found: "the end" })
+  yield* stop({ code: "stream-cut", offset: position, expected: "all of a device section", found: "the end" })
 }
 
 /** Whether what begins here may follow a section, as far as its head tells. */

@@ -27,13 +27,19 @@ export function* readRamPartHeader(cursor: Cursor, ramSectionId: number): Steps<
   yield* stop({ code: "section-id-unknown", offset, expected, found: `section ${sectionId}` })
 }
 
+/**
+ * QEMU's sections that come in parts, beside RAM's. Any other name may be guest memory, where a stream is out of step: it
+ * must not get into a message.
+ */
+const ITERABLE = /^(?:block|dirty-bitmap|spapr\/htab|s390-[a-z]{1,16}|(?:[\da-f:.]{1,16}\/)?vfio)$/
+
 /** @internal */
 export const stopAtIterable = (name: string, offset: number) =>
   stop({
     code: "iterable-unsupported",
     offset,
     expected: `section "ram"`,
-    found: `section "${name}", which comes in parts`
+    found: `${ITERABLE.test(name) ? `section "${name}"` : "another one"}, which comes in parts`
   })
 
 /** @internal */
