@@ -42,6 +42,23 @@ export interface Options {
 export type Unsynced = Change
 
 /**
+ * Says of a change whether a power cut spares it; of a write, also which of its sectors of 512 bytes, counted from the
+ * beginning of the file: the write is torn.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Keep = (change: Unsynced) => boolean | ((sector: number) => boolean)
+
+/**
+ * Puts what a power cut spares, pieces of torn writes one by one, into the order in which it reached the disk.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reorder = (changes: ReadonlyArray<Unsynced>) => ReadonlyArray<Unsynced>
+
+/**
  * The disk, and the test's view of it. What the test puts there is durable from the start.
  *
  * @category models
@@ -58,6 +75,8 @@ export interface MemoryDisk {
   readonly openFiles: () => ReadonlyArray<string>
   /** The content of a file or device; `undefined` if there is none. */
   readonly read: (path: string) => Uint8Array | undefined
+  /** Whether a file or device has this content: quicker than `read` where most of it is holes. */
+  readonly holds: (path: string, content: Uint8Array) => boolean
   readonly stat: (path: string) => Stat | undefined
   /** Puts a file there, with its directories. Mode 0o600 by default. */
   readonly write: (path: string, content: Uint8Array, options?: { readonly mode?: number | undefined }) => void
@@ -71,9 +90,10 @@ export interface MemoryDisk {
   readonly special: (path: string, kind: "directory" | "fifo" | "socket" | "character device") => void
   /**
    * The disk after a power cut at this moment: what was synced, and of the rest what `keep` spares (default nothing), in
-   * the order in which it happened. Nothing is open, and the old disk goes on as if nothing had happened.
+   * the order in which it happened, or in the one that `reorder` makes of it. Nothing is open, and the old disk goes on as
+   * if nothing had happened.
    */
-  readonly powerCut: (keep?: (change: Unsynced) => boolean) => MemoryDisk
+  readonly powerCut: (keep?: Keep, reorder?: Reorder) => MemoryDisk
 }
 
 /** The calls in Node's form: done later, the error first, and then a value that means nothing. */
@@ -127,6 +147,7 @@ const fromTree = (tree: Tree, options: Options): MemoryDisk => {
     files: () => [...tree.names()].map(([path]) => path).toSorted(),
     openFiles: () => kernel.openPaths(),
     read: (path) => node(path)?.content.bytes(),
+    holds: (path, content) => node(path)?.content.equals(content) ?? false,
     stat: (path) => node(path)?.stat(),
     write: (path, content, { mode = 0o600 } = {}) => {
       const file = node(path) ?? tree.put(path, "file", mode)
@@ -145,8 +166,42 @@ const fromTree = (tree: Tree, options: Options): MemoryDisk => {
       tree.record({ _tag: "Sync", node: device.id })
     },
     special: (path, kind) => void tree.put(path, kind, kind === "directory" ? 0o755 : 0o600),
-    powerCut: (keep = () => false) => fromTree(tree.afterPowerCut(keep), options)
+    powerCut: (keep = () => false, reorder) => fromTree(tree.afterPowerCut(keep, reorder), options)
   }
+}
+
+const shuffle =
+  (random: () => number): Reorder =>
+  (changes) => {
+    const shuffled = [...changes]
+    for (let last = shuffled.length - 1; last > 0; last--) {
+      const other = Math.floor(random() * (last + 1))
+      ;[shuffled[last], shuffled[other]] = [shuffled[other]!, shuffled[last]!]
+    }
+    return shuffled
+  }
+
+/**
+ * What a power cut may do, chosen by numbers in [0, 1): anything between losing nothing and losing everything that was not
+ * synced; in half of all cases writes are torn, and in half of all cases what is left is in any order.
+ *
+ * **Example** (One of the states that a power cut may leave)
+ *
+ * ```ts
+ * import { MemoryDisk, type Simulation } from "effect-multifd/testing"
+ *
+ * export const after = (disk: MemoryDisk.MemoryDisk, world: Simulation.World) =>
+ *   disk.powerCut(...MemoryDisk.anyLoss(world.random))
+ * ```
+ *
+ * @category power cuts
+ * @since 0.1.0
+ */
+export const anyLoss = (random: () => number): readonly [keep: Keep, reorder: Reorder | undefined] => {
+  const odds = random()
+  const torn = random() < 0.5 ? random() : 0
+  const isKept = (): boolean => random() < odds
+  return [() => (random() < torn ? isKept : isKept()), random() < 0.5 ? shuffle(random) : undefined]
 }
 
 /**

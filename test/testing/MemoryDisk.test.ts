@@ -224,6 +224,20 @@ describe("MemoryDisk", () => {
     })
   )
 
+  it.effect("says whether a file holds something, holes and all", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const fd = yield* openOk(disk.calls, "/x", O_RDWR | O_CREAT)
+      yield* write(disk.calls, fd, new Uint8Array(100).fill(1), 8190)
+      const content = new Uint8Array(8290).fill(1, 8190)
+      assert.isTrue(disk.holds("/x", content))
+      for (const at of [0, 4095, 8191, 8289]) assert.isFalse(disk.holds("/x", content.with(at, 2)), `byte ${at}`)
+      assert.isFalse(disk.holds("/x", content.subarray(1)))
+      assert.isFalse(disk.holds("/x", new Uint8Array(8291)))
+      assert.isFalse(disk.holds("/y", new Uint8Array(0)))
+    })
+  )
+
   it.effect("knows devices: a fixed size, no truncation, nothing to sync on a character device", () =>
     Effect.gen(function* () {
       const disk = MemoryDisk.make()
@@ -377,6 +391,70 @@ describe("MemoryDisk.powerCut", () => {
       yield* write(calls, fd, Uint8Array.of(120), 0)
       assert.deepStrictEqual(after.read("/d/new"), abc)
       assert.deepStrictEqual(after.powerCut().read("/d/new"), abc, "what came through it is durable")
+    })
+  )
+
+  it.effect("tears writes between sectors", () =>
+    Effect.gen(function* () {
+      const { calls, disk, fd, sync, syncDirectory } = yield* run
+      yield* sync(fd)
+      yield* syncDirectory
+      yield* write(calls, fd, new Uint8Array(1200).fill(120), 500)
+      const keeping = (...sectors: ReadonlyArray<number>) =>
+        disk.powerCut((change) => change._tag !== "Write" || ((sector) => sectors.includes(sector))).read("/d/new")!
+      const ends = (bytes: Uint8Array) => {
+        const marked = [...bytes].map((byte, at) => (byte === 120) !== (bytes[at - 1] === 120) && at)
+        return [...marked.filter((at) => at !== false), bytes.length].join()
+      }
+      assert.strictEqual(ends(keeping(0, 1, 2, 3)), "500,1700")
+      assert.strictEqual(ends(keeping(0)), "500,512")
+      assert.strictEqual(ends(keeping(1, 3)), "512,1024,1536,1700")
+      assert.strictEqual(ends(keeping()), "3")
+    })
+  )
+
+  it.effect("puts what it spares into another order, but not in front of what was synced", () =>
+    Effect.gen(function* () {
+      const { calls, disk, fd, sync, syncDirectory } = yield* run
+      yield* sync(fd)
+      yield* syncDirectory
+      yield* write(calls, fd, new TextEncoder().encode("xy"), 0)
+      yield* write(calls, fd, new TextEncoder().encode("z"), 1)
+      const all = () => true
+      assert.strictEqual(text(disk.powerCut(all)), "xzc")
+      assert.strictEqual(text(disk.powerCut(all, (changes) => changes.toReversed())), "xyc")
+      yield* sync(fd)
+      yield* write(calls, fd, new TextEncoder().encode("q"), 0)
+      assert.strictEqual(text(disk.powerCut(all, (changes) => changes.toReversed())), "qzc")
+    })
+  )
+
+  it.effect("any loss is any of them", () =>
+    Effect.gen(function* () {
+      const { calls, disk, fd, sync, syncDirectory } = yield* run
+      yield* sync(fd)
+      yield* syncDirectory
+      yield* write(calls, fd, new Uint8Array(1024).fill(120), 0)
+      yield* write(calls, fd, new Uint8Array(1024).fill(121), 0)
+      let state = 1
+      const random = () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32
+      const seen = new Set<string>()
+      for (let cut = 0; cut < 3000; cut++) {
+        const bytes = disk.powerCut(...MemoryDisk.anyLoss(random)).read("/d/new")!
+        seen.add([bytes.length, bytes[0], bytes[512]].join())
+      }
+      // Each of two sectors holds the old content, the first write or the second one; without the last one it is short.
+      for (const outcome of [
+        "3,97,",
+        "512,120,",
+        "512,121,",
+        "1024,120,120",
+        "1024,120,121",
+        "1024,121,120",
+        "1024,97,121"
+      ]) {
+        assert.isTrue(seen.has(outcome), `${outcome} of ${[...seen].join(" ")}`)
+      }
     })
   )
 })

@@ -5,6 +5,8 @@
  */
 export const CHUNK = 4096
 
+const zeros = new Uint8Array(CHUNK)
+
 /**
  * The content of a file with holes: memory is used only where something was written.
  *
@@ -69,6 +71,16 @@ export class SparseBytes {
       bytes.set(start + CHUNK > this.size ? part.subarray(0, this.size - start) : part, start)
     }
     return bytes
+  }
+
+  equals(content: Uint8Array): boolean {
+    if (content.length !== this.size) return false
+    for (let at = 0, chunk = 0; at < this.size; at += CHUNK, chunk++) {
+      const bytes = this.#chunks.get(chunk) ?? zeros
+      const end = Math.min(at + CHUNK, this.size)
+      if (Buffer.compare(bytes.subarray(0, end - at), content.subarray(at, end)) !== 0) return false
+    }
+    return true
   }
 
   #forEachPart(

@@ -89,6 +89,37 @@ export interface Entry {
   readonly node: TreeNode | undefined
 }
 
+/**
+ * Of a change that was not synced: whether it is kept, or of a write, which of its sectors are, counted in the file.
+ *
+ * @internal
+ */
+export type Keep = (change: Change) => boolean | ((sector: number) => boolean)
+
+/** @internal */
+export type Reorder = (changes: ReadonlyArray<Change>) => ReadonlyArray<Change>
+
+/**
+ * What a disk writes as a whole or not at all.
+ *
+ * @internal
+ */
+export const SECTOR = 512
+
+/** What becomes of a change; a write may fall into pieces. */
+const left = (change: Change, kept: ReturnType<Keep>): ReadonlyArray<Change> => {
+  if (typeof kept === "boolean" || change._tag !== "Write") return kept === false ? [] : [change]
+  const { bytes, position } = change
+  const pieces: Array<Change> = []
+  for (let at = 0; at < bytes.length;) {
+    const sector = Math.floor((position + at) / SECTOR)
+    const end = Math.min(bytes.length, (sector + 1) * SECTOR - position)
+    if (kept(sector)) pieces.push({ ...change, position: position + at, bytes: bytes.subarray(at, end) })
+    at = end
+  }
+  return pieces
+}
+
 /** The file or directories whose sync makes a change durable. */
 const nodesOf = (change: Change): ReadonlyArray<number> =>
   change._tag === "Names" ? change.names.map(({ directory }) => directory) : [change.node]
@@ -195,15 +226,22 @@ export class Tree {
   }
 
   /** What is there after a power cut that spares, of what was not synced, what `keep` says. */
-  afterPowerCut(keep: (change: Change) => boolean): Tree {
+  afterPowerCut(keep: Keep, reorder?: Reorder): Tree {
     const durable = this.#durable()
     const tree = new Tree()
     for (const { gid, kind, link, mode, uid } of this.nodes.slice(1)) {
       Object.assign(tree.create(kind, mode, link), { gid, uid })
     }
-    for (const event of this.history) {
-      if (event._tag !== "Sync" && (durable.has(event) || keep(event))) tree.record(event)
-    }
+    const changes = this.history.filter((event) => event._tag !== "Sync")
+    const isDurable = (change: Change): boolean => durable.has(change)
+    const spared = (change: Change): ReadonlyArray<Change> =>
+      isDurable(change) ? [change] : left(change, keep(change))
+    // A sync orders what is behind it after everything in front; among what is behind, there is no order.
+    const survivors =
+      reorder === undefined
+        ? changes.flatMap(spared)
+        : [...changes.filter(isDurable), ...reorder(changes.filter((change) => !isDurable(change)).flatMap(spared))]
+    for (const change of survivors) tree.record(change)
     for (const node of tree.nodes) tree.record({ _tag: "Sync", node: node.id })
     return tree
   }

@@ -46,8 +46,7 @@ export const run = Effect.fnUntraced(function* (
   if (way === "crash") {
     world.atStep(world.steps() + chance.between(1, LAST_STEP), () => {
       if (fiber.pollUnsafe() !== undefined) return
-      const times = chance.between(1, 4)
-      afterCrash = receiverDisk.powerCut(() => !chance.oneIn(times))
+      afterCrash = receiverDisk.powerCut(...MemoryDisk.anyLoss(world.random))
       fiber.interruptUnsafe()
     })
   }

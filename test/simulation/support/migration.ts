@@ -10,7 +10,7 @@ import * as MachineState from "../../../src/migration/MachineState.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
 import * as FaultyFiles from "../../../src/testing/FaultyFiles.ts"
 import * as FaultyNetwork from "../../../src/testing/FaultyNetwork.ts"
-import type * as MemoryDisk from "../../../src/testing/MemoryDisk.ts"
+import * as MemoryDisk from "../../../src/testing/MemoryDisk.ts"
 import type * as Simulation from "../../../src/testing/Simulation.ts"
 import * as VirtualNetwork from "../../../src/testing/VirtualNetwork.ts"
 import * as Memory from "../../migration/support/memory.ts"
@@ -115,7 +115,7 @@ const hasMet = (network: VirtualNetwork.VirtualNetwork): boolean =>
 
 /** Where one side crashes, it is told of nothing more, and its disk keeps what it had synced, and some of the rest. */
 const crashing = (
-  { chance, receiverDisk, scenario: { trouble }, world }: Places,
+  { receiverDisk, scenario: { trouble }, world }: Places,
   fibers: Record<Side, Fiber.Fiber<unknown, unknown>>
 ) => {
   let afterCrash: MemoryDisk.MemoryDisk | undefined
@@ -123,10 +123,7 @@ const crashing = (
     world.atStep(world.steps() + trouble.step, () => {
       const fiber = fibers[trouble.side]
       if (fiber.pollUnsafe() !== undefined) return
-      if (trouble.side === "receiver") {
-        const times = chance.between(1, 4)
-        afterCrash = receiverDisk.powerCut(() => !chance.oneIn(times))
-      }
+      if (trouble.side === "receiver") afterCrash = receiverDisk.powerCut(...MemoryDisk.anyLoss(world.random))
       fiber.interruptUnsafe()
     })
   }

@@ -15,11 +15,12 @@ const RETRIES = 3
 
 /** The second attempt, with nothing in the way: on the disk as it is, or as the power cut has left it. */
 const retry = Effect.fnUntraced(function* (places: Migration.Places, { afterCrash }: Migration.Result) {
+  const senderDisk = MemoryDisk.make({ later: places.world.later })
   const receiverDisk = afterCrash ?? places.receiverDisk
   // What lies about after a power cut is nobody's business; a receiver that fails leaves nothing.
   const known = new Set([...receiverDisk.files(), Migration.TARGET])
   const scenario = { ...places.scenario, target: "any", noise: 0, trouble: Scenario.Trouble.None() } as const
-  const again = { ...places, scenario, receiverDisk, known }
+  const again = { ...places, scenario, senderDisk, receiverDisk, known }
   yield* Checks.check(again, yield* Migration.run(again))
 })
 
