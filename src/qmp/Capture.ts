@@ -44,7 +44,7 @@ import * as BorrowedSettings from "./internal/borrowedSettings.ts"
 import { liftable } from "./internal/liftable.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
-import { tidyUp } from "./internal/tidyUp.ts"
+import { impatient, type Step, tidyUp } from "./internal/tidyUp.ts"
 import * as Vm from "./internal/vm.ts"
 import type { Client } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
@@ -100,7 +100,10 @@ export interface Options {
   readonly onStatistics?: ((statistics: Statistics) => Effect.Effect<void>) | undefined
   /** Default 500 ms. */
   readonly interval?: Duration.Input | undefined
-  /** Told what went wrong while the machine was left as it was or as asked. Default: a warning in the log. */
+  /**
+   * Told what went wrong while the machine was left as it was or as asked, what could not be undone, and that an earlier
+   * capture was killed. Default: a warning in the log.
+   */
   readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
 }
 
@@ -142,6 +145,17 @@ const problemsOf = ({ blockedReasons, capabilities, runState, status }: Vm.Vm, c
     .filter((name) => !(name in capabilities))
     .map((name) => `expected a QEMU that knows ${name}, found none of it`)
 ]
+
+/** What a capture that was killed leaves behind: a guest that it had stopped, and settings that nobody chooses together. */
+const isAbandoned = ({ capabilities, parameters, runState }: Vm.Vm): boolean =>
+  runState.status === "paused" &&
+  capabilities["return-path"] === true &&
+  parameters["max-bandwidth"] === 0 &&
+  parameters["downtime-limit"] === 0
+
+const abandoned = ({ peer }: Client): string =>
+  `${peer}: the guest is stopped, and QEMU's settings are those of a capture that was killed: the guest stays stopped unless it ` +
+  "is left running, and the settings stay as they are"
 
 /** A capture that is under way. */
 interface Capture {
@@ -193,7 +207,7 @@ const drive = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, QmpError | QmpEventsError | QemuMigrationError> {
   if (stops) yield* QmpCommands.stop(qmp)
   yield* Effect.onInterrupt(watch.run(QmpCommands.migrate(qmp, SocketAddress.format(address))), () =>
-    Effect.ignore(watch.callOff)
+    Effect.ignore(watch.callOff(impatient(qmp)))
   )
 })
 
@@ -208,7 +222,7 @@ const arrived = Effect.fnUntraced(function* ({
 }: Capture): Effect.fn.Return<Statistics, QmpError> {
   const statistics = yield* QmpCommands.queryMigrate(qmp)
   if (!completes) {
-    yield* watch.callOff
+    yield* watch.callOff(qmp)
     yield* Vm.setRunning(qmp, runs)
   }
   return statistics
@@ -258,8 +272,22 @@ const putBack = (
   { options: { qmp }, vm, watch }: Capture,
   settings: BorrowedSettings.Borrowed,
   failed: boolean
-): ReadonlyArray<Effect.Effect<void, QmpError>> =>
-  failed ? [watch.callOff, settings.putBack, Vm.setRunning(qmp, vm.runState.running)] : [settings.putBack]
+): ReadonlyArray<Step> => {
+  const hasty = impatient(qmp)
+  const { running } = vm.runState
+  const steps: ReadonlyArray<Step> = [
+    {
+      run: watch.callOff(hasty),
+      otherwise: () => (watch.isStarted() ? "the migration, which ends by itself when QEMU goes on" : undefined)
+    },
+    BorrowedSettings.step(hasty, settings),
+    {
+      run: Vm.setRunning(hasty, running),
+      otherwise: () => (running ? "the guest, which ran before and may be stopped: cont lets it go on" : undefined)
+    }
+  ]
+  return failed ? steps : steps.slice(1, 2)
+}
 
 /**
  * Captures a running virtual machine: its RAM and everything else, into an image that QEMU loads, and that `Resume` resumes.
@@ -270,8 +298,9 @@ const putBack = (
  * and put back afterwards; auto-converge and the like stay as they are. The disks of the machine are not part of it.
  *
  * **Failure effect**, also of an interruption: the guest goes on as before if it ran, with its former settings; the target is
- * as for `Migration.receive`. Where QEMU has exited, nothing is left to put back. Only a guest that was stopped and whose
- * image could not be made durable at the very last may have gone on already.
+ * as for `Migration.receive`. Where QEMU has exited, nothing is left to put back. A monitor that does not answer for five
+ * seconds is given up: `onProblem` is told what was not undone. Only a guest that was stopped and whose image could not be made
+ * durable at the very last may have gone on already.
  *
  * **Example** (A snapshot of a guest that goes on)
  *
@@ -295,6 +324,7 @@ export const run = Effect.fn("Capture.run")(function* (
   const vm = yield* Vm.look(qmp)
   const capture = plan(options, vm, yield* MigrationWatch.make(qmp, "source"))
   yield* Vm.refuse(qmp, "capture", problemsOf(vm, capture.channels))
+  if (isAbandoned(vm)) yield* onProblem(abandoned(qmp))
   const settings = BorrowedSettings.make(qmp, vm, settingsOf(capture))
   const captured = yield* settings.set.pipe(
     Effect.andThen(Effect.scoped(transfer(capture))),

@@ -79,6 +79,8 @@ export interface Client {
   /** The monitor's address. */
   readonly peer: string
   readonly version: Version
+  /** How long an answer is waited for unless something else is asked for. */
+  readonly commandTimeout: Duration.Duration
   /**
    * Has QEMU do something, and reads its answer as `result` says. Arguments that are `undefined` are left out; a bigint is an
    * integer of JSON, and integers that a double cannot hold come as one.
@@ -235,6 +237,7 @@ export const make = Effect.fn("QmpClient.make")(function* (
   return {
     peer,
     version: { ...greeting.version.qemu, package: greeting.version.package },
+    commandTimeout,
     execute,
     subscribe,
     events: Stream.unwrap(subscribe),

@@ -32,7 +32,7 @@ import { bothSides } from "./internal/bothSides.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
-import { tidyUp } from "./internal/tidyUp.ts"
+import { impatient, tidyUp } from "./internal/tidyUp.ts"
 import * as Vm from "./internal/vm.ts"
 import type { Client, Version } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
@@ -169,7 +169,7 @@ export const run = Effect.fn("Resume.run")(function* (
   const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets({ channels, compression }))
   const summary = yield* settings.set.pipe(
     Effect.andThen(Effect.scoped(transfer(options, channels))),
-    Effect.ensuring(tidyUp([settings.putBack], onProblem))
+    Effect.ensuring(tidyUp([BorrowedSettings.step(impatient(qmp), settings)], onProblem))
   )
   yield* Vm.setRunning(qmp, !paused)
   const { status } = yield* QmpCommands.queryStatus(qmp)

@@ -247,7 +247,12 @@ describe("Capture", () => {
         const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET, onProblem }))
         assert.strictEqual(error._tag, "PeerTimeoutError")
         assert.lengthOf(problems, 1)
-        assert.include(problems[0], 'expected an answer to "migrate_cancel" within 0.2 s')
+        assert.match(problems[0]!, /expected an answer to "migrate_cancel" within 0.2 s.*; not undone: the migration, /)
+        assert.include(problems[0], "the settings from before: events=false, multifd=false, return-path=false, ")
+        assert.match(
+          problems[0]!,
+          /max-bandwidth=134217728.*; the guest, which ran before and may be stopped: cont lets it go on$/
+        )
         assert.strictEqual(log.at(-1), "migrate")
         nothingAt(disk)
       }))
@@ -277,6 +282,28 @@ describe("Capture", () => {
         nothingAt(disk)
       }))
 
+    test("a capture that was killed is noticed by the next one", () =>
+      Effect.gen(function* () {
+        const problems: Array<string> = []
+        const { qmp, state } = yield* FakeQemu.make((state) => {
+          Object.assign(state, { running: false, runState: "paused" })
+          Object.assign(state.capabilities, { events: true, "return-path": true, multifd: true })
+          Object.assign(state.parameters, { "max-bandwidth": 0, "downtime-limit": 0 })
+        })
+        const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
+        yield* Capture.run({ qmp, target: TARGET, onProblem })
+        assert.lengthOf(problems, 1)
+        assert.include(
+          problems[0],
+          "unix:/run/qmp: the guest is stopped, and QEMU's settings are those of a capture that was killed"
+        )
+        assert.isFalse(state.running)
+        yield* Capture.run({ qmp, target: TARGET, onProblem, leave: "running" })
+        assert.isTrue(state.running)
+        yield* Capture.run({ qmp, target: TARGET, onProblem })
+        assert.lengthOf(problems, 2)
+      }))
+
     test("settings that cannot be put back are a warning", () =>
       Effect.gen(function* () {
         const problems: Array<string> = []
@@ -289,7 +316,10 @@ describe("Capture", () => {
         })
         const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
         yield* Capture.run({ qmp, target: TARGET, channels: 7, onProblem })
-        assert.deepStrictEqual(problems, ['unix:/run/qmp: QEMU refused "migrate-set-parameters": not now'])
+        assert.deepStrictEqual(problems, [
+          'unix:/run/qmp: QEMU refused "migrate-set-parameters": not now; not undone: the settings from before: ' +
+            "events=false, multifd=false, return-path=false, multifd-channels=2, max-bandwidth=134217728, downtime-limit=300"
+        ])
       }))
   })
 })

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type { Client } from "../QmpClient.ts"
 import * as QmpCommands from "../QmpCommands.ts"
 import type { QmpError } from "../QmpError.ts"
+import type { Step } from "./tidyUp.ts"
 
 /**
  * Capabilities and parameters.
@@ -27,7 +28,9 @@ const changes = <A>(before: Readonly<Record<string, A>>, wanted: Readonly<Record
  */
 export interface Borrowed {
   readonly set: Effect.Effect<void, QmpError>
-  readonly putBack: Effect.Effect<void, QmpError>
+  readonly putBack: (qmp: Client) => Effect.Effect<void, QmpError>
+  /** What was changed, in words and with the values from before; `undefined`: nothing was. */
+  readonly former: string | undefined
 }
 
 /**
@@ -43,17 +46,30 @@ export interface Borrowed {
 export const make = (qmp: Client, before: Settings, wanted: Settings): Borrowed => {
   const capabilities = changes(before.capabilities, wanted.capabilities)
   const parameters = changes(before.parameters, wanted.parameters)
-  const setCapabilities = (from: Settings) =>
+  const setCapabilities = (qmp: Client, from: Settings) =>
     capabilities.length === 0
       ? Effect.void
       : QmpCommands.migrateSetCapabilities(qmp, pick(from.capabilities, capabilities))
-  const setParameters = (from: Settings) =>
+  const setParameters = (qmp: Client, from: Settings) =>
     parameters.length === 0 ? Effect.void : QmpCommands.migrateSetParameters(qmp, pick(from.parameters, parameters))
+  const all = [...capabilities, ...parameters]
+  const values = { ...before.capabilities, ...before.parameters }
   return {
-    set: Effect.andThen(setCapabilities(wanted), setParameters(wanted)),
-    putBack: Effect.andThen(setParameters(before), setCapabilities(before))
+    set: Effect.andThen(setCapabilities(qmp, wanted), setParameters(qmp, wanted)),
+    putBack: (qmp) => Effect.andThen(setParameters(qmp, before), setCapabilities(qmp, before)),
+    former: all.length === 0 ? undefined : all.map((name) => `${name}=${String(values[name])}`).join(", ")
   }
 }
+
+/**
+ * Puts them back when all is over.
+ *
+ * @internal
+ */
+export const step = (qmp: Client, { former, putBack }: Borrowed): Step => ({
+  run: putBack(qmp),
+  otherwise: () => (former === undefined ? undefined : `the settings from before: ${former}`)
+})
 
 /** What a machine must not do while it moves to or from an image; `false` everywhere. */
 const unwanted = [

@@ -25,7 +25,9 @@ export interface MigrationWatch {
     command: Effect.Effect<void, QmpError>
   ) => Effect.Effect<void, QmpError | QmpEventsError | QemuMigrationError>
   /** Calls it off if it was started, and waits until it is. However it ends now is well. In vain once is in vain for ever. */
-  readonly callOff: Effect.Effect<void, QmpError>
+  readonly callOff: (qmp: Client) => Effect.Effect<void, QmpError>
+  /** Whether it was started. */
+  readonly isStarted: () => boolean
 }
 
 const MigrationEvent = Schema.Struct({ status: MigrationStatus.Status })
@@ -73,17 +75,18 @@ export const make = Effect.fnUntraced(function* (
     const { "error-desc": description = "" } = yield* QmpCommands.queryMigrate(qmp)
     return yield* new QemuMigrationError({ peer: qmp.peer, role, status, description })
   })
-  const callOff = Effect.suspend(() => {
-    if (!isOurs) return Effect.void
-    if (gaveUp !== undefined) return Effect.fail(gaveUp)
-    calledOff = true
-    return Effect.tapError(Vm.callOff(qmp), (error) =>
-      Effect.sync(() => {
-        if (error._tag === "PeerTimeoutError") gaveUp = error
-      })
-    )
-  })
-  return { run: (command) => Effect.andThen(start(command), ended), callOff }
+  const callOff = (qmp: Client) =>
+    Effect.suspend(() => {
+      if (!isOurs) return Effect.void
+      if (gaveUp !== undefined) return Effect.fail(gaveUp)
+      calledOff = true
+      return Effect.tapError(Vm.callOff(qmp), (error) =>
+        Effect.sync(() => {
+          if (error._tag === "PeerTimeoutError") gaveUp = error
+        })
+      )
+    })
+  return { run: (command) => Effect.andThen(start(command), ended), callOff, isStarted: () => isOurs }
 })
 
 /** What the end of the other side looks like from here. */
