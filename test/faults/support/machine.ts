@@ -28,13 +28,20 @@ const blocksOf = (pages: number): ReadonlyArray<RamArbitraries.Block> => {
   ]
 }
 
-/** What is to be saved; `pages` is a multiple of 3. */
-export const machineOf = Effect.fnUntraced(function* (pages: number) {
+const makeMachine = Effect.fnUntraced(function* (pages: number) {
   const blocks = yield* Effect.forEach(blocksOf(pages), (block) =>
-    Effect.orDie(MemoryPages.make({ ...block, memory: RamArbitraries.contents(block) }))
+    MemoryPages.make({ ...block, memory: RamArbitraries.contents(block) })
   )
-  const machineState = yield* Effect.orDie(MachineState.fromSections({ machine: "pc-q35-10.0", sections }))
-  return { blocks, machineState }
+  return { blocks, machineState: yield* MachineState.fromSections({ machine: "pc-q35-10.0", sections }) }
+}, Effect.orDie)
+
+const machines = new Map<number, Effect.Success<ReturnType<typeof makeMachine>>>()
+
+/** What is to be saved; `pages` is a multiple of 3. Nobody writes to it, so it is made once. */
+export const machineOf = Effect.fnUntraced(function* (pages: number) {
+  const machine = machines.get(pages) ?? (yield* makeMachine(pages))
+  machines.set(pages, machine)
+  return machine
 })
 
 /** The same blocks with something else in them: whatever shows of it afterwards is stale. */
