@@ -1,110 +1,107 @@
 /**
- * Decoders are total: whatever bytes they are given, they answer with a value or a finding, and throw nothing.
+ * Decoders are total: whatever bytes they are given, they answer with a value or with what is wrong, in bounded time and
+ * memory, and throw nothing.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Demand from "../../src/format/Demand.ts"
-import * as Description from "../../src/format/Description.ts"
-import * as DeviceStatePacket from "../../src/format/DeviceStatePacket.ts"
-import * as ImageSeal from "../../src/format/ImageSeal.ts"
-import * as ImageStream from "../../src/format/ImageStream.ts"
-import * as LibvirtSave from "../../src/format/LibvirtSave.ts"
-import * as MappedRam from "../../src/format/MappedRam.ts"
-import * as MultifdInit from "../../src/format/MultifdInit.ts"
-import * as MultifdPacket from "../../src/format/MultifdPacket.ts"
-import * as ReturnPath from "../../src/format/ReturnPath.ts"
-import * as Xbzrle from "../../src/format/Xbzrle.ts"
-import * as Migration from "../../src/migration/Migration.ts"
-import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
-import { machineOf } from "./support/machine.ts"
+import * as V8 from "node:v8"
+import { type Problem, decoders } from "./support/decoders.ts"
+import { payloadDecoders } from "./support/payloads.ts"
+import { nextInput, randomFrom } from "./support/mutation.ts"
 import { settings } from "./support/settings.ts"
 
-const PAGE = 4096
-/** Small numbers and the largest ones are where lengths and offsets go wrong. */
-const BYTES = [0, 1, 0x7f, 0x80, 0xff]
-const MAX_CHANGES = 8
+/**
+ * What may be allocated for an input of some KiB: the 64 MiB of an image with holes that are searched through, some of it
+ * twice, and far less than what a number in it may say.
+ */
+const MAX_ALLOCATED = 128 * 1024 * 1024
 
-/** Whole numbers below a bound, the same ones each time. */
-const randomFrom = (seed: number) => {
-  let state = seed
-  return (below: number): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
+/** Bytes that are allocated now, on the heap and outside of it. */
+const allocated = (): number => {
+  const { external_memory, used_heap_size } = V8.getHeapStatistics()
+  return external_memory + used_heap_size
+}
+
+const shown = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
+
+const isText = (value: unknown): boolean => typeof value === "string"
+
+const attempt = <A>(decode: (bytes: Uint8Array) => A, input: Uint8Array): A => {
+  try {
+    return decode(input)
+  } catch (error) {
+    throw new Error(`with ${shown(input)}`, { cause: error })
   }
 }
 
-const packet = (length: number): Uint8Array => {
-  const bytes = new Uint8Array(length)
-  bytes.set([0x11, 0x22, 0x33, 0x44, 0, 0, 0, 1])
-  return bytes
+/** Every answer says what is wrong, and costs no more than an input of this size may. */
+const check = (input: Uint8Array, problems: ReadonlyArray<Problem>, more: number): void => {
+  if (more > MAX_ALLOCATED) assert.fail(`allocated ${more} bytes for ${shown(input)}`)
+  for (const { expected, found } of problems) {
+    if (!isText(expected) || !isText(found)) assert.fail(`says nothing of ${shown(input)}`)
+  }
 }
 
-const text = (words: string): Uint8Array => new TextEncoder().encode(words)
+const casesOf = (share: number): number => Math.round((settings.decoderCases * share) / 10_000)
 
-const image = Effect.gen(function* () {
-  const disk = MemoryDisk.make()
-  yield* Effect.provide(Migration.make.save({ ...(yield* machineOf(24)), target: "/vm.img" }), disk.layer)
-  return disk.read("/vm.img")!
-}).pipe(Effect.orDie, Effect.cached, Effect.runSync)
+describe("decoders", () => {
+  it("share all cases", () => {
+    const shares = [...decoders, ...payloadDecoders].map(({ share }) => share)
+    assert.strictEqual(
+      shares.reduce((sum, share) => sum + share, 0),
+      10_000
+    )
+    assert.isAtLeast(settings.decoderCases, 100_000)
+  })
 
-interface Decoder {
-  readonly name: string
-  /** Something that it understands, or nearly; `undefined`: the beginning of an image. */
-  readonly sample: Uint8Array | undefined
-  readonly decode: (bytes: Uint8Array) => unknown
-}
+  for (const { decode, name, seeds, share } of decoders) {
+    const cases = casesOf(share)
 
-const header = MultifdPacket.headerLength(PAGE)
+    it(`${name}: understands what it is to understand`, () => {
+      assert.isTrue(seeds.some((bytes) => decode(bytes).length === 0))
+    })
 
-const decoders: ReadonlyArray<Decoder> = [
-  {
-    name: "stream and mapped-ram",
-    sample: undefined,
-    decode: (bytes) => Demand.runSync(ImageStream.parse({ start: 0, fileSize: bytes.length }), bytes)
-  },
-  { name: "mapped-ram header", sample: new Uint8Array(28), decode: (bytes) => MappedRam.decodeHeader(bytes) },
-  { name: "libvirt", sample: text("LibvirtQemudSave"), decode: (bytes) => Demand.runSync(LibvirtSave.parse(), bytes) },
-  { name: "seal", sample: text("effect-multifd seal"), decode: (bytes) => ImageSeal.decode(bytes, 0) },
-  { name: "mark", sample: new Uint8Array(ImageSeal.MARK_LENGTH), decode: (bytes) => ImageSeal.decodeMark(bytes, 0) },
-  { name: "init", sample: packet(64), decode: MultifdInit.decode },
-  { name: "RAM packet", sample: packet(header), decode: (bytes) => MultifdPacket.decodeRam(bytes, { pageSize: PAGE }) },
-  { name: "device packet", sample: packet(276), decode: (bytes) => DeviceStatePacket.decode(bytes, {}) },
-  { name: "return path", sample: Uint8Array.of(0, 2, 0, 4), decode: (bytes) => ReturnPath.decodeHeader(bytes) },
-  {
-    name: "xbzrle",
-    sample: Uint8Array.of(4, 8, 1, 2, 3, 4, 5, 6, 7, 8),
-    decode: (bytes) => Xbzrle.decode(new Uint8Array(PAGE), bytes, new Uint8Array(PAGE))
-  },
-  { name: "description", sample: text('{"page_size":4096,"devices":[]}'), decode: (bytes) => Description.decode(bytes) }
-]
+    it(`${name}: answers whatever it is given, ${cases} times`, { timeout: 0 }, () => {
+      const random = randomFrom(share + seeds.length)
+      let refused = 0
+      for (let count = 0; count < cases; count++) {
+        const input = nextInput(seeds, random)
+        const before = allocated()
+        const problems = attempt(decode, input)
+        check(input, problems, allocated() - before)
+        if (problems.length > 0) refused++
+      }
+      assert.isAbove(refused, cases / 10)
+    })
+  }
 
-/** Where an image's records are, in front of its pages. */
-const HEAD = 400
+  for (const { decode, name, seeds, share } of payloadDecoders) {
+    const cases = casesOf(share)
 
-describe.each(decoders)("$name", ({ decode, sample }) => {
-  it.effect(
-    "answers whatever it is given",
-    () =>
+    it.effect(`${name}: understands what it is to understand`, () =>
       Effect.gen(function* () {
-        const bytes = (sample ?? (yield* image)).slice()
-        const changeable = Math.min(bytes.length, sample === undefined ? HEAD : bytes.length)
-        const random = randomFrom(bytes.length)
-        let cases = 0
-        for (; cases < settings.decoderCases; cases++) {
-          const arbitrary = random(4) === 0
-          const changes = Array.from({ length: arbitrary ? changeable : random(MAX_CHANGES) }, () => random(changeable))
-          const former = changes.map((at) => bytes[at]!)
-          for (const at of changes) bytes[at] = random(2) === 0 ? BYTES[random(BYTES.length)]! : random(256)
-          const given = random(4) === 0 ? bytes.subarray(0, random(changeable + 1)) : bytes
-          assert.doesNotThrow(
-            () => decode(given),
-            undefined,
-            `case ${cases}: ${Buffer.from(given.subarray(0, HEAD)).toString("hex")}`
-          )
-          for (const [index, at] of [...changes.entries()].toReversed()) bytes[at] = former[index]!
-        }
-        assert.strictEqual(cases, settings.decoderCases)
-      }),
-    600_000
-  )
+        assert.lengthOf(yield* decode(seeds[0]!), 0)
+      })
+    )
+
+    it.effect(
+      `${name}: answers whatever it is given, ${cases} times`,
+      () =>
+        Effect.gen(function* () {
+          const random = randomFrom(share + seeds.length)
+          let refused = 0
+          for (let count = 0; count < cases; count++) {
+            const input = nextInput(seeds, random)
+            const before = allocated()
+            const exit = yield* Effect.exit(decode(input))
+            if (exit._tag === "Failure") return assert.fail(`${Cause.pretty(exit.cause)} with ${shown(input)}`)
+            check(input, exit.value, allocated() - before)
+            if (exit.value.length > 0) refused++
+          }
+          assert.isAbove(refused, cases / 10)
+        }),
+      { timeout: 0 }
+    )
+  }
 })

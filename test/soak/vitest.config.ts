@@ -8,7 +8,7 @@ export default defineConfig({
       FAULTS_KILL_PAGES: "300",
       FAULTS_KILL_ROUNDS: "4",
       FAULTS_CALL_PAGES: "96",
-      FAULTS_DECODER_CASES: "1000000",
+      FAULTS_DECODER_CASES: "10000000",
       FAULTS_POWER_SEEDS: "1000",
       FAULTS_POWER_SUBSETS: "1000"
     },
