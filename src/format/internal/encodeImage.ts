@@ -32,11 +32,12 @@ export const encodeHead = (options: {
   pen.out.append(MigrationStream.encodeFileHeader())
   if (configuration !== undefined) pen.out.append(MigrationStream.encodeConfiguration(configuration))
   pen.out.append(prelude).append(openRam(sectionId)).append(totalOf(blocks))
+  let isFirst = true
   for (const block of blocks) {
-    const isFirst = mapped.every(({ ignored }) => ignored)
     const placed = encodeEntry(pen, block, { addresses, room: isFirst ? MARK_ROOM + room : 0 })
     mapped.push(placed)
     if (!placed.ignored) {
+      isFirst = false
       pieces.push(pieceOf(pen))
       pen = penAt(placed.header.pagesOffset + block.usedLength)
     }

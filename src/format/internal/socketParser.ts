@@ -84,7 +84,12 @@ function* checkCapabilities({ capabilities }: Configuration, offset: number): St
   }
   const unknown = capabilities.find((name) => !configuration.isKnownCapability(name))
   if (unknown !== undefined) {
-    yield* stop({ code: "configuration-unsupported", offset, expected: "a capability of QEMU", found: unknown })
+    yield* stop({
+      code: "configuration-unsupported",
+      offset,
+      expected: "a capability of QEMU",
+      found: JSON.stringify(unknown)
+    })
   }
 }
 
