@@ -5,7 +5,7 @@
  *     FAULTS_KILL_PAGES=48       pages of the machine whose saving process is killed: more pages, more places to die at
  *     FAULTS_KILL_ROUNDS=1       times that each place is tried
  *     FAULTS_CALL_PAGES=12       pages of the machine at whose every call something fails
- *     FAULTS_POWER_SEEDS=50      orders in which the calls of a save are done, at whose every call the power fails
+ *     FAULTS_POWER_SEEDS=50      orders in which the calls of a save are done, of each of three kinds, at whose every call the power fails
  *     FAULTS_POWER_SUBSETS=200   subsets of the unsynced changes that survive, in each of them
  *     FAULTS_PARTIAL_SEEDS=1     orders in which the calls of a save are done that keeps what it has written
  *     FAULTS_DECODER_CASES=110000 inputs for all decoders together
