@@ -102,6 +102,58 @@ describe("AtomicFile", () => {
     )
   }
 
+  for (const [how, ending] of endings) {
+    onEveryPlace(`without commit (${how}) what is to be kept stays, and the target is as it was`, (place) =>
+      Effect.gen(function* () {
+        place.write("old", oldBytes, 0o640)
+        yield* begin({ path: place.path("old") }, ({ keep, path }) =>
+          Effect.andThen(
+            keep,
+            Effect.onExit(ending, () => Effect.sync(() => sameBytes(place.read(Path.basename(path)), newBytes)))
+          )
+        )
+        const [kept, ...others] = place.files()
+        assert.match(kept!, /^\.old\.[0-9a-f]+\.part$/)
+        assert.deepStrictEqual(others, ["old"])
+        sameBytes(place.read(kept!), newBytes)
+        sameBytes(place.read("old"), oldBytes)
+        assert.strictEqual(place.stat(kept!)!.mode & 0o7777, 0o640)
+      })
+    )
+  }
+
+  it.effect("what is to be kept is there after a power cut as soon as its name is durable", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const run = begin({ path: "/x" }, ({ file, keep, name }) =>
+        Effect.gen(function* () {
+          assert.deepStrictEqual(disk.powerCut().files(), [])
+          yield* name
+          yield* file.sync
+          const [left, ...others] = disk.powerCut().files()
+          assert.deepStrictEqual(others, [])
+          sameBytes(disk.powerCut().read(left!), newBytes)
+          yield* keep
+        })
+      )
+      assert.isTrue(Exit.isSuccess(yield* Effect.provide(run, disk.layer)))
+      assert.strictEqual(disk.files().length, 1)
+    })
+  )
+
+  it.effect("in place there is nothing to be kept or named", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      disk.write("/x", oldBytes)
+      yield* Effect.provide(
+        begin({ path: "/x", offset: 100 }, ({ keep, name }) => Effect.andThen(name, keep)),
+        disk.layer
+      )
+      assert.deepStrictEqual(disk.files(), ["/x"])
+      sameBytes(disk.read("/x"), oldBytes.subarray(0, 100))
+    })
+  )
+
   onEveryPlace("links are followed and stay, also to a file that is yet to be", (place) =>
     Effect.gen(function* () {
       place.write("deep/down/file", oldBytes)

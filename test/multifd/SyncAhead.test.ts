@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Calls } from "../../src/io/FileCalls.ts"
 import { FileCalls } from "../../src/io/FileCalls.ts"
+import * as FileError from "../../src/io/FileError.ts"
 import * as SyncAhead from "../../src/multifd/SyncAhead.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
@@ -47,6 +48,34 @@ it.effect("syncs when enough was written, and only then", () =>
     }).pipe(Effect.scoped, Effect.provide(files.layer))
     assert.strictEqual(syncs(files), 2)
     assert.deepStrictEqual(files.openFiles(), [])
+  })
+)
+
+it.effect("what goes around a sync goes around each, and its failure is that of a sync", () =>
+  Effect.gen(function* () {
+    const files = FaultyFiles.make(FaultyFiles.none, calls())
+    const seen: Array<string> = []
+    const note = (what: string) => Effect.sync(() => void seen.push(`${what} ${syncs(files)}`))
+    const broken = new FileError.FileIoError({ operation: "write", path, code: "EIO" })
+    const error = yield* Effect.gen(function* () {
+      const ahead = yield* SyncAhead.make({
+        path,
+        threshold,
+        around: (sync) =>
+          note("before").pipe(
+            Effect.andThen(sync),
+            Effect.andThen(note("after")),
+            Effect.andThen(Effect.suspend(() => (seen.length < 4 ? Effect.void : Effect.fail(broken))))
+          )
+      })
+      const write = Effect.andThen(
+        Effect.sync(() => ahead.written(threshold)),
+        aWhile
+      )
+      return yield* Effect.flip(ahead.during(Effect.andThen(write, Effect.andThen(write, Effect.never))))
+    }).pipe(Effect.scoped, Effect.provide(files.layer))
+    assert.deepStrictEqual(seen, ["before 0", "after 1", "before 1", "after 2"])
+    assert.include(error, { _tag: broken._tag, step: "sync ahead" })
   })
 )
 

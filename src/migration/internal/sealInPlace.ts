@@ -55,13 +55,15 @@ const isFree = Effect.fnUntraced(function* (
   return true
 })
 
-const hasMark = Effect.fnUntraced(function* (
+/** A seal was here before: where its mark belongs there is something, or it lies there without one. */
+const wasSealed = Effect.fnUntraced(function* (
   file: PositionalFile.PositionalFile,
-  position: number
+  places: { readonly mark: number; readonly seal: number }
 ): Effect.fn.Return<boolean, FileError> {
-  const mark = new Uint8Array(ImageSeal.MARK_LENGTH)
-  yield* file.read(position, mark)
-  return !ZeroPages.isZero(mark)
+  const bytes = new Uint8Array(ImageSeal.MARK_LENGTH)
+  yield* file.read(places.mark, bytes)
+  if (!ZeroPages.isZero(bytes)) return true
+  return ImageSeal.isSeal(bytes.subarray(0, yield* file.read(places.seal, bytes)))
 })
 
 const blocksOf = (file: PositionalFile.PositionalFile, contents: Contents): ReadonlyArray<ImageBlock> =>
@@ -97,7 +99,7 @@ export const sealInPlace = Effect.fnUntraced(function* (
   const seal = { algorithm, extentSize, start, end, rest, blocks: sealed }
   const range = { position: ImageSeal.sealPosition(end), length: ImageSeal.encode(seal).length }
   const free = { from: end, to: range.position + range.length }
-  if (!(yield* hasMark(file, position)) && !(yield* isFree(file, free))) {
+  if (!(yield* wasSealed(file, { mark: position, seal: range.position })) && !(yield* isFree(file, free))) {
     return yield* refuse("seal", [`expected nothing behind the stream that ends at ${end}, found something`])
   }
 
