@@ -112,6 +112,23 @@ describe("Capture", () => {
       )
     }))
 
+  for (const channels of [0, 3]) {
+    test(`QEMU 8.1, ${channels} channels: nothing is asked of it that it does not know`, () =>
+      Effect.gen(function* () {
+        const { log, qmp, state } = yield* FakeQemu.make((state) => {
+          FakeQemu.become81(state)
+          Object.assign(state.capabilities, { compress: true, block: true })
+        })
+        const before = settingsOf(state)
+        const captured = yield* Capture.run({ qmp, target: TARGET, channels, live: true })
+        assert.deepInclude(captured, { machine: "pc-i440fx-8.1", pages: 64 })
+        assert.deepStrictEqual(settingsOf(state), before)
+        assert.isTrue(log.every((command) => /^(?:query-|qom-get|migrate|stop|cont)/.test(command)))
+        const image = yield* Image.open(TARGET)
+        assert.deepStrictEqual(yield* image.readPages(FakeQemu.RAM, 0, state.memory.length), state.memory)
+      }))
+  }
+
   test("a machine may be larger than a sender's is by default, but not than it says itself", () =>
     Effect.gen(function* () {
       const huge = () => Effect.succeed({ "base-memory": 2 ** 42, "plugged-memory": 2 ** 41 })

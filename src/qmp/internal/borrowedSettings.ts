@@ -71,9 +71,11 @@ export const step = (qmp: Client, { former, putBack }: Borrowed): Step => ({
   otherwise: () => (former === undefined ? undefined : `the settings from before: ${former}`)
 })
 
-/** What a machine must not do while it moves to or from an image; `false` everywhere. */
+/** What a machine must not do while it moves to or from an image. Some of it only older versions know. */
 const unwanted = [
   "background-snapshot",
+  "block",
+  "compress",
   "dirty-bitmaps",
   "mapped-ram",
   "pause-before-switchover",

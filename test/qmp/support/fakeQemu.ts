@@ -24,6 +24,8 @@ export const RAM = "pc.ram"
 
 /** What the fake is, and what became of it. */
 export interface State {
+  /** The machine type with its version. */
+  machine: string
   version: { major: number; minor: number; micro: number }
   running: boolean
   runState: string
@@ -50,6 +52,7 @@ export interface FakeQemu {
 const capabilities = ["events", "return-path", "multifd", "mapped-ram", "xbzrle", "auto-converge", "validate-uuid"]
 
 const initial = (): State => ({
+  machine: MACHINE,
   version: { major: 10, minor: 0, micro: 2 },
   running: true,
   runState: "running",
@@ -61,6 +64,52 @@ const initial = (): State => ({
   memory: Uint8Array.from({ length: 64 * 4096 }, (_, at) => (at % 3 === 0 ? at / 4096 : 7)),
   hangUp: Effect.void
 })
+
+/** What QEMU 8.1 knows, none of it switched on. */
+const of81 = {
+  capabilities: [
+    ...["xbzrle", "rdma-pin-all", "auto-converge", "zero-blocks", "compress", "events", "postcopy-ram", "x-colo"],
+    ...["release-ram", "block", "return-path", "pause-before-switchover", "multifd", "dirty-bitmaps"],
+    ...["postcopy-blocktime", "late-block-activate", "x-ignore-shared", "validate-uuid", "background-snapshot"],
+    ...["zero-copy-send", "postcopy-preempt", "switchover-ack", "dirty-limit"]
+  ],
+  parameters: {
+    "announce-initial": 50,
+    "announce-max": 550,
+    "announce-rounds": 5,
+    "announce-step": 100,
+    "compress-level": 1,
+    "compress-threads": 8,
+    "compress-wait-thread": true,
+    "decompress-threads": 2,
+    "throttle-trigger-threshold": 50,
+    "cpu-throttle-initial": 20,
+    "cpu-throttle-increment": 10,
+    "cpu-throttle-tailslow": false,
+    "tls-creds": "",
+    "tls-hostname": "",
+    "tls-authz": "",
+    "max-bandwidth": 134_217_728,
+    "downtime-limit": 300,
+    "x-checkpoint-delay": 20_000,
+    "block-incremental": false,
+    "multifd-channels": 2,
+    "multifd-compression": "none",
+    "xbzrle-cache-size": 67_108_864,
+    "max-postcopy-bandwidth": 0,
+    "max-cpu-throttle": 99,
+    "x-vcpu-dirty-limit-period": 1000,
+    "vcpu-dirty-limit": 1
+  }
+}
+
+/** Makes it as old as a source of a capture may be. */
+export const become81 = (state: State): void => {
+  state.version = { major: 8, minor: 1, micro: 5 }
+  state.machine = "pc-i440fx-8.1"
+  state.capabilities = Object.fromEntries(of81.capabilities.map((name) => [name, false]))
+  state.parameters = { ...of81.parameters }
+}
 
 const addressOf = (uri: unknown): SocketAddress.SocketAddress =>
   Result.getOrThrow(MigrationUri.parse(String(uri))) as SocketAddress.SocketAddress
@@ -96,7 +145,7 @@ export const make = Effect.fnUntraced(function* (
     const before = { running: state.running, runState: state.runState }
     yield* enter("setup")
     const sections = [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64) }]
-    const machineState = yield* MachineState.fromSections({ machine: MACHINE, sections })
+    const machineState = yield* MachineState.fromSections({ machine: state.machine, sections })
     const source = { blocks: [yield* block()], machineState }
     const sending = Migration.make.send({ source, to: addressOf(uri), channels: channels() })
     yield* Effect.andThen(enter("active"), sending).pipe(
@@ -138,30 +187,49 @@ export const make = Effect.fnUntraced(function* (
           ...(state.blockedReasons.length === 0 ? {} : { "blocked-reasons": state.blockedReasons })
         })),
       "query-memory-size-summary": () => Effect.sync(() => ({ "base-memory": state.memory.length })),
-      "qom-get": () => Effect.succeed(`${MACHINE}-machine`),
+      "qom-get": () => Effect.sync(() => `${state.machine}-machine`),
       "query-migrate-capabilities": () =>
         Effect.sync(() => Object.entries(state.capabilities).map(([capability, state]) => ({ capability, state }))),
       "query-migrate-parameters": () => Effect.sync(() => state.parameters),
       "migrate-set-capabilities": (args) =>
-        Effect.sync(() => {
-          for (const { capability, state: on } of args["capabilities"] as ReadonlyArray<{
-            capability: string
-            state: boolean
-          }>) {
-            state.capabilities[capability] = on
+        Effect.suspend(() => {
+          const list = args["capabilities"] as ReadonlyArray<{ capability: string; state: boolean }>
+          const wanted = Object.fromEntries(list.map(({ capability, state }) => [capability, state]))
+          const unknown = Object.keys(wanted).find((name) => !(name in state.capabilities))
+          if (unknown !== undefined) return Effect.fail(`Parameter 'capability' does not accept value '${unknown}'`)
+          const all = { ...state.capabilities, ...wanted }
+          const rival = ["compress", "xbzrle"].find((name) => all[name] === true)
+          if (all["multifd"] === true && rival !== undefined) {
+            return Effect.fail(`Multifd is not compatible with ${rival}`)
           }
-          return {}
+          Object.assign(state.capabilities, wanted)
+          return Effect.succeed({})
         }),
-      "migrate-set-parameters": (args) => Effect.sync(() => void Object.assign(state.parameters, args)),
+      "migrate-set-parameters": (args) =>
+        Effect.suspend(() => {
+          const unknown = Object.keys(args).find((name) => !(name in state.parameters))
+          if (unknown !== undefined) return Effect.fail(`Parameter '${unknown}' is unexpected`)
+          Object.assign(state.parameters, args)
+          return Effect.succeed({})
+        }),
       stop: () => (state.runState === "inmigrate" ? Effect.succeed({}) : run(false)),
       cont: () => run(true),
       migrate: ({ uri }) =>
-        Effect.map(Effect.forkIn(Effect.exit(send(uri)), scope, { startImmediately: true }), (fiber) => {
-          migration = fiber
-          return {}
+        Effect.suspend(() => {
+          const strange = ["block", "compress", "mapped-ram", "xbzrle"].find(
+            (name) => state.capabilities[name] === true
+          )
+          if (strange !== undefined) return Effect.fail(`no migration with ${strange} to a socket here`)
+          return Effect.map(Effect.forkIn(Effect.exit(send(uri)), scope, { startImmediately: true }), (fiber) => {
+            migration = fiber
+            return {}
+          })
         }),
-      "migrate-incoming": ({ uri }) =>
+      "migrate-incoming": ({ uri, ...others }) =>
         Effect.gen(function* () {
+          const { major, minor } = state.version
+          const isOld = major < 9 || (major === 9 && minor < 1)
+          if (isOld && "exit-on-error" in others) return yield* Effect.fail("Parameter 'exit-on-error' is unexpected")
           const listening = yield* Deferred.make<void>()
           yield* Effect.forkIn(Effect.exit(receive(uri, listening)), scope)
           yield* Deferred.await(listening)
