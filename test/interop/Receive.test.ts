@@ -2,6 +2,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Fs from "node:fs"
+import * as Path from "node:path"
 import * as Image from "../../src/migration/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Files from "./support/Files.ts"
@@ -93,6 +94,7 @@ const machines: Record<string, readonly [Fixtures.Recipe, (Partial<Way> & { read
   "a return path": [{}, { theirs: { capabilities: ["return-path"] } }],
   "a return path without multifd": [{}, { channels: 0, theirs: { capabilities: ["return-path"] } }],
   "a return path and an answer to the switch": [{}, { theirs: { capabilities: ["return-path", "switchover-ack"] } }],
+  "the same without multifd": [{}, { channels: 0, theirs: { capabilities: ["return-path", "switchover-ack"] } }],
   "devices that are set up early": [{ machine: "q35", args: VIRTIO_MEM }],
   "a uuid in its configuration": [
     { args: ["-uuid", UUID], capabilities: ["validate-uuid"] },
@@ -113,10 +115,12 @@ describeQemu("a guest that QEMU sends to us", () => {
     for (const cell of Grid.cells) {
       it.effect(`${cell.name}: every page, and QEMU loads the image`, () =>
         Effect.gen(function* () {
-          const original = yield* (yield* Fixtures.Fixtures).saved({ ram: { pattern: "mixed", size: 32 * MIB } })
+          const original = yield* (yield* Fixtures.Fixtures).saved({ ram: { pattern: "mixed", size: 16 * MIB } })
           const { path, sent, summary } = yield* receiveCompletely(original, cell)
           assertSame(original, path, cell)
           yield* assertLoads(original, path)
+          assert.deepStrictEqual((yield* Image.open(path)).findings, [])
+          assert.notMatch(Fs.readdirSync(Path.dirname(path)).join(), /\.part/)
           assert.strictEqual(summary.bytesTotal, sent.ram!.total)
           assert.strictEqual(summary.normalPages, sent.ram!.normal)
           assert.strictEqual(summary.zeroPages, sent.ram!.duplicate)

@@ -40,9 +40,7 @@ const filesBeside = (path: string): ReadonlyArray<string> => Fs.readdirSync(Path
 
 interface Capture extends Sockets.Options, Migrate.Passes {
   readonly machine?: string | undefined
-  readonly listen?: SocketAddress.SocketAddress | undefined
   readonly receive?: Partial<ReceiveIntoImage> | undefined
-  readonly tlsObjects?: ReadonlyArray<string> | undefined
 }
 
 const anyPort = SocketAddress.tcp("127.0.0.1", 0)
@@ -50,73 +48,23 @@ const anyPort = SocketAddress.tcp("127.0.0.1", 0)
 /** Captures a guest into an image, over as many channels as it has, with the compression that it has. */
 const capture = Effect.fnUntraced(function* (guest: Guest.Guest, target: string, options: Capture) {
   const migration = yield* Migration.Migration
-  const { channels = 0, compression, listen = anyPort } = options
+  const { channels = 0, compression } = options
   return yield* received(
-    (onListening) => migration.receive({ listen, target, channels, compression, onListening, ...options.receive }),
+    (onListening) =>
+      migration.receive({ listen: anyPort, target, channels, compression, onListening, ...options.receive }),
     (uri) => Sockets.send(guest, uri, options)
   )
 })
 
 /** Loads an image into a fresh guest and compares its main memory with a file. */
-const loadsTo = Effect.fnUntraced(function* (space: Workspace.Workspace, path: string, ram: string, machine?: string) {
+const loadsTo = Effect.fnUntraced(function* (space: Workspace.Workspace, path: string, ram: string) {
   const copy = space.ram(`copy-of-${path.replaceAll("/", "-")}`)
-  const guest = yield* Guest.start({ machine, ram: { file: copy, size: SIZE }, incoming: true })
+  const guest = yield* Guest.start({ ram: { file: copy, size: SIZE }, incoming: true })
   yield* Migrate.loadCompletely(guest, { path })
   assert.strictEqual(Files.firstDifference(ram, copy), undefined)
 })
 
-/** A paused guest with mixed memory is captured, and the image loaded. */
-const captureAndLoad = (options: Capture) =>
-  Effect.gen(function* () {
-    const space = yield* Workspace.make
-    const [ram, path] = [space.ram("ram"), space.file("image")]
-    Pattern.writeFile(ram, "mixed", SIZE)
-    const args = options.tlsObjects
-    const guest = yield* Guest.start({ machine: options.machine, args, ram: { file: ram, size: SIZE } })
-    const summary = yield* capture(guest, path, options)
-    const image = yield* Image.open(path)
-    assert.deepStrictEqual(image.findings, [])
-    assert.strictEqual(
-      summary.bytesTotal,
-      image.blocks.reduce((sum, block) => sum + block.usedLength, 0)
-    )
-    assert.deepStrictEqual(filesBeside(path), ["image"])
-    yield* loadsTo(space, path, ram, options.machine)
-    return summary
-  }).pipe(Effect.scoped, Effect.provide(Migration.layer))
-
 const compressions = ["none", "zlib", "zstd"] as const
-const zeroPages = ["none", "legacy", "multifd"] as const
-
-describeQemu("a guest that stands still, received into an image", () => {
-  for (const [index, zero] of zeroPages.entries()) {
-    for (const compression of compressions) {
-      const channels = [1, 2, 8][(index + compressions.indexOf(compression)) % 3]!
-      it.live(`${channels} channels, ${compression}, zero pages: ${zero}`, () =>
-        captureAndLoad({ channels, compression, zeroPages: zero })
-      )
-    }
-    it.live(`without multifd, zero pages: ${zero}`, () => captureAndLoad({ zeroPages: zero }))
-  }
-
-  for (const channels of [0, 2]) {
-    it.live(`over a Unix socket, ${channels} channels`, () =>
-      Effect.gen(function* () {
-        const space = yield* Workspace.make
-        yield* captureAndLoad({ channels, listen: SocketAddress.unix(space.file("socket")) })
-      }).pipe(Effect.scoped)
-    )
-    it.live(`of an old machine type, whose sections are the marks, ${channels} channels`, () =>
-      captureAndLoad({ channels, machine: "pc-i440fx-8.0" })
-    )
-    it.live(`with a return path, ${channels} channels`, () =>
-      captureAndLoad({ channels, capabilities: ["return-path"] })
-    )
-    it.live(`with a return path on which it has to be allowed to switch over, ${channels} channels`, () =>
-      captureAndLoad({ channels, capabilities: ["return-path", "switchover-ack"] })
-    )
-  }
-})
 
 /** The guest dirties its memory up to here. */
 const END = 8 * MIB

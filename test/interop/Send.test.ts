@@ -13,7 +13,7 @@ import { describeQemu } from "./support/suite.ts"
 const MIB = 1024 * 1024
 
 /** A guest that never ran. */
-const recipe: Fixtures.Recipe = { ram: { pattern: "mixed", size: 32 * MIB }, channels: 2 }
+const recipe: Fixtures.Recipe = { ram: { pattern: "mixed", size: 16 * MIB }, channels: 2 }
 
 /** What such a guest is in after it was loaded. */
 const NEVER_RAN = "prelaunch"

@@ -2,6 +2,7 @@
  * Migrations of a guest, driven over the monitor; and those to and from files. Sockets are in `Sockets.ts`.
  */
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { Guest } from "./Guest.ts"
 import * as Qemu from "./Qemu.ts"
@@ -166,6 +167,19 @@ export const outgoing = (
 export const save = (guest: Guest, options: SaveOptions): Effect.Effect<Saved, MigrateError | QmpError> =>
   outgoing(guest, uri(options), { ...ofFile(options), passes: options.passes })
 
+/** More than what is sent before the first page, of which nothing may have left QEMU when it tells of its first pass. */
+const MOVING = 64 * 1024
+
+/** Waits until pages are on their way, or never will be. */
+const isMoving = (guest: Guest): Effect.Effect<void, QmpError> =>
+  query(guest).pipe(
+    Effect.repeat({
+      until: ({ ram, status }) => FINAL.has(status) || (ram !== undefined && ram.transferred > MOVING),
+      schedule: Schedule.spaced("10 millis")
+    }),
+    Effect.asVoid
+  )
+
 /**
  * Has the guest begin to migrate to a URI, so slowly that it will not come to an end, and leaves off while RAM is on its
  * way.
@@ -175,7 +189,7 @@ export const abandon = (guest: Guest, uri: string, settings: Settings): Effect.E
     yield* configure(guest, settings)
     yield* guest.qmp.execute("migrate-set-parameters", { "max-bandwidth": MIB })
     yield* guest.qmp.execute("migrate", { uri })
-    yield* guest.qmp.waitFor("the first pass", ({ name }) => name === "MIGRATION_PASS")
+    yield* isMoving(guest)
     yield* guest.qmp.execute("migrate_cancel")
     yield* guest.qmp.waitFor("the end of the migration", hasEnded)
   })
