@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as V8 from "node:v8"
+import { allocated } from "../format/support/bytes.ts"
 import { type Problem, decoders } from "./support/decoders.ts"
 import { payloadDecoders } from "./support/payloads.ts"
 import { nextInput, randomFrom } from "./support/mutation.ts"
@@ -16,12 +16,6 @@ import { settings } from "./support/settings.ts"
  * twice, and far less than what a number in it may say.
  */
 const MAX_ALLOCATED = 128 * 1024 * 1024
-
-/** Bytes that are allocated now, on the heap and outside of it. */
-const allocated = (): number => {
-  const { external_memory, used_heap_size } = V8.getHeapStatistics()
-  return external_memory + used_heap_size
-}
 
 const shown = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 

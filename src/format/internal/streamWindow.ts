@@ -47,7 +47,8 @@ export class StreamWindow {
   space(keep: number): Uint8Array {
     const index = this.indexOf(keep)
     const target = index === 0 && this.end === this.bytes.length ? new Uint8Array(2 * this.bytes.length) : this.bytes
-    target.set(this.bytes.subarray(index, this.end))
+    // What lies in its place already is left there: else one byte after another would move everything each time.
+    if (index > 0 || target !== this.bytes) target.set(this.bytes.subarray(index, this.end))
     if (target !== this.bytes) {
       this.bytes = target
       this.view = new DataView(target.buffer)

@@ -11,7 +11,8 @@ const needle = Buffer.from([SectionType.endOfStream, SectionType.description])
 /** A description that has begun to arrive. */
 interface Text {
   readonly length: number
-  readonly parts: Array<Uint8Array>
+  /** Grows with what has arrived, which may be one byte at a time, and not with what was announced. */
+  bytes: Uint8Array<ArrayBuffer>
   arrived: number
 }
 
@@ -50,7 +51,7 @@ export class StateEnd {
     while (at >= 0 && at + HEAD_BYTES < all.length) {
       const length = all.readUInt32BE(at + 2)
       if (all[at + HEAD_BYTES] === OPENING_BRACE && length <= Description.MAX_JSON_BYTES) {
-        this.#text = { length, parts: [], arrived: 0 }
+        this.#text = { length, bytes: new Uint8Array(0), arrived: 0 }
         return bytes.subarray(at + HEAD_BYTES - carried)
       }
       at = all.indexOf(needle, at + 1)
@@ -67,8 +68,7 @@ export class StateEnd {
       this.#text = undefined
       return bytes.subarray(zero)
     }
-    text.parts.push(part.slice())
-    text.arrived += part.length
+    append(text, part)
     if (text.arrived === text.length) {
       this.#text = undefined
       this.#isComplete = part.length === bytes.length && isDescription(text)
@@ -79,5 +79,12 @@ export class StateEnd {
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-const isDescription = ({ parts }: Text): boolean =>
-  Result.isSuccess(Description.decode(new Uint8Array(Buffer.concat(parts))))
+const append = (text: Text, part: Uint8Array): void => {
+  const needed = text.arrived + part.length
+  if (needed > text.bytes.length) text.bytes = new Uint8Array(text.bytes.buffer.transfer(2 * needed))
+  text.bytes.set(part, text.arrived)
+  text.arrived = needed
+}
+
+const isDescription = ({ bytes, length }: Text): boolean =>
+  Result.isSuccess(Description.decode(bytes.subarray(0, length)))

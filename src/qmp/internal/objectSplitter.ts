@@ -47,15 +47,23 @@ const excerpt = (bytes: Uint8Array): string =>
  * @internal
  */
 export const make = (maxBytes: number): ObjectSplitter => {
-  let pieces: Array<Uint8Array> = []
+  /** The beginning of an object, which may come one byte at a time. */
+  let kept = new Uint8Array(0)
   let length = 0
   let depth = 0
   let inString = false
   let escaped = false
 
+  /** A copy, since the caller reads into the same memory again. */
+  const keep = (bytes: Uint8Array): void => {
+    const needed = length + bytes.length
+    if (needed > kept.length) kept = new Uint8Array(kept.buffer.transfer(2 * needed))
+    kept.set(bytes, length)
+    length = needed
+  }
   const take = (last: Uint8Array): Uint8Array => {
-    const object = Buffer.concat([...pieces, last])
-    pieces = []
+    const object = Buffer.concat([kept.subarray(0, length), last])
+    kept = new Uint8Array(0)
     length = 0
     return object
   }
@@ -88,10 +96,7 @@ export const make = (maxBytes: number): ObjectSplitter => {
         if (problem !== undefined) return problem
         if (depth === 0) onObject(take(bytes.subarray(start, at + 1)))
       }
-      if (depth === 0) return undefined
-      // A copy, since the caller reads into the same memory again.
-      pieces.push(bytes.slice(start))
-      length += bytes.length - start
+      if (depth > 0) keep(bytes.subarray(start))
       return undefined
     }
   }

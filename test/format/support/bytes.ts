@@ -3,6 +3,7 @@
  */
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
+import * as V8 from "node:v8"
 
 /** Bytes of hexadecimal digits; spaces and line ends are for the reader. */
 export const hex = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits.replaceAll(/\s/g, ""), "hex"))
@@ -38,4 +39,10 @@ export const mutate = (original: Uint8Array, changes: Mutation): Uint8Array => {
     if (index < copy.length) copy[index] = value
   }
   return copy
+}
+
+/** Bytes that are allocated now, on the heap and outside of it. */
+export const allocated = (): number => {
+  const { external_memory, used_heap_size } = V8.getHeapStatistics()
+  return external_memory + used_heap_size
 }

@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer"
 import * as Description from "../../../src/format/Description.ts"
 import * as MigrationStream from "../../../src/format/MigrationStream.ts"
 import { StateEnd } from "../../../src/multifd/internal/stateEnd.ts"
+import { allocated } from "../../format/support/bytes.ts"
 
 const text = Buffer.from(Description.describe([]))
 
@@ -87,5 +88,13 @@ describe("StateEnd", () => {
     end.push(beginnings)
     assert.isBelow(performance.now() - began, 5000)
     assert.isFalse(end.isComplete)
+  })
+
+  it("keeps no more than what has arrived, however small the pieces", () => {
+    const stream = described(Buffer.concat([Buffer.from("{"), Buffer.alloc(512 * 1024, 0x20)]))
+    const end = new StateEnd()
+    const before = allocated()
+    for (let at = 0; at < stream.length; at++) end.push(stream.subarray(at, at + 1))
+    assert.isBelow(allocated() - before, 64 * 1024 * 1024)
   })
 })

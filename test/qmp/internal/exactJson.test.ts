@@ -23,6 +23,15 @@ describe("exactJson", () => {
     assert.deepStrictEqual(parse(text), JSON.parse(text))
   })
 
+  it("integers of more than 64 bits are doubles, however many digits they have", () => {
+    const digits = "9".repeat(1_000_000)
+    assert.deepStrictEqual(parse(`[${digits},-${digits},123456789012345678901]`), [
+      Infinity,
+      -Infinity,
+      123456789012345678901
+    ])
+  })
+
   it("leaves out what is undefined", () => {
     assert.strictEqual(ExactJson.stringify({ a: undefined, b: 1 }), '{"b":1}')
   })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as ObjectSplitter from "../../../src/qmp/internal/objectSplitter.ts"
+import { allocated } from "../../format/support/bytes.ts"
 
 const LIMIT = 4096
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -48,6 +49,14 @@ describe("objectSplitter", () => {
       assert.lengthOf(objects, 0)
       assert.strictEqual(problem?.expected, `a message of at most ${text.length - 1} bytes`)
     }
+  })
+
+  it("keeps no more than what has arrived, however small the pieces", () => {
+    const text = encode(`{"a":"${"x".repeat(512 * 1024)}"}`)
+    const before = allocated()
+    const { objects } = split(text, 1, text.length)
+    assert.lengthOf(objects, 1)
+    assert.isBelow(allocated() - before, 64 * 1024 * 1024)
   })
 
   it("the limit is one of each object", () => {
