@@ -166,8 +166,7 @@ const table = {
   "description-cut": warning("the description of the device state is cut short"),
   "description-unreadable": warning("the description of the device state makes no sense"),
   "description-wrong": warning("the description does not agree with the device state"),
-  "device-state-unreadable": warning("the device state cannot be taken apart"),
-  "device-state-unclear": warning("the device state cannot be told from what follows it")
+  "device-state-unreadable": warning("the device state cannot be taken apart")
 } as const satisfies Record<string, Meaning>
 
 /**

@@ -226,6 +226,18 @@ describe("damage to a sealed image is found:", () => {
     120_000
   )
 
+  it.effect("a seal that ends early is called that", () =>
+    Effect.gen(function* () {
+      const { image } = yield* setup()
+      const { error, inspection } = yield* verifyBytes(image.subarray(0, image.length - 1))
+      assert.strictEqual(error?._tag, "TruncatedImageError")
+      assert.deepStrictEqual(
+        inspection.findings.map(({ code }) => code),
+        ["seal-cut"]
+      )
+    })
+  )
+
   it.effect("with each algorithm, and said where it is", () =>
     Effect.gen(function* () {
       for (const algorithm of ["crc32", "sha256"] as const) {

@@ -29,6 +29,7 @@ describe("MigrationSettings", () => {
       { transport: "exec" }
     )
     assert(Result.isFailure(settings))
+    assert.strictEqual(settings.failure._tag, "MigrationSettingsError")
     assert.deepStrictEqual(settings.failure.problems, [
       { setting: "turbo", rule: "a capability that QEMU knows", found: '"turbo"' },
       { setting: "mapped-ram", rule: "mapped-ram: true or false", found: "1" },

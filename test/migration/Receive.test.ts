@@ -484,6 +484,8 @@ describe("receiveBlocks", () => {
         const memory = Buffer.alloc(4096, 0xa5)
         const blocks = [yield* MemoryPages.make({ idstr: "m", memory })]
         const error = yield* Effect.flip(intoBlocks(Sender.honest(1), { blocks }))
+        assert(error._tag === "ProtocolError")
+        assert.strictEqual(error.findings[0].code, "block-list-mismatch")
         assert.include(error.message, `expected "m" of 4096 bytes in pages of 4096, found "m" of 65536 bytes`)
         assert.isTrue(memory.equals(Buffer.alloc(4096, 0xa5)))
       })
