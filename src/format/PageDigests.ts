@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Buffer } from "node:buffer"
-import type { PageBitmap } from "../ram/PageBitmap.ts"
+import * as PageBitmap from "../ram/PageBitmap.ts"
 import * as PageRuns from "../ram/PageRuns.ts"
 import type { Shape } from "../ram/RamBlock.ts"
 import * as Checksum from "./Checksum.ts"
@@ -24,6 +24,11 @@ export interface PageDigests {
    * again: only extents that have changed meanwhile cost anything.
    */
   readonly extents: () => Uint8Array
+  /**
+   * Does a part of the work of `extents` ahead, for `count` extents, so that it need not be done in one stretch. Whether
+   * there is more of it.
+   */
+  readonly advance: (count: number) => boolean
 }
 
 /** Bytes of a bitmap that are compared at once: mostly nothing has changed in any of them. */
@@ -46,7 +51,7 @@ const forEachDifference = (a: Uint8Array, b: Uint8Array, f: (at: number) => void
  */
 export const make = (options: {
   readonly shape: Shape
-  readonly bitmap: PageBitmap
+  readonly bitmap: PageBitmap.PageBitmap
   readonly algorithm: Checksum.Algorithm
   /** Bytes, whole pages. */
   readonly extentSize: number
@@ -55,12 +60,13 @@ export const make = (options: {
   const { idstr, pageSize } = shape
   const pagesPerExtent = extentSize / pageSize
   const length = Checksum.digestLength(algorithm)
-  const extents = new Extents({ algorithm, idstr, pagesPerExtent, bitmap })
+  /** The bits as they were when they were last looked at, which is what all digests are of. */
+  const seen = PageBitmap.make(bitmap.pages)
+  const extents = new Extents({ algorithm, idstr, pagesPerExtent, bitmap: seen })
   const known = new Map<number, Uint8Array>()
   const all = new Uint8Array(extents.count * length)
   /** What `all` does not have yet: extents with new digests of pages, and those whose bits are not as they were. */
   const changed = new Set<number>()
-  const seen = new Uint8Array(bitmap.bytes.length)
 
   const digestsOf = (index: number): Uint8Array => {
     const existing = known.get(index)
@@ -79,9 +85,32 @@ export const make = (options: {
     }
   }
 
-  const noteBits = (at: number): void => {
+  const noteByte = (at: number): void => {
     const last = Math.min(8 * at + 7, bitmap.pages - 1)
     for (let index = Math.floor((8 * at) / pagesPerExtent); index * pagesPerExtent <= last; index++) changed.add(index)
+  }
+
+  const noteBits = (): void => {
+    forEachDifference(seen.bytes, bitmap.bytes, noteByte)
+    seen.bytes.set(bitmap.bytes)
+  }
+
+  const settle = (index: number): void => {
+    const digests = known.get(index)
+    if (digests !== undefined) all.set(extents.digest(index, digests), index * length)
+    changed.delete(index)
+  }
+
+  let isAdvancing = false
+  const advance = (count: number): boolean => {
+    if (!isAdvancing) noteBits()
+    let left = count
+    for (const index of changed) {
+      if (left-- === 0) break
+      settle(index)
+    }
+    isAdvancing = changed.size > 0
+    return isAdvancing
   }
 
   return {
@@ -95,14 +124,10 @@ export const make = (options: {
           page = end
         }
       }),
+    advance,
     extents: () => {
-      forEachDifference(seen, bitmap.bytes, noteBits)
-      seen.set(bitmap.bytes)
-      for (const index of changed) {
-        const digests = known.get(index)
-        if (digests !== undefined) all.set(extents.digest(index, digests), index * length)
-      }
-      changed.clear()
+      noteBits()
+      while (advance(extents.count));
       return all.slice()
     }
   }

@@ -12,7 +12,8 @@ const Steps = Schema.Array(
     Schema.Struct({ kind: Schema.Literal("write"), first: Int(0, 69), count: Int(1, 40), byte: Int(0, 255) }),
     Schema.Struct({ kind: Schema.Literal("arrive"), first: Int(0, 69), count: Int(1, 40) }),
     Schema.Struct({ kind: Schema.Literal("zero"), first: Int(0, 69), count: Int(1, 40) }),
-    Schema.Struct({ kind: Schema.Literal("ask") })
+    Schema.Struct({ kind: Schema.Literal("ask") }),
+    Schema.Struct({ kind: Schema.Literal("advance") })
   ])
 )
 
@@ -49,6 +50,10 @@ describe("the digests of pages", () => {
         for (const step of steps) {
           if (step.kind === "ask") {
             assert.strictEqual(Buffer.compare(digests.extents(), expected()), 0)
+            continue
+          }
+          if (step.kind === "advance") {
+            digests.advance(1)
             continue
           }
           const count = Math.min(step.count, PAGES - step.first)

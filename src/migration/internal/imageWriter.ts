@@ -17,6 +17,7 @@ import type { MachineState } from "../MachineState.ts"
 import type { WriteOptions } from "../Migration.ts"
 import * as Checkpoints from "./checkpoints.ts"
 import { digestRest } from "./digestRest.ts"
+import { settleDigests } from "./settleDigests.ts"
 import { sealedBlock, writeSealOf } from "./writeSeal.ts"
 
 /**
@@ -108,6 +109,9 @@ const wipeSeal = (
       .map((position) => ({ position, bytes: new Uint8Array(ImageSeal.MARK_LENGTH) }))
   )
 
+const digestsOf = (targets: ImageWriter["targets"]): ReadonlyArray<PageDigests.PageDigests> =>
+  Array.from(targets.values()).flatMap(({ digests }) => digests ?? [])
+
 /** What a seal says of the blocks, by the digests that their pages have now. */
 const sealedBlocks = (
   { blocks }: ImageStream.ImageHead,
@@ -168,6 +172,7 @@ const sealImage = Effect.fnUntraced(function* (
   const [first] = pieces
   const start = first!.position
   const rest = yield* digestRest(file, ImageSeal.restOf({ start, end, blocks }), { algorithm, first })
+  yield* settleDigests(digestsOf(targets))
   return yield* writeSealOf(file, {
     position: ImageSeal.markPosition(blocks)!,
     key: settings.key,

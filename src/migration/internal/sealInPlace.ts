@@ -16,6 +16,7 @@ import { digestRest } from "./digestRest.ts"
 import * as ImageParts from "./imageParts.ts"
 import { forEachRange } from "./readExtents.ts"
 import { refuse } from "./request.ts"
+import { settleDigests } from "./settleDigests.ts"
 import { sealedBlock, writeSealOf } from "./writeSeal.ts"
 
 /** The digests of all extents of all blocks, by name. */
@@ -37,6 +38,7 @@ const digestPages = Effect.fnUntraced(function* (
       digests.get(idstr)!.record(first, data, reader.present.runs(first, length / pageSize))
     }).pipe(Effect.catchTag("IntegrityError", Effect.die))
   )
+  yield* settleDigests(digests.values())
   return digests
 })
 
