@@ -25,7 +25,10 @@ const jsonLines = (text: string): ReadonlyArray<Record<string, unknown>> =>
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>)
 
-/** Runs the command and interrupts it, as a terminal does, when it has moved something. */
+/**
+ * Runs the command and interrupts it, as a terminal does, when it has moved something: once, because a second time would end it
+ * without any tidying up.
+ */
 const interrupt = (...args: ReadonlyArray<string>) =>
   Effect.callback<{ readonly code: number | null; readonly stderr: string }>((resume) => {
     let stderr = ""
@@ -34,7 +37,7 @@ const interrupt = (...args: ReadonlyArray<string>) =>
     })
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr += text
-      if (/"pages":[1-9]/.test(text)) child.kill("SIGINT")
+      if (!child.killed && /"pages":[1-9]/.test(stderr)) child.kill("SIGINT")
     })
     child.on("close", (code) => resume(Effect.succeed({ code, stderr })))
     return Effect.sync(() => void child.kill("SIGKILL"))

@@ -3,7 +3,6 @@
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs/promises"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Consumer from "./support/consumer.ts"
 import { root, run } from "./support/run.ts"
@@ -23,16 +22,17 @@ const expected: Readonly<Record<string, RegExp>> = {
 describe("examples", { timeout: 120_000 }, () => {
   let temporary = ""
   let consumer: Consumer.Consumer
+  /** For the temporary files of the examples: nobody else puts any there. */
+  let scratch = ""
 
   beforeAll(async () => {
     temporary = await Temporary.make()
     consumer = await Consumer.make(temporary)
+    scratch = Path.join(temporary, "scratch")
+    await Fs.mkdir(scratch)
     await Fs.cp(Path.join(root, "examples"), Path.join(consumer.folder, "examples"), { recursive: true })
   }, 120_000)
   afterAll(() => Temporary.remove(temporary))
-
-  const leftovers = async (): Promise<ReadonlyArray<string>> =>
-    (await Fs.readdir(Os.tmpdir())).filter((name) => /^multifd-(?:demo|example)-/.test(name))
 
   it("all of them are run here", async () => {
     const files = await Fs.readdir(Path.join(root, "examples"))
@@ -41,9 +41,9 @@ describe("examples", { timeout: 120_000 }, () => {
 
   for (const [name, output] of Object.entries(expected)) {
     it(name, async () => {
-      const before = await leftovers()
-      assert.match(await run(consumer.folder, process.execPath, Path.join("examples", name)), output)
-      assert.deepStrictEqual(await leftovers(), before)
+      const program = [process.execPath, Path.join("examples", name)]
+      assert.match(await run(consumer.folder, "env", `TMPDIR=${scratch}`, ...program), output)
+      assert.deepStrictEqual(await Fs.readdir(scratch), [])
     })
   }
 })
