@@ -8,8 +8,10 @@ import * as Seal from "../../src/migration/Seal.ts"
 import * as Verify from "../../src/migration/Verify.ts"
 import * as Files from "./support/Files.ts"
 import * as Fixtures from "./support/Fixtures.ts"
+import * as Guest from "./support/Guest.ts"
 import * as Library from "./support/Library.ts"
 import * as Migrate from "./support/Migrate.ts"
+import * as QemuImage from "./support/QemuImage.ts"
 import { describeQemu } from "./support/suite.ts"
 
 const key = new Uint8Array(32).fill(7)
@@ -36,6 +38,25 @@ const isSound = Effect.fnUntraced(function* (location: Location.Location, key?: 
   assert.isUndefined(error)
   return inspection
 })
+
+/** Copies a file over another one as onto a device: nothing is cut off. Where holes are left out, padding stays as it was. */
+const copyOver = ({ path, recipe }: Fixtures.Saved, target: string, leaveOutHoles: boolean) => {
+  const { offset = 0 } = recipe
+  const bytes = Fs.readFileSync(path)
+  const holes = leaveOutHoles
+    ? QemuImage.read(path, offset).blocks.map(({ bitmapLength, bitmapOffset, pagesOffset }) => ({
+        from: bitmapOffset + bitmapLength,
+        to: pagesOffset
+      }))
+    : []
+  const file = Fs.openSync(target, "r+")
+  let at = offset
+  for (const { from, to } of [...holes, { from: bytes.length, to: bytes.length }]) {
+    Fs.writeSync(file, bytes, at, from - at, at)
+    at = to
+  }
+  Fs.closeSync(file)
+}
 
 describeQemu("a sealed image", () => {
   layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
@@ -79,6 +100,33 @@ describeQemu("a sealed image", () => {
         }
       }).pipe(Effect.scoped)
     )
+
+    for (const [how, leaveOutHoles] of [
+      ["with holes", true],
+      ["all of it", false]
+    ] as const) {
+      it.effect(`over which another image of QEMU's is copied, ${how}: its checksums are not its own`, () =>
+        Effect.gen(function* () {
+          const { fresh, saved } = yield* Fixtures.Fixtures
+          for (const offset of [undefined, 12345]) {
+            const original = yield* saved({ offset })
+            const location = { path: fresh("file"), offset }
+            if (offset !== undefined) Fs.writeFileSync(location.path, "")
+            yield* Library.convert({ path: original.path, offset }, location)
+            const next = yield* saved({ offset, ram: { pattern: "alternating", size: original.ram.size } })
+            copyOver(next, location.path, leaveOutHoles)
+
+            const { error } = yield* Effect.scoped(Verify.run(location))
+            assert.strictEqual(error?._tag, "SealMismatchError")
+            const ram = yield* Library.restoreToMemory(location, Guest.MAIN_BLOCK, next.ram.size, {}, { verify: false })
+            assert.isTrue(ram.equals(Fs.readFileSync(next.ram.file)))
+            yield* Seal.run(location)
+            yield* isSound(location)
+            yield* loads(next, { ...location, channels: 2 })
+          }
+        })
+      )
+    }
 
     for (const [algorithm, seal] of Object.entries(seals)) {
       it.effect(`that we wrote, with ${algorithm}: QEMU loads it, with multifd and without`, () =>

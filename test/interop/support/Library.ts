@@ -11,6 +11,7 @@ import * as FilePages from "../../../src/io/FilePages.ts"
 import * as MigrationUri from "../../../src/io/MigrationUri.ts"
 import * as SocketAddress from "../../../src/io/SocketAddress.ts"
 import * as Image from "../../../src/migration/Image.ts"
+import type { VerifyOptions } from "../../../src/migration/Integrity.ts"
 import type * as Location from "../../../src/migration/Location.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
 import type { ReceiveError, ReceiveIntoImage } from "../../../src/migration/ReceiveOptions.ts"
@@ -44,10 +45,11 @@ export const restoreToMemory = Effect.fnUntraced(function* (
   source: string | Location.Location,
   idstr: string,
   size: number,
-  options: Options = {}
+  options: Options = {},
+  verification: VerifyOptions = {}
 ) {
   const migration = yield* Migration.Migration
-  const image = yield* Image.open(source)
+  const image = yield* Image.open(source, verification)
   const memory = Buffer.alloc(size, 0xa5)
   const block = yield* MemoryPages.make({ idstr, memory })
   yield* migration.restore({ image, blocks: [block], ...options })
