@@ -75,9 +75,9 @@ export const during = <E, R>(
   Effect.suspend(() => {
     let isComplete = false
     const hasAnswered = Latch.makeUnsafe()
-    const answered = Effect.andThen(
-      answer(options, () => isComplete),
-      hasAnswered.open
+    const answered = answer(options, () => isComplete).pipe(
+      Effect.catchIf(isClosedByUs, () => Effect.never),
+      Effect.andThen(hasAnswered.open)
     )
     const sent = send(Effect.sync(() => void (isComplete = true))).pipe(
       Effect.catchIf(
@@ -88,6 +88,10 @@ export const during = <E, R>(
     )
     return allOrFirstError<E | AcknowledgementError, R>([sent, answered])
   })
+
+/** A failure that interrupts a write closes the connection with it: `send` is about to say which. */
+const isClosedByUs = (error: AcknowledgementError): boolean =>
+  error._tag === "ConnectionLostError" && error.code === "ECANCELED"
 
 /** What a peer needs to read a description that it does not need. */
 const GRACE = "500 millis"

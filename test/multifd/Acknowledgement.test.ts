@@ -191,6 +191,22 @@ describe("Acknowledgement", () => {
       })
     )
 
+    it.effect(
+      "for something of its own, which interrupts a write and so breaks the connection: that is the reason",
+      () =>
+        Effect.gen(function* () {
+          const send = (_: Effect.Effect<void>, { write }: Connection.Connection) =>
+            Effect.gen(function* () {
+              const writing = yield* Effect.forkChild(write([new Uint8Array(1_000_000)]), { startImmediately: true })
+              yield* Fiber.interrupt(writing)
+              // Whoever reads the answer finds the connection closed before this failure gets out.
+              yield* Effect.repeat(Effect.yieldNow, { times: 100 })
+              return yield* Effect.fail("the disk")
+            })
+          assert.strictEqual(yield* Effect.flip(play({ send, peer: () => Effect.never })), "the disk")
+        })
+    )
+
     it.effect("for a broken connection, and the peer says nothing: its error after two seconds", () =>
       Effect.gen(function* () {
         const failing = yield* Effect.forkChild(
