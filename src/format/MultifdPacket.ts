@@ -222,14 +222,15 @@ export const checkPages = (packet: RamPacket, shape: Shape | undefined, position
 
 /**
  * What is wrong with the number of a packet that follows number `previous` on the same channel, if anything:
- * `packet-number-stale` if it is not above it. QEMU's numbers rise, while it does not look at those of others.
+ * `packet-number-stale` if it is below it. Old QEMUs use a number twice, none goes back; QEMU does not look at those of
+ * others.
  *
  * @category checks
  * @since 0.1.0
  */
 export const checkNumber = (packet: RamPacket, previous: number, position = 0): Finding.Finding | undefined => {
-  if (packet.packetNum > previous) return undefined
-  const [expected, found] = [`a number above ${previous}`, String(packet.packetNum)]
+  if (packet.packetNum >= previous) return undefined
+  const [expected, found] = [`a number from ${previous} on`, String(packet.packetNum)]
   return Finding.make({ code: "packet-number-stale", offset: position + At.number, expected, found })
 }
 

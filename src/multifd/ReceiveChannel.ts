@@ -155,19 +155,11 @@ class Lane<E> {
   #store(packet: MultifdPacket.RamPacket): Effect.Effect<void, E | ReceiveChannelError> {
     const position = this.#position
     this.#position += this.#header.length + packet.payloadLength
-    const stale = this.#checkNumber(packet, position)
+    const stale = MultifdPacket.checkNumber(packet, this.#lastNumber, position)
+    this.#lastNumber = packet.packetNum
     if (stale !== undefined) return this.#fail(stale)
     const pages = packet.normal.length + packet.zero.length === 0 ? Effect.void : this.#pages(packet, position)
     return packet.sync ? Effect.andThen(pages, this.#sync(position)) : pages
-  }
-
-  /** Old senders use a number twice; none goes back. */
-  #checkNumber({ packetNum }: MultifdPacket.RamPacket, position: number): Finding.Finding | undefined {
-    const last = this.#lastNumber
-    this.#lastNumber = packetNum
-    if (packetNum >= last) return undefined
-    const [expected, found] = [`a number from ${last} on`, `${packetNum}`]
-    return Finding.make({ code: "packet-number-stale", offset: position, expected, found })
   }
 
   #pages(packet: MultifdPacket.RamPacket, position: number): Effect.Effect<void, E | ReceiveChannelError> {

@@ -305,10 +305,13 @@ describe("the pages of a packet", () => {
 })
 
 describe("the numbers of packets", () => {
-  it("rise on a channel", () => assert.isUndefined(MultifdPacket.checkNumber(packet, 7)))
+  it("never fall on a channel", () => {
+    assert.isUndefined(MultifdPacket.checkNumber(packet, 7))
+    assert.isUndefined(MultifdPacket.checkNumber(packet, 8))
+  })
 
   it("are refused otherwise", () => {
-    assert.strictEqual(MultifdPacket.checkNumber(packet, 8)?.code, "packet-number-stale")
+    assert.strictEqual(MultifdPacket.checkNumber(packet, 9)?.code, "packet-number-stale")
     const finding = MultifdPacket.checkNumber(packet, 9, 64)
     assert.strictEqual(finding?.offset, 88)
   })
