@@ -21,7 +21,10 @@ import type { Location } from "./Location.ts"
 export interface Report {
   /** Everything but the pages; its `seal` says whether there were checksums to compare with. */
   readonly inspection: Image.Inspection
-  /** Every extent whose pages do not have their checksum, in the order of the blocks and pages. */
+  /**
+   * Every extent whose pages do not have their checksum, in the order of the blocks and pages. Where `error` is a
+   * `SealMismatchError`, the checksums may be another image's, and these pages sound.
+   */
   readonly damage: ReadonlyArray<Integrity.Damage>
   /** The error that all of it amounts to; `undefined`: nothing is wrong. */
   readonly error: ImageError.ImageError | Integrity.IntegrityError | Integrity.SealKeyError | undefined

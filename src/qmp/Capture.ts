@@ -34,7 +34,7 @@ import type { Location } from "../migration/Location.ts"
 import { Migration, type Summary } from "../migration/Migration.ts"
 import * as MigrationStatus from "../migration/MigrationStatus.ts"
 import type { Progress } from "../migration/Progress.ts"
-import type { ReceiveError } from "../migration/ReceiveOptions.ts"
+import type { ReceiveError, ReceiveIntoImage } from "../migration/ReceiveOptions.ts"
 import type { Statistics } from "../migration/Statistics.ts"
 import * as Limits from "../multifd/Limits.ts"
 import * as PipelineOptions from "../multifd/PipelineOptions.ts"
@@ -70,7 +70,7 @@ export type Leave = "running" | "paused" | "quit"
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options extends Pick<ReceiveIntoImage, "seal" | "keepPartial" | "checkpointBytes"> {
   /** The machine's monitor. */
   readonly qmp: Client
   /** The image to be written; a path stands for the whole file. */
@@ -254,6 +254,9 @@ const transfer = Effect.fnUntraced(function* (
     directIo,
     maxBandwidth: limit,
     limits: limitsOf(capture),
+    seal: options.seal,
+    keepPartial: options.keepPartial,
+    checkpointBytes: options.checkpointBytes,
     progress
   })
   yield* liftWhenStopped(capture, lift)

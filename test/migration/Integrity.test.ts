@@ -2,6 +2,7 @@
  * Damage of every kind to sealed images: all of it has to be found, and none of it handed on.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
 import {
@@ -15,13 +16,15 @@ import {
   Migration,
   PositionalFile,
   Seal,
+  SocketAddress,
   Verify
 } from "../../src/index.ts"
 import { readContents } from "../../src/migration/internal/contents.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
+import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 
-const { convert, restore, save } = Migration.make
+const { convert, receiveBlocks, restore, save, send } = Migration.make
 
 /** In CI; more of them on demand. */
 const FACTOR = Number(process.env["INTEGRITY_FACTOR"] ?? 1)
@@ -314,6 +317,35 @@ describe("a damaged page", () => {
         assert.instanceOf(read, Integrity.IntegrityError)
         assert.deepStrictEqual(yield* image.readPages("pc.ram", 100, 5000), memory.slice(100, 5100))
       }).pipe(Effect.scoped, Effect.provide(disk.layer))
+    })
+  )
+
+  it.live("is not sent, with multifd and without: neither side takes it for a migration", () =>
+    Effect.gen(function* () {
+      for (const channels of [0, 2]) {
+        const { disk } = yield* damaged
+        const network = yield* VirtualNetwork.make()
+        const at = SocketAddress.unix("/vm.sock")
+        const listening = yield* Deferred.make<void>()
+        const onListening = () => Effect.asVoid(Deferred.succeed(listening, undefined))
+        const memory = new Uint8Array(96 * PAGE)
+        const blocks = [
+          yield* MemoryPages.make({ idstr: "pc.ram", memory }),
+          yield* MemoryPages.make({ idstr: "pc.bios", memory: new Uint8Array(8 * PAGE) })
+        ]
+        const receiving = Effect.exit(receiveBlocks({ listen: at, blocks, channels, onListening }))
+        const sending = Effect.gen(function* () {
+          yield* Deferred.await(listening)
+          return yield* Effect.flip(send({ source: yield* Image.open("/vm.img"), to: at, channels }))
+        }).pipe(Effect.scoped)
+        const { received, sent } = yield* Effect.all({ received: receiving, sent: sending }, { concurrency: 2 }).pipe(
+          Effect.provide(disk.layer),
+          Effect.provide(network.layer)
+        )
+        assert.instanceOf(sent, Integrity.IntegrityError)
+        assert.strictEqual(received._tag, "Failure")
+        assert.isFalse(Buffer.from(memory).includes(Buffer.alloc(64, 0xbd)))
+      }
     })
   )
 

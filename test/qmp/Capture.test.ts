@@ -62,6 +62,21 @@ describe("Capture", () => {
       assert.notInclude(log, "stop")
     }))
 
+  test("the image is for its owner alone, and has the checksums that were asked for", (disk) =>
+    Effect.gen(function* () {
+      const key = new Uint8Array(32).fill(3)
+      for (const seal of [undefined, { key }, false] as const) {
+        const { qmp } = yield* FakeQemu.make()
+        yield* Capture.run({ qmp, target: TARGET, seal, keepPartial: seal !== false })
+        assert.strictEqual(disk.stat(TARGET)!.mode & 0o7777, 0o600)
+        const image = yield* Image.open(TARGET, { key: seal === undefined || seal === false ? undefined : key })
+        assert.strictEqual(
+          image.seal?.algorithm,
+          seal === false ? undefined : seal === undefined ? "crc32" : "hmac-sha256"
+        )
+      }
+    }))
+
   test("a paused machine that is to run", () =>
     Effect.gen(function* () {
       const { qmp, state } = yield* FakeQemu.make((state) =>

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as PositionalFile from "../../src/io/PositionalFile.ts"
 import * as Image from "../../src/migration/Image.ts"
 import * as MachineState from "../../src/migration/MachineState.ts"
 import * as Migration from "../../src/migration/Migration.ts"
@@ -149,6 +150,20 @@ describe("Resume", () => {
       }),
     { plan: [{ connection: 2, at: 5000, fault: VirtualNetwork.Fault.Reset() }] }
   )
+
+  for (const channels of [0, 2]) {
+    test(`a page that does not have its checksum, ${channels} channels: QEMU never sees it, and runs nothing`, (image) =>
+      Effect.gen(function* () {
+        const { qmp, state } = yield* FakeQemu.make(waiting)
+        const [block] = image.blocks
+        const file = yield* PositionalFile.open(image.path, { access: "write" })
+        yield* file.write(block!.pagesOffset + 7 * 4096, new Uint8Array(64).fill(0xbd))
+        const error = yield* Effect.flip(Resume.run({ qmp, image, channels }))
+        assert.strictEqual(error._tag, "IntegrityError")
+        assert.isFalse(Buffer.from(state.memory).includes(Buffer.alloc(64, 0xbd)))
+        assert.isFalse(state.running)
+      }))
+  }
 
   test("QEMU exits instead of saying why: the monitor has ended", (image) =>
     Effect.gen(function* () {

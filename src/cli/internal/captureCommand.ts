@@ -7,6 +7,7 @@ import * as QmpClient from "../../qmp/QmpClient.ts"
 import { type Audience, follow } from "./follow.ts"
 import * as Parameters from "./parameters.ts"
 import * as QmpParameters from "./qmpParameters.ts"
+import * as SealParameters from "./sealParameters.ts"
 import * as SocketParameters from "./socketParameters.ts"
 
 const live = Flag.Boolean("live").pipe(
@@ -32,12 +33,14 @@ export const captureCommand = Command.make(
     target: Parameters.image("OUT", "The image to write"),
     live,
     ...QmpParameters.transfer,
+    ...SealParameters.sealing,
+    keepPartial: SealParameters.keepPartial,
     maxBandwidth: SocketParameters.maxBandwidth,
     leave,
     ...Parameters.following
   },
   Effect.fnUntraced(function* (options) {
-    const { channels, compression, maxBandwidth, target } = options
+    const { channels, compression, keepPartial, maxBandwidth, target } = options
     const capture = Effect.fnUntraced(function* ({ otherSide, progress, warn }: Audience) {
       const qmp = yield* QmpClient.make({ address: options.qmp })
       return yield* Capture.run({
@@ -47,6 +50,8 @@ export const captureCommand = Command.make(
         channels,
         compression,
         maxBandwidth,
+        seal: yield* SealParameters.readSeal(options),
+        keepPartial,
         leave: Option.getOrUndefined(options.leave),
         progress,
         onStatistics: otherSide,

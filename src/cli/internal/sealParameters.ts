@@ -53,7 +53,9 @@ export const sealing = { seal: algorithm, keyFile }
  */
 export const keepPartial = Flag.Boolean("keep-partial").pipe(
   Flag.withoutNegation,
-  Flag.withDescription("When it fails, keep what was written under its temporary name, for multifd recover"),
+  Flag.withDescription(
+    "When it fails or is killed, keep what was written under its temporary name, for multifd recover"
+  ),
   Flag.withDefault(false)
 )
 

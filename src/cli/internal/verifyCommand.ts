@@ -1,6 +1,7 @@
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import type * as Integrity from "../../migration/Integrity.ts"
 import * as Verify from "../../migration/Verify.ts"
 import { damageLine } from "./damageLine.ts"
 import * as Parameters from "./parameters.ts"
@@ -33,12 +34,18 @@ const extentOfIt = ({ inspection: { seal } }: Verify.Report): string =>
     ? "it has no checksums, so nothing is known about its pages"
     : `all of it has its checksums (${seal.algorithm})`
 
+/** Pages that are not those of the seal are damaged only where the seal is that of this image. */
+const lineOf = ({ error }: Verify.Report, damage: Integrity.Damage): string =>
+  error?._tag === "SealMismatchError"
+    ? `not what was sealed: ${damageLine(damage)}`
+    : `error pages-checksum-wrong: ${damageLine(damage)}`
+
 const toText = (report: Verify.Report): string => {
   const { damage, error, inspection } = report
   const path = Text.printable(inspection.path)
   const lines = [
     ...inspection.findings.map(({ code, message, severity }) => `${severity} ${code}: ${Text.oneLine(message)}`),
-    ...damage.map((one) => `error pages-checksum-wrong: ${damageLine(one)}`)
+    ...damage.map((one) => lineOf(report, one))
   ]
   if (lines.length === 0 && error === undefined) return `${path}: nothing is wrong with it; ${extentOfIt(report)}`
   return [...lines, ...(error === undefined ? [`${path}: ${extentOfIt(report)}`] : [])].join("\n")
