@@ -12,6 +12,8 @@ import * as Connection from "../../src/io/Connection.ts"
 import * as Listener from "../../src/io/Listener.ts"
 import { type Calls, type ErrnoError, type ListenOptions, Network } from "../../src/io/Network.ts"
 import * as SocketAddress from "../../src/io/SocketAddress.ts"
+import * as Simulation from "../../src/testing/Simulation.ts"
+import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import { anyPort, bytes, connected, directory, onEveryNetwork, readToEnd, turn, unixPath } from "./support/networks.ts"
 
 /** Takes the bytes that a connection was sent. */
@@ -275,6 +277,31 @@ describe("Listener", () => {
       yield* Fiber.interrupt(making)
       for (let i = 0; i < 20; i++) yield* turn
       assert.isFalse(Fs.existsSync(address.path))
+    })
+  )
+
+  it.effect("interrupted at any step, it listens nowhere", () =>
+    Effect.gen(function* () {
+      const address = anyPort
+      const left = (step: number) =>
+        Simulation.run(
+          (world) =>
+            Effect.gen(function* () {
+              const network = yield* VirtualNetwork.make({ later: world.later })
+              const making = Effect.scoped(Effect.andThen(Listener.make({ address }), Effect.void))
+              const fiber = yield* Effect.forkChild(Effect.provide(making, network.layer))
+              const begin = world.steps()
+              world.atStep(begin + step, () => fiber.interruptUnsafe())
+              yield* Fiber.await(fiber)
+              return { steps: world.steps() - begin, listening: network.listening() }
+            }),
+          { seed: 1 }
+        ).pipe(Effect.flatMap(({ exit }) => exit!))
+      const { steps } = yield* left(0)
+      assert.isAbove(steps, 20)
+      for (let step = 1; step <= steps; step++) {
+        assert.deepStrictEqual((yield* left(step)).listening, [], `step ${step} of ${steps}`)
+      }
     })
   )
 })

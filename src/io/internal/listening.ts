@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as ConnectionError from "../ConnectionError.ts"
 import { type ErrnoError, type Listening, type ListenOptions, Network } from "../Network.ts"
 import { format, type SocketAddress } from "../SocketAddress.ts"
@@ -14,7 +15,15 @@ export const listenError = (
   new ConnectionError.ListenError({ address: format(address), operation, code: cause.code ?? "UNKNOWN", cause })
 
 /**
- * Listens on the network's sockets.
+ * Stops listening, without waiting for connections.
+ *
+ * @internal
+ */
+export const stop = (listening: Listening): Effect.Effect<void> =>
+  Effect.uninterruptible(Effect.callback<void>((resume) => listening.close(() => resume(Effect.void))))
+
+/**
+ * Listens on the network's sockets. Where an interruption comes just when the network has answered, nobody listens either.
  *
  * @internal
  */
@@ -22,19 +31,13 @@ export const listen = (
   address: SocketAddress,
   options: ListenOptions
 ): Effect.Effect<Listening, ConnectionError.ListenError> =>
-  Effect.flatMap(Network, (network) =>
-    Effect.callback((resume) => {
-      const cancel = network.listen(address, options, (answer) =>
+  Effect.flatMap(Network, (network) => {
+    let listening: Listening | undefined
+    return Effect.callback<Listening, ConnectionError.ListenError>((resume) => {
+      const cancel = network.listen(address, options, (answer) => {
+        if (Result.isSuccess(answer)) listening = answer.success
         resume(Effect.mapError(Effect.fromResult(answer), (cause) => listenError(address, "listen", cause)))
-      )
+      })
       return Effect.sync(cancel)
-    })
-  )
-
-/**
- * Stops listening, without waiting for connections.
- *
- * @internal
- */
-export const stop = (listening: Listening): Effect.Effect<void> =>
-  Effect.uninterruptible(Effect.callback<void>((resume) => listening.close(() => resume(Effect.void))))
+    }).pipe(Effect.onInterrupt(() => (listening === undefined ? Effect.void : stop(listening))))
+  })
