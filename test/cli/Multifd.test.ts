@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Fs from "node:fs"
 import * as FileCalls from "../../src/io/FileCalls.ts"
+import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as Command from "./support/command.ts"
 import { folder, pages } from "./support/files.ts"
 
@@ -287,6 +288,48 @@ describe("multifd", () => {
       assert.isFalse(Fs.existsSync(at("out")))
       yield* succeed(...restored, "--no-verify")
       assert.strictEqual(read("out").length, ram.length)
+    })
+  )
+
+  it.effect("keep-partial and recover: what a failed save has written, and what of a damaged image is intact", () =>
+    Effect.gen(function* () {
+      const { at, image, list, ram, read, write } = yield* savedImage
+      const before = list()
+      const block = `pc.ram=${at("ram")}`
+      assert.strictEqual(
+        (yield* Command.run("save", "--block", block, at("x"), "--keep-partial", "--seal", "none")).code,
+        2
+      )
+      const refused = yield* Command.run("save", "--block", `pc.ram=${at("nothing")}`, at("x"), "--keep-partial")
+      assert.strictEqual(refused.code, 6)
+      assert.deepStrictEqual(list(), before)
+
+      const noRename = FaultyFiles.make(
+        ({ name }) => (name === "rename" ? FaultyFiles.Fault.Fail({ code: "ENOSPC" }) : undefined),
+        FileCalls.node
+      )
+      const failed = yield* Effect.provide(
+        Command.run("save", "--block", block, at("x"), "--keep-partial"),
+        noRename.layer
+      )
+      assert.strictEqual(failed.code, 7)
+      const partial = list().find((name) => name.endsWith(".part"))
+      assert.include(failed.stderr, `what was saved so far is kept in ${at(partial!)}`)
+      assert.match(yield* succeed("recover", at(partial!), at("new.img")), /^\d+ pages recovered\n$/)
+      yield* succeed("restore", at("new.img"), "--block", `pc.ram=${at("out")}`)
+      assert.isTrue(read("out").equals(ram))
+
+      const [main] = json(yield* succeed("info", "--json", image)).blocks
+      const damaged = Fs.readFileSync(image)
+      damaged[main.pagesOffset + 5]! ^= 1
+      write("damaged.img", damaged)
+      assert.match(yield* succeed("recover", at("damaged.img"), at("new.img")), /\nlost pages 0 to 39 of "pc.ram"/)
+      const { lost, machineState } = json(yield* succeed("recover", "--json", at("damaged.img"), at("new.img")))
+      assert.deepInclude(lost[0], { block: "pc.ram", firstPage: 0, pages: 40 })
+      assert.isTrue(machineState)
+      yield* succeed("verify", at("new.img"))
+      yield* succeed("convert", "--seal", "none", image, at("plain.img"))
+      assert.strictEqual((yield* Command.run("recover", at("plain.img"), at("other.img"))).code, 2)
     })
   )
 
