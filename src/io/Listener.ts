@@ -17,6 +17,7 @@ import type { Connection } from "./Connection.ts"
 import type * as ConnectionError from "./ConnectionError.ts"
 import { listen, stop } from "./internal/listening.ts"
 import * as Reception from "./internal/reception.ts"
+import type { Listening } from "./Network.ts"
 import { type SocketAddress, withHost } from "./SocketAddress.ts"
 import type * as TlsCredentials from "./TlsCredentials.ts"
 
@@ -109,16 +110,18 @@ export const make = Effect.fnUntraced(function* (
   const maxConnections = options.maxConnections ?? defaults.maxConnections
   const handshakeTimeout = Duration.fromInputUnsafe(options.handshakeTimeout ?? defaults.handshakeTimeout)
   const reception = yield* Reception.make({ address, maxConnections, handshakeTimeout })
-  const listening = yield* Effect.acquireRelease(
-    listen(address, {
+  let begun: Listening | undefined
+  yield* Effect.addFinalizer(() => (begun === undefined ? Effect.void : stop(begun)))
+  const listening = yield* listen(
+    address,
+    {
       tls: options.tls,
       keepAlive: Duration.toMillis(options.keepAlive ?? defaults.keepAlive),
       backlog: maxConnections,
       onConnection: reception.receive,
       onError: reception.fail
-    }),
-    stop,
-    { interruptible: true }
+    },
+    (listening) => void (begun = listening)
   )
   return {
     address: listening.address,

@@ -23,21 +23,21 @@ export const stop = (listening: Listening): Effect.Effect<void> =>
   Effect.uninterruptible(Effect.callback<void>((resume) => listening.close(() => resume(Effect.void))))
 
 /**
- * Listens on the network's sockets. Where an interruption comes just when the network has answered, nobody listens either.
+ * Listens on the network's sockets. `began` hears of it at once: an interruption in that very moment would lose it.
  *
  * @internal
  */
 export const listen = (
   address: SocketAddress,
-  options: ListenOptions
+  options: ListenOptions,
+  began: (listening: Listening) => void
 ): Effect.Effect<Listening, ConnectionError.ListenError> =>
-  Effect.flatMap(Network, (network) => {
-    let listening: Listening | undefined
-    return Effect.callback<Listening, ConnectionError.ListenError>((resume) => {
+  Effect.flatMap(Network, (network) =>
+    Effect.callback((resume) => {
       const cancel = network.listen(address, options, (answer) => {
-        if (Result.isSuccess(answer)) listening = answer.success
+        if (Result.isSuccess(answer)) began(answer.success)
         resume(Effect.mapError(Effect.fromResult(answer), (cause) => listenError(address, "listen", cause)))
       })
       return Effect.sync(cancel)
-    }).pipe(Effect.onInterrupt(() => (listening === undefined ? Effect.void : stop(listening))))
-  })
+    })
+  )
