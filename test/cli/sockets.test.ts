@@ -209,7 +209,7 @@ describe("what can go wrong", { timeout: 60_000 }, () => {
         { receive: [...x509, "--tls-verify-peer"], send: ["--tls-dir", tls("stranger")] },
         { receive: [...x509, "--tls-verify-peer"], send: ["--tls-dir", tls("elsewhere")] },
         { receive: ["--tls-psk", tls("psk/keys.psk")], send: ["--tls-psk", tls("psk-other/keys.psk")] },
-        { receive: x509, send: ["--timeout", "1"] }
+        { receive: x509, send: ["--timeout", "10"] }
       ]
       for (const options of cases) {
         const { received, sent } = yield* migrate(files, options)

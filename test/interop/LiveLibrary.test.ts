@@ -19,6 +19,7 @@ import * as Files from "./support/Files.ts"
 import * as Fixtures from "./support/Fixtures.ts"
 import * as Guest from "./support/Guest.ts"
 import * as Library from "./support/Library.ts"
+import * as Machine from "./support/Machine.ts"
 import * as Sockets from "./support/Sockets.ts"
 import { describeQemu } from "./support/suite.ts"
 import * as Workload from "./support/Workload.ts"
@@ -28,6 +29,15 @@ const MIB = 1024 * 1024
 const SIZE = 16 * MIB
 /** The guest dirties its memory up to here. */
 const END = 8 * MIB
+
+/** Looks for dirty pages when the writer has written more, if it runs: however fast we are, there is something to do in each round. */
+const awaiting = (tracker: DirtyTracker.DirtyTracker, written: Effect.Effect<void>): DirtyTracker.DirtyTracker => ({
+  start: (blocks) =>
+    Effect.map(tracker.start(blocks), (tracking) => ({
+      ...tracking,
+      collect: (dirty) => Effect.andThen(written, tracking.collect(dirty))
+    }))
+})
 
 describeQemu("the memory of a running guest", () => {
   it.live.each(["hash", "copy"] as const)(
@@ -48,9 +58,11 @@ describeQemu("the memory of a running guest", () => {
 
         const progress = yield* Progress.make
         const block = yield* FilePages.make({ idstr: Guest.MAIN_BLOCK, path: ram, access: "read" })
+        let running = true
+        const goesOn = Effect.suspend(() => (running ? Machine.goesOn({ ram }) : Effect.void))
         const live: Live.Options<unknown> = {
-          tracker: DirtyTracker.comparing(by),
-          pause: Effect.asVoid(guest.qmp.execute("stop")),
+          tracker: awaiting(DirtyTracker.comparing(by), goesOn),
+          pause: Effect.map(guest.qmp.execute("stop"), () => void (running = false)),
           resume: Effect.orDie(Effect.asVoid(guest.qmp.execute("cont"))),
           beforeSwitchover: Effect.sync(() => Fs.copyFileSync(ram, stopped)),
           leave: "running",
@@ -104,7 +116,7 @@ const busyMemory = Effect.fnUntraced(function* (path: string, others: ReadonlyAr
   })
   yield* Effect.forkScoped(Effect.repeat(write, Schedule.spaced("1 millis")))
   const live: Live.Options = {
-    tracker,
+    tracker: awaiting(tracker, write),
     pause: Effect.sync(() => void (running = false)),
     downtimeLimit: 0,
     maxRounds: 4

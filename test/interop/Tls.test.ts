@@ -33,8 +33,7 @@ const sendTo = (
     const listening = yield* Sockets.listen(guest, uri, { ...rest, ...secured })
     const { channels, compression } = rest
     const tls = yield* ours ?? Effect.succeed(undefined)
-    const limits = { idleTimeout: "15 seconds", handshakeTimeout: "15 seconds" } as const
-    const sent = Library.send(original.path, listening.uri, { tls, channels, compression, limits })
+    const sent = Library.send(original.path, listening.uri, { tls, channels, compression })
     return {
       sent,
       loaded: listening.loaded,
