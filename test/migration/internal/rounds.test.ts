@@ -193,7 +193,7 @@ describe("the figures", () => {
       assert.approximately(atPause.ram!.remaining, 10 * PAGE, 2 * PAGE)
       assert.approximately(foretold!, 10, 3)
       assert.strictEqual(atPause.ram!["dirty-sync-count"], 3)
-      assert.notProperty(statistics, "expected-downtime")
+      assert.strictEqual(statistics["expected-downtime"], foretold)
       assert.deepInclude(figures, { remaining: 0, "dirty-sync-count": 4 })
     })
   )
