@@ -162,9 +162,18 @@ export const connect = (
   Effect.suspend(() => {
     const reached = { ...options, address: withHost(options.address) }
     let connection: SocketConnection | undefined
-    const close = Effect.sync(() => connection?.close())
+    let isOver = false
+    const close = Effect.sync(() => {
+      isOver = true
+      connection?.close()
+    })
+    // The scope may end while somebody still waits in it who was forked there.
+    const opened = (established: SocketConnection): void => {
+      connection = established
+      if (isOver) established.close()
+    }
     return Effect.addFinalizer(() => close).pipe(
-      Effect.andThen(open(reached, (opened) => void (connection = opened))),
+      Effect.andThen(open(reached, opened)),
       Effect.onError(() => close)
     )
   })

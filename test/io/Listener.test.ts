@@ -280,28 +280,55 @@ describe("Listener", () => {
     })
   )
 
-  it.effect("interrupted at any step, it listens nowhere", () =>
-    Effect.gen(function* () {
-      const address = anyPort
-      const left = (step: number) =>
-        Simulation.run(
-          (world) =>
-            Effect.gen(function* () {
-              const network = yield* VirtualNetwork.make({ later: world.later })
-              const making = Effect.scoped(Effect.andThen(Listener.make({ address }), Effect.void))
-              const fiber = yield* Effect.forkChild(Effect.provide(making, network.layer))
-              const begin = world.steps()
-              world.atStep(begin + step, () => fiber.interruptUnsafe())
-              yield* Fiber.await(fiber)
-              return { steps: world.steps() - begin, listening: network.listening() }
-            }),
-          { seed: 1 }
-        ).pipe(Effect.flatMap(({ exit }) => exit!))
-      const { steps } = yield* left(0)
-      assert.isAbove(steps, 20)
-      for (let step = 1; step <= steps; step++) {
-        assert.deepStrictEqual((yield* left(step)).listening, [], `step ${step} of ${steps}`)
+  describe("interrupted at any step", () => {
+    const address = SocketAddress.tcp("10.0.0.1", 4444)
+
+    /** What is left of a network when an effect has been interrupted in front of its `step`-th operation. */
+    const left = (self: Effect.Effect<unknown, unknown>, step: number, seed: number) =>
+      Simulation.run(
+        (world) =>
+          Effect.gen(function* () {
+            const network = yield* VirtualNetwork.make({ later: world.later })
+            const fiber = yield* Effect.forkChild(Effect.provide(self, network.layer))
+            const begin = world.steps()
+            world.atStep(begin + step, () => fiber.interruptUnsafe())
+            yield* Fiber.await(fiber)
+            const steps = world.steps() - begin
+            // The network may tell of a connection that nobody listens for any more.
+            yield* Effect.sleep("1 second")
+            return { steps, listening: network.listening(), open: network.openEnds() }
+          }),
+        { seed }
+      ).pipe(Effect.flatMap(({ exit }) => exit!))
+
+    const nothingIsLeft = Effect.fnUntraced(function* (self: Effect.Effect<unknown, unknown>) {
+      for (const seed of [1, 39]) {
+        const { steps } = yield* left(self, 0, seed)
+        assert.isAbove(steps, 20)
+        for (let step = 1; step <= steps; step++) {
+          const place = `seed ${seed}, step ${step} of ${steps}`
+          assert.deepInclude(yield* left(self, step, seed), { listening: [], open: 0 }, place)
+        }
       }
     })
-  )
+
+    it.effect("it listens nowhere", () =>
+      nothingIsLeft(Effect.scoped(Effect.andThen(Listener.make({ address }), Effect.void)))
+    )
+
+    const connecting = Effect.andThen(Connection.connect({ address }), Effect.never)
+
+    it.effect.each([
+      ["in a scope of its own", Effect.scoped(connecting)],
+      ["in the same scope", connecting]
+    ] as const)("a connection is closed on both sides, %s", ([, connecting]) =>
+      nothingIsLeft(
+        Effect.gen(function* () {
+          const listener = yield* Listener.make({ address })
+          yield* Effect.forkScoped(connecting)
+          yield* Effect.scoped(listener.accept)
+        }).pipe(Effect.scoped)
+      )
+    )
+  })
 })
