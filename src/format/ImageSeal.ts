@@ -35,7 +35,7 @@ import * as Finding from "./Finding.ts"
 import type { ByteRange, MappedBlock } from "./ImageStream.ts"
 import { ByteWriter } from "./internal/byteWriter.ts"
 import { decodeWith, type Cursor, type Steps, stop, view } from "./internal/cursor.ts"
-import { behindBlock, bitmapPart, blockParts } from "./internal/parts.ts"
+import { behindBlock, bitmapPart, blockParts, freeBetween } from "./internal/parts.ts"
 import * as MappedRam from "./MappedRam.ts"
 import type { Decoded } from "./MigrationStream.ts"
 
@@ -157,17 +157,18 @@ export const sealPosition = (end: number): number => Math.ceil(end / ALIGNMENT) 
  * @since 0.1.0
  */
 export const markPosition = (blocks: ReadonlyArray<MappedBlock>): number | undefined => {
-  const parts = blocks.flatMap((block) => {
-    const { entryPosition, headerPosition } = block
-    return [{ position: entryPosition, end: headerPosition + MappedRam.HEADER_BYTES }, ...blockParts(block)]
-  })
+  const isFree = freeBetween(
+    blocks.flatMap((block) => {
+      const { entryPosition, headerPosition } = block
+      return [{ position: entryPosition, end: headerPosition + MappedRam.HEADER_BYTES }, ...blockParts(block)]
+    })
+  )
   for (const block of blocks) {
     const bitmap = bitmapPart(block)
     if (bitmap === undefined) continue
     const position = Math.ceil(bitmap.end / MARK_LENGTH) * MARK_LENGTH
     const end = position + MARK_LENGTH
-    const isFree = parts.every((part) => end <= part.position || position >= part.end)
-    if (isFree && end <= block.header.pagesOffset) return position
+    if (end <= block.header.pagesOffset && isFree(position, end)) return position
   }
   return undefined
 }

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { freeBetween } from "../../src/format/internal/parts.ts"
 import { Checksum, ImageSeal, ImageStream } from "../../src/index.ts"
 
 const configuration = { machine: "pc-i440fx-10.0", capabilities: ["mapped-ram"] }
@@ -40,6 +41,8 @@ const markOf = (algorithm: Checksum.Algorithm, seal: Uint8Array, key?: Uint8Arra
 
 const codeOf = (result: Result.Result<unknown, { readonly code: string }>): string | undefined =>
   Result.isFailure(result) ? result.failure.code : undefined
+
+const Places = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 20 }))
 
 const Cuts = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 - 1 }))
 
@@ -158,6 +161,17 @@ describe("the layout of a sealed image", () => {
     assert.strictEqual(blocks[0]!.header.pagesOffset, 2 * 1024 * 1024)
   })
 
+  it("has none for the mark where all blocks are shared memory that was left out", () => {
+    const shared = { machine: "pc-i440fx-10.0", capabilities: ["x-ignore-shared", "mapped-ram"] }
+    const { blocks } = ImageStream.head({ configuration: shared, blocks: [{ ...shapes[0]!, ignored: true }] })
+    assert.isUndefined(ImageSeal.markPosition(blocks))
+  })
+
+  it("is told by where its ranges lie", () => {
+    const bytes = ImageSeal.encodeRange({ position: 0x1122334455, length: 0x66 })
+    assert.deepStrictEqual(bytes, Uint8Array.of(0, 0, 0, 0x11, 0x22, 0x33, 0x44, 0x55, 0, 0, 0, 0, 0, 0, 0, 0x66))
+  })
+
   it("has none for the mark where bitmaps and pages follow each other closely, or something lies between", () => {
     const [block] = ImageStream.head({ configuration, blocks: [shapes[0]!] }).blocks
     const tight = { ...block!, header: { ...block!.header, bitmapOffset: 0x100000 - 1024 } }
@@ -169,6 +183,30 @@ describe("the layout of a sealed image", () => {
       ignored: false
     }
     assert.notStrictEqual(ImageSeal.markPosition([block!, between]), mark)
+  })
+
+  const Part = Schema.Struct({ position: Places, length: Places })
+
+  it.prop("has room where no part lies, however the parts lie", [Schema.Array(Part), Part], ([parts, wanted]) => {
+    const placed = parts.map(({ length, position }) => ({ position, end: position + length }))
+    const end = wanted.position + wanted.length
+    const expected = placed.every((part) => end <= part.position || wanted.position >= part.end)
+    assert.strictEqual(freeBetween(placed)(wanted.position, end), expected)
+  })
+
+  it("does not take long to have none, whatever the number of blocks", () => {
+    const [block] = ImageStream.head({ configuration, blocks: [shapes[0]!] }).blocks
+    const header = { ...block!.header, bitmapOffset: 0x10000000 }
+    const foreign = Array.from({ length: 65535 }, () => ({ ...block!, header, usedLength: 4096 }))
+    // The last one lies where the mark of all others would.
+    const last = { ...block!, entryPosition: 0x10000040, headerPosition: 0x10000060 }
+    const blocks = [...foreign, last].map((block) => ({
+      ...block,
+      header: { ...block.header, pagesOffset: 0x20000000 }
+    }))
+    const began = performance.now()
+    assert.isDefined(ImageSeal.markPosition(blocks))
+    assert.isBelow(performance.now() - began, 10_000)
   })
 
   it("covers every byte of the stream and of the bitmaps once, and none of the pages", () => {

@@ -36,6 +36,29 @@ export const blockParts = (block: MappedBlock): ReadonlyArray<Part> =>
   [bitmapPart(block), pagesPart(block)].filter((part) => part !== undefined)
 
 /**
+ * Tells whether a range shares no byte with any of the parts: with none that begins in front of its end and reaches behind its
+ * beginning. Parts of a foreign layout may lie in each other, and there may be as many questions as parts.
+ *
+ * @internal
+ */
+export const freeBetween = (
+  parts: ReadonlyArray<Pick<Part, "position" | "end">>
+): ((position: number, end: number) => boolean) => {
+  const sorted = parts.toSorted((a, b) => a.position - b.position)
+  let reach = 0
+  const reaches = sorted.map((part) => (reach = Math.max(reach, part.end)))
+  return (position, end) => {
+    let [low, high] = [0, sorted.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (sorted[middle]!.position < end) low = middle + 1
+      else high = middle
+    }
+    return low === 0 || reaches[low - 1]! <= position
+  }
+}
+
+/**
  * The most that is searched for the end of the device state: 1 GiB. Device states take some MiB, and without a limit a
  * device of many TiB would be read to its end for a description that is not there.
  *
