@@ -18,6 +18,7 @@ import * as MigrationStream from "../../../src/format/MigrationStream.ts"
 import * as MultifdInit from "../../../src/format/MultifdInit.ts"
 import * as MultifdPacket from "../../../src/format/MultifdPacket.ts"
 import * as PageDigests from "../../../src/format/PageDigests.ts"
+import * as PartialSeal from "../../../src/format/PartialSeal.ts"
 import * as ReturnPath from "../../../src/format/ReturnPath.ts"
 import { Extents } from "../../../src/format/SealedExtents.ts"
 import * as StreamTail from "../../../src/format/StreamTail.ts"
@@ -311,7 +312,13 @@ export const decoders: ReadonlyArray<Decoder> = [
     decode: returnPathOf
   },
   { name: "xbzrle", seeds: Seeds.changes, share: 760, decode: xbzrleOf },
-  { name: "seal", seeds: [ImageSeal.encode(sealed)], share: 600, decode: sealOf },
+  { name: "seal", seeds: [ImageSeal.encode(sealed)], share: 400, decode: sealOf },
+  {
+    name: "partial seal",
+    seeds: [PartialSeal.encode({ seal: sealed, bitmaps: sealed.blocks.map(() => PageBitmap.make(0x20)) })],
+    share: 200,
+    decode: (bytes) => problemOf(PartialSeal.decode(bytes, 0))
+  },
   {
     name: "mark",
     seeds: [ImageSeal.encodeMark({ ...mark, digest: new Uint8Array(4) })],

@@ -5,10 +5,13 @@
  *     FAULTS_KILL_PAGES=48       pages of the machine whose saving process is killed: more pages, more places to die at
  *     FAULTS_KILL_ROUNDS=1       times that each place is tried
  *     FAULTS_CALL_PAGES=12       pages of the machine at whose every call something fails
+ *     FAULTS_SOCKET_CODES=1      errors, of four, that each call of a migration between two sides fails with
  *     FAULTS_POWER_SEEDS=50      orders in which the calls of a save are done, of each of three kinds, at whose every call the power fails
  *     FAULTS_POWER_SUBSETS=200   subsets of the unsynced changes that survive, in each of them
  *     FAULTS_PARTIAL_SEEDS=1     orders in which the calls of a save are done that keeps what it has written
  *     FAULTS_DECODER_CASES=110000 inputs for all decoders together
+ *     FAULTS_GUIDED_SECONDS=600  time for those that are guided by what runs (`npm run soak` only)
+ *     FAULTS_GUIDED_SEED=1       where their random numbers begin
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
@@ -22,8 +25,11 @@ export const settings = Effect.runSync(
     killPages: number("FAULTS_KILL_PAGES", 48),
     killRounds: number("FAULTS_KILL_ROUNDS", 1),
     callPages: number("FAULTS_CALL_PAGES", 12),
+    socketCodes: number("FAULTS_SOCKET_CODES", 1),
     partialSeeds: number("FAULTS_PARTIAL_SEEDS", 1),
     decoderCases: number("FAULTS_DECODER_CASES", 110_000),
+    guidedSeconds: number("FAULTS_GUIDED_SECONDS", 600),
+    guidedSeed: number("FAULTS_GUIDED_SEED", 1),
     powerSeeds: number("FAULTS_POWER_SEEDS", 50),
     powerSubsets: number("FAULTS_POWER_SUBSETS", 200)
   })
