@@ -33,7 +33,7 @@ export interface Report {
  * @since 0.1.0
  */
 export interface Options extends Omit<Migration.WriteOptions, "maxBandwidth"> {
-  /** A damaged image with checksums, or the temporary file of a save with `keepPartial`. */
+  /** A damaged image with checksums, or what a save with `keepPartial` has left that failed or was killed. */
   readonly source: string | Location.Location
   /** The secret that it was sealed with. */
   readonly key?: Uint8Array | undefined
@@ -42,6 +42,12 @@ export interface Options extends Omit<Migration.WriteOptions, "maxBandwidth"> {
 /**
  * Writes a new image of all pages that have their checksum. Fails with `MigrationRequestError` where nothing can be proven:
  * there are no checksums, or they are damaged themselves.
+ *
+ * **Details**
+ *
+ * A page is taken over with its whole extent or not at all. Where the save was stopped by SIGKILL or a power cut, its last
+ * checkpoint says which pages it had written; one that was killed when all was written gives the whole machine. With `live`,
+ * the pages of a save that has not come to its end are those of different moments.
  *
  * **Failure effect**: the source is only read; the target is as it was.
  *

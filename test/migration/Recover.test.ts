@@ -1,9 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
-import { Image, MachineState, MemoryPages, Migration, type RamBlock, Recover, Verify } from "../../src/index.ts"
+import {
+  DirtyTracker,
+  Image,
+  MachineState,
+  MemoryPages,
+  Migration,
+  type RamBlock,
+  Recover,
+  SocketAddress,
+  Verify
+} from "../../src/index.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
+import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 
 const { restore, save } = Migration.make
 
@@ -175,6 +187,116 @@ describe("a save that fails", () => {
         ),
         0
       )
+    })
+  )
+})
+
+describe("what is kept of a", () => {
+  const sealedDisk = Effect.gen(function* () {
+    const { disk, memory } = yield* savedDisk({ seal })
+    // The last extent: by then, others have been written.
+    change(disk, 1024 * 1024 + 95 * PAGE)
+    change(disk, 1024 * 1024 + 94 * PAGE)
+    return { disk, memory }
+  })
+
+  const partialOf = (disk: MemoryDisk.MemoryDisk): string => disk.files().find((name) => name.endsWith(".part"))!
+
+  /** All pages that are there are those that were sent, and some are. */
+  const isSalvaged = (disk: MemoryDisk.MemoryDisk, memory: Uint8Array) =>
+    Effect.gen(function* () {
+      const { lost, partial, summary } = yield* Recover.run({ source: partialOf(disk), target: "/new.img" })
+      assert.isTrue(partial)
+      assert.deepStrictEqual(lost, [])
+      assert.isAbove(summary.normalPages, 0)
+      const found = (yield* restored("/new.img")).memory
+      for (let at = 0; at < memory.length; at += PAGE) {
+        const page = found.subarray(at, at + PAGE)
+        if (page.some((byte) => byte !== 0)) assert.strictEqual(Buffer.compare(page, memory.subarray(at, at + PAGE)), 0)
+      }
+    }).pipe(Effect.provide(disk.layer))
+
+  it.effect("conversion whose source is damaged is what it had written", () =>
+    Effect.gen(function* () {
+      const { disk, memory } = yield* sealedDisk
+      const converting = Effect.gen(function* () {
+        const source = yield* Image.open("/vm.img")
+        const options = { target: "/copy.img", keepPartial: true, channels: 1, batchSize: EXTENT }
+        return yield* Effect.flip(Migration.make.convert({ source, ...options }))
+      }).pipe(Effect.scoped)
+      assert.strictEqual((yield* Effect.provide(converting, disk.layer))._tag, "IntegrityError")
+      yield* isSalvaged(disk, memory)
+    })
+  )
+
+  it.live("receive whose sender fails is what had arrived", () =>
+    Effect.gen(function* () {
+      const { disk, memory } = yield* sealedDisk
+      const network = yield* VirtualNetwork.make()
+      const at = SocketAddress.unix("/vm.sock")
+      const listening = yield* Deferred.make<void>()
+      const onListening = () => Effect.asVoid(Deferred.succeed(listening, undefined))
+      const receiving = Migration.make.receive({
+        listen: at,
+        target: "/copy.img",
+        channels: 1,
+        keepPartial: true,
+        onListening
+      })
+      const sending = Effect.gen(function* () {
+        yield* Deferred.await(listening)
+        const source = yield* Image.open("/vm.img")
+        return yield* Migration.make.send({ source, to: at, channels: 1, batchSize: EXTENT, queueDepth: 1 })
+      }).pipe(Effect.scoped)
+      const exits = yield* Effect.all([Effect.exit(receiving), Effect.exit(sending)], { concurrency: 2 }).pipe(
+        Effect.provide(disk.layer),
+        Effect.provide(network.layer)
+      )
+      assert.deepStrictEqual(
+        exits.map(({ _tag }) => _tag),
+        ["Failure", "Failure"]
+      )
+      yield* isSalvaged(disk, memory)
+    })
+  )
+
+  it.effect("save of memory that changes is pages as they were written, of whichever round", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const memory = new Uint8Array(96 * PAGE).fill(1)
+      let reads = 0
+      const block: RamBlock.Readable<"gone"> = {
+        idstr: "pc.ram",
+        usedLength: memory.length,
+        pageSize: PAGE,
+        reader: {
+          present: undefined,
+          view: undefined,
+          // Six reads are a round; in the second one, the third fails.
+          readInto: (offset, target) =>
+            ++reads > 8
+              ? Effect.fail("gone")
+              : Effect.sync(() => target.set(memory.subarray(offset, offset + target.length)))
+        }
+      }
+      const tracker = yield* DirtyTracker.marking([block])
+      const pause = Effect.sync(() => {
+        memory.fill(2)
+        tracker.markDirty("pc.ram", 0, memory.length)
+      })
+      const live = { tracker, pause, maxRounds: 1 }
+      const options = { seal, keepPartial: true, checkpointBytes: EXTENT, channels: 1, batchSize: EXTENT }
+      const saving = Effect.flip(save({ target: "/vm.img", blocks: [block], live, ...options }))
+      assert.strictEqual(yield* Effect.provide(saving, disk.layer), "gone")
+      const recovering = Effect.gen(function* () {
+        const { lost } = yield* Recover.run({ source: partialOf(disk), target: "/new.img" })
+        assert.deepStrictEqual(lost, [])
+        return (yield* restored("/new.img")).memory
+      })
+      const found = yield* Effect.provide(recovering, disk.layer)
+      assert.strictEqual(found.indexOf(1), 32 * PAGE)
+      assert.strictEqual(found.lastIndexOf(2), 32 * PAGE - 1)
+      assert.strictEqual(found.indexOf(0), -1)
     })
   )
 })
