@@ -71,6 +71,10 @@ describe("the header of a packet of device state", () => {
   it("is refused at its place on the connection", () => {
     const result = DeviceStatePacket.decode(withField(8, 0), { position: 1000 })
     assert.isTrue(Result.isFailure(result) && result.failure.offset === 1008)
+    const nameless = DeviceStatePacket.decode(header.slice().fill(0, 12, 268), { position: 1000 })
+    assert.isTrue(Result.isFailure(nameless) && nameless.failure.offset === 1012)
+    const empty = DeviceStatePacket.decode(withField(272, 0), { position: 1000 })
+    assert.isTrue(Result.isFailure(empty) && empty.failure.offset === 1272)
   })
 
   it("is cut at every length below 276", () => {

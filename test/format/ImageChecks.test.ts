@@ -116,6 +116,10 @@ describe("the bitmap of a block", () => {
   it("may have junk behind the last page, which is worth a warning", () => {
     const bitmap = PageBitmap.fromBytes(new Uint8Array(16).with(15, 0x80), 100)
     assert.deepStrictEqual(checkBitmap(bitmap, 0), ["bits-beyond-block"])
+    const block = Images.block(Images.make(), "pc.ram")
+    const [finding] = ImageChecks.checkBitmap({ block, bitmap, fileSize: 2 ** 40 })
+    assert.strictEqual(finding?.expected, "no bit behind page 99")
+    assert.strictEqual(finding?.offset, block.header.bitmapOffset + 8)
   })
 })
 

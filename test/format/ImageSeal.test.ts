@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { Buffer } from "node:buffer"
+import { crc32 } from "node:zlib"
 import { freeBetween } from "../../src/format/internal/parts.ts"
 import { Checksum, ImageSeal, ImageStream } from "../../src/index.ts"
 
@@ -63,6 +65,15 @@ describe("a seal", () => {
     })
   )
 
+  it("that is corrupt says where in the file", () => {
+    const bytes = ImageSeal.encode(sealOf("crc32", 1024 * 1024))
+    const cut = ImageSeal.decode(bytes.subarray(0, bytes.length - 1), 4096)
+    assert.isTrue(Result.isFailure(cut) && cut.failure.offset > 4096 && cut.failure.offset < 4096 + bytes.length)
+    bytes[8] = 2
+    const unknown = ImageSeal.decode(bytes, 4096)
+    assert.isTrue(Result.isFailure(unknown) && unknown.failure.offset === 4104)
+  })
+
   it("with something behind it is corrupt", () => {
     const bytes = ImageSeal.encode(sealOf("sha256", 1024 * 1024))
     const longer = new Uint8Array(bytes.length + 1)
@@ -112,6 +123,11 @@ describe("a mark", () => {
   it("of a later version is told from a damaged one", () => {
     const mark = ImageSeal.encodeMark({ ...markOf("crc32", seal), state: "unheard of" as "sealed" })
     assert.strictEqual(codeOf(ImageSeal.decodeMark(mark, 0)), "seal-version-unsupported")
+    const later = Buffer.from(ImageSeal.encodeMark(markOf("crc32", seal)))
+    later[8] = 2
+    later.writeUInt32BE(0, 12)
+    later.writeUInt32BE(crc32(later), 12)
+    assert.strictEqual(codeOf(ImageSeal.decodeMark(later, 0)), "seal-version-unsupported")
   })
 
   it("of a seal that is longer than any makes no sense", () => {
@@ -207,6 +223,19 @@ describe("the layout of a sealed image", () => {
     const began = performance.now()
     assert.isDefined(ImageSeal.markPosition(blocks))
     assert.isBelow(performance.now() - began, 10_000)
+  })
+
+  it("leaves out what has no pages, but for its entry", () => {
+    const shared = { machine: "pc-i440fx-10.0", capabilities: ["x-ignore-shared", "mapped-ram"] }
+    const blocks = [{ ...shapes[0]!, ignored: true }, shapes[1]!]
+    const head = ImageStream.head({ configuration: shared, blocks })
+    const rest = ImageSeal.restOf({ start: 0, end: head.end, blocks: head.blocks })
+    const { bitmapOffset } = head.blocks[1]!.header
+    assert.deepStrictEqual(
+      [...rest.slice(0, 2), rest.at(-1)].map((range) => range!.position + range!.length),
+      [...head.blocks.map(({ headerPosition }) => headerPosition + 28), bitmapOffset + 8]
+    )
+    assert.lengthOf(rest, 3)
   })
 
   it("covers every byte of the stream and of the bitmaps once, and none of the pages", () => {

@@ -76,6 +76,9 @@ describe("the tail of a stream", () => {
       assert.deepStrictEqual(codesOf(tail), ["device-state-cut"], `cut to ${length}`)
       assert.strictEqual(tail.end, FROM + length)
     }
+    const foundAt = (length: number) => parse(sections.subarray(0, length)).findings[0]?.found
+    assert.strictEqual(foundAt(sections.length), "the end of the file")
+    assert.strictEqual(foundAt(sections.length - 1), 'the end of the file inside section "vga"')
   })
 
   it("names the section in which it is cut", () => {

@@ -58,6 +58,22 @@ describe("the changes of a page", () => {
     assert.strictEqual(memory[1], 7)
   })
 
+  it("may be as long, and as far from each other, as two bytes can say, and no more", () => {
+    const large = (...list: ReadonlyArray<readonly [at: number, length: number]>) => {
+      const page = new Uint8Array(65536)
+      for (const [at, length] of list) page.fill(1, at, at + length)
+      return page
+    }
+    const old = new Uint8Array(65536)
+    for (const changed of [large([0, 0x3fff]), large([0x3fff, 1]), large([10_000, 1], [20_000, 0x3fff], [50_000, 9])]) {
+      assert.deepStrictEqual(decode(Xbzrle.encode(old, changed)!, old), Result.succeed(changed))
+    }
+    for (const changed of [large([0, 0x4000]), large([0x4000, 1]), large([10, 1], [20_000, 1])]) {
+      assert.isUndefined(Xbzrle.encode(old, changed))
+    }
+    assert.isTrue(Result.isFailure(decode(hex("8180 01 05"), old)))
+  })
+
   it("are none between equal pages", () => {
     assert.deepStrictEqual(Xbzrle.encode(page, page), new Uint8Array(0))
     assert.deepStrictEqual(decode(new Uint8Array(0), page), Result.succeed(page))
