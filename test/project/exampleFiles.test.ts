@@ -14,6 +14,7 @@ const expected: Readonly<Record<string, RegExp>> = {
   "device-sections.ts": /cpu 0, version 1: \{"pc":65520,"sp":32768\}/,
   "fault-injection.ts": /[1-9]\d* backups failed, none did harm/,
   "live-save.ts": /the snapshot is of tick [1-9]\d*, to the last page\nthe machine went on/,
+  "network-faults.ts": /36 moves in \d+ virtual minutes: [1-9]\d* failed, none did harm/,
   "read-pages.ts": /page 1280 begins with somebody was here/,
   "send-receive.ts": /every byte is the same/,
   "wasm-memory.ts": /counts on: 1000, 1001/

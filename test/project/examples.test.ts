@@ -19,7 +19,12 @@ const examplesOf = (text: string): ReadonlyArray<{ readonly line: number; readon
   }))
 
 const markdown = (): ReadonlyMap<string, string> => {
-  const names = ["README.md", ...Fs.readdirSync(Path.join(root, "docs")).map((name) => `docs/${name}`)]
+  const names = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    ...Fs.readdirSync(Path.join(root, "docs")).map((name) => `docs/${name}`)
+  ]
   const existing = names.filter((name) => name.endsWith(".md") && Fs.existsSync(Path.join(root, name)))
   return new Map(existing.map((name) => [name, Fs.readFileSync(Path.join(root, name), "utf8")]))
 }
