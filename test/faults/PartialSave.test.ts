@@ -103,7 +103,9 @@ describe("a power cut", () => {
               if (disk.read(TARGET) === undefined) return { pages: last, isWhole: false, lost: 0 }
               return { pages: yield* soundPages(TARGET, place, keyed.key), isWhole: true, lost: 0 }
             })
-            const { pages } = yield* Effect.provide(run, disk.layer)
+            const { lost, pages } = yield* Effect.provide(run, disk.layer)
+            // What a checkpoint knows was on the disk before it.
+            assert.strictEqual(lost, 0, place)
             if (kind !== "none") continue
             // What is durable only grows, and so does what can be made of it.
             assert.isAtLeast(pages, last, place)

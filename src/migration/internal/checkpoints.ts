@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import type { Algorithm } from "../../format/Checksum.ts"
 import * as ImageSeal from "../../format/ImageSeal.ts"
 import type * as ImageStream from "../../format/ImageStream.ts"
 import * as PartialSeal from "../../format/PartialSeal.ts"
@@ -33,6 +34,12 @@ export interface Checkpoints {
   readonly take: Effect.Effect<void, FileError>
   /** Whether there is one in the file. */
   readonly isThere: () => boolean
+}
+
+/** A partial seal that is to be written. */
+interface Taken {
+  readonly algorithm: Algorithm
+  readonly bytes: Uint8Array
 }
 
 const MIB = 1024 * 1024
@@ -72,11 +79,16 @@ export const make = (options: {
   let syncs = 0
   let pending: ImageStream.Piece | undefined
 
-  const write = Effect.fnUntraced(function* (
-    partial: PartialSeal.PartialSeal
-  ): Effect.fn.Return<ImageStream.Piece, FileError> {
-    const { algorithm } = partial.seal
-    const bytes = PartialSeal.encode(partial)
+  /** Digests and bits of one moment: pages go on being written while it waits to be written itself. */
+  const takeDown = (): Taken => {
+    const partial = snapshot()
+    return { algorithm: partial.seal.algorithm, bytes: PartialSeal.encode(partial) }
+  }
+
+  const write = Effect.fnUntraced(function* ({
+    algorithm,
+    bytes
+  }: Taken): Effect.fn.Return<ImageStream.Piece, FileError> {
     const mark = { state: "partial" as const, algorithm, seal: { position: places[free]!, length: bytes.length } }
     yield* file.write(mark.seal.position, bytes)
     return { position, bytes: ImageSeal.encodeMark({ ...mark, digest: ImageSeal.digestOf(mark, bytes, key) }) }
@@ -101,16 +113,16 @@ export const make = (options: {
         }
         if (syncs < every) return sync
         syncs = 0
-        const partial = snapshot()
+        const taken = takeDown()
         return Effect.andThen(
           sync,
-          Effect.map(write(partial), (mark) => void (pending = mark))
+          Effect.map(write(taken), (mark) => void (pending = mark))
         )
       }),
     take: Effect.gen(function* () {
-      const partial = snapshot()
+      const taken = takeDown()
       yield* file.sync
-      const mark = yield* write(partial)
+      const mark = yield* write(taken)
       yield* file.sync
       yield* lead(mark)
       yield* file.sync
