@@ -43,7 +43,7 @@ export const RamStatistics = Schema.Struct({
   "dirty-pages-rate": Schema.Number,
   /** Megabits per second: of the last 100 ms or more; when completed, of all the time but `setup-time`. */
   mbps: Schema.Number,
-  /** How often it was looked at what is dirty; the first time during `setup`. */
+  /** How often it was looked at what is dirty; the first time during `setup`. QEMU looks again where nobody has written, too. */
   "dirty-sync-count": Schema.Number,
   /** Postcopy is QEMU's alone: 0. */
   "postcopy-requests": Schema.Number,

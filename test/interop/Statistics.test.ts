@@ -1,0 +1,54 @@
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as SocketAddress from "../../src/io/SocketAddress.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Progress from "../../src/migration/Progress.ts"
+import type { RamStatistics } from "../../src/migration/Statistics.ts"
+import * as Capture from "../../src/qmp/Capture.ts"
+import * as QmpClient from "../../src/qmp/QmpClient.ts"
+import * as Guest from "./support/Guest.ts"
+import * as Library from "./support/Library.ts"
+import * as Pattern from "./support/Pattern.ts"
+import * as Sockets from "./support/Sockets.ts"
+import { describeQemu } from "./support/suite.ts"
+import * as Workspace from "./support/Workspace.ts"
+
+const SIZE = 16 * 1024 * 1024
+
+/** What has to be the same; QEMU looks at what is dirty once more, and says of other bytes that they went in the downtime. */
+const ofPages = (ram: RamStatistics) =>
+  ["total", "remaining", "duplicate", "normal", "normal-bytes", "page-size", "dirty-pages-rate"].map(
+    (name) => ram[name as keyof RamStatistics]
+  )
+
+const ofAll = (ram: RamStatistics): number => ram.transferred
+const ofChannels = (ram: RamStatistics): number => ram["multifd-bytes"]
+const ofMain = (ram: RamStatistics): number => ram.transferred - ram["multifd-bytes"]
+
+describeQemu("what QEMU says of a migration, and what we say of the same one", () => {
+  it.live.each([
+    { channels: 2, machine: "pc-i440fx-10.0" },
+    { channels: 0, machine: "pc-i440fx-10.0" }
+  ])("%j: the same pages, and bytes within 1 %", ({ channels, machine }) =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const [file, socket] = [space.ram("memory"), space.file("qmp")]
+      Pattern.writeFile(file, "mixed", SIZE)
+      yield* Guest.start({ machine, ram: { file, size: SIZE }, args: ["-qmp", `unix:${socket},server=on,wait=off`] })
+      const qmp = yield* QmpClient.make({ address: SocketAddress.unix(socket) })
+      const captured = yield* Capture.run({ qmp, target: space.ram("image"), channels })
+
+      const fresh = yield* Guest.start({ machine, ram: { file: space.ram("fresh"), size: SIZE }, incoming: true })
+      const { loaded, uri } = yield* Sockets.listen(fresh, "tcp:127.0.0.1:0", { channels })
+      const progress = yield* Progress.make
+      yield* Library.send(space.ram("image"), uri, { channels, progress })
+      yield* loaded
+      const theirs = captured.statistics.ram!
+      const ours = (yield* progress.statistics.snapshot).ram!
+      assert.deepStrictEqual(ofPages(ours), ofPages(theirs))
+      for (const bytes of [ofAll, ofMain, ofChannels]) {
+        assert.closeTo(bytes(ours), bytes(theirs), 0.01 * bytes(theirs), `${ours.transferred}, ${theirs.transferred}`)
+      }
+    }).pipe(Effect.scoped, Effect.provide(Migration.layer))
+  )
+})
