@@ -95,6 +95,7 @@ describe("a power cut", () => {
             }
           })
           const amounts = new Set<number>()
+          let unnamed = 0
           let last = 0
           for (const [disk, kind, place] of cuts) {
             const [source] = partialsOf(disk.files())
@@ -103,7 +104,8 @@ describe("a power cut", () => {
               if (disk.read(TARGET) === undefined) return { pages: last, isWhole: false, lost: 0 }
               return { pages: yield* soundPages(TARGET, place, keyed.key), isWhole: true, lost: 0 }
             })
-            const { lost, pages } = yield* Effect.provide(run, disk.layer)
+            const { isWhole, lost, pages } = yield* Effect.provide(run, disk.layer)
+            if (isWhole && source !== undefined) unnamed += 1
             // What a checkpoint knows was on the disk before it.
             assert.strictEqual(lost, 0, place)
             if (kind !== "none") continue
@@ -114,6 +116,8 @@ describe("a power cut", () => {
           }
           assert.strictEqual(last, Partial.normalPages)
           assert.isAtLeast(amounts.size, 4)
+          // All of it, but for its first bytes or its name.
+          assert.isAtLeast(unnamed, 3)
         }
       }),
     120_000
