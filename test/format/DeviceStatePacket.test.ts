@@ -77,6 +77,19 @@ describe("the header of a packet of device state", () => {
     assert.isTrue(Result.isFailure(empty) && empty.failure.offset === 1272)
   })
 
+  it("says what stands in the place of a name, and refuses to write one that does not fit", () => {
+    const foundIn = (bytes: Uint8Array) => {
+      const result = DeviceStatePacket.decode(bytes)
+      return Result.isFailure(result) ? result.failure.found : "no finding"
+    }
+    assert.strictEqual(foundIn(header.slice().fill(0, 12, 268)), "nothing")
+    assert.strictEqual(foundIn(withField(12, 0xff000000).fill(0, 16, 268)), "ff")
+    assert.strictEqual(foundIn(header.slice().fill(0x61, 12, 268)), "61".repeat(256))
+    const named = (length: number) => () => DeviceStatePacket.encode({ ...packet, idstr: "x".repeat(length) })
+    assert.doesNotThrow(named(255))
+    for (const length of [256, 257, 258]) assert.throws(named(length), RangeError)
+  })
+
   it("is cut at every length below 276", () => {
     for (let length = 0; length < header.length; length++) {
       assert.strictEqual(codeOf(header.subarray(0, length)), "stream-cut")

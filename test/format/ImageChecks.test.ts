@@ -79,6 +79,9 @@ describe("the regions of an image", () => {
     const [finding] = check(file)
     assert.strictEqual(finding!.offset, Images.block(file, "b").headerPosition + MappedRam.BITMAP_OFFSET_AT)
     assert.include(finding!.message, `a file bitmap of "a" from 1000 to 1008`)
+    const regions = Images.place([placed("a", 1000, 4 * PAGE, 3), placed("b", 1008, 6 * PAGE, 3)])
+    const [overlap] = check(regions)
+    assert.strictEqual(overlap!.offset, Images.block(regions, "b").headerPosition + MappedRam.PAGES_OFFSET_AT)
   })
 
   it("are looked at as far as the image was read", () => {

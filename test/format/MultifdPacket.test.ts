@@ -245,6 +245,11 @@ describe("a RAM packet is refused", () => {
     }
   })
 
+  it("with too short a payload, which says how long it is to be", () => {
+    const result = MultifdPacket.decodeRam(withFields({ 20: 8191 }), { pageSize: 4096 })
+    assert.isTrue(Result.isFailure(result) && result.failure.expected === "8192 bytes")
+  })
+
   it("but not for a payload of the greatest length that is accepted", () => {
     const bytes = withFields({ 8: 0x02, 20: 1024 * 1024 })
     assert.strictEqual(codeOf(decode(bytes, { method: 0x02 })), "no finding")
