@@ -7,16 +7,16 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { Snapshot } from "./Progress.ts"
 
+const counter = (name: string, description: string): Metric.Counter<number> =>
+  Metric.counter(name, { description, incremental: true })
+
 /**
  * Pages moved as data (QEMU's `ram.normal`).
  *
  * @category metrics
  * @since 0.1.0
  */
-export const normalPages: Metric.Counter<number> = Metric.counter("multifd_ram_normal_pages_total", {
-  description: "Pages moved as data",
-  incremental: true
-})
+export const normalPages: Metric.Counter<number> = counter("multifd_ram_normal_pages_total", "Pages moved as data")
 
 /**
  * Pages found to be all zeros (QEMU's `ram.duplicate`).
@@ -24,10 +24,10 @@ export const normalPages: Metric.Counter<number> = Metric.counter("multifd_ram_n
  * @category metrics
  * @since 0.1.0
  */
-export const zeroPages: Metric.Counter<number> = Metric.counter("multifd_ram_duplicate_pages_total", {
-  description: "Pages found to be all zeros",
-  incremental: true
-})
+export const zeroPages: Metric.Counter<number> = counter(
+  "multifd_ram_duplicate_pages_total",
+  "Pages found to be all zeros"
+)
 
 /**
  * Bytes that went through channels (QEMU's `ram.multifd-bytes`), gaps that were moved along included.
@@ -35,10 +35,7 @@ export const zeroPages: Metric.Counter<number> = Metric.counter("multifd_ram_dup
  * @category metrics
  * @since 0.1.0
  */
-export const bytes: Metric.Counter<number> = Metric.counter("multifd_ram_bytes_total", {
-  description: "Bytes that went through channels",
-  incremental: true
-})
+export const bytes: Metric.Counter<number> = counter("multifd_ram_bytes_total", "Bytes that went through channels")
 
 /**
  * Operations that ended, by attributes `operation` (save, restore, convert, send, receive) and `status` (completed, failed, cancelled).
@@ -46,10 +43,7 @@ export const bytes: Metric.Counter<number> = Metric.counter("multifd_ram_bytes_t
  * @category metrics
  * @since 0.1.0
  */
-export const migrations: Metric.Counter<number> = Metric.counter("multifd_migrations_total", {
-  description: "Operations that ended",
-  incremental: true
-})
+export const migrations: Metric.Counter<number> = counter("multifd_migrations_total", "Operations that ended")
 
 /**
  * Adds what one operation did, however it ended.

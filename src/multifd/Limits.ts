@@ -4,10 +4,11 @@
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { listed, unless } from "./internal/problems.ts"
 
 /**
  * Limits that have been checked. Together they bound the memory and the time that any peer, however hostile, can take.
@@ -101,9 +102,7 @@ export class LimitsError extends Schema.TaggedError<LimitsError>()("LimitsError"
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message(): string {
-    return this.problems
-      .map(({ expected, found, option }) => `${option}: expected ${expected}, found ${found}`)
-      .join("; ")
+    return listed(this.problems)
   }
 }
 
@@ -142,9 +141,9 @@ const wrongSize = (input: Input) => (option: (typeof sizes)[number]) => {
  * @since 0.1.0
  */
 export const make = (input: Input): Effect.Effect<Limits, LimitsError> => {
-  const [first, ...rest] = [...timeouts.flatMap(wrongTimeout(input)), ...sizes.flatMap(wrongSize(input))]
-  if (first !== undefined) return Effect.fail(new LimitsError({ problems: [first, ...rest] }))
-  return Effect.succeed({
+  const problems = [...timeouts.flatMap(wrongTimeout(input)), ...sizes.flatMap(wrongSize(input))]
+  const error = (all: LimitsError["problems"]) => new LimitsError({ problems: all })
+  return unless(problems, error, () => ({
     handshakeTimeout: timeoutOf(input, "handshakeTimeout")!,
     idleTimeout: timeoutOf(input, "idleTimeout")!,
     maxPayload: input.maxPayload ?? defaults.maxPayload,
@@ -152,5 +151,5 @@ export const make = (input: Input): Effect.Effect<Limits, LimitsError> => {
     maxRam: input.maxRam ?? defaults.maxRam,
     maxDeviceState: input.maxDeviceState ?? defaults.maxDeviceState,
     maxHeld: input.maxHeld ?? defaults.maxHeld
-  })
+  }))
 }

@@ -3,9 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { listed, unless } from "./internal/problems.ts"
 
 /**
  * Settings that have been checked.
@@ -35,10 +36,13 @@ export interface PipelineOptions {
  */
 export type Input = { readonly [Name in keyof PipelineOptions]?: PipelineOptions[Name] | undefined }
 
-interface Limits {
-  readonly default: number
+interface Range {
   readonly minimum: number
   readonly maximum: number
+}
+
+interface Limits extends Range {
+  readonly default: number
 }
 
 /**
@@ -83,12 +87,8 @@ export class PipelineOptionsError extends Schema.TaggedError<PipelineOptionsErro
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message(): string {
-    return this.problems
-      .map(
-        ({ option, minimum, maximum, found }) =>
-          `${option}: expected a whole number from ${minimum} to ${maximum}, found ${found}`
-      )
-      .join("; ")
+    const expected = ({ maximum, minimum }: Range) => `a whole number from ${minimum} to ${maximum}`
+    return listed(this.problems.map((problem) => ({ ...problem, expected: expected(problem) })))
   }
 }
 
@@ -107,13 +107,11 @@ export const make = (input: Input): Effect.Effect<PipelineOptions, PipelineOptio
     const fits = found === undefined || (Number.isInteger(found) && found >= minimum && found <= maximum)
     return fits ? [] : [{ option, minimum, maximum, found }]
   })
-  const [first, ...rest] = problems
-  return first === undefined
-    ? Effect.succeed({
-        channels: input.channels ?? limits.channels.default,
-        queueDepth: input.queueDepth ?? limits.queueDepth.default,
-        batchSize: input.batchSize ?? limits.batchSize.default,
-        coalescePages: input.coalescePages ?? limits.coalescePages.default
-      })
-    : Effect.fail(new PipelineOptionsError({ problems: [first, ...rest] }))
+  const error = (all: PipelineOptionsError["problems"]) => new PipelineOptionsError({ problems: all })
+  return unless(problems, error, () => ({
+    channels: input.channels ?? limits.channels.default,
+    queueDepth: input.queueDepth ?? limits.queueDepth.default,
+    batchSize: input.batchSize ?? limits.batchSize.default,
+    coalescePages: input.coalescePages ?? limits.coalescePages.default
+  }))
 }

@@ -22,18 +22,15 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Method } from "../compression/Compression.ts"
 import type { FileError } from "../io/FileError.ts"
 import * as SocketAddress from "../io/SocketAddress.ts"
 import type { Location } from "../migration/Location.ts"
 import { Migration, type Summary } from "../migration/Migration.ts"
 import * as MigrationStatus from "../migration/MigrationStatus.ts"
-import type { Progress } from "../migration/Progress.ts"
 import type { ReceiveError, ReceiveIntoImage } from "../migration/ReceiveOptions.ts"
 import type { Statistics } from "../migration/Statistics.ts"
 import * as Limits from "../multifd/Limits.ts"
@@ -50,6 +47,7 @@ import type { Client } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
 import type { QmpError, QmpEventsError } from "./QmpError.ts"
 import type { QemuMigrationError, VmNotReadyError } from "./VmError.ts"
+import type { VmOptions } from "./VmOptions.ts"
 
 /**
  * What becomes of the machine when it has been captured.
@@ -70,17 +68,11 @@ export type Leave = "running" | "paused" | "quit"
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Pick<ReceiveIntoImage, "seal" | "keepPartial" | "checkpointBytes"> {
-  /** The machine's monitor. */
-  readonly qmp: Client
+export interface Options extends VmOptions, Pick<ReceiveIntoImage, "seal" | "keepPartial" | "checkpointBytes"> {
   /** The image to be written; a path stands for the whole file. */
   readonly target: string | Location
   /** Whether the guest goes on running while it is saved. Default `false`: it is stopped first. */
   readonly live?: boolean | undefined
-  /** Number of channels, 1 to 255; 0: no multifd. Default 4. */
-  readonly channels?: number | undefined
-  /** How pages are compressed on their way. Default `none`; over a socket of one machine it only costs time. */
-  readonly compression?: Method | undefined
   /**
    * Bytes a second over all channels; 0: no limit, the default. It is kept by reading no faster. A guest that is captured live
    * does not have to stand still for it: there is no limit for the last pages. A `RateLimit` can be changed while it goes on.
@@ -94,12 +86,6 @@ export interface Options extends Pick<ReceiveIntoImage, "seal" | "keepPartial" |
   readonly listen?: SocketAddress.SocketAddress | undefined
   /** What QEMU may ask for, and how long it may take. `maxRam`: default twice what it says that it has, at least 1 TiB. */
   readonly limits?: Limits.Input | undefined
-  /** Follows this side; make it with `Progress.makeDestination`. */
-  readonly progress?: Progress | undefined
-  /** Told every `interval` what QEMU's side says. */
-  readonly onStatistics?: ((statistics: Statistics) => Effect.Effect<void>) | undefined
-  /** Default 500 ms. */
-  readonly interval?: Duration.Input | undefined
   /**
    * Told what went wrong while the machine was left as it was or as asked, what could not be undone, and that an earlier
    * capture was killed. Default: a warning in the log.

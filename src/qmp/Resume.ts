@@ -15,18 +15,14 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
-import type { Method } from "../compression/Compression.ts"
 import type { FileError } from "../io/FileError.ts"
 import * as SocketAddress from "../io/SocketAddress.ts"
 import type { Image } from "../migration/Image.ts"
 import { Migration, type Summary } from "../migration/Migration.ts"
-import type { Progress } from "../migration/Progress.ts"
 import type { SendError } from "../migration/SendOptions.ts"
-import type { Statistics } from "../migration/Statistics.ts"
 import * as PipelineOptions from "../multifd/PipelineOptions.ts"
 import { bothSides } from "./internal/bothSides.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
@@ -34,10 +30,11 @@ import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
 import { impatient, tidyUp } from "./internal/tidyUp.ts"
 import * as Vm from "./internal/vm.ts"
-import type { Client, Version } from "./QmpClient.ts"
+import type { Version } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
 import type { QmpError, QmpEventsError } from "./QmpError.ts"
 import type { QemuMigrationError, VmNotReadyError } from "./VmError.ts"
+import type { VmOptions } from "./VmOptions.ts"
 
 /**
  * What to resume, and how.
@@ -45,25 +42,13 @@ import type { QemuMigrationError, VmNotReadyError } from "./VmError.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  /** The monitor of a QEMU that was started with the machine's command line and `-incoming defer`. */
-  readonly qmp: Client
+export interface Options extends VmOptions {
   /** Every image that can be opened: of a capture, of QEMU, of libvirt. */
   readonly image: Image
-  /** Number of channels, 1 to 255; 0: no multifd. Default 4. */
-  readonly channels?: number | undefined
-  /** How pages are compressed on their way. Default `none`; over a socket of one machine it only costs time. */
-  readonly compression?: Method | undefined
   /** Whether the guest stays stopped. Default `false`: it goes on. */
   readonly paused?: boolean | undefined
   /** Where QEMU listens. Default: a Unix socket in a private directory, in which QEMU's user has to be able to make it. */
   readonly listen?: SocketAddress.SocketAddress | undefined
-  /** Follows this side. */
-  readonly progress?: Progress | undefined
-  /** Told every `interval` what QEMU's side says. */
-  readonly onStatistics?: ((statistics: Statistics) => Effect.Effect<void>) | undefined
-  /** Default 500 ms. */
-  readonly interval?: Duration.Input | undefined
   /** Told what went wrong while settings were put back. Default: a warning in the log. */
   readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
 }

@@ -1,38 +1,19 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type * as Scope from "effect/Scope"
 import * as SocketAddress from "../../src/io/SocketAddress.ts"
 import * as Image from "../../src/migration/Image.ts"
-import * as Migration from "../../src/migration/Migration.ts"
 import type { Statistics } from "../../src/migration/Statistics.ts"
 import * as Capture from "../../src/qmp/Capture.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import * as FakeQemu from "./support/fakeQemu.ts"
+import { OTHER, test } from "./support/world.ts"
 
 const TARGET = "/images/vm.img"
 
-/** On a network and a disk of its own, of which nothing is left open. */
-const test = (
-  name: string,
-  body: (disk: MemoryDisk.MemoryDisk) => Effect.Effect<void, unknown, Scope.Scope | Migration.Migration>,
-  plan: ReadonlyArray<VirtualNetwork.Rule> = []
-) =>
-  it.live(name, () =>
-    Effect.gen(function* () {
-      const network = yield* VirtualNetwork.make({ plan })
-      const disk = MemoryDisk.make()
-      disk.write("/images/other", new Uint8Array(1))
-      yield* Effect.scoped(body(disk)).pipe(Effect.provide([network.layer, disk.layer, Migration.layer]))
-      assert.strictEqual(network.openEnds(), 0)
-      assert.deepStrictEqual(network.listening(), [])
-      assert.deepStrictEqual(disk.openFiles(), [])
-    })
-  )
-
 const settingsOf = ({ capabilities, parameters }: FakeQemu.State) => structuredClone({ capabilities, parameters })
-const nothingAt = (disk: MemoryDisk.MemoryDisk) => assert.deepStrictEqual(disk.files(), ["/images/other"])
+const nothingAt = (disk: MemoryDisk.MemoryDisk) => assert.deepStrictEqual(disk.files(), [OTHER])
 
 describe("Capture", () => {
   for (const live of [false, true]) {
@@ -274,12 +255,12 @@ describe("Capture", () => {
     test("a QEMU that hangs is asked once more, and left alone then", (disk) =>
       Effect.gen(function* () {
         const problems: Array<string> = []
-        const { log, qmp } = yield* FakeQemu.make(undefined, { migrate: () => Effect.never }, "200 millis")
+        const { log, qmp } = yield* FakeQemu.make(undefined, { migrate: () => Effect.never }, "1 second")
         const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
         const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET, onProblem }))
         assert.strictEqual(error._tag, "PeerTimeoutError")
         assert.lengthOf(problems, 1)
-        assert.match(problems[0]!, /expected an answer to "migrate_cancel" within 0.2 s.*; not undone: the migration, /)
+        assert.match(problems[0]!, /expected an answer to "migrate_cancel" within 1 s.*; not undone: the migration, /)
         assert.include(problems[0], "the settings from before: events=false, multifd=false, return-path=false, ")
         assert.match(
           problems[0]!,

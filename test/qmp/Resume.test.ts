@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as PositionalFile from "../../src/io/PositionalFile.ts"
@@ -7,9 +7,9 @@ import * as MachineState from "../../src/migration/MachineState.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Resume from "../../src/qmp/Resume.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
-import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import * as FakeQemu from "./support/fakeQemu.ts"
+import * as World from "./support/world.ts"
 
 const memory = Uint8Array.from({ length: 64 * 4096 }, (_, at) => (at % 5 === 0 ? at / 4096 : 9))
 
@@ -26,20 +26,8 @@ const makeImage = Effect.fnUntraced(function* (machine: string) {
 const test = (
   name: string,
   body: (image: Image.Image) => Effect.Effect<void, unknown, Scope.Scope | Migration.Migration>,
-  { machine = FakeQemu.MACHINE, plan = [] }: { machine?: string; plan?: ReadonlyArray<VirtualNetwork.Rule> } = {}
-) =>
-  it.live(name, () =>
-    Effect.gen(function* () {
-      const network = yield* VirtualNetwork.make({ plan })
-      const disk = MemoryDisk.make()
-      disk.write("/images/other", new Uint8Array(1))
-      yield* Effect.scoped(Effect.flatMap(makeImage(machine), body)).pipe(
-        Effect.provide([network.layer, disk.layer, Migration.layer])
-      )
-      assert.strictEqual(network.openEnds(), 0)
-      assert.deepStrictEqual(disk.openFiles(), [])
-    })
-  )
+  { machine = FakeQemu.MACHINE, plan }: { machine?: string; plan?: ReadonlyArray<VirtualNetwork.Rule> } = {}
+) => World.test(name, () => Effect.flatMap(makeImage(machine), body), plan)
 
 const waiting = (state: FakeQemu.State): void =>
   void Object.assign(state, { running: false, runState: "inmigrate", memory: new Uint8Array(memory.length).fill(1) })
