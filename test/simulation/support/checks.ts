@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as DeviceState from "../../../src/format/DeviceState.ts"
 import * as Carried from "../../../src/migration/Carried.ts"
 import * as Image from "../../../src/migration/Image.ts"
+import type * as MigrationStatus from "../../../src/migration/MigrationStatus.ts"
 import * as Verify from "../../../src/migration/Verify.ts"
 import type * as MemoryDisk from "../../../src/testing/MemoryDisk.ts"
 import { type Ended, isInterrupted, OLD, type Places, type Result, sections, SOURCE, TARGET } from "./migration.ts"
@@ -109,10 +110,18 @@ const checkLeft = ({ known, receiverDisk, scenario, senderDisk }: Places, { netw
   assert.isTrue(senderDisk.files().every((path) => path === SOURCE || path.startsWith("/ram")))
 }
 
+/** An interruption comes in time, or too late; a destination that was interrupted has failed, in QEMU's words. */
+const checkStatus = (ended: string, status: MigrationStatus.Status, side: Side): void => {
+  const interrupted = ["none", side === "sender" ? "cancelled" : "failed", "completed"]
+  // What fails before it has begun, such as opening the image to be sent, is not of the migration.
+  const possible = { success: ["completed"], interrupted }[ended] ?? ["failed", "none"]
+  assert.include(possible, status, `the ${side}: ${ended}`)
+}
+
 /** How a migration has ended on both sides. */
 export const check = Effect.fnUntraced(function* (places: Places, result: Result) {
   const { receiverDisk, scenario } = places
-  const { afterCrash, expected, hasMet, isRunning, received, sent } = result
+  const { afterCrash, expected, hasMet, isRunning, received, sent, statuses } = result
   const { trouble } = scenario
   const crashed = trouble._tag === "Crash" ? trouble.side : undefined
   const sentAs = tagOf(sent, "sender", crashed === "sender")
@@ -123,8 +132,10 @@ export const check = Effect.fnUntraced(function* (places: Places, result: Result
   const isTold = sentAs === "success" && scenario.returnPath
   if (isTold) assert.include(["success", "interrupted"], receivedAs)
   const isThere = isTold || receivedAs === "success"
+  checkStatus(sentAs, statuses.sender, "sender")
+  checkStatus(receivedAs, statuses.receiver, "receiver")
   if (scenario.source === "live") {
-    assert.strictEqual(isRunning, sentAs !== "success" || scenario.live.leave === "running", "the writers")
+    assert.strictEqual(isRunning, statuses.sender !== "completed" || scenario.live.leave === "running", "the writers")
   }
   if (scenario.sink === "blocks") {
     if (isThere) checkBlocks(scenario, result)

@@ -8,6 +8,8 @@ import * as SocketAddress from "../../../src/io/SocketAddress.ts"
 import * as Image from "../../../src/migration/Image.ts"
 import * as MachineState from "../../../src/migration/MachineState.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
+import type * as MigrationStatus from "../../../src/migration/MigrationStatus.ts"
+import * as Progress from "../../../src/migration/Progress.ts"
 import * as FaultyFiles from "../../../src/testing/FaultyFiles.ts"
 import * as FaultyNetwork from "../../../src/testing/FaultyNetwork.ts"
 import * as MemoryDisk from "../../../src/testing/MemoryDisk.ts"
@@ -53,6 +55,8 @@ export type Ended = Exit.Exit<unknown, unknown>
 export interface Result {
   readonly sent: Ended
   readonly received: Ended
+  /** What their progress says in the end. */
+  readonly statuses: Record<Side, MigrationStatus.Status>
   /** What should be there, by block: the memory, or what it was when the writers were stopped. */
   readonly expected: () => ReadonlyArray<Uint8Array>
   /** What is in the blocks that were to be received into. */
@@ -145,7 +149,9 @@ export const run = Effect.fnUntraced(function* (places: Places) {
   const { expected, isRunning, shapes, source } = yield* sourceOf(places)
   const stale = yield* Effect.forEach(shapes, (block) => Memory.stale({ block }))
   const listening = yield* Deferred.make<void>()
+  const progress = { sender: yield* Progress.make, receiver: yield* Progress.makeDestination }
   const common = {
+    progress: progress.receiver,
     listen: at,
     channels,
     compression,
@@ -161,7 +167,15 @@ export const run = Effect.fnUntraced(function* (places: Places) {
   const { batchSize, marks, maxBandwidth, queueDepth, returnPath, zeroPageDetection } = scenario
   const options = { batchSize, marks, maxBandwidth, queueDepth, returnPath, zeroPageDetection }
   const sending = Effect.gen(function* () {
-    return yield* send({ ...options, to: at, channels, compression, limits, source: yield* source })
+    return yield* send({
+      ...options,
+      progress: progress.sender,
+      to: at,
+      channels,
+      compression,
+      limits,
+      source: yield* source
+    })
   }).pipe(Effect.scoped)
 
   const receiver = yield* Effect.forkChild(far.within(receiving))
@@ -173,9 +187,15 @@ export const run = Effect.fnUntraced(function* (places: Places) {
   // Whoever waits for a sender waits for ever.
   if (!met) yield* Effect.andThen(Effect.sleep(GRACE), Fiber.interrupt(receiver))
   const received: Ended = yield* Fiber.await(receiver).pipe(Effect.timeout(GRACE), Effect.orDie)
+  // The network may tell of a connection that nobody listens for any more.
+  yield* Effect.sleep("1 second")
   return {
     sent,
     received,
+    statuses: {
+      sender: yield* progress.sender.status.current,
+      receiver: yield* progress.receiver.status.current
+    },
     expected,
     found: stale.map(({ bytes }) => bytes),
     isRunning: isRunning(),
