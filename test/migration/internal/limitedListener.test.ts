@@ -49,8 +49,9 @@ describe("limitedListener", () => {
             )
           yield* Effect.forEach(connections, some, { concurrency: "unbounded", discard: true })
           const seconds = ((yield* Clock.currentTimeMillis) - begin) / 1000
-          assert.isBelow(total / seconds, 1.1 * LIMIT)
-          assert.isAbove(total / seconds, 0.85 * LIMIT)
+          // In front of the first piece, the limit has nothing to give.
+          assert.isAtMost(total / seconds, 1.03 * LIMIT)
+          assert.isAtLeast(total / seconds, 0.9 * LIMIT)
         })
         yield* Effect.scoped(drivingClock(program)).pipe(Effect.provide(network.layer))
       })
