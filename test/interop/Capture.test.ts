@@ -35,10 +35,10 @@ const slowly = Effect.fnUntraced(function* (qmp: QmpClient.Client, options: Omit
   const capturing = yield* Effect.forkChild(
     Capture.run({
       qmp,
-      maxBandwidth: 4 * MIB,
+      maxBandwidth: 2 * MIB,
       interval: "20 millis",
       onStatistics: ({ ram, status }) =>
-        status === "active" && ram !== undefined && ram.transferred > MIB / 2
+        status === "active" && ram !== undefined && ram.transferred > MIB / 4
           ? Effect.asVoid(Deferred.succeed(inTheMiddle, undefined))
           : Effect.void,
       ...options
