@@ -128,6 +128,17 @@ describeQemu("a sealed image", () => {
       )
     }
 
+    it.effect("with the checkpoints of a save that would have been kept: QEMU loads it, with multifd and without", () =>
+      Effect.gen(function* () {
+        const { fresh, saved } = yield* Fixtures.Fixtures
+        const original = yield* saved({})
+        const path = fresh("file")
+        yield* Library.convert(original.path, path, { seal: { algorithm: "sha256" }, keepPartial: true })
+        yield* isSound({ path })
+        for (const way of ways) yield* loads(original, { path, ...way })
+      })
+    )
+
     for (const [algorithm, seal] of Object.entries(seals)) {
       it.effect(`that we wrote, with ${algorithm}: QEMU loads it, with multifd and without`, () =>
         Effect.gen(function* () {

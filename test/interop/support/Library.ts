@@ -60,7 +60,7 @@ export const restoreToMemory = Effect.fnUntraced(function* (
 export const convert = Effect.fnUntraced(function* (
   source: string | Location.Location,
   target: string | Location.Location,
-  options: Options & Pick<Migration.WriteOptions, "coalescePages" | "seal"> = {}
+  options: Options & Pick<Migration.WriteOptions, "coalescePages" | "seal" | "keepPartial"> = {}
 ) {
   const migration = yield* Migration.Migration
   const image = yield* Image.open(source)
