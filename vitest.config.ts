@@ -17,10 +17,10 @@ export default defineConfig({
     // For the processes that tests start from the sources, which are then compiled once.
     env: { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/compiled` },
     coverage: { include: ["src/**/*.ts"] },
-    // The first one has the long files, which vitest runs first because they are isolated.
+    // In the order of their names. The first one has the long files: in the end, no worker is to wait for another one.
     projects: [
-      { extends: true, test: { name: "system", include: ["test/**/*.test.ts"], exclude: pureTests } },
-      { extends: true, test: { name: "pure", include: pureTests, isolate: false } }
+      { extends: true, test: { name: "apart", include: ["test/**/*.test.ts"], exclude: pureTests } },
+      { extends: true, test: { name: "together", include: pureTests, isolate: false } }
     ]
   }
 })
