@@ -64,6 +64,8 @@ export const limits: { readonly [Name in keyof PipelineOptions]: Limits } = {
   coalescePages: { default: 4, minimum: 0, maximum: 4096 }
 }
 
+const wholeNumber = ({ maximum, minimum }: Range): string => `a whole number from ${minimum} to ${maximum}`
+
 const Problem = Schema.Struct({
   /** Which setting. */
   option: Schema.Literals(["channels", "queueDepth", "batchSize", "coalescePages"]),
@@ -87,8 +89,7 @@ export class PipelineOptionsError extends Schema.TaggedError<PipelineOptionsErro
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message(): string {
-    const expected = ({ maximum, minimum }: Range) => `a whole number from ${minimum} to ${maximum}`
-    return listed(this.problems.map((problem) => ({ ...problem, expected: expected(problem) })))
+    return listed(this.problems.map((problem) => ({ ...problem, expected: wholeNumber(problem) })))
   }
 }
 

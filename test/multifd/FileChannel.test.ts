@@ -5,7 +5,6 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as AlignedMemory from "../../src/io/AlignedMemory.ts"
 import type { Calls } from "../../src/io/FileCalls.ts"
@@ -22,11 +21,10 @@ import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import { directOpens } from "./support/directOpens.ts"
 import * as Image from "./support/image.ts"
+import * as Settings from "./support/settings.ts"
 import * as Recorder from "./support/recorder.ts"
 
 const PAGE = 4096
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
 const shape: Image.Shape = { idstr: "pc.ram", pageSize: PAGE }
 
@@ -69,13 +67,8 @@ const writesOf = (files: FaultyFiles.FaultyFiles) => files.log().filter((call) =
 
 describe("pages and bits", () => {
   const settings = Arbitrary.all({
-    block: RamArbitraries.block({ pageSize: Arbitrary.schema(Schema.Literals([4096, 16384])), maxPages: 100 }),
-    stored: Arbitrary.schema(Schema.Boolean),
-    directIo: Arbitrary.schema(Schema.Boolean),
-    batchPages: between(1, 40),
-    coalescePages: between(0, 9),
-    channels: between(1, 8),
-    seed: between(1, 1000)
+    ...Settings.transfer,
+    stored: Settings.boolean
   })
 
   it.effect.prop(

@@ -19,12 +19,10 @@ import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import * as Image from "./support/image.ts"
+import * as Settings from "./support/settings.ts"
 import { directOpens } from "./support/directOpens.ts"
 
 const PAGE = 4096
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
-const boolean = Arbitrary.schema(Schema.Boolean)
 
 const shape: Image.Shape = { idstr: "pc.ram", pageSize: PAGE }
 
@@ -116,14 +114,9 @@ const targets = {
 
 describe("pages", () => {
   const settings = Arbitrary.all({
-    block: RamArbitraries.block({ pageSize: Arbitrary.schema(Schema.Literals([4096, 16384])), maxPages: 100 }),
+    ...Settings.transfer,
     target: Arbitrary.schema(Schema.Literals(["memory", "aligned", "stored"])),
-    fresh: boolean,
-    directIo: boolean,
-    batchPages: between(1, 40),
-    coalescePages: between(0, 9),
-    channels: between(1, 8),
-    seed: between(1, 1000)
+    fresh: Settings.boolean
   })
 
   it.effect.prop(
