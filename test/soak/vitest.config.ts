@@ -1,19 +1,26 @@
-/** The tests of test/faults, for hours: every number that test/faults/support/settings.ts knows, as large as is worth it. */
+/**
+ * The tests of test/faults and test/simulation, for hours: every number that their support/settings.ts know, as large as is
+ * worth it. What the environment sets already stays as it is.
+ */
 import { defineConfig } from "vitest/config"
+
+const numbers = {
+  FAULTS_KILL_PAGES: "300",
+  FAULTS_KILL_ROUNDS: "4",
+  FAULTS_CALL_PAGES: "96",
+  FAULTS_SOCKET_CODES: "4",
+  FAULTS_DECODER_CASES: "10000000",
+  FAULTS_PARTIAL_SEEDS: "50",
+  // A million states: three kinds of saves, their subsets, and all and nothing at each call.
+  FAULTS_POWER_SEEDS: "320",
+  FAULTS_POWER_SUBSETS: "1000",
+  SIMULATION_SEEDS: "50000"
+}
 
 export default defineConfig({
   test: {
-    include: ["test/faults/**/*.test.ts", "test/soak/**/*.soak.ts"],
-    env: {
-      FAULTS_KILL_PAGES: "300",
-      FAULTS_KILL_ROUNDS: "4",
-      FAULTS_CALL_PAGES: "96",
-      FAULTS_SOCKET_CODES: "4",
-      FAULTS_DECODER_CASES: "10000000",
-      FAULTS_PARTIAL_SEEDS: "50",
-      FAULTS_POWER_SEEDS: "1000",
-      FAULTS_POWER_SUBSETS: "1000"
-    },
+    include: ["test/faults/**/*.test.ts", "test/simulation/**/*.test.ts", "test/soak/**/*.soak.ts"],
+    env: Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, process.env[name] ?? number])),
     testTimeout: 0,
     hookTimeout: 0
   }
