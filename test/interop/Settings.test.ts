@@ -2,6 +2,7 @@ import { assert, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SocketAddress from "../../src/io/SocketAddress.ts"
 import * as MigrationCapabilities from "../../src/migration/MigrationCapabilities.ts"
@@ -144,7 +145,8 @@ describeQemu("settings, as a real QEMU takes them", () => {
           )
           assert.strictEqual(Result.isFailure(settings), refused, `${transport}: ${names.join(" ")}`)
           yield* QmpCommands.migrateCancel(qmp)
-          yield* reset(qmp, known, initial).pipe(Effect.retry({ times: 50 }))
+          // Refused until the migration has been called off.
+          yield* Effect.retry(reset(qmp, known, initial), { times: 1000, schedule: Schedule.spaced("20 millis") })
         }
       }
     })
