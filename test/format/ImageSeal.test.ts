@@ -74,6 +74,16 @@ describe("a seal", () => {
     assert.isTrue(Result.isFailure(unknown) && unknown.failure.offset === 4104)
   })
 
+  it("has a head that can be read without its blocks", () => {
+    const { blocks: _, ...head } = sealOf("sha256", 1024 * 1024)
+    const bytes = ImageSeal.encode({ ...head, blocks: [] })
+    assert.deepStrictEqual(ImageSeal.decodeHead(bytes, 4096), Result.succeed(head))
+    const whole = ImageSeal.encode(sealOf("sha256", 1024 * 1024)).subarray(0, bytes.length)
+    assert.deepStrictEqual(ImageSeal.decodeHead(whole, 4096), Result.succeed(head))
+    const cut = ImageSeal.decodeHead(bytes.subarray(0, bytes.length - 1), 4096)
+    assert.isTrue(Result.isFailure(cut) && cut.failure.code === "seal-corrupt" && cut.failure.offset === 4096)
+  })
+
   it("with something behind it is corrupt", () => {
     const bytes = ImageSeal.encode(sealOf("sha256", 1024 * 1024))
     const longer = new Uint8Array(bytes.length + 1)

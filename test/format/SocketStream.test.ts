@@ -479,6 +479,10 @@ describe("an early section", () => {
     const many = concat(...Array.from({ length: 30 }, () => Images.early))
     assert.strictEqual(codeOf(Streams.make({ early: many }), { limits }), "early-sections-exceeded")
     assert.strictEqual(codeOf(Streams.make({ early: Images.early }), { limits }), "no finding")
+    const two = concat(Images.early, Images.early)
+    const exactly = { limits: { maxHeld: two.length } }
+    assert.strictEqual(codeOf(Streams.make({ early: two }), exactly), "no finding")
+    assert.strictEqual(codeOf(Streams.make({ early: concat(two, Images.early) }), exactly), "early-sections-exceeded")
   })
 
   it("cannot be told from what follows without a footer", () => {

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
+import * as PageDigests from "../../src/format/PageDigests.ts"
+import { Extents } from "../../src/format/SealedExtents.ts"
 import * as PositionalFile from "../../src/io/PositionalFile.ts"
 import * as FilePages from "../../src/io/FilePages.ts"
 import { placePages } from "../../src/multifd/internal/placePages.ts"
@@ -177,6 +179,22 @@ describe("a sink for an image", () => {
           assert.strictEqual(counters.normalPages, normalPages(arrivals))
         }).pipe(Effect.scoped, Effect.provide(disk.layer))
       })
+  )
+
+  it.effect.prop(
+    "remembers the digests of the pages that it wrote, and of no gap between them",
+    { arrivals },
+    ({ arrivals }) =>
+      Effect.gen(function* () {
+        const file = yield* PositionalFile.open("/image", { access: "read-write", create: "exclusive" })
+        const shape = { idstr: "m", pageSize: PS, usedLength: SIZE }
+        const bitmap = PageBitmap.make(PAGES)
+        const digests = PageDigests.make({ shape, bitmap, algorithm: "crc32", extentSize: 64 * PS })
+        const target = { pagesOffset: 2 * PS, bitmap, digests }
+        yield* storeAll(PageSink.toImage({ shape, file, target, coalescePages: 3 }), arrivals)
+        const extents = new Extents({ algorithm: "crc32", idstr: "m", pagesPerExtent: 64, bitmap })
+        assert.deepStrictEqual(digests.extents(), extents.digestOf(0, expected(arrivals, 0), PS))
+      }).pipe(Effect.scoped, Effect.provide(MemoryDisk.make().layer))
   )
 
   it.effect("names the block where the disk fails", () =>

@@ -167,6 +167,7 @@ const xbzrleOf = (bytes: Uint8Array): ReadonlyArray<Problem> => {
 /** Extents of what a seal says of its blocks, where it is nothing that would have to be compared with an image first. */
 const sealOf = (bytes: Uint8Array): ReadonlyArray<Problem> => {
   const seal = ImageSeal.decode(bytes, 0)
+  if (Result.isSuccess(seal) && Result.isFailure(ImageSeal.decodeHead(bytes, 0))) throw new Error("no head")
   if (Result.isFailure(seal)) return [seal.failure]
   const { algorithm, extentSize } = seal.success
   for (const shape of seal.success.blocks) {
