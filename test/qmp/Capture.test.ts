@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as SocketAddress from "../../src/io/SocketAddress.ts"
 import * as Image from "../../src/migration/Image.ts"
 import type { Statistics } from "../../src/migration/Statistics.ts"
+import * as RateLimit from "../../src/multifd/RateLimit.ts"
 import * as Capture from "../../src/qmp/Capture.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
@@ -124,6 +125,17 @@ describe("Capture", () => {
         assert.deepStrictEqual(yield* image.readPages(FakeQemu.RAM, 0, state.memory.length), state.memory)
       }))
   }
+
+  test("a guest that is captured live does not stand still for the limit", () =>
+    Effect.gen(function* () {
+      const { qmp, state } = yield* FakeQemu.make()
+      const maxBandwidth = yield* RateLimit.make(1000)
+      const capturing = yield* Effect.forkChild(Capture.run({ qmp, target: TARGET, live: true, maxBandwidth }))
+      while (state.status !== "active") yield* Effect.sleep("1 millis")
+      yield* state.tell("STOP")
+      yield* Fiber.join(capturing)
+      assert.strictEqual(maxBandwidth.bytesPerSecond(), 1000)
+    }))
 
   test("a machine may be larger than a sender's is by default, but not than it says itself", () =>
     Effect.gen(function* () {

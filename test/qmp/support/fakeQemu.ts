@@ -37,6 +37,8 @@ export interface State {
   memory: Uint8Array
   /** Ends the monitor's connection, as a QEMU that dies does. */
   hangUp: Effect.Effect<void>
+  /** Tells of an event. */
+  tell: (event: string) => Effect.Effect<void>
 }
 
 /** A command that the test answers itself: with a value, or with QEMU's words of refusal. */
@@ -62,7 +64,8 @@ const initial = (): State => ({
   capabilities: Object.fromEntries(capabilities.map((name) => [name, false])),
   parameters: { ...MigrationParameters.defaults },
   memory: Uint8Array.from({ length: 64 * 4096 }, (_, at) => (at % 3 === 0 ? at / 4096 : 7)),
-  hangUp: Effect.void
+  hangUp: Effect.void,
+  tell: () => Effect.void
 })
 
 /** What QEMU 8.1 knows, none of it switched on. */
@@ -129,6 +132,7 @@ export const make = Effect.fnUntraced(function* (
   const connection = yield* Scope.fork(scope)
   state.hangUp = Scope.close(connection, Exit.void)
   const monitor = yield* Scope.provide(arrived, connection)
+  state.tell = monitor.tell
   yield* monitor.say({ QMP: { version: { qemu: state.version, package: "" }, capabilities: [] } })
   yield* monitor.answer(yield* monitor.next, {})
 
