@@ -17,12 +17,7 @@ import type { ReceiveError, ReceiveFrom, ReceiveIntoBlocks, ReceiveIntoImage } f
 import { limitedListener } from "./limitedListener.ts"
 import { blocksTarget } from "./receiveBlocks.ts"
 import { imageTarget } from "./receiveImage.ts"
-import { keepProblems, refuse } from "./request.ts"
-
-/** QEMU's own default of `multifd-channels`: both sides have to agree, and are not asked. */
-const DEFAULT_CHANNELS = 2
-
-const UUID_BYTES = 16
+import { DEFAULT_SOCKET_CHANNELS, keepProblems, refuse, uuidProblems } from "./request.ts"
 
 /** Connections of others that may be open beside those of the sender, until they have been told apart. */
 const SPARE_CONNECTIONS = 8
@@ -37,7 +32,7 @@ interface Plan {
 }
 
 const plan = Effect.fnUntraced(function* (options: ReceiveFrom): Effect.fn.Return<Plan, ReceiveError> {
-  const { channels = DEFAULT_CHANNELS, coalescePages, compression = "none", pageSize, uuid } = options
+  const { channels = DEFAULT_SOCKET_CHANNELS, coalescePages, compression = "none", pageSize, uuid } = options
   const settings = yield* PipelineOptions.make({ channels: channels || 1, coalescePages })
   const limits = yield* Limits.make(options.limits ?? {})
   const codec = compression === "none" ? undefined : (yield* Codecs).get(compression)
@@ -53,9 +48,7 @@ const plan = Effect.fnUntraced(function* (options: ReceiveFrom): Effect.fn.Retur
       : [
           `expected pages of a power of two from ${RamBlock.minPageSize} to ${RamBlock.maxPageSize} bytes, found ${pageSize}`
         ]),
-    ...(uuid === undefined || uuid.length === UUID_BYTES
-      ? []
-      : [`expected a uuid of ${UUID_BYTES} bytes, found ${uuid.length}`])
+    ...uuidProblems(uuid)
   ])
   return { channels, codec, settings, limits }
 })

@@ -28,6 +28,17 @@ export const refuse = (
     : Effect.fail(new MigrationRequestError({ operation, problems: [first, ...rest] }))
 }
 
+/** QEMU's own default of `multifd-channels`: both sides of a socket have to agree, and are not asked. @internal */
+export const DEFAULT_SOCKET_CHANNELS = 2
+
+const UUID_BYTES = 16
+
+/** @internal */
+export const uuidProblems = (uuid: Uint8Array | undefined): ReadonlyArray<string> =>
+  uuid === undefined || uuid.length === UUID_BYTES
+    ? []
+    : [`expected a uuid of ${UUID_BYTES} bytes, found ${uuid.length}`]
+
 const repeated = (blocks: ReadonlyArray<RamBlock.Shape>): ReadonlyArray<string> => {
   const names = blocks.map((block) => block.idstr)
   return names

@@ -18,7 +18,14 @@ import * as MachineState from "../MachineState.ts"
 import type { MigrationRequestError } from "../MigrationRequestError.ts"
 import type { SendOptions, SendSource, ZeroPageDetection } from "../SendOptions.ts"
 import { wholeExtents } from "./extentChecks.ts"
-import { bandwidthProblems, checkBlocks, liveProblems, refuse } from "./request.ts"
+import {
+  bandwidthProblems,
+  checkBlocks,
+  DEFAULT_SOCKET_CHANNELS,
+  liveProblems,
+  refuse,
+  uuidProblems
+} from "./request.ts"
 
 /**
  * What was asked for, checked, with everything filled in that was left out.
@@ -83,11 +90,6 @@ const statingPageSize = <E>(machine: MachineState.MachineState<E>, pageSize: num
   return { ...machine, configuration: { targetPageBits: Math.log2(pageSize), ...configuration } }
 }
 
-/** QEMU's own default of `multifd-channels`: both sides have to agree, and are not asked. */
-const DEFAULT_CHANNELS = 2
-
-const UUID_BYTES = 16
-
 const compressionProblems = (
   method: Method,
   codec: Codec | undefined,
@@ -109,9 +111,7 @@ const problemsOf = (options: SendOptions<unknown>, pageSize: number): ReadonlyAr
   const isTooLarge = channels !== 0 && MultifdPacket.pageCapacity(pageSize) === 0
   return [
     ...(isTooLarge ? [`expected pages of at most ${MultifdPacket.MAX_DATA_BYTES} bytes, found ${pageSize}`] : []),
-    ...(uuid === undefined || uuid.length === UUID_BYTES
-      ? []
-      : [`expected a uuid of ${UUID_BYTES} bytes, found ${uuid.length}`]),
+    ...uuidProblems(uuid),
     ...bandwidthProblems(maxBandwidth),
     ...(isImage(source) ? [] : liveProblems(source.live))
   ]
@@ -133,7 +133,7 @@ export const planSend = Effect.fnUntraced(function* <E>(
   SendPlan<E | FileError | IntegrityError>,
   MigrationRequestError | RamBlock.RamBlockError | PipelineOptions.PipelineOptionsError | Limits.LimitsError
 > {
-  const { channels = DEFAULT_CHANNELS, compression = "none", level, maxBandwidth } = options
+  const { channels = DEFAULT_SOCKET_CHANNELS, compression = "none", level, maxBandwidth } = options
   const source = sourceOf(options.source)
   const { batchSize, queueDepth } = yield* PipelineOptions.make({ ...options, channels: channels || 1 })
   const limits = yield* Limits.make(options.limits ?? {})
