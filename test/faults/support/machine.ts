@@ -59,6 +59,7 @@ export const contentsOf = (target: Request["target"]) =>
     return {
       machine: configuration?.machine,
       names: image.blocks.map(({ idstr }) => idstr),
-      bytes: Buffer.concat([...pages, yield* Carried.read(deviceState), yield* Carried.read(description)])
+      bytes: Buffer.concat([...pages, yield* Carried.read(deviceState)]),
+      description: Buffer.from(yield* Carried.read(description))
     }
   }).pipe(Effect.scoped)

@@ -6,6 +6,7 @@
  *     FAULTS_KILL_ROUNDS=1       times that each place is tried
  *     FAULTS_CALL_PAGES=12       pages of the machine at whose every call something fails
  *     FAULTS_SOCKET_CODES=1      errors, of four, that each call of a migration between two sides fails with
+ *     FAULTS_MIGRATIONS=1000     migrations that fail, after which nothing may be held
  *     FAULTS_POWER_SEEDS=50      orders in which the calls of a save are done, of each of three kinds, at whose every call the power fails
  *     FAULTS_POWER_SUBSETS=200   subsets of the unsynced changes that survive, in each of them
  *     FAULTS_PARTIAL_SEEDS=1     orders in which the calls of a save are done that keeps what it has written
@@ -26,6 +27,7 @@ export const settings = Effect.runSync(
     killRounds: number("FAULTS_KILL_ROUNDS", 1),
     callPages: number("FAULTS_CALL_PAGES", 12),
     socketCodes: number("FAULTS_SOCKET_CODES", 1),
+    failedMigrations: number("FAULTS_MIGRATIONS", 1000),
     partialSeeds: number("FAULTS_PARTIAL_SEEDS", 1),
     decoderCases: number("FAULTS_DECODER_CASES", 110_000),
     guidedSeconds: number("FAULTS_GUIDED_SECONDS", 600),
