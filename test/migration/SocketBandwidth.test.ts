@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
-import { MemoryPages, Migration, Network, RateLimit, SocketAddress } from "../../src/index.ts"
+import { MemoryPages, Migration, Network, SocketAddress } from "../../src/index.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import * as Destination from "./support/destination.ts"
 import { turns } from "./support/time.ts"
@@ -56,7 +56,7 @@ const extremes = (writes: ReadonlyArray<Write>) => {
 const sendAt = Effect.fnUntraced(function* (
   pages: number,
   channels: number,
-  maxBandwidth: number | RateLimit.RateLimit
+  maxBandwidth: number
 ): Effect.fn.Return<ReadonlyArray<Write>, unknown> {
   const network = yield* VirtualNetwork.make({})
   const block = yield* MemoryPages.make({ idstr: "ram", memory: new Uint8Array(pages * PAGE).fill(1) })
