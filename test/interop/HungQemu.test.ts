@@ -56,7 +56,7 @@ describeQemu("a capture that cannot tidy up", () => {
       })
       process.kill(vm.guest.pid, "SIGCONT")
       assert.strictEqual(code, 130, stderr)
-      assert.isBelow(seconds, 30)
+      assert.isBelow(seconds, 45)
       const [warning, ...others] = warningsIn(stderr)
       assert.lengthOf(others, 0)
       assert.match(
