@@ -16,6 +16,7 @@ import * as Recover from "../../src/migration/Recover.ts"
 import * as Verify from "../../src/migration/Verify.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
+import { randomFrom } from "../../src/testing/internal/random.ts"
 import * as Partial from "./support/partial.ts"
 import { settings } from "./support/settings.ts"
 
@@ -81,18 +82,19 @@ describe("a power cut", () => {
     ["with CRCs", {}],
     ["with a key", { seal: { ...Partial.seal, key } }]
   ] as const)(
-    "at every call of a save that keeps what it has written, %s",
+    "at every call of a save that keeps what it has written, with all, none, or any of the unsynced changes: %s",
     ([, options]) =>
       Effect.gen(function* () {
         const keyed = "seal" in options ? { key } : {}
         for (let seed = 1; seed <= settings.partialSeeds; seed++) {
           const cuts: Array<readonly [disk: MemoryDisk.MemoryDisk, kind: string, place: string]> = []
-          let changes = 0
+          const random = randomFrom(seed)
           yield* saving(seed, { seal: Partial.seal, ...options }, (disk, call) => {
-            const spares = { none: undefined, all: () => true, some: () => (changes++ * 7 + seed) % 3 === 0 }
-            for (const [kind, keep] of Object.entries(spares)) {
-              cuts.push([disk.powerCut(keep), kind, `seed ${seed}, call ${call}, ${kind} of the unsynced kept`])
+            const place = `seed ${seed}, call ${call}`
+            for (const keep of [false, true]) {
+              cuts.push([disk.powerCut(() => keep), keep ? "all" : "none", `${place}, kept: ${keep}`])
             }
+            cuts.push([disk.powerCut(...MemoryDisk.anyLoss(random)), "some", `${place}, some kept`])
           })
           const amounts = new Set<number>()
           let unnamed = 0
