@@ -9,6 +9,8 @@ const plaintext =
 /** What verification says, in OpenSSL's words for it (`CERT_HAS_EXPIRED`, `UNABLE_TO_VERIFY_LEAF_SIGNATURE`, …). */
 const certificate = /^(?!ERR_SSL_).*(?:CERT|CRL|UNABLE_TO|SELF_SIGNED|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH)/
 const noCertificate = /^ERR_SSL_.*(?:DID_NOT_RETURN_A_CERTIFICATE|NO_CERTIFICATE)/
+/** GnuTLS, and so QEMU, does not even show a certificate of an authority that it was not asked for. */
+const NONE_SHOWN = "expected one of an authority that we know, found none"
 /** With keys, the first record that cannot be decrypted tells. */
 const key = /PSK|BINDER|CIPHER_OPERATION_FAILED|BAD_RECORD_MAC|DIGEST_CHECK_FAILED|DECRYPTION_FAILED/
 /** The peer said no in TLS's words, or without any. */
@@ -29,7 +31,8 @@ const handshakeReason = (code: string): ConnectionError.TlsReason => {
  */
 export const handshakeFailure = (peer: string, cause: Error): ConnectionError.TlsError => {
   const code = codeOf(cause)
-  return new ConnectionError.TlsError({ peer, reason: handshakeReason(code), code, cause })
+  const detail = noCertificate.test(code) ? NONE_SHOWN : undefined
+  return new ConnectionError.TlsError({ peer, reason: handshakeReason(code), code, detail, cause })
 }
 
 const reaching = new Set<unknown>(["connect", "getaddrinfo"])
