@@ -8,7 +8,7 @@
  *                        └──────────┬───────────┘
  *                                   └ scope ends without commit ─▶ unlink, or kept: the target is as it was
  *
- *     a device, or an    ┌──────────────────────┐  fdatasync ─▶ close
+ *     a device, or an    ┌──────────────────────┐  fdatasync ─▶ still the file of that name? ─▶ close
  *     offset in a file ─▶│ the target itself,   │
  *                        │ cut off at `offset`  │  scope ends without commit ─▶ cut off again (a device stays as it is)
  *                        └──────────────────────┘
@@ -19,10 +19,12 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Path from "node:path"
-import { FileCalls, type Stat } from "./FileCalls.ts"
-import type * as FileError from "./FileError.ts"
+import { type Calls, FileCalls, type Stat } from "./FileCalls.ts"
+import * as FileError from "./FileError.ts"
+import * as FileIdentity from "./FileIdentity.ts"
 import { openParent, rename, syncNames, unlink } from "./internal/directory.ts"
 import { fileKind, seekableKind } from "./internal/fileKind.ts"
+import { systemCall } from "./internal/systemCall.ts"
 import { resolveTarget } from "./internal/target.ts"
 import * as PositionalFile from "./PositionalFile.ts"
 
@@ -44,7 +46,8 @@ export interface AtomicFile {
   /**
    * Makes the content durable and gives it its name; `file` is closed afterwards. Where it fails before the rename, the
    * target is as it was. Where only the sync of the directory fails, the new file has its name, complete, and may lose it
-   * to the old one in a power cut. In place, a failure leaves the content doubtful. Another `commit` does nothing.
+   * to the old one in a power cut. In place, a failure leaves the content doubtful; a file that has lost its name meanwhile
+   * is one. Another `commit` does nothing.
    */
   readonly commit: Effect.Effect<void, FileError.FileError>
   /** Makes the temporary name durable, so that a power cut leaves the file there. In place it does nothing. */
@@ -150,11 +153,22 @@ const replace = Effect.fnUntraced(function* (
   }
 })
 
+/** A file whose name was removed meanwhile, or given to another, is lost when it is closed, however durable. */
+const assertNamed = Effect.fnUntraced(function* (
+  calls: Calls,
+  { path, stat }: PositionalFile.PositionalFile
+): Effect.fn.Return<void, FileError.FileError> {
+  const found = yield* systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done))
+  if (FileIdentity.equals(found, yield* stat)) return
+  return yield* new FileError.FileReplacedError({ operation: "stat", path, code: "ESTALE" })
+})
+
 const writeInPlace = Effect.fnUntraced(function* (
   target: string,
   old: Stat,
   origin: number
 ): Effect.fn.Return<AtomicFile, FileError.FileError, Scope.Scope> {
+  const calls = yield* FileCalls
   const file = yield* PositionalFile.open(target, { access: "read-write", syncOnRelease: false })
   let committed = false
   if (fileKind(old) === "file") {
@@ -168,6 +182,7 @@ const writeInPlace = Effect.fnUntraced(function* (
   const commit = Effect.gen(function* () {
     if (committed) return
     yield* file.sync
+    yield* assertNamed(calls, file)
     committed = true
     yield* file.close
   })

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Path from "node:path"
 import * as AtomicFile from "../../src/io/AtomicFile.ts"
-import { FileCalls } from "../../src/io/FileCalls.ts"
+import { type Calls, type ErrnoError, FileCalls } from "../../src/io/FileCalls.ts"
 import type { FileError } from "../../src/io/FileError.ts"
 import * as PositionalFile from "../../src/io/PositionalFile.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
@@ -138,6 +138,27 @@ describe("AtomicFile", () => {
       )
       assert.isTrue(Exit.isSuccess(yield* Effect.provide(run, disk.layer)))
       assert.strictEqual(disk.files().length, 1)
+    })
+  )
+
+  onEveryPlace("in place, a file that has lost its name meanwhile, or lost it to another, is not there", (place) =>
+    Effect.gen(function* () {
+      place.write("x", oldBytes)
+      place.write("y", oldBytes)
+      const target = { path: place.path("x"), offset: 0 }
+      const exit = (change: (calls: Calls) => (done: (error: ErrnoError | null) => void) => void) =>
+        begin(target, ({ commit }) =>
+          Effect.gen(function* () {
+            const calls = yield* FileCalls
+            yield* Effect.callback<void>((resume) => change(calls)(() => resume(Effect.void)))
+            yield* commit
+          })
+        )
+      const renamed = yield* exit((calls) => (done) => calls.rename(place.path("y"), target.path, done))
+      assert.strictEqual((yield* Effect.flip(renamed))._tag, "FileReplacedError")
+      sameBytes(place.read("x"), oldBytes)
+      const removed = yield* exit((calls) => (done) => calls.unlink(target.path, done))
+      assert.strictEqual((yield* Effect.flip(removed))._tag, "FileNotFoundError")
     })
   )
 
