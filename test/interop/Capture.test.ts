@@ -29,6 +29,9 @@ const runStateOf = (qmp: QmpClient.Client) => Effect.map(QmpCommands.queryStatus
 const leftovers = (space: Workspace.Workspace) =>
   Fs.readdirSync(Path.dirname(space.file("x"))).filter((name) => !/^vm-(boot|qmp)$/.test(name))
 
+/** For captures that are slowed down: a guest that may be stopped for longer would be stopped at once. */
+const hasty = { downtimeLimit: 300 }
+
 /** A capture that is so slow that it can be met in the middle, and the moment at which that is. */
 const slowly = Effect.fnUntraced(function* (qmp: QmpClient.Client, options: Omit<Capture.Options, "qmp">) {
   const inTheMiddle = yield* Deferred.make<void>()
@@ -198,7 +201,7 @@ describeQemu("capture", () => {
           "multifd-channels": 9,
           "max-bandwidth": 2n ** 64n - 1n,
           "tls-creds": "tls0",
-          "downtime-limit": 77
+          "downtime-limit": 7777
         })
         // From here on, this QEMU takes no parameter any more.
         yield* QmpCommands.migrateSetCapabilities(vm.qmp, {
@@ -224,7 +227,7 @@ describeQemu("capture", () => {
         () =>
           Effect.gen(function* () {
             const space = yield* Workspace.make
-            const vm = yield* Machine.running(space)
+            const vm = yield* Machine.running(space, hasty)
             const before = yield* settingsOf(vm.qmp)
             const capturing = yield* slowly(vm.qmp, { target: space.file("image"), live: isLive })
             assert.notDeepEqual(yield* settingsOf(vm.qmp), before)
@@ -260,7 +263,7 @@ describeQemu("capture", () => {
       it.live(`${kind}, QEMU dies in the middle: QmpDisconnectedError, nothing at the target`, () =>
         Effect.gen(function* () {
           const space = yield* Workspace.make
-          const vm = yield* Machine.running(space)
+          const vm = yield* Machine.running(space, hasty)
           const capturing = yield* slowly(vm.qmp, { target: space.file("image"), live: isLive })
           process.kill(vm.guest.pid, "SIGKILL")
           const error = yield* Effect.flip(Fiber.join(capturing))
@@ -273,7 +276,7 @@ describeQemu("capture", () => {
     it.live("somebody else cancels: QemuMigrationError with both sides' words", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
-        const vm = yield* Machine.running(space)
+        const vm = yield* Machine.running(space, hasty)
         const capturing = yield* slowly(vm.qmp, { target: space.file("image"), live: true })
         yield* vm.guest.qmp.execute("migrate_cancel")
         const error = yield* Effect.flip(Fiber.join(capturing))
@@ -289,7 +292,7 @@ describeQemu("capture", () => {
     it.live("the target is as it was", () =>
       Effect.gen(function* () {
         const space = yield* Workspace.make
-        const vm = yield* Machine.running(space)
+        const vm = yield* Machine.running(space, hasty)
         Fs.writeFileSync(space.file("image"), "precious")
         const capturing = yield* slowly(vm.qmp, { target: space.file("image"), live: true })
         yield* Fiber.interrupt(capturing)
@@ -318,7 +321,7 @@ describeQemu("capture", () => {
         assert.strictEqual(error._tag, "VmNotReadyError")
         assert.include(error.message, "cannot capture: expected a guest that can be migrated, found it inmigrate")
 
-        const vm = yield* Machine.running(space, { name: "other" })
+        const vm = yield* Machine.running(space, { name: "other", ...hasty })
         yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), live: true, leave: "paused" })
         const stopped = yield* Effect.flip(Capture.run({ qmp: vm.qmp, target: space.file("image") }))
         assert.include(stopped.message, "found it postmigrate: an earlier migration stopped it")

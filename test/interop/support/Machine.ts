@@ -35,11 +35,16 @@ interface Options {
   readonly machine?: string | undefined
   readonly kvm?: boolean | undefined
   readonly args?: ReadonlyArray<string> | undefined
+  /**
+   * Milliseconds for which it may be stopped to be migrated. Default: a minute, so that a live migration ends however slowly it
+   * goes, and however much faster the guest dirties its memory.
+   */
+  readonly downtimeLimit?: number | undefined
 }
 
 /** Starts a guest that runs the workload, or one that waits for it. Nobody is connected to its monitor yet. */
 export const launch = Effect.fnUntraced(function* (space: Workspace.Workspace, options: Options = {}) {
-  const { name = "vm", incoming = false, kvm, machine, args = [] } = options
+  const { name = "vm", incoming = false, kvm, machine, args = [], downtimeLimit = 60_000 } = options
   const [ram, boot, socket] = [space.ram(name), space.file(`${name}-boot`), space.file(`${name}-qmp`)]
   Workload.writeDisk(boot, END)
   if (!incoming) Workload.writeMemory(ram, SIZE, END)
@@ -52,6 +57,7 @@ export const launch = Effect.fnUntraced(function* (space: Workspace.Workspace, o
     // A clock in guest memory would be rewritten as the guest is loaded.
     args: ["-cpu", "qemu64,kvmclock=off", "-qmp", `unix:${socket},server=on,wait=off`, ...args]
   })
+  yield* guest.qmp.execute("migrate-set-parameters", { "downtime-limit": downtimeLimit })
   return { guest, ram, socket }
 })
 

@@ -100,6 +100,9 @@ const MIB = 1024 * 1024
 /** Held down to this, a save of a few MiB outlasts any number of passes. */
 const CRAWL_BYTES_PER_SECOND = 16 * MIB
 
+/** Milliseconds: a guest that runs is stopped however slowly it goes, and however much faster it dirties its memory. */
+const PATIENT = { "downtime-limit": 60_000 }
+
 const uri = ({ offset, path }: Options): string =>
   offset === undefined ? `file:${path}` : `file:${path},offset=${offset}`
 
@@ -136,7 +139,7 @@ const holdDown = (guest: Guest, passes: number): Effect.Effect<unknown, QmpError
   const hasPassed = ({ data, name }: Event) => name === "MIGRATION_PASS" && Number(data["pass"]) >= passes
   return Effect.andThen(
     guest.qmp.waitFor(`pass ${passes}`, hasPassed),
-    guest.qmp.execute("migrate-set-parameters", { "max-bandwidth": 0, "downtime-limit": 2000 })
+    guest.qmp.execute("migrate-set-parameters", { "max-bandwidth": 0, ...PATIENT })
   )
 }
 
@@ -148,7 +151,7 @@ export const outgoing = (
 ): Effect.Effect<Saved, MigrateError | QmpError> =>
   Effect.gen(function* () {
     const passes = settings.passes ?? 0
-    yield* configure(guest, settings)
+    yield* configure(guest, { ...settings, parameters: { ...PATIENT, ...settings.parameters } })
     if (passes > 0) {
       const slow = { "max-bandwidth": CRAWL_BYTES_PER_SECOND, "downtime-limit": 1 }
       yield* guest.qmp.execute("migrate-set-parameters", slow)
