@@ -27,17 +27,20 @@ import type { Codec } from "../compression/Compression.ts"
 import type { CompressionError, CompressorFailedError } from "../compression/CompressionError.ts"
 import * as MigrationStream from "../format/MigrationStream.ts"
 import * as MultifdPacket from "../format/MultifdPacket.ts"
+import type { Connection } from "../io/Connection.ts"
 import type * as ConnectionError from "../io/ConnectionError.ts"
 import type { Listener } from "../io/Listener.ts"
 import type { Shape } from "../ram/RamBlock.ts"
 import * as Epochs from "./Epochs.ts"
 import { assemble, type Assembled } from "./internal/assemble.ts"
 import { allOrFirstError } from "./internal/firstError.ts"
+import { limitedConnection } from "./internal/limitedConnection.ts"
 import { type MainStream, makeMainStream } from "./internal/mainStream.ts"
 import { receiveMain } from "./internal/receiveMain.ts"
 import type { Limits } from "./Limits.ts"
 import type { PageSink } from "./PageSink.ts"
 import type { ProtocolError } from "./ProtocolError.ts"
+import type { RateLimit } from "./RateLimit.ts"
 import * as ReceiveChannel from "./ReceiveChannel.ts"
 import * as Watchdog from "./Watchdog.ts"
 
@@ -114,6 +117,8 @@ export interface Options<in out E> {
   /** Bytes of a page where the configuration does not say. Default 4096. */
   readonly pageSize?: number | undefined
   readonly limits: Limits
+  /** Connections are read no faster than it allows, all of them together. Default: there is no limit. */
+  readonly rateLimit?: RateLimit | undefined
   readonly target: Target<E>
   /** Takes device state that devices send on the channels. Default: it is an error. */
   readonly onDevicePacket?: ((packet: ReceiveChannel.DevicePacket) => Effect.Effect<void, E>) | undefined
@@ -163,9 +168,12 @@ export const run = Effect.fn("Receiver.run")(function* <E>(
     idleTimeout: limits.idleTimeout,
     expected: "a page, or a piece of device state"
   })
-  const { pageSize } = options
-  const stream = makeMainStream({ connection: assembled.main, beginning: magicOfMain(), pageSize, limits })
-  yield* watchdog.during(receive(options, { ...assembled, stream, watchdog })).pipe(
+  const { pageSize, rateLimit } = options
+  const limited = (connection: Connection) =>
+    rateLimit === undefined ? connection : limitedConnection(connection, rateLimit, watchdog)
+  const stream = makeMainStream({ connection: limited(assembled.main), beginning: magicOfMain(), pageSize, limits })
+  const lanes = assembled.channels.map(limited)
+  yield* watchdog.during(receive(options, { channels: lanes, stream, watchdog })).pipe(
     Effect.raceFirst(assembled.strays),
     Effect.onError(() => stream.hangUp("failed"))
   )

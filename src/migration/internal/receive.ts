@@ -14,7 +14,6 @@ import * as Integrity from "../Integrity.ts"
 import type { MachineState } from "../MachineState.ts"
 import type { Progress } from "../Progress.ts"
 import type { ReceiveError, ReceiveFrom, ReceiveIntoBlocks, ReceiveIntoImage } from "../ReceiveOptions.ts"
-import { limitedListener } from "./limitedListener.ts"
 import { blocksTarget } from "./receiveBlocks.ts"
 import { imageTarget } from "./receiveImage.ts"
 import { DEFAULT_SOCKET_CHANNELS, keepProblems, refuse, uuidProblems } from "./request.ts"
@@ -71,9 +70,8 @@ const receiveInto = Effect.fnUntraced(function* <E>(
   })
   if (onListening !== undefined) yield* onListening(listener.address)
   for (const problem of Exposure.ofListener(listener.address, tls)) yield* onProblem(problem)
-  const limit = yield* RateLimit.of(options.maxBandwidth)
-  const limited = limitedListener(listener, limit)
-  yield* Receiver.run({ listener: limited, channels, codec, uuid, pageSize, limits, target, onDevicePacket })
+  const rateLimit = yield* RateLimit.of(options.maxBandwidth)
+  yield* Receiver.run({ listener, channels, codec, uuid, pageSize, limits, rateLimit, target, onDevicePacket })
 })
 
 /**

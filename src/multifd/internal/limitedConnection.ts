@@ -1,14 +1,22 @@
 import * as Effect from "effect/Effect"
 import type { Connection } from "../../io/Connection.ts"
-import type { Listener } from "../../io/Listener.ts"
-import * as RateLimit from "../../multifd/RateLimit.ts"
+import * as RateLimit from "../RateLimit.ts"
+import type { Watchdog } from "../Watchdog.ts"
 
 /**
  * A connection that is read no faster than the limit allows. What is not read slows the sender down, whatever it thinks of
- * limits itself.
+ * limits itself, and it is not to blame for the time that this takes.
+ *
+ * @internal
  */
-const limited = (connection: Connection, limit: RateLimit.RateLimit): Connection => {
-  const paid = (bytes: number): Effect.Effect<void> => limit.take(bytes)
+export const limitedConnection = (
+  connection: Connection,
+  rateLimit: RateLimit.RateLimit,
+  watchdog: Pick<Watchdog, "working">
+): Connection => {
+  const paid = (bytes: number): Effect.Effect<void> =>
+    rateLimit.bytesPerSecond() === 0 ? Effect.void : watchdog.working(rateLimit.take(bytes))
+  const limit = { ...rateLimit, take: paid }
   return {
     peer: connection.peer,
     read: (targets) => RateLimit.writeParts(limit, targets, connection.read),
@@ -26,13 +34,3 @@ const limited = (connection: Connection, limit: RateLimit.RateLimit): Connection
     }
   }
 }
-
-/**
- * Accepts connections that share one limit.
- *
- * @internal
- */
-export const limitedListener = (listener: Listener, limit: RateLimit.RateLimit): Listener => ({
-  ...listener,
-  accept: Effect.map(listener.accept, (connection) => limited(connection, limit))
-})

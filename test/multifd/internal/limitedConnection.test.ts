@@ -1,13 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import * as Connection from "../../../src/io/Connection.ts"
 import * as Listener from "../../../src/io/Listener.ts"
 import * as SocketAddress from "../../../src/io/SocketAddress.ts"
-import { limitedListener } from "../../../src/migration/internal/limitedListener.ts"
+import { limitedConnection } from "../../../src/multifd/internal/limitedConnection.ts"
 import * as RateLimit from "../../../src/multifd/RateLimit.ts"
+import * as Watchdog from "../../../src/multifd/Watchdog.ts"
 import * as VirtualNetwork from "../../../src/testing/VirtualNetwork.ts"
 
 const address = SocketAddress.tcp("10.0.0.1", 4444)
@@ -28,13 +30,18 @@ const readers: Readonly<Record<string, (connection: Connection.Connection) => Ef
 }
 
 const connect = Effect.fnUntraced(function* (limit: RateLimit.RateLimit) {
-  const listener = limitedListener(yield* Listener.make({ address }), limit)
+  const listener = yield* Listener.make({ address })
   const pairs = yield* Effect.forEach([0, 1], () => Effect.all([Connection.connect({ address }), listener.accept]))
   for (const [sender] of pairs) yield* Effect.forkScoped(sender.write([new Uint8Array(2 * BYTES)]))
-  return pairs.map(([, receiver]) => receiver)
+  const watchdog = yield* Watchdog.make({
+    peer: "tcp:10.0.0.1:4444",
+    expected: "a sign",
+    idleTimeout: Duration.seconds(1)
+  })
+  return pairs.map(([, receiver]) => limitedConnection(receiver, limit, watchdog))
 })
 
-describe("limitedListener", () => {
+describe("limitedConnection", () => {
   for (const [name, read] of Object.entries(readers)) {
     it.effect(`${name}: all connections together keep to the limit`, () =>
       Effect.gen(function* () {

@@ -1,0 +1,51 @@
+import { assert, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/testing/TestClock"
+import { MemoryPages, Migration, SocketAddress } from "../../src/index.ts"
+import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
+import { turns } from "./support/time.ts"
+
+const SIZE = 256 * 4096
+const at = SocketAddress.unix("/run/vm.sock")
+
+/** What arrives is read long before the next moment comes. */
+const whileTimePasses = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.raceFirst(self, Effect.forever(Effect.andThen(turns(20), TestClock.adjust(20))))
+
+it.effect.each([0, 2])(
+  "a packet may take longer than a peer may be idle, where it is our limit: %d channels",
+  (channels) =>
+    Effect.gen(function* () {
+      const network = yield* VirtualNetwork.make({})
+      const memory = new Uint8Array(SIZE).map((_, at) => 1 + (at % 251))
+      const received = new Uint8Array(SIZE)
+      const source = yield* MemoryPages.make({ idstr: "pc.ram", memory })
+      const target = yield* MemoryPages.make({ idstr: "pc.ram", memory: received })
+      const listening = yield* Deferred.make<void>()
+      const receiving = Migration.make.receiveBlocks({
+        listen: at,
+        blocks: [target],
+        channels,
+        maxBandwidth: 50_000,
+        limits: { idleTimeout: "5 seconds" },
+        onListening: () => Effect.asVoid(Deferred.succeed(listening, undefined))
+      })
+      const program = Effect.gen(function* () {
+        const receiver = yield* Effect.forkChild(receiving)
+        yield* Deferred.await(listening)
+        yield* Migration.make.send({
+          to: at,
+          source: { blocks: [source] },
+          channels,
+          limits: { idleTimeout: "1 hour" }
+        })
+        yield* Fiber.join(receiver)
+        assert.isAbove(yield* Clock.currentTimeMillis, 20_000)
+      })
+      yield* whileTimePasses(program).pipe(Effect.provide(network.layer))
+      assert.isTrue(Buffer.compare(received, memory) === 0)
+    })
+)
