@@ -42,7 +42,7 @@ describe("decoders, guided by what runs", () => {
       }
       reached.stop()
       console.log(
-        `${name}: ${cases} cases, ${first} blocks at first, ${reached.count()} now, ${kept.length} inputs kept`
+        `${name}: ${cases} cases, ${first} characters of the sources run by the seeds, ${reached.count()} now, ${kept.length} inputs kept`
       )
       assert.isAtLeast(reached.count(), first)
     })
