@@ -255,7 +255,7 @@ export const make: Operations = {
   save: (options) => operation("save", options, (progress) => save(options, [], progress)),
   restore: (options) => operation("restore", options, (progress) => restore(options, progress)),
   convert: (options) => operation("convert", options, (progress) => convert(options, progress)),
-  send: (options) => operation("send", options, (progress) => send(options, progress)),
+  send: (options) => operation("send", options, (progress, settle) => send(options, progress, settle)),
   receive: (options) => operation("receive", options, (progress) => receiveImage(options, progress)),
   receiveBlocks: (options) =>
     Effect.map(

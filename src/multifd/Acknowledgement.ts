@@ -38,6 +38,8 @@ export interface Options {
   readonly connection: Connection
   /** Whether OPEN_RETURN_PATH was written to it. */
   readonly returnPath: boolean
+  /** Called as soon as the peer is known to have everything: from then on it is the peer's guest that runs. */
+  readonly onTaken?: (() => void) | undefined
 }
 
 /**
@@ -77,7 +79,10 @@ export const during = <E, R>(
     const hasAnswered = Latch.makeUnsafe()
     const answered = answer(options, () => isComplete).pipe(
       Effect.catchIf(isClosedByUs, () => Effect.never),
-      Effect.andThen(hasAnswered.open)
+      Effect.map(() => {
+        options.onTaken?.()
+        hasAnswered.openUnsafe()
+      })
     )
     const sent = send(Effect.sync(() => void (isComplete = true))).pipe(
       Effect.catchIf(

@@ -25,17 +25,32 @@ const conclude = (progress: Progress.Progress, exit: Exit.Exit<unknown, unknown>
   })
 
 /**
- * Runs `self` in a scope and in a fiber of its own, so that its status says `cancelling`, when it is interrupted, before the
- * innermost of what it has opened is closed. An interruption comes in time or too late, and nothing in between: the scope
+ * An operation. It may call `settle` where it is too late for anything else than success: whatever comes afterwards, a failure
+ * or an interruption, it has succeeded with that value.
+ */
+type Run<A, E> = (progress: Progress.Progress, settle: (value: A) => void) => Effect.Effect<A, E, Scope.Scope>
+
+/**
+ * Runs an operation in a scope and in a fiber of its own, so that its status says `cancelling`, when it is interrupted, before
+ * the innermost of what it has opened is closed. An interruption comes in time or too late, and nothing in between: the scope
  * ends as the progress does.
  */
-const concluded = <A, E>(self: Effect.Effect<A, E, Scope.Scope>, progress: Progress.Progress): Effect.Effect<A, E> =>
+const concluded = <A, E>(run: Run<A, E>, progress: Progress.Progress): Effect.Effect<A, E> =>
   Effect.uninterruptibleMask(
     Effect.fnUntraced(function* (restore): Effect.fn.Return<A, E> {
       const scope = yield* Scope.make()
-      const fiber = yield* Effect.forkChild(restore(Scope.provide(self, scope)))
-      const cancel = Effect.andThen(progress.enter("cancelling"), Fiber.interrupt(fiber))
-      const exit = yield* Effect.exit(Effect.onInterrupt(restore(Fiber.join(fiber)), () => cancel))
+      let settled: Exit.Exit<A> | undefined
+      let isCancelled = false
+      const settle = (value: A): void => {
+        if (!isCancelled) settled = Exit.succeed(value)
+      }
+      const fiber = yield* Effect.forkChild(restore(Scope.provide(run(progress, settle), scope)))
+      const cancel = Effect.suspend(() => {
+        isCancelled = settled === undefined
+        return Effect.andThen(isCancelled ? progress.enter("cancelling") : Effect.void, Fiber.interrupt(fiber))
+      })
+      const joined = yield* Effect.exit(Effect.onInterrupt(restore(Fiber.join(fiber)), () => cancel))
+      const exit: Exit.Exit<A, E> = settled ?? joined
       yield* Scope.close(scope, exit)
       yield* conclude(progress, exit)
       return yield* exit
@@ -52,11 +67,11 @@ const destinations: ReadonlySet<string> = new Set(["restore", "receive"])
 export const operationWith = <A, E>(
   name: "save" | "restore" | "convert" | "send" | "receive",
   options: Pick<TransferOptions, "progress">,
-  run: (progress: Progress.Progress) => Effect.Effect<A, E, Scope.Scope>
+  run: Run<A, E>
 ): Effect.Effect<readonly [Summary, A], E> =>
   Effect.gen(function* () {
     const progress = options.progress ?? (yield* destinations.has(name) ? Progress.makeDestination : Progress.make)
-    const value = yield* concluded(run(progress), progress).pipe(
+    const value = yield* concluded(run, progress).pipe(
       Effect.onExit(() => Effect.flatMap(progress.snapshot, (snapshot) => Metrics.record(name, snapshot)))
     )
     const summary = summaryOf(yield* progress.snapshot)

@@ -148,11 +148,15 @@ const sendAll = Effect.fnUntraced(function* <E>(
  *   sync     the end of our side; the destination's answer that it has everything
  * ```
  *
+ * When the destination has everything, its guest runs. `onTaken` is called then: neither a failure nor an interruption may let
+ * the source's go on from there.
+ *
  * @internal
  */
 export const send = Effect.fnUntraced(function* <E>(
   options: SendOptions<E>,
-  progress: Progress
+  progress: Progress,
+  onTaken: () => void
 ): Effect.fn.Return<void, E | SendError, Scope.Scope> {
   yield* progress.enter("setup")
   const plan = yield* planSend(options)
@@ -176,5 +180,7 @@ export const send = Effect.fnUntraced(function* <E>(
   })
   const source = yield* makeSource(plan, progress, watchdog)
   const sending = { plan, options, progress, watchdog, connection, main, source }
-  yield* watchdog.during(Acknowledgement.during((mayBeDone) => sendAll(sending, mayBeDone), { connection, returnPath }))
+  yield* watchdog.during(
+    Acknowledgement.during((mayBeDone) => sendAll(sending, mayBeDone), { connection, returnPath, onTaken })
+  )
 })
