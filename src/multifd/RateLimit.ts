@@ -112,10 +112,14 @@ export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
         set: (bytesPerSecond) =>
           Effect.suspend(() => {
             fill()
+            const before = limit
             limit = limitOf(bytesPerSecond)
             if (limit === 0) {
               level = 0
               lastSecond.clear()
+            } else if (level < 0) {
+              // What was taken ahead is so many bytes, and a higher limit pays for them sooner.
+              level *= before / limit
             }
             return changed.release
           })

@@ -186,6 +186,24 @@ describe("set", () => {
     })
   )
 
+  it.effect.each([
+    { from: 100, to: 1000, millis: 390 },
+    { from: 1000, to: 100, millis: 3900 }
+  ])("from $from to $to: what was taken ahead is paid for at the new limit", ({ from, millis, to }) =>
+    Effect.gen(function* () {
+      const limit = yield* RateLimit.make(from)
+      yield* TestClock.adjust(100)
+      yield* limit.take(from / 10 + 390)
+      yield* limit.set(to)
+      const asking = yield* Effect.forkChild(limit.take(to / 1000), { startImmediately: true })
+      yield* letPass(millis, [1])
+      assert.isUndefined(asking.pollUnsafe())
+      // The last second has to be over as well.
+      yield* letPass(1010, [1])
+      assert.isDefined(asking.pollUnsafe())
+    })
+  )
+
   it.effect("a limit that comes and goes leaves nothing in the bucket", () =>
     Effect.gen(function* () {
       const limit = yield* RateLimit.make(1000)
