@@ -312,12 +312,21 @@ function* readSeal(cursor: Cursor): Steps<Seal> {
 function* readBlock(cursor: Cursor, algorithm: Checksum.Algorithm, extentSize: number): Steps<SealedBlock> {
   const idstr = yield* cursor.str8("the name of a block")
   const usedLength = yield* cursor.u64("the length of a block")
-  const pageSize = yield* cursor.u32("the page size of a block")
+  const pageSize = yield* pageSizeIn(cursor, extentSize)
   const bitmapOffset = yield* cursor.u64("the offset of a bitmap")
   const pagesOffset = yield* cursor.u64("the offset of a page region")
   const shape = { idstr, usedLength, pageSize }
   const length = extentCount(shape, extentSize) * Checksum.digestLength(algorithm)
   return { ...shape, bitmapOffset, pagesOffset, digests: yield* cursor.take(length, "the digests of a block") }
+}
+
+/** An extent is whole pages: who compares one with its digest counts on that. */
+function* pageSizeIn(cursor: Cursor, extentSize: number): Steps<number> {
+  const offset = cursor.position
+  const pageSize = yield* cursor.u32("the page size of a block")
+  if (extentSize % pageSize === 0) return pageSize
+  const expected = `a page size that extents of ${extentSize} bytes are made of`
+  return yield* stop({ code: "seal-corrupt", offset, expected, found: String(pageSize) })
 }
 
 const unknownVersion = (offset: number, found: number) =>

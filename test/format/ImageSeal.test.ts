@@ -91,6 +91,15 @@ describe("a seal", () => {
     assert.strictEqual(codeOf(ImageSeal.decode(longer, 0)), "seal-corrupt")
   })
 
+  it.each([0, 3000, 128 * 1024])("of pages of %d bytes in smaller extents, or in none, is corrupt", (pageSize) => {
+    const { blocks, ...head } = sealOf("crc32", 64 * 1024)
+    const bytes = ImageSeal.encode({ ...head, blocks: blocks.map((block) => ({ ...block, pageSize })) })
+    const decoded = ImageSeal.decode(bytes, 4096)
+    const at = 4096 + ImageSeal.HEAD_LENGTH + 1 + "pc.ram".length + 8
+    assert(Result.isFailure(decoded))
+    assert.include(decoded.failure, { code: "seal-corrupt", offset: at })
+  })
+
   it("of another version, algorithm or size of extents says so", () => {
     for (const [at, value, code] of [
       [0, 0, "seal-corrupt"],
