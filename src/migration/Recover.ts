@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as PipelineOptions from "../multifd/PipelineOptions.ts"
 import type * as Integrity from "./Integrity.ts"
 import { salvage } from "./internal/salvage.ts"
 import * as Location from "./Location.ts"
@@ -61,10 +62,8 @@ export const run = Effect.fn("Recover.run")(function* ({
 }: Options): Effect.fn.Return<Report, Migration.MigrationError> {
   return yield* Effect.scoped(
     Effect.gen(function* () {
-      const { blocks, lost, machineState, partial } = yield* salvage(Location.make(source), {
-        key,
-        channels: options.channels ?? 4
-      })
+      const { channels } = yield* PipelineOptions.make(options)
+      const { blocks, lost, machineState, partial } = yield* salvage(Location.make(source), { key, channels })
       const summary = yield* Migration.make.save({ ...options, blocks, machineState: machineState.value })
       return { partial, machineState: machineState.isWhole, lost, summary }
     })

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { FileError } from "../io/FileError.ts"
+import type { PipelineOptionsError } from "../multifd/PipelineOptions.ts"
 import type { ImageError } from "./ImageError.ts"
 import type * as Integrity from "./Integrity.ts"
 import { sealInPlace } from "./internal/sealInPlace.ts"
@@ -18,7 +19,7 @@ import type { MigrationRequestError } from "./MigrationRequestError.ts"
  * @since 0.1.0
  */
 export interface Options extends Integrity.SealOptions {
-  /** Reads under way at the same time. Default 4. */
+  /** Reads under way at the same time, 1 to 255. Default 4. */
   readonly channels?: number | undefined
 }
 
@@ -44,6 +45,6 @@ export interface Options extends Integrity.SealOptions {
 export const run = Effect.fn("Seal.run")(function* (
   location: string | Location.Location,
   options: Options = {}
-): Effect.fn.Return<void, ImageError | FileError | MigrationRequestError> {
+): Effect.fn.Return<void, ImageError | FileError | MigrationRequestError | PipelineOptionsError> {
   yield* Effect.scoped(sealInPlace(Location.make(location), options))
 })

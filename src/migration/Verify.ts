@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { FileError } from "../io/FileError.ts"
+import * as PipelineOptions from "../multifd/PipelineOptions.ts"
 import * as Image from "./Image.ts"
 import * as ImageError from "./ImageError.ts"
 import * as Integrity from "./Integrity.ts"
@@ -37,7 +38,7 @@ export interface Report {
  * @since 0.1.0
  */
 export interface Options {
-  /** Reads under way at the same time. Default 4. */
+  /** Reads under way at the same time, 1 to 255. Default 4. */
   readonly channels?: number | undefined
   /** The secret that the image has to be sealed with. */
   readonly key?: Uint8Array | undefined
@@ -51,7 +52,7 @@ const isKnown = ({ findings, path }: Image.Inspection, error: FileError): boolea
 
 const readAll = Effect.fnUntraced(function* (
   inspection: Image.Inspection,
-  { channels = 4 }: Options
+  channels: number
 ): Effect.fn.Return<ReadonlyArray<Integrity.Damage>, FileError> {
   const { blocks, seal } = inspection
   const damage: Array<Integrity.Damage> = []
@@ -99,8 +100,9 @@ const errorOf = (
 export const run = Effect.fn("Verify.run")(function* (
   location: string | Location,
   options: Options = {}
-): Effect.fn.Return<Report, FileError, Scope.Scope> {
+): Effect.fn.Return<Report, FileError | PipelineOptions.PipelineOptionsError, Scope.Scope> {
+  const { channels } = yield* PipelineOptions.make({ channels: options.channels })
   const inspection = yield* Image.inspect(location, { key: options.key })
-  const damage = yield* readAll(inspection, options)
+  const damage = yield* readAll(inspection, channels)
   return { inspection, damage, error: errorOf(inspection, damage) }
 })

@@ -15,6 +15,7 @@ import {
   MemoryPages,
   Migration,
   PositionalFile,
+  Recover,
   Seal,
   SocketAddress,
   Verify
@@ -379,6 +380,26 @@ describe("a damaged page", () => {
       }).pipe(Effect.scoped, Effect.provide(disk.layer))
       assert.strictEqual(memory[page * PAGE], 0xbd)
     })
+  )
+})
+
+describe("a number of channels", () => {
+  it.effect.each([0, 256, Number.NaN])(
+    "%d that is none reads nothing, and so nobody is told that all is well",
+    (channels) =>
+      Effect.gen(function* () {
+        const { disk, image } = yield* saved(1, {})
+        const refused = [
+          Effect.asVoid(Effect.scoped(Verify.run("/vm.img", { channels }))),
+          Seal.run("/vm.img", { channels }),
+          Effect.asVoid(Recover.run({ source: "/vm.img", target: "/new.img", channels }))
+        ]
+        for (const run of refused) {
+          const error = yield* Effect.flip(Effect.provide(run, disk.layer))
+          assert.strictEqual(error._tag, "PipelineOptionsError")
+        }
+        assert.isTrue(disk.holds("/vm.img", image))
+      })
   )
 })
 

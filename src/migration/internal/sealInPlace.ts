@@ -5,6 +5,7 @@ import * as ImageSeal from "../../format/ImageSeal.ts"
 import * as PageDigests from "../../format/PageDigests.ts"
 import type { FileError } from "../../io/FileError.ts"
 import * as PositionalFile from "../../io/PositionalFile.ts"
+import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import * as ZeroPages from "../../ram/ZeroPages.ts"
 import type { ImageBlock } from "../Image.ts"
 import * as ImageError from "../ImageError.ts"
@@ -78,8 +79,13 @@ const blocksOf = (file: PositionalFile.PositionalFile, contents: Contents): Read
  */
 export const sealInPlace = Effect.fnUntraced(function* (
   { offset = 0, path }: Location,
-  { channels = 4, ...options }: Integrity.SealOptions & { readonly channels?: number | undefined }
-): Effect.fn.Return<void, ImageError.ImageError | FileError | MigrationRequestError, Scope.Scope> {
+  options: Integrity.SealOptions & { readonly channels?: number | undefined }
+): Effect.fn.Return<
+  void,
+  ImageError.ImageError | FileError | MigrationRequestError | PipelineOptions.PipelineOptionsError,
+  Scope.Scope
+> {
+  const { channels } = yield* PipelineOptions.make({ channels: options.channels })
   yield* refuse("seal", Integrity.problems(options))
   const file = yield* PositionalFile.open(path, { access: "read-write" })
   const contents = yield* readContents(file, offset, { verify: false, fileSize: yield* file.size })
