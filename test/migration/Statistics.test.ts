@@ -73,6 +73,17 @@ describe("Statistics", () => {
     })
   )
 
+  it.effect("of older and newer versions are read, without what they say beside", () =>
+    Effect.gen(function* () {
+      const decode = Schema.decodeUnknownEffect(Statistics.Statistics)
+      const busy = { pages: 0, busy: 0, "busy-rate": 0, "compressed-size": 0, "compression-rate": 0 }
+      const old = { ...real, ram: { ...real.ram, skipped: 0 }, compression: busy, disk: { transferred: 0 } }
+      assert.deepStrictEqual<unknown>(yield* decode(old), real)
+      const recent = { ...real, remaining: 0, vfio: { transferred: 0 }, "socket-address": [] }
+      assert.deepStrictEqual<unknown>(yield* decode(recent), real)
+    })
+  )
+
   it.effect("times begin and end with statuses", () =>
     Effect.gen(function* () {
       const { recorder, status } = yield* start({ live: true })
