@@ -256,10 +256,12 @@ export const make: Operations = {
   restore: (options) => operation("restore", options, (progress) => restore(options, progress)),
   convert: (options) => operation("convert", options, (progress) => convert(options, progress)),
   send: (options) => operation("send", options, (progress, settle) => send(options, progress, settle)),
-  receive: (options) => operation("receive", options, (progress) => receiveImage(options, progress)),
-  receiveBlocks: (options) =>
+  receive: (options) => operation("receive", options, (progress, settle) => receiveImage(options, progress, settle)),
+  receiveBlocks: <E>(options: ReceiveIntoBlocks<E>) =>
     Effect.map(
-      operationWith("receive", options, (progress) => receiveBlocks(options, progress)),
+      operationWith<MachineState, ReceiveError | E>("receive", options, (progress, settle) =>
+        receiveBlocks(options, progress, settle)
+      ),
       ([summary, machineState]) => ({ ...summary, machineState })
     )
 }

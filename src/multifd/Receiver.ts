@@ -120,6 +120,8 @@ export interface Options<in out E> {
   /** Connections are read no faster than it allows, all of them together. Default: there is no limit. */
   readonly rateLimit?: RateLimit | undefined
   readonly target: Target<E>
+  /** Called as soon as the target is complete: whatever becomes of the sender from now on, it is told that all is well. */
+  readonly onComplete?: (() => void) | undefined
   /** Takes device state that devices send on the channels. Default: it is an error. */
   readonly onDevicePacket?: ((packet: ReceiveChannel.DevicePacket) => Effect.Effect<void, E>) | undefined
 }
@@ -173,9 +175,15 @@ export const run = Effect.fn("Receiver.run")(function* <E>(
     rateLimit === undefined ? connection : limitedConnection(connection, rateLimit, watchdog)
   const stream = makeMainStream({ connection: limited(assembled.main), beginning: magicOfMain(), pageSize, limits })
   const lanes = assembled.channels.map(limited)
-  yield* watchdog.during(receive(options, { channels: lanes, stream, watchdog })).pipe(
+  let isComplete = false
+  const complete = Effect.map(options.target.complete, () => {
+    isComplete = true
+    options.onComplete?.()
+  })
+  const target = { ...options.target, complete }
+  yield* watchdog.during(receive({ ...options, target }, { channels: lanes, stream, watchdog })).pipe(
     Effect.raceFirst(assembled.strays),
-    Effect.onError(() => stream.hangUp("failed"))
+    Effect.onError(() => stream.hangUp(isComplete ? "loaded" : "failed"))
   )
 })
 

@@ -1,13 +1,23 @@
 /**
- * A sender that is interrupted, or fails, when its destination has everything already: the guest runs there, and must not run
- * here as well.
+ * Interruptions and failures when the destination has everything already: its guest runs, the source's must not run as well, and
+ * neither side may say that nothing has happened.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as ReturnPath from "../../src/format/ReturnPath.ts"
-import { type Connection, Listener, MachineState, Migration, Progress, SocketAddress } from "../../src/index.ts"
+import {
+  type Connection,
+  Listener,
+  MachineState,
+  MemoryPages,
+  Migration,
+  Progress,
+  SocketAddress
+} from "../../src/index.ts"
 import * as Simulation from "../../src/testing/Simulation.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import * as MachineInSteps from "./support/machineInSteps.ts"
@@ -68,6 +78,72 @@ describe("a sender whose destination has everything", () => {
       assert.strictEqual(status, "completed")
       assert.include(heard, "pause")
       assert.notInclude(heard, "resume")
+    })
+  )
+})
+
+/** Receives a machine whose sender's end does not arrive behind so many bytes; `end` is what happens to the receiver. */
+const receiveStaying = (
+  { at: bytes, idleTimeout }: { readonly at: number; readonly idleTimeout: Duration.Input },
+  end: <A, E>(receiver: Fiber.Fiber<A, E>) => Effect.Effect<unknown>
+) =>
+  Simulation.run(
+    ({ later }) =>
+      Effect.gen(function* () {
+        const network = yield* VirtualNetwork.make({
+          later,
+          plan: [{ fault: VirtualNetwork.Fault.Stall(), at: bytes }]
+        })
+        const { block, memory } = yield* MachineInSteps.make()
+        const found = new Uint8Array(memory.length).fill(0xa5)
+        const target = yield* MemoryPages.make({ idstr: "pc.ram", memory: found })
+        const progress = yield* Progress.makeDestination
+        const listening = yield* Deferred.make<void>()
+        const exit = yield* Effect.gen(function* () {
+          const receiver = yield* Effect.forkChild(
+            Migration.make.receiveBlocks({
+              listen: at,
+              channels: 0,
+              blocks: [target],
+              progress,
+              limits: { idleTimeout },
+              onListening: () => Effect.asVoid(Deferred.succeed(listening, undefined))
+            })
+          )
+          yield* Deferred.await(listening)
+          yield* Effect.forkChild(Migration.make.send({ to: at, channels: 0, source: { blocks: [block] } }))
+          yield* end(receiver)
+          return yield* Fiber.await(receiver)
+        }).pipe(Effect.provide(network.layer))
+        assert.deepStrictEqual(found, memory)
+        return { exit, sent: network.links()[0]!.fromConnector, status: yield* progress.status.current }
+      }),
+    { seed: 1 }
+  ).pipe(Effect.flatMap(({ exit }) => exit!))
+
+describe("a receiver that has everything", () => {
+  const length = Effect.map(
+    receiveStaying({ at: Number.POSITIVE_INFINITY, idleTimeout: "1 minute" }, Fiber.await),
+    ({ sent }) => sent
+  )
+
+  it.live("is interrupted too late", () =>
+    Effect.gen(function* () {
+      const staying = { at: yield* length, idleTimeout: "1 minute" } as const
+      const { status } = yield* receiveStaying(staying, (receiver) =>
+        Effect.delay(Fiber.interrupt(receiver), "1 second")
+      )
+      assert.strictEqual(status, "completed")
+    })
+  )
+
+  it.live("does not fail because its sender stays", () =>
+    Effect.gen(function* () {
+      const staying = { at: yield* length, idleTimeout: "1 second" } as const
+      const { exit, status } = yield* receiveStaying(staying, Fiber.await)
+      assert(Exit.isSuccess(exit))
+      assert.strictEqual(exit.value.machineState.configuration?.machine, "none")
+      assert.strictEqual(status, "completed")
     })
   )
 })

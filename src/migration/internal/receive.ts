@@ -59,7 +59,7 @@ const isPageSize = (size: number): boolean =>
 const receiveInto = Effect.fnUntraced(function* <E>(
   options: ReceiveFrom,
   { channels, codec, limits }: Plan,
-  { onDevicePacket, target }: Pick<Receiver.Options<E>, "target" | "onDevicePacket">
+  { onComplete, onDevicePacket, target }: Pick<Receiver.Options<E>, "target" | "onComplete" | "onDevicePacket">
 ): Effect.fn.Return<void, ReceiveError | E, Scope.Scope> {
   const { onListening, onProblem = Effect.logWarning, pageSize, tls, uuid } = options
   const listener = yield* Listener.make({
@@ -71,7 +71,8 @@ const receiveInto = Effect.fnUntraced(function* <E>(
   if (onListening !== undefined) yield* onListening(listener.address)
   for (const problem of Exposure.ofListener(listener.address, tls)) yield* onProblem(problem)
   const rateLimit = yield* RateLimit.of(options.maxBandwidth)
-  yield* Receiver.run({ listener, channels, codec, uuid, pageSize, limits, rateLimit, target, onDevicePacket })
+  const hooks = { target, onComplete, onDevicePacket }
+  yield* Receiver.run({ listener, channels, codec, uuid, pageSize, limits, rateLimit, ...hooks })
 })
 
 /**
@@ -81,13 +82,14 @@ const receiveInto = Effect.fnUntraced(function* <E>(
  */
 export const receiveImage = Effect.fnUntraced(function* (
   options: ReceiveIntoImage,
-  progress: Progress
+  progress: Progress,
+  settle: () => void
 ): Effect.fn.Return<void, ReceiveError, Scope.Scope> {
   yield* progress.enter("setup")
   yield* refuse("receive", [...Integrity.problems(options.seal), ...keepProblems(options)])
   const planned = yield* plan(options)
   const target = yield* imageTarget(options, planned.settings, progress)
-  yield* receiveInto(options, planned, { target })
+  yield* receiveInto(options, planned, { target, onComplete: settle })
 })
 
 /**
@@ -97,7 +99,8 @@ export const receiveImage = Effect.fnUntraced(function* (
  */
 export const receiveBlocks = Effect.fnUntraced(function* <E>(
   options: ReceiveIntoBlocks<E>,
-  progress: Progress
+  progress: Progress,
+  settle: (machine: MachineState) => void
 ): Effect.fn.Return<MachineState, ReceiveError | E, Scope.Scope> {
   yield* progress.enter("setup")
   const planned = yield* plan(options)
@@ -105,6 +108,7 @@ export const receiveBlocks = Effect.fnUntraced(function* <E>(
   const held = { ...limits, maxDeviceState: Math.min(limits.maxDeviceState, limits.maxHeld) }
   const target = blocksTarget(options, planned.settings, progress)
   const { onDevicePacket } = options
-  yield* receiveInto<E | ProtocolError>(options, { ...planned, limits: held }, { target, onDevicePacket })
-  return yield* target.machineState
+  const onComplete = (): void => settle(target.machineState())
+  yield* receiveInto<E | ProtocolError>(options, { ...planned, limits: held }, { target, onComplete, onDevicePacket })
+  return target.machineState()
 })

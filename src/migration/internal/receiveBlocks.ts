@@ -19,7 +19,7 @@ import { checkOpening, checkTail } from "./receiveChecks.ts"
  * @internal
  */
 export interface BlocksTarget<in out E> extends Target<E> {
-  readonly machineState: Effect.Effect<MachineState>
+  readonly machineState: () => MachineState
 }
 
 /** What has arrived so far. */
@@ -67,7 +67,7 @@ export const blocksTarget = <E>(
       yield* progress.enter("sync")
       yield* Effect.forEach(draft.sinks, (sink) => sink.finish, { discard: true })
     }),
-    machineState: Effect.sync(() => draft.machine!)
+    machineState: () => draft.machine!
   }
 }
 

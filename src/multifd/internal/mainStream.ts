@@ -67,6 +67,7 @@ export const makeMainStream = (options: {
   const piece = new Uint8Array(PIECE_BYTES)
   let restTaken = false
   let hasReturnPath = false
+  let hasHungUp = false
 
   const readMore = Effect.flatMap(
     Effect.suspend(() => onMain(connection.readSome(reader.space()))),
@@ -96,6 +97,7 @@ export const makeMainStream = (options: {
     Effect.suspend(() => (hasReturnPath ? onMain(connection.write([ReturnPath.encode(message)])) : Effect.void))
   const hangUp: MainStream["hangUp"] = (how) =>
     answer({ _tag: "Shut", value: how === "loaded" ? 0 : 1 }).pipe(
+      Effect.map(() => void (hasHungUp = true)),
       Effect.andThen(how === "loaded" ? untilEnd : Effect.sleep(GRACE)),
       Effect.interruptible,
       Effect.timeout(FAREWELL),
@@ -110,6 +112,6 @@ export const makeMainStream = (options: {
     },
     openReturnPath: Effect.sync(() => void (hasReturnPath = true)),
     answer,
-    hangUp: (how) => Effect.suspend(() => (hasReturnPath ? hangUp(how) : Effect.void))
+    hangUp: (how) => Effect.suspend(() => (hasReturnPath && !hasHungUp ? hangUp(how) : Effect.void))
   }
 }
