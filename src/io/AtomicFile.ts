@@ -52,8 +52,11 @@ export interface AtomicFile {
   readonly commit: Effect.Effect<void, FileError.FileError>
   /** Makes the temporary name durable, so that a power cut leaves the file there. In place it does nothing. */
   readonly name: Effect.Effect<void, FileError.FileError>
-  /** From here on, the temporary file stays when the scope ends without `commit`. In place it does nothing. */
-  readonly keep: Effect.Effect<void>
+  /**
+   * From here on, the temporary file stays when the scope ends without `commit`. Succeeds with whether there is one: in place
+   * there is none, nor any more when it has the target's name.
+   */
+  readonly keep: Effect.Effect<boolean>
 }
 
 /**
@@ -149,7 +152,10 @@ const replace = Effect.fnUntraced(function* (
     inPlace: false,
     commit: Effect.uninterruptible(commit),
     name: syncNames(directory),
-    keep: Effect.sync(() => void (kept = true))
+    keep: Effect.sync(() => {
+      kept = true
+      return !named
+    })
   }
 })
 
@@ -186,8 +192,8 @@ const writeInPlace = Effect.fnUntraced(function* (
     committed = true
     yield* file.close
   })
-  const [name, keep] = [Effect.void, Effect.void]
-  return { path: target, file, origin, inPlace: true, commit: Effect.uninterruptible(commit), name, keep }
+  const inPlace = { inPlace: true, name: Effect.void, keep: Effect.succeed(false) }
+  return { path: target, file, origin, commit: Effect.uninterruptible(commit), ...inPlace }
 })
 
 /**

@@ -1,9 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import { Buffer } from "node:buffer"
 import {
   DirtyTracker,
+  FileCalls,
   Image,
   MachineState,
   MemoryPages,
@@ -187,6 +191,68 @@ describe("a save that fails", () => {
         ),
         0
       )
+    })
+  )
+})
+
+describe("a save whose image has its name when it", () => {
+  const EIO: FileCalls.ErrnoError = Object.assign(new Error("EIO"), { code: "EIO" })
+
+  /** What is done to the save while it renames its file. */
+  const ends: ReadonlyArray<{
+    readonly name: string
+    readonly end: (saving: Fiber.Fiber<unknown, unknown>, calls: FileCalls.Calls) => Partial<FileCalls.Calls>
+  }> = [
+    {
+      name: "is interrupted",
+      end: (saving, calls) => ({
+        rename: (from, to, done) => {
+          saving.interruptUnsafe()
+          calls.rename(from, to, done)
+        }
+      })
+    },
+    {
+      name: "fails",
+      end: (_, calls) => {
+        let isNamed = false
+        return {
+          rename: (from, to, done) => {
+            isNamed = true
+            calls.rename(from, to, done)
+          },
+          fsync: (fd, done) => (isNamed ? queueMicrotask(() => done(EIO)) : calls.fsync(fd, done))
+        }
+      }
+    }
+  ]
+
+  it.effect.each(ends)("$name keeps nothing, and does not say that it does", ({ end }) =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const said: Array<unknown> = []
+      const log = Logger.make(({ message }) => void said.push(message))
+      const block = yield* MemoryPages.make({ idstr: "pc.ram", memory: ram() })
+      const exit = yield* Effect.gen(function* () {
+        const calls = yield* FileCalls.FileCalls
+        const begin = yield* Deferred.make<FileCalls.Calls>()
+        const saving = yield* Deferred.await(begin).pipe(
+          Effect.flatMap((faulty) =>
+            Effect.provideService(
+              save({ target: "/vm.img", blocks: [block], keepPartial: true }),
+              FileCalls.FileCalls,
+              faulty
+            )
+          ),
+          Effect.forkChild
+        )
+        yield* Deferred.succeed(begin, { ...calls, ...end(saving, calls) })
+        return yield* Fiber.await(saving)
+      }).pipe(Effect.provide(disk.layer), Effect.provide(Logger.layer([log])))
+      assert.isTrue(Exit.isFailure(exit))
+      assert.deepStrictEqual(disk.files(), ["/vm.img"])
+      assert.deepStrictEqual(said, [])
+      yield* Effect.provide(restored("/vm.img"), disk.layer)
     })
   )
 })

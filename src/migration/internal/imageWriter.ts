@@ -187,22 +187,51 @@ const sealImage = Effect.fnUntraced(function* (
   })
 })
 
+interface Keeping {
+  readonly head: ImageStream.ImageHead
+  readonly targets: ImageWriter["targets"]
+  readonly settings: Integrity.Settings
+  /** Bytes of a checkpoint. */
+  readonly length: number
+  readonly interval: number | undefined
+  /** Whether all of it is there and has its checksums. */
+  readonly isSealed: () => boolean
+}
+
 /** Leaves a file that was not completed, where anything can be made of it. */
+const leave = Effect.fnUntraced(function* (
+  target: AtomicFile.AtomicFile,
+  checkpoints: Checkpoints.Checkpoints,
+  { isSealed, targets }: Keeping
+): Effect.fn.Return<void> {
+  if ([...targets.values()].every(({ bitmap }) => bitmap.lastSet() === -1)) return
+  if (!isSealed()) {
+    yield* Effect.ignore(checkpoints.take, { log: "Error" })
+    if (!checkpoints.isThere()) return
+  }
+  if (yield* target.keep) yield* Effect.logWarning(`what was saved so far is kept in ${target.path}`)
+})
+
+/** Makes checkpoints of an image, and leaves it where it is when the scope ends too early. */
 const keepPartial = Effect.fnUntraced(function* (
   target: AtomicFile.AtomicFile,
-  options: {
-    readonly checkpoints: Checkpoints.Checkpoints
-    readonly targets: ImageWriter["targets"]
-    /** Whether all of it is there and has its checksums. */
-    readonly isSealed: boolean
-  }
-): Effect.fn.Return<void> {
-  const { checkpoints, isSealed, targets } = options
-  if ([...targets.values()].every(({ bitmap }) => bitmap.lastSet() === -1)) return
-  if (!isSealed) yield* Effect.ignore(checkpoints.take, { log: "Error" })
-  if (!isSealed && !checkpoints.isThere()) return
-  yield* target.keep
-  yield* Effect.logWarning(`what was saved so far is kept in ${target.path}`)
+  keeping: Keeping
+): Effect.fn.Return<Checkpoints.Checkpoints, FileError, Scope.Scope> {
+  const { file } = target
+  const { head, length, settings, targets } = keeping
+  const bytesTotal = head.blocks.reduce((sum, { ignored, usedLength }) => sum + (ignored ? 0 : usedLength), 0)
+  const checkpoints = Checkpoints.make({
+    file,
+    blocks: head.blocks,
+    length,
+    interval: keeping.interval ?? Checkpoints.defaultInterval(bytesTotal),
+    key: settings.key,
+    snapshot: () => partialOf(head, { settings, targets })
+  })
+  yield* target.name
+  yield* openPartial(file, head, length)
+  yield* Effect.addFinalizer(() => leave(target, checkpoints, keeping))
+  return checkpoints
 })
 
 /** Whatever image was there is none any more, also after a power cut in the middle of what follows. */
@@ -254,27 +283,18 @@ export const make = Effect.fnUntraced(function* (
   const first = head.pieces[0]!
   if (inPlace) yield* invalidate(file, first)
 
-  let checkpoints: Checkpoints.Checkpoints | undefined
   let isSealed = false
-  let isDone = false
-  if (kept !== undefined) {
-    const bytesTotal = withPages.reduce((sum, { usedLength }) => sum + usedLength, 0)
-    checkpoints = Checkpoints.make({
-      file,
-      blocks: head.blocks,
-      length,
-      interval: options.checkpointBytes ?? Checkpoints.defaultInterval(bytesTotal),
-      key: kept.key,
-      snapshot: () => partialOf(head, { settings: kept, targets })
-    })
-    yield* target.name
-    yield* openPartial(file, head, length)
-    yield* Effect.addFinalizer(() =>
-      Effect.suspend(() =>
-        isDone ? Effect.void : keepPartial(target, { checkpoints: checkpoints!, targets, isSealed })
-      )
-    )
-  }
+  const checkpoints =
+    kept === undefined
+      ? undefined
+      : yield* keepPartial(target, {
+          head,
+          targets,
+          settings: kept,
+          length,
+          interval: options.checkpointBytes,
+          isSealed: () => isSealed
+        })
   const writeEnd = (closing: Closing) => {
     const { early, footers, switchoverStart } = closing
     const bytes = ImageStream.end({ sectionId: opening.ramSectionId, early, switchoverStart, footers })
@@ -292,7 +312,6 @@ export const make = Effect.fnUntraced(function* (
     if (inPlace && mark.length > 0) yield* file.sync
     yield* file.write(first.position, first.bytes)
     yield* target.commit
-    isDone = true
   })
   return {
     file,
