@@ -383,6 +383,14 @@ describe("a damaged image", () => {
     )
   })
 
+  it("names a block by what can be its name, and by its place where nothing around it makes sense", () => {
+    const nameIn = (file: SparseFile.SparseFile) => Images.parse(file).blocks.find(({ header }) => header)?.idstr
+    const header = { ...ram.header, pageSize: 0 }
+    assert.strictEqual(nameIn(Images.place([{ ...ram, header }])), "pc.ram")
+    assert.strictEqual(nameIn(Images.place([{ ...ram, header: { ...ram.header, version: 2 } }])), "pc.ram")
+    assert.match(nameIn(Images.place([{ ...ram, header: { ...header, version: 2 } }]))!, /^no block at byte \d+$/)
+  })
+
   it("is sound to begin with", () => assert.deepStrictEqual(Images.codes(sound), []))
 })
 

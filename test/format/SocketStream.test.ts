@@ -470,6 +470,9 @@ describe("an early section", () => {
     assert.deepStrictEqual(found?.bytes, early)
   })
 
+  it("may come with as much RAM as is allowed", () =>
+    assert.strictEqual(codeOf(Streams.make(), { limits: { maxRam: 17 * 4096 } }), "no finding"))
+
   it("must end within bounds, by itself and with the others", () => {
     const limits = { maxHeld: 1000 }
     const endless = Images.section(3, "early/device", new Uint8Array(1001))
@@ -483,6 +486,9 @@ describe("an early section", () => {
     const exactly = { limits: { maxHeld: two.length } }
     assert.strictEqual(codeOf(Streams.make({ early: two }), exactly), "no finding")
     assert.strictEqual(codeOf(Streams.make({ early: concat(two, Images.early) }), exactly), "early-sections-exceeded")
+    const data = Images.early.length - MigrationStream.encodeFooter(3).length
+    const upTo = (maxHeld: number) => codeOf(Streams.make({ early: Images.early }), { limits: { maxHeld } })
+    assert.deepStrictEqual([upTo(data), upTo(data - 1)], ["no finding", "early-sections-exceeded"])
   })
 
   it("cannot be told from what follows without a footer", () => {

@@ -40,6 +40,13 @@ describe("the tail of a stream", () => {
     assert.deepStrictEqual(tail.deviceState, { position: FROM, length: sections.length })
   })
 
+  it("may have a description behind sections that cannot be read", () => {
+    for (const broken of ["04 00000000 ff 61", "04 00000000 05 74696d6572 00000000"]) {
+      const tail = parse(concat(hex(broken), hex("00"), Images.description({ timer: 12 })))
+      assert.deepStrictEqual(codesOf(tail), ["description-wrong"])
+    }
+  })
+
   it("may have a description that cannot be read", () => {
     const tail = parse(concat(sections, hex("00 06 00000007"), Bytes.text(`{"a":1}`)))
     assert.deepStrictEqual(codesOf(tail), ["description-unreadable"])
