@@ -33,8 +33,11 @@ const at = SocketAddress.tcp("10.0.0.1", 4444)
 /** Far above what a lively peer takes, and far below what a test would wait for. */
 const limits = { handshakeTimeout: "1 second", idleTimeout: "2 seconds" } as const
 
-/** Within this time a side must have noticed that the other one is gone: both timeouts, and something for the work. */
+/** Whoever waits for a sender that does not come would wait for ever: this long is enough to see whether it does. */
 const GRACE = "4 seconds"
+
+/** Both timeouts, and what may be read meanwhile where every call takes a tenth of a second. */
+const PATIENCE = "1 minute"
 
 export const sections = [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(3000).fill(0x77) }]
 
@@ -182,11 +185,11 @@ export const run = Effect.fnUntraced(function* (places: Places) {
   yield* Effect.raceFirst(Deferred.await(listening), Fiber.await(receiver))
   const sender = yield* Effect.forkChild(near.within(sending))
   const afterCrash = crashing(places, { sender, receiver })
-  const sent: Ended = yield* Fiber.await(sender).pipe(Effect.timeout("1 minute"), Effect.orDie)
+  const sent: Ended = yield* Fiber.await(sender).pipe(Effect.timeout(PATIENCE), Effect.orDie)
   const met = hasMet(network)
   // Whoever waits for a sender waits for ever.
   if (!met) yield* Effect.andThen(Effect.sleep(GRACE), Fiber.interrupt(receiver))
-  const received: Ended = yield* Fiber.await(receiver).pipe(Effect.timeout(GRACE), Effect.orDie)
+  const received: Ended = yield* Fiber.await(receiver).pipe(Effect.timeout(PATIENCE), Effect.orDie)
   // The network may tell of a connection that nobody listens for any more.
   yield* Effect.sleep("1 second")
   return {
