@@ -164,7 +164,8 @@ export interface DecodeOptions {
  * Codes: those of {@link decodePrologue}; `packet-flags-unknown`, `packet-reserved-set`, `packet-pages-exceeded`,
  * `packet-normal-exceeded`, `packet-zero-exceeded`, `packet-method-mismatch`, `packet-payload-wrong`,
  * `packet-payload-exceeded` and `packet-name-invalid`. QEMU does not look at unknown flags, reserved bytes and the length
- * of an uncompressed payload; here they are errors, as they would be the sign of a sender that means something else.
+ * of an uncompressed payload; here they are errors, as they would be the sign of a sender that means something else. Nobody
+ * looks at the length of a packet without pages: before 8.2 it is that of the packet before.
  *
  * @see {@link checkPages} for what depends on the block
  * @category decoding
@@ -185,7 +186,8 @@ export const decodeRam = (header: Uint8Array, options: DecodeOptions): Result.Re
   return idstr === undefined ? Result.fail(ramPacket.invalidName(fields)) : Result.succeed(readPacket(fields, idstr))
 }
 
-const readPacket = ({ view }: Fields, idstr: string): RamPacket => {
+const readPacket = (fields: Fields, idstr: string): RamPacket => {
+  const { view } = fields
   const flags = view.getUint32(At.flags)
   const normal = view.getUint32(At.normal)
   const offsets = new Float64Array(normal + view.getUint32(At.zero))
@@ -197,7 +199,7 @@ const readPacket = ({ view }: Fields, idstr: string): RamPacket => {
     idstr,
     normal: offsets.subarray(0, normal),
     zero: offsets.subarray(normal),
-    payloadLength: view.getUint32(At.payload)
+    payloadLength: ramPacket.payloadLength(fields)
   }
 }
 

@@ -169,6 +169,15 @@ describe("a SYNC packet", () => {
     assert.strictEqual(codeOf(decode(withFields({ 8: 0x03, 12: 128 }, sync), { method: 0x02 })), "no finding")
   })
 
+  it("and what follows it say nothing by their method and length, which before 8.2 are left over", () => {
+    for (const flags of [0x01, 0x00]) {
+      const result = decode(withFields({ 8: flags, 20: 524_288 }, sync), { method: 0x02 })
+      assert(Result.isSuccess(result))
+      assert.strictEqual(result.success.payloadLength, 0)
+    }
+    assert.strictEqual(codeOf(decode(withFields({ 20: 524_288 }, sync))), "no finding")
+  })
+
   it("with pages has the method that was agreed", () =>
     assert.strictEqual(codeOf(decode(withFields({ 8: 0x01 }), { method: 0x02 })), "packet-method-mismatch"))
 
@@ -204,7 +213,7 @@ describe("a RAM packet is refused", () => {
     ["with two compressions", withFields({ 8: 0x06 }), "packet-method-mismatch", { method: 0x04 }],
     ["with too short a payload", withFields({ 20: 8191 }), "packet-payload-wrong"],
     ["with too long a payload", withFields({ 20: 8193 }), "packet-payload-wrong"],
-    ["with a payload for no page", withFields({ 20: 1 }, sync), "packet-payload-wrong"],
+    ["with a payload for zero pages", withFields({ 16: 0, 20: 1, 32: 3 }), "packet-payload-wrong"],
     ["without a payload for its pages", withFields({ 8: 0x02, 20: 0 }), "packet-payload-wrong", { method: 0x02 }],
     [
       "with a compressed payload for no page",

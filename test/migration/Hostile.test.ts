@@ -278,6 +278,11 @@ const packets: ReadonlyArray<Scenario> = [
   {
     name: "a payload without pages",
     script: withPackets(Sender.header({ normal: [], payloadLength: 100 }), new Uint8Array(100)),
+    expected: "packet-magic-wrong"
+  },
+  {
+    name: "a payload of zero pages",
+    script: withPackets(Sender.header({ normal: [], zero: [0], payloadLength: 100 }), new Uint8Array(100)),
     expected: "packet-payload-wrong"
   },
   {

@@ -120,7 +120,8 @@ describe("receive", () => {
     world(() =>
       Effect.gen(function* () {
         const syncWithPages = Sender.header({ sync: true, normal: [Sender.PAGE] })
-        const empty = Sender.header({ normal: [], packetNum: 0 })
+        // Before 8.2, it says the length of what was sent before it.
+        const empty = Sender.header({ normal: [], packetNum: 0, payloadLength: Sender.PAGE })
         yield* into({
           main: Sender.main(),
           lanes: [[Sender.init(0), Sender.sync(), empty, syncWithPages, new Uint8Array(Sender.PAGE).fill(9), empty]]

@@ -52,24 +52,34 @@ export const checkCounts = ({ position, view }: Fields, pageSize: number): Findi
 
 type Counts = [capacity: number, normal: number, zero: number]
 
+/** Whether there is nothing in it: a SYNC, or in versions before 9.0 what is left to say behind one. */
+const isEmpty = ({ view }: Fields): boolean => view.getUint32(At.normal) + view.getUint32(At.zero) === 0
+
 /**
- * A SYNC without pages has no use for a method, and says none, or in old versions perhaps the one that was agreed.
+ * Without pages there is no use for a method: none is said, or in old versions perhaps the one that was agreed.
  *
  * @internal
  */
-export const checkMethod = ({ position, view }: Fields, { method = 0 }: DecodeOptions): Finding.Finding | undefined => {
-  const flags = view.getUint32(At.flags)
-  const pages = view.getUint32(At.normal) + view.getUint32(At.zero)
-  const given = flags & PacketFlag.method
-  if (given === method || (given === 0 && pages === 0 && (flags & PacketFlag.sync) !== 0)) return undefined
+export const checkMethod = (fields: Fields, { method = 0 }: DecodeOptions): Finding.Finding | undefined => {
+  const { position, view } = fields
+  const given = view.getUint32(At.flags) & PacketFlag.method
+  if (given === method || (given === 0 && isEmpty(fields))) return undefined
   const [expected, found] = [showFlags(method), showFlags(given)]
   return Finding.make({ code: "packet-method-mismatch", offset: position + At.flags, expected, found })
 }
 
+/**
+ * Bytes that follow the header. Before 8.2, packets without pages say the length of the packet before them.
+ *
+ * @internal
+ */
+export const payloadLength = (fields: Fields): number => (isEmpty(fields) ? 0 : fields.view.getUint32(At.payload))
+
 /** @internal */
-export const checkPayload = ({ position, view }: Fields, options: DecodeOptions): Finding.Finding | undefined => {
+export const checkPayload = (fields: Fields, options: DecodeOptions): Finding.Finding | undefined => {
+  const { position, view } = fields
   const { maxPayload = MAX_PAYLOAD_BYTES, method = 0, pageSize } = options
-  const length = view.getUint32(At.payload)
+  const length = payloadLength(fields)
   const normal = view.getUint32(At.normal)
   const offset = position + At.payload
   const found = `${length} bytes`
@@ -83,11 +93,8 @@ export const checkPayload = ({ position, view }: Fields, options: DecodeOptions)
 }
 
 /** Old versions leave the name of the last block in a packet without pages, where it means nothing. @internal */
-export const readName = (fields: Fields): string | undefined => {
-  const pages = fields.view.getUint32(At.normal) + fields.view.getUint32(At.zero)
-  if (pages === 0) return ""
-  return getName(fields, At.name) || undefined
-}
+export const readName = (fields: Fields): string | undefined =>
+  isEmpty(fields) ? "" : getName(fields, At.name) || undefined
 
 /** @internal */
 export const invalidName = (fields: Fields): Finding.Finding =>
