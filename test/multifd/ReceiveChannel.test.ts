@@ -1,0 +1,93 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as MultifdPacket from "../../src/format/MultifdPacket.ts"
+import type { Connection } from "../../src/io/Connection.ts"
+import * as Epochs from "../../src/multifd/Epochs.ts"
+import type { PageSink } from "../../src/multifd/PageSink.ts"
+import * as ReceiveChannel from "../../src/multifd/ReceiveChannel.ts"
+import * as PageRuns from "../../src/ram/PageRuns.ts"
+import * as Recorder from "./support/recorder.ts"
+
+const PAGE = 4096
+
+const packet = (packetNum: number, normal: ReadonlyArray<number>, zero: ReadonlyArray<number>) =>
+  MultifdPacket.encodeRam(
+    { sync: false, method: 0, packetNum, idstr: "m", normal, zero, payloadLength: normal.length * PAGE },
+    PAGE
+  )
+
+/** A page of data and a zero page; and then data for the page that was zero. */
+const sent = Buffer.concat([
+  packet(1, [0], [PAGE]),
+  Buffer.alloc(PAGE, 0x11),
+  packet(2, [PAGE], []),
+  Buffer.alloc(PAGE, 0x22)
+])
+
+/** Receives the packets into memory, directly or by copying, and says in which order pages came and were stored. */
+const receive = Effect.fnUntraced(function* (isDirect: boolean) {
+  const memory = new Uint8Array(2 * PAGE).fill(0xee)
+  const events: Array<string> = []
+  let at = 0
+  const take = (target: Uint8Array): void => {
+    target.set(sent.subarray(at, at + target.length))
+    at += target.length
+    if (target.length === PAGE) events.push("came")
+  }
+  const connection: Pick<Connection, "peer" | "read" | "readOrEnd"> = {
+    peer: "test",
+    read: (targets) => Effect.sync(() => targets.forEach(take)),
+    readOrEnd: (target) =>
+      Effect.sync(() => {
+        if (at === sent.length) return false
+        take(target)
+        return true
+      })
+  }
+  const sink: PageSink = {
+    idstr: "m",
+    usedLength: 2 * PAGE,
+    pageSize: PAGE,
+    coalescePages: 0,
+    view: isDirect ? (offset, length) => memory.subarray(offset, offset + length) : undefined,
+    read: undefined,
+    store: ({ extents, zero }) =>
+      Effect.delay(
+        Effect.sync(() => {
+          if (!isDirect) for (const { bytes, offset } of extents) memory.set(bytes, offset)
+          PageRuns.forEach(zero, (first, count) => memory.fill(0, first * PAGE, (first + count) * PAGE))
+          events.push("stored")
+        }),
+        10
+      )
+  }
+  yield* ReceiveChannel.run({
+    id: 0,
+    connection: connection as Connection,
+    pageSize: PAGE,
+    sinks: new Map([["m", sink]]),
+    // All blocks are known, and there is no other channel to wait for.
+    epochs: { ...Epochs.make("test", 1), pages: () => Effect.void, end: () => Effect.void },
+    watchdog: { alive: () => undefined, working: (self) => self },
+    maxPayload: MultifdPacket.MAX_PAYLOAD_BYTES
+  }).pipe(Recorder.whileTimePasses)
+  return { pages: [memory[0], memory[PAGE]], events }
+})
+
+describe("a receiving channel", () => {
+  it.effect("stores what lies in its place already before it reads the next packet over it", () =>
+    Effect.gen(function* () {
+      const { events, pages } = yield* receive(true)
+      assert.deepStrictEqual(pages, [0x11, 0x22])
+      assert.deepStrictEqual(events, ["came", "stored", "came", "stored"])
+    })
+  )
+
+  it.effect("reads the next packet while it stores the one before", () =>
+    Effect.gen(function* () {
+      const { events, pages } = yield* receive(false)
+      assert.deepStrictEqual(pages, [0x11, 0x22])
+      assert.deepStrictEqual(events, ["came", "came", "stored", "stored"])
+    })
+  )
+})
