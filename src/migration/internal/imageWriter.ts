@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Checksum from "../../format/Checksum.ts"
 import * as ImageSeal from "../../format/ImageSeal.ts"
 import * as ImageStream from "../../format/ImageStream.ts"
 import * as MigrationStream from "../../format/MigrationStream.ts"
@@ -9,16 +8,15 @@ import * as PartialSeal from "../../format/PartialSeal.ts"
 import type * as AtomicFile from "../../io/AtomicFile.ts"
 import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
-import type * as FileChannel from "../../multifd/FileChannel.ts"
 import type * as SyncAhead from "../../multifd/SyncAhead.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as Integrity from "../Integrity.ts"
 import type { MachineState } from "../MachineState.ts"
 import type { WriteOptions } from "../Migration.ts"
-import * as Checkpoints from "./checkpoints.ts"
 import { digestRest } from "./digestRest.ts"
+import { keepPartial } from "./keepPartial.ts"
 import { settleDigests } from "./settleDigests.ts"
-import { sealedBlock, writeSealOf } from "./writeSeal.ts"
+import { sealedBlocks, type Targets, writeSealOf } from "./writeSeal.ts"
 
 /**
  * What has to be known of a machine before the first page is written.
@@ -55,7 +53,7 @@ export interface ImageWriter {
   /** The name by which further descriptors of the file are opened. */
   readonly path: string
   /** Where the pages of each block go, by `idstr`; without the blocks that are left out. */
-  readonly targets: ReadonlyMap<string, FileChannel.Target>
+  readonly targets: Targets
   /** How the file is synced while pages are written. */
   readonly syncing: Pick<SyncAhead.Options, "around" | "threshold">
   /** Succeeds with the position where the device state begins. */
@@ -66,12 +64,6 @@ export interface ImageWriter {
   readonly writeSeal: (end: number) => Effect.Effect<void, FileError>
   readonly commit: Effect.Effect<void, FileError>
 }
-
-/** The first bytes of a stream, without which it is none. */
-const MAGIC_BYTES = 4
-
-/** Zeros that are written at once. */
-const ZEROS_BYTES = 1024 * 1024
 
 /** Blocks that were saved without their pages stay so, and only then the image says `x-ignore-shared`. */
 const configurationOf = (
@@ -84,7 +76,7 @@ const configurationOf = (
   return MigrationStream.withCapability(shared, "mapped-ram", true)
 }
 
-const targetsOf = ({ blocks }: ImageStream.ImageHead, seal: Integrity.Settings | undefined): ImageWriter["targets"] =>
+const targetsOf = ({ blocks }: ImageStream.ImageHead, seal: Integrity.Settings | undefined): Targets =>
   new Map(
     blocks
       .filter((block) => !block.ignored)
@@ -109,62 +101,14 @@ const wipeSeal = (
       .map((position) => ({ position, bytes: new Uint8Array(ImageSeal.MARK_LENGTH) }))
   )
 
-const digestsOf = (targets: ImageWriter["targets"]): ReadonlyArray<PageDigests.PageDigests> =>
+const digestsOf = (targets: Targets): ReadonlyArray<PageDigests.PageDigests> =>
   Array.from(targets.values()).flatMap(({ digests }) => digests ?? [])
-
-/** What a seal says of the blocks, by the digests that their pages have now. */
-const sealedBlocks = (
-  { blocks }: ImageStream.ImageHead,
-  targets: ImageWriter["targets"]
-): ReadonlyArray<ImageSeal.SealedBlock> =>
-  blocks
-    .filter(({ ignored }) => !ignored)
-    .map((block) => sealedBlock(block, targets.get(block.idstr)!.digests!.extents()))
-
-/** The first piece of a stream that nobody is to take for one. */
-const withoutMagic = (first: ImageStream.Piece): ImageStream.Piece => ({
-  ...first,
-  bytes: first.bytes.slice().fill(0, 0, MAGIC_BYTES)
-})
-
-/**
- * Everything in front of the device state but pages, bitmaps and the magic of the stream, so that it can be told what was
- * written; and zeros where checkpoints go, so that a disk that is full has room for them.
- */
-const openPartial = Effect.fnUntraced(function* (
-  file: PositionalFile,
-  { blocks, pieces }: ImageStream.ImageHead,
-  length: number
-): Effect.fn.Return<void, FileError> {
-  const [first, ...others] = pieces
-  yield* file.writeExtents([withoutMagic(first!), ...others])
-  const [start, second] = PartialSeal.places(blocks, length)!
-  const end = second + ImageSeal.sealPosition(length)
-  const zeros = new Uint8Array(Math.min(ZEROS_BYTES, end - start))
-  for (let position = start; position < end; position += zeros.length) {
-    yield* file.write(position, zeros.subarray(0, end - position))
-  }
-})
-
-/** What has been written of an image by now. */
-const partialOf = (
-  head: ImageStream.ImageHead,
-  { settings, targets }: { readonly targets: ImageWriter["targets"]; readonly settings: Integrity.Settings }
-): PartialSeal.PartialSeal => {
-  const { algorithm, extentSize } = settings
-  const rest = new Uint8Array(Checksum.digestLength(algorithm))
-  const blocks = sealedBlocks(head, targets)
-  return {
-    seal: { algorithm, extentSize, start: head.pieces[0]!.position, end: head.end, rest, blocks },
-    bitmaps: blocks.map(({ idstr }) => targets.get(idstr)!.bitmap)
-  }
-}
 
 /** Writes the seal of an image whose stream ends at `end`, and succeeds with its mark. */
 const sealImage = Effect.fnUntraced(function* (
   file: PositionalFile,
   head: ImageStream.ImageHead,
-  options: { readonly end: number; readonly targets: ImageWriter["targets"]; readonly settings: Integrity.Settings }
+  options: { readonly end: number; readonly targets: Targets; readonly settings: Integrity.Settings }
 ): Effect.fn.Return<ImageStream.Piece, FileError> {
   const { end, settings, targets } = options
   const { algorithm, extentSize } = settings
@@ -182,56 +126,9 @@ const sealImage = Effect.fnUntraced(function* (
       start,
       end,
       rest,
-      blocks: sealedBlocks(head, targets)
+      blocks: sealedBlocks(blocks, targets)
     }
   })
-})
-
-interface Keeping {
-  readonly head: ImageStream.ImageHead
-  readonly targets: ImageWriter["targets"]
-  readonly settings: Integrity.Settings
-  /** Bytes of a checkpoint. */
-  readonly length: number
-  readonly interval: number | undefined
-  /** Whether all of it is there and has its checksums. */
-  readonly isSealed: () => boolean
-}
-
-/** Leaves a file that was not completed, where anything can be made of it. */
-const leave = Effect.fnUntraced(function* (
-  target: AtomicFile.AtomicFile,
-  checkpoints: Checkpoints.Checkpoints,
-  { isSealed, targets }: Keeping
-): Effect.fn.Return<void> {
-  if ([...targets.values()].every(({ bitmap }) => bitmap.lastSet() === -1)) return
-  if (!isSealed()) {
-    yield* Effect.ignore(checkpoints.take, { log: "Error" })
-    if (!checkpoints.isThere()) return
-  }
-  if (yield* target.keep) yield* Effect.logWarning(`what was saved so far is kept in ${target.path}`)
-})
-
-/** Makes checkpoints of an image, and leaves it where it is when the scope ends too early. */
-const keepPartial = Effect.fnUntraced(function* (
-  target: AtomicFile.AtomicFile,
-  keeping: Keeping
-): Effect.fn.Return<Checkpoints.Checkpoints, FileError, Scope.Scope> {
-  const { file } = target
-  const { head, length, settings, targets } = keeping
-  const bytesTotal = head.blocks.reduce((sum, { ignored, usedLength }) => sum + (ignored ? 0 : usedLength), 0)
-  const checkpoints = Checkpoints.make({
-    file,
-    blocks: head.blocks,
-    length,
-    interval: keeping.interval ?? Checkpoints.defaultInterval(bytesTotal),
-    key: settings.key,
-    snapshot: () => partialOf(head, { settings, targets })
-  })
-  yield* target.name
-  yield* openPartial(file, head, length)
-  yield* Effect.addFinalizer(() => leave(target, checkpoints, keeping))
-  return checkpoints
 })
 
 /** Whatever image was there is none any more, also after a power cut in the middle of what follows. */
@@ -241,7 +138,7 @@ const invalidate = (file: PositionalFile, first: ImageStream.Piece): Effect.Effe
 const writeBitmaps = (
   file: PositionalFile,
   { blocks }: ImageStream.ImageHead,
-  targets: ImageWriter["targets"]
+  targets: Targets
 ): Effect.Effect<void, FileError> =>
   Effect.forEach(
     blocks,

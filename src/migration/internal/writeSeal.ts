@@ -3,12 +3,33 @@ import * as ImageSeal from "../../format/ImageSeal.ts"
 import type { MappedBlock, Piece } from "../../format/ImageStream.ts"
 import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
+import type * as FileChannel from "../../multifd/FileChannel.ts"
+
+/**
+ * Where the pages of each block with pages go, by `idstr`.
+ *
+ * @internal
+ */
+export type Targets = ReadonlyMap<string, FileChannel.Target>
 
 /** @internal */
 export const sealedBlock = ({ header, idstr, usedLength }: MappedBlock, digests: Uint8Array): ImageSeal.SealedBlock => {
   const { bitmapOffset, pageSize, pagesOffset } = header
   return { idstr, usedLength, pageSize, bitmapOffset, pagesOffset, digests }
 }
+
+/**
+ * What a seal says of the blocks of an image that is being written, by the digests that their pages have now.
+ *
+ * @internal
+ */
+export const sealedBlocks = (
+  blocks: ReadonlyArray<MappedBlock>,
+  targets: Targets
+): ReadonlyArray<ImageSeal.SealedBlock> =>
+  blocks
+    .filter(({ ignored }) => !ignored)
+    .map((block) => sealedBlock(block, targets.get(block.idstr)!.digests!.extents()))
 
 /**
  * Writes a seal to where it belongs, and succeeds with the mark that is to be written when it is durable.
@@ -22,14 +43,13 @@ export const writeSealOf = Effect.fnUntraced(function* (
     readonly position: number
     readonly seal: ImageSeal.Seal
     readonly key: Uint8Array | undefined
-    readonly state?: "sealed" | "partial" | undefined
   }
 ): Effect.fn.Return<Piece, FileError> {
-  const { key, position, seal, state = "sealed" } = options
+  const { key, position, seal } = options
   const { algorithm, end } = seal
   const bytes = ImageSeal.encode(seal)
   const range = { position: ImageSeal.sealPosition(end), length: bytes.length }
   yield* file.write(range.position, bytes)
-  const mark = { state, algorithm, seal: range }
+  const mark = { state: "sealed" as const, algorithm, seal: range }
   return { position, bytes: ImageSeal.encodeMark({ ...mark, digest: ImageSeal.digestOf(mark, bytes, key) }) }
 })
