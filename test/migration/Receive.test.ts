@@ -143,6 +143,20 @@ describe("receive", () => {
     )
   )
 
+  it.effect("without multifd, 8.1 flushes channels that it does not have", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const { pages: pageRecords } = RamRecords.make()
+        const records = Buffer.concat([
+          ...pageRecords(Sender.BLOCK, [{ offset: 0, bytes: new Uint8Array(Sender.PAGE).fill(5) }])
+        ])
+        const flushed = [Sender.part(records, Sender.flush), Sender.part(Sender.flush)]
+        yield* into({ main: Sender.main({ records: flushed }), lanes: [] })
+        assert.deepStrictEqual((yield* Effect.scoped(firstBytes())).bytes, pages({ 0: 5 }))
+      })
+    )
+  )
+
   it.effect("without multifd, pages are records; changes refer to what was there before", () =>
     world(() =>
       Effect.gen(function* () {
