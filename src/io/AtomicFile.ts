@@ -47,7 +47,8 @@ export interface AtomicFile {
    * Makes the content durable and gives it its name; `file` is closed afterwards. Where it fails before the rename, the
    * target is as it was. Where only the sync of the directory fails, the new file has its name, complete, and may lose it
    * to the old one in a power cut. In place, a failure leaves the content doubtful; a file that has lost its name meanwhile
-   * is one. Another `commit` does nothing.
+   * is one. An interruption waits for the system call under way; when it comes during the rename or later, the new file has
+   * its name. Another `commit` does nothing.
    */
   readonly commit: Effect.Effect<void, FileError.FileError>
   /** Makes the temporary name durable, so that a power cut leaves the file there. In place it does nothing. */
@@ -137,20 +138,23 @@ const replace = Effect.fnUntraced(function* (
     Effect.suspend(() => (named || kept ? Effect.void : Effect.ignore(unlink(calls, file.path), { log: "Error" })))
   )
   if (old !== undefined) yield* takeOver(file, old)
+  const giveName = Effect.gen(function* () {
+    yield* rename(calls, file.path, target)
+    named = true
+    yield* syncNames(directory)
+  })
   const commit = Effect.gen(function* () {
     if (named) return
     yield* file.sync
     yield* file.close
-    yield* rename(calls, file.path, target)
-    named = true
-    yield* syncNames(directory)
+    yield* Effect.uninterruptible(giveName)
   })
   return {
     path: file.path,
     file,
     origin,
     inPlace: false,
-    commit: Effect.uninterruptible(commit),
+    commit,
     name: syncNames(directory),
     keep: Effect.sync(() => {
       kept = true

@@ -178,7 +178,8 @@ export interface Operations {
    * Saves RAM, and whatever else belongs to the machine, into a mapped-ram image that QEMU loads.
    *
    * **Failure effect**: the target is as it was and nothing is left beside it, after a failure and after an interruption,
-   * but for what `keepPartial` keeps.
+   * but for what `keepPartial` keeps. An interruption that comes while the new image is being renamed, when all of it is
+   * durable, finds it under its name.
    * Only a target that cannot be renamed over (a device, an `offset` in an existing file) is written in place: its old
    * content is lost from the offset on, and what is there is no image until the save has succeeded. With `live`, a writer
    * that was stopped or slowed down is let go on as before.

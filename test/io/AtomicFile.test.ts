@@ -450,6 +450,7 @@ describe("AtomicFile under interruption", () => {
         assert.deepStrictEqual(place.files(), ["x"], `call ${k}`)
         assert.strictEqual(log.includes("fsync"), isNew, "a new name is made durable")
         assert.isFalse(isNew && log.includes("unlink"), "only what is there is removed")
+        assert.isTrue(!isNew || log.indexOf("rename") <= k, `call ${k}: it is given no name any more`)
         assert.isTrue(Exit.isSuccess(exit) ? isNew : Exit.hasInterrupts(exit), `call ${k}`)
       }
     })
