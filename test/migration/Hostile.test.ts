@@ -43,8 +43,12 @@ const outcomeOf = (
 /** The longest that anything may take, in milliseconds: the longer one of the two timeouts, and a second. */
 const LIMIT = 61_000
 
+/** Compression takes real time in threads, while the virtual clock runs on: a slow machine must not look like a silent peer. */
+const untimed = { handshakeTimeout: "1000 hours", idleTimeout: "1000 hours" } as const
+
 const run = (scenario: Scenario, channels: number) =>
   Effect.gen(function* () {
+    const isTimed = scenario.options?.compression === undefined
     const disk = MemoryDisk.make()
     const network = yield* VirtualNetwork.make({ plan: scenario.plan })
     const listening = yield* Deferred.make<void>()
@@ -56,7 +60,8 @@ const run = (scenario: Scenario, channels: number) =>
         target: "/image",
         channels,
         onListening: () => Effect.asVoid(Deferred.succeed(listening, undefined)),
-        ...scenario.options
+        ...scenario.options,
+        limits: { ...(isTimed ? {} : untimed), ...scenario.options?.limits }
       })
       .pipe(
         Effect.exit,
@@ -72,7 +77,7 @@ const run = (scenario: Scenario, channels: number) =>
       }).pipe(Effect.scoped)
     ).pipe(Effect.provide(disk.layer), Effect.provide(network.layer))
     assert.strictEqual(yield* outcomeOf(exit), scenario.expected)
-    assert.isAtMost(took, LIMIT)
+    if (isTimed) assert.isAtMost(took, LIMIT)
     assert.deepStrictEqual(
       [network.openEnds(), network.listening(), disk.openFiles(), disk.files()],
       [0, [], [], scenario.expected === "completed" ? ["/image"] : []]
