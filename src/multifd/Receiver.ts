@@ -120,8 +120,11 @@ export interface Options<in out E> {
   /** Connections are read no faster than it allows, all of them together. Default: there is no limit. */
   readonly rateLimit?: RateLimit | undefined
   readonly target: Target<E>
-  /** Called as soon as the target is complete: whatever becomes of the sender from now on, it is told that all is well. */
-  readonly onComplete?: (() => void) | undefined
+  /**
+   * Called as soon as the target is complete: whatever becomes of the sender from now on, it is told that all is well. `false`
+   * keeps it from being told, and waits for the interruption that is on its way. Default: `true`.
+   */
+  readonly onComplete?: (() => boolean) | undefined
   /** Takes device state that devices send on the channels. Default: it is an error. */
   readonly onDevicePacket?: ((packet: ReceiveChannel.DevicePacket) => Effect.Effect<void, E>) | undefined
 }
@@ -176,9 +179,9 @@ export const run = Effect.fn("Receiver.run")(function* <E>(
   const stream = makeMainStream({ connection: limited(assembled.main), beginning: magicOfMain(), pageSize, limits })
   const lanes = assembled.channels.map(limited)
   let isComplete = false
-  const complete = Effect.map(options.target.complete, () => {
-    isComplete = true
-    options.onComplete?.()
+  const complete = Effect.flatMap(options.target.complete, () => {
+    isComplete = options.onComplete?.() ?? true
+    return isComplete ? Effect.void : Effect.never
   })
   const target = { ...options.target, complete }
   yield* watchdog.during(receive({ ...options, target }, { channels: lanes, stream, watchdog })).pipe(

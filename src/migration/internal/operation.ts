@@ -26,9 +26,9 @@ const conclude = (progress: Progress.Progress, exit: Exit.Exit<unknown, unknown>
 
 /**
  * An operation. It may call `settle` where it is too late for anything else than success: whatever comes afterwards, a failure
- * or an interruption, it has succeeded with that value.
+ * or an interruption, it has succeeded with that value. `settle` says whether it is; not where an interruption is on its way.
  */
-type Run<A, E> = (progress: Progress.Progress, settle: (value: A) => void) => Effect.Effect<A, E, Scope.Scope>
+type Run<A, E> = (progress: Progress.Progress, settle: (value: A) => boolean) => Effect.Effect<A, E, Scope.Scope>
 
 /**
  * Runs an operation in a scope and in a fiber of its own, so that its status says `cancelling`, when it is interrupted, before
@@ -41,8 +41,9 @@ const concluded = <A, E>(run: Run<A, E>, progress: Progress.Progress): Effect.Ef
       const scope = yield* Scope.make()
       let settled: Exit.Exit<A> | undefined
       let isCancelled = false
-      const settle = (value: A): void => {
+      const settle = (value: A): boolean => {
         if (!isCancelled) settled = Exit.succeed(value)
+        return !isCancelled
       }
       const fiber = yield* Effect.forkChild(restore(Scope.provide(run(progress, settle), scope)))
       const cancel = Effect.suspend(() => {

@@ -83,7 +83,7 @@ const receiveInto = Effect.fnUntraced(function* <E>(
 export const receiveImage = Effect.fnUntraced(function* (
   options: ReceiveIntoImage,
   progress: Progress,
-  settle: () => void
+  settle: () => boolean
 ): Effect.fn.Return<void, ReceiveError, Scope.Scope> {
   yield* progress.enter("setup")
   yield* refuse("receive", [...Integrity.problems(options.seal), ...keepProblems(options)])
@@ -100,7 +100,7 @@ export const receiveImage = Effect.fnUntraced(function* (
 export const receiveBlocks = Effect.fnUntraced(function* <E>(
   options: ReceiveIntoBlocks<E>,
   progress: Progress,
-  settle: (machine: MachineState) => void
+  settle: (machine: MachineState) => boolean
 ): Effect.fn.Return<MachineState, ReceiveError | E, Scope.Scope> {
   yield* progress.enter("setup")
   const planned = yield* plan(options)
@@ -108,7 +108,7 @@ export const receiveBlocks = Effect.fnUntraced(function* <E>(
   const held = { ...limits, maxDeviceState: Math.min(limits.maxDeviceState, limits.maxHeld) }
   const target = blocksTarget(options, planned.settings, progress)
   const { onDevicePacket } = options
-  const onComplete = (): void => settle(target.machineState())
+  const onComplete = (): boolean => settle(target.machineState())
   yield* receiveInto<E | ProtocolError>(options, { ...planned, limits: held }, { target, onComplete, onDevicePacket })
   return target.machineState()
 })
