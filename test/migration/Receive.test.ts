@@ -9,6 +9,7 @@ import * as RamRecords from "../../src/format/RamRecords.ts"
 import * as ReturnPath from "../../src/format/ReturnPath.ts"
 import * as Xbzrle from "../../src/format/Xbzrle.ts"
 import * as DeviceStatePacket from "../../src/format/DeviceStatePacket.ts"
+import * as FileCalls from "../../src/io/FileCalls.ts"
 import * as SocketAddress from "../../src/io/SocketAddress.ts"
 import * as Carried from "../../src/migration/Carried.ts"
 import * as Image from "../../src/migration/Image.ts"
@@ -563,15 +564,42 @@ describe("receiveBlocks", () => {
     )
   }
 
+  it.effect("a sender that sends its device state byte by byte causes no more writes than others", () =>
+    Effect.gen(function* () {
+      const writesOf = (state: Sender.Steps) =>
+        Effect.gen(function* () {
+          let writes = 0
+          yield* world(() =>
+            Effect.gen(function* () {
+              const calls = yield* FileCalls.FileCalls
+              const counting: FileCalls.Calls = {
+                ...calls,
+                write: (...args) => {
+                  writes++
+                  calls.write(...args)
+                }
+              }
+              const script = { ...Sender.honest(1), main: Sender.main({ state }) }
+              yield* Effect.provideService(into(script), FileCalls.FileCalls, counting)
+            })
+          )
+          return writes
+        })
+      assert.isAbove(Sender.state.length, 20)
+      const whole = yield* writesOf([Sender.state])
+      assert.isAtMost(yield* writesOf([{ drip: Sender.state, millis: 1 }]), whole + 2)
+    })
+  )
+
   it.effect("holds no more device state in memory than it may", () =>
     world(() =>
       Effect.gen(function* () {
         const script = { ...Sender.honest(1), main: Sender.main({ state: [{ forever: new Uint8Array(4096) }] }) }
         const error = yield* Effect.flip(intoBlocks(script, { blocks: fresh, limits: { maxHeld: 20_000 } }))
-        assert.strictEqual(
-          error._tag === "ProtocolError" ? error.findings[0].code : error._tag,
-          "device-state-exceeded"
-        )
+        assert(error._tag === "ProtocolError")
+        const { code, offset } = error.findings[0]
+        assert.strictEqual(code, "device-state-exceeded")
+        assert.isAbove(offset, 20_000, "where it is on the connection")
       })
     )
   )

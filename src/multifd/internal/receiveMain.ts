@@ -9,6 +9,7 @@ import * as ProtocolError from "../ProtocolError.ts"
 import type { Opening, Target } from "../Receiver.ts"
 import type { Watchdog } from "../Watchdog.ts"
 import type { MainError, MainStream } from "./mainStream.ts"
+import { makeGather } from "./gather.ts"
 import { withHelper } from "./overlap.ts"
 import { makeRecordPages } from "./recordPages.ts"
 import { StateEnd } from "./stateEnd.ts"
@@ -67,7 +68,7 @@ export const receiveMain = Effect.fnUntraced(function* <E>(options: Options<E>):
   yield* epochs.close
   const { early, footers, position, switchoverStart } = draft
   yield* watchdog.working(target.ramEnd({ early: concat(early), switchoverStart, footers, position }))
-  yield* readState(options)
+  yield* readState(options, position)
   if (!stream.hasReturnPath) yield* epochs.allEnded
   yield* watchdog.working(target.complete)
   if (stream.hasReturnPath) yield* stream.hangUp("loaded")
@@ -177,35 +178,32 @@ const obey = (
 /** Progress is what an honest peer has to make at the least between two signs of life, so that it cannot be dripped. */
 const PROGRESS_BYTES = 64 * 1024
 
-/** Everything behind RAM. */
-const readState = Effect.fnUntraced(function* <E>({
-  limits,
-  stream,
-  target,
-  watchdog
-}: Options<E>): Effect.fn.Return<void, E | MainError> {
+/** Everything behind RAM, which ends at `position`. */
+const readState = Effect.fnUntraced(function* <E>(
+  { limits: { maxDeviceState }, stream, target, watchdog }: Options<E>,
+  position: number
+): Effect.fn.Return<void, E | MainError> {
   const end = new StateEnd()
+  const { flush, push } = makeGather((bytes) => watchdog.working(target.state(bytes)))
   let arrived = 0
   let noted = 0
   while (!(stream.hasReturnPath && end.isComplete)) {
     const bytes = yield* stream.nextBytes
-    if (bytes.length === 0) return
+    if (bytes.length === 0) break
     arrived += bytes.length
-    if (arrived > limits.maxDeviceState) return yield* tooMuch(stream.peer, limits.maxDeviceState)
+    if (arrived > maxDeviceState) return yield* tooMuch(stream.peer, position, maxDeviceState)
     if (stream.hasReturnPath) end.push(bytes)
     if (arrived - noted >= PROGRESS_BYTES) {
       noted = arrived
       watchdog.alive()
     }
-    yield* watchdog.working(target.state(bytes))
+    yield* push(bytes)
   }
+  yield* flush
 })
 
-const tooMuch = (peer: string, limit: number) =>
-  Effect.fail(
-    ProtocolError.fromFinding(
-      peer,
-      "main",
-      Finding.make({ code: "device-state-exceeded", offset: 0, expected: `at most ${limit} bytes`, found: "more" })
-    )
-  )
+const tooMuch = (peer: string, position: number, limit: number) => {
+  const [expected, found] = [`at most ${limit} bytes`, "more"]
+  const finding = Finding.make({ code: "device-state-exceeded", offset: position + limit, expected, found })
+  return Effect.fail(ProtocolError.fromFinding(peer, "main", finding))
+}
