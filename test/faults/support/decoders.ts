@@ -279,7 +279,7 @@ const uris = ["file:/var/lib/vm/image,offset=0x1000", "file:vm.img,offset=1.5k",
 
 /** Those that read bytes in memory; `payloads.ts` has the others. All shares add up to ten thousand. */
 export const decoders: ReadonlyArray<Decoder> = [
-  { name: "image", seeds: Seeds.images, share: 800, decode: imageOf },
+  { name: "image", seeds: Seeds.images, share: 250, decode: imageOf },
   { name: "beginning of a stream", seeds: [head], share: 400, decode: beginningOf },
   {
     name: "mapped-ram header",
@@ -296,8 +296,8 @@ export const decoders: ReadonlyArray<Decoder> = [
   })),
   { name: "arriving end", seeds: Seeds.tails.map(({ bytes }) => bytes), share: 300, decode: stateEndOf },
   { name: "description", seeds: Seeds.descriptions, share: 500, decode: descriptionOf },
-  { name: "init packet", seeds: Seeds.inits, share: 700, decode: initOf },
-  { name: "packet", seeds: [...Seeds.packetHeaders, devicePacket], share: 1000, decode: packetOf },
+  { name: "init packet", seeds: Seeds.inits, share: 950, decode: initOf },
+  { name: "packet", seeds: [...Seeds.packetHeaders, devicePacket], share: 1300, decode: packetOf },
   {
     name: "libvirt's header",
     seeds: [undefined, "<cookie/>"].map((cookie) =>
