@@ -10,6 +10,7 @@ import type { Opening, Target } from "../Receiver.ts"
 import type { Watchdog } from "../Watchdog.ts"
 import type { MainError, MainStream } from "./mainStream.ts"
 import { makeGather } from "./gather.ts"
+import { GrowingBytes } from "./growingBytes.ts"
 import { withHelper } from "./overlap.ts"
 import { makeRecordPages } from "./recordPages.ts"
 import { StateEnd } from "./stateEnd.ts"
@@ -31,8 +32,8 @@ interface Options<in out E> {
 interface Draft {
   configuration: Opening["configuration"]
   pageSize: number
-  readonly prelude: Array<Uint8Array>
-  readonly early: Array<Uint8Array>
+  readonly prelude: GrowingBytes
+  readonly early: GrowingBytes
   switchoverStart: boolean
   footers: boolean
   position: number
@@ -55,8 +56,8 @@ export const receiveMain = Effect.fnUntraced(function* <E>(options: Options<E>):
   const draft: Draft = {
     configuration: undefined,
     pageSize: 0,
-    prelude: [],
-    early: [],
+    prelude: new GrowingBytes(),
+    early: new GrowingBytes(),
     switchoverStart: false,
     footers: true,
     position: 0
@@ -67,14 +68,12 @@ export const receiveMain = Effect.fnUntraced(function* <E>(options: Options<E>):
   yield* target.during(readRam(options, draft, sinks))
   yield* epochs.close
   const { early, footers, position, switchoverStart } = draft
-  yield* watchdog.working(target.ramEnd({ early: concat(early), switchoverStart, footers, position }))
+  yield* watchdog.working(target.ramEnd({ early: early.view.slice(), switchoverStart, footers, position }))
   yield* readState(options, position)
   if (!stream.hasReturnPath) yield* epochs.allEnded
   yield* watchdog.working(target.complete)
   if (stream.hasReturnPath) yield* stream.hangUp("loaded")
 })
-
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
 
 /** Everything up to and with the list of blocks. */
 const readOpening = Effect.fnUntraced(function* <E>(
@@ -90,7 +89,7 @@ const readOpening = Effect.fnUntraced(function* <E>(
       return {
         peer: stream.peer,
         configuration,
-        prelude: concat(prelude),
+        prelude: prelude.view.slice(),
         ramSectionId: sectionId,
         blocks: blocks.map((block) => ({ ...block, pageSize })),
         totalLength
@@ -150,7 +149,7 @@ const note = (stream: MainStream, draft: Draft, event: Event): Effect.Effect<voi
       draft.pageSize = event.pageSize
       return Effect.void
     case "EarlySection":
-      ;(event.inPrelude ? draft.prelude : draft.early).push(event.bytes.slice())
+      ;(event.inPrelude ? draft.prelude : draft.early).append(event.bytes)
       return Effect.void
     case "Command":
       return obey(stream, draft, event)

@@ -2,6 +2,7 @@ import * as Result from "effect/Result"
 import { Buffer } from "node:buffer"
 import * as Description from "../../format/Description.ts"
 import { SectionType } from "../../format/MigrationStream.ts"
+import { GrowingBytes } from "./growingBytes.ts"
 
 /** End of stream, description, u32 length. */
 const HEAD_BYTES = 6
@@ -11,9 +12,7 @@ const needle = Buffer.from([SectionType.endOfStream, SectionType.description])
 /** A description that has begun to arrive. */
 interface Text {
   readonly length: number
-  /** Grows with what has arrived, which may be one byte at a time, and not with what was announced. */
-  bytes: Uint8Array<ArrayBuffer>
-  arrived: number
+  readonly arrived: GrowingBytes
 }
 
 /**
@@ -51,7 +50,7 @@ export class StateEnd {
     while (at >= 0 && at + HEAD_BYTES < all.length) {
       const length = all.readUInt32BE(at + 2)
       if (all[at + HEAD_BYTES] === OPENING_BRACE && length <= Description.MAX_JSON_BYTES) {
-        this.#text = { length, bytes: new Uint8Array(0), arrived: 0 }
+        this.#text = { length, arrived: new GrowingBytes() }
         return bytes.subarray(at + HEAD_BYTES - carried)
       }
       at = all.indexOf(needle, at + 1)
@@ -62,14 +61,14 @@ export class StateEnd {
   }
 
   #continue(text: Text, bytes: Uint8Array): Uint8Array {
-    const part = bytes.subarray(0, text.length - text.arrived)
+    const part = bytes.subarray(0, text.length - text.arrived.length)
     const zero = part.indexOf(0)
     if (zero >= 0) {
       this.#text = undefined
       return bytes.subarray(zero)
     }
-    append(text, part)
-    if (text.arrived === text.length) {
+    text.arrived.append(part)
+    if (text.arrived.length === text.length) {
       this.#text = undefined
       this.#isComplete = part.length === bytes.length && isDescription(text)
     }
@@ -79,12 +78,4 @@ export class StateEnd {
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-const append = (text: Text, part: Uint8Array): void => {
-  const needed = text.arrived + part.length
-  if (needed > text.bytes.length) text.bytes = new Uint8Array(text.bytes.buffer.transfer(2 * needed))
-  text.bytes.set(part, text.arrived)
-  text.arrived = needed
-}
-
-const isDescription = ({ bytes, length }: Text): boolean =>
-  Result.isSuccess(Description.decode(bytes.subarray(0, length)))
+const isDescription = ({ arrived }: Text): boolean => Result.isSuccess(Description.decode(arrived.view))
