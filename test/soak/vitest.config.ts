@@ -9,6 +9,7 @@ const numbers = {
   FAULTS_KILL_ROUNDS: "4",
   FAULTS_CALL_PAGES: "96",
   FAULTS_SOCKET_CODES: "4",
+  FAULTS_MIGRATIONS: "20000",
   FAULTS_DECODER_CASES: "10000000",
   FAULTS_PARTIAL_SEEDS: "50",
   // A million states: three kinds of saves, their subsets, and all and nothing at each call.
