@@ -40,21 +40,19 @@ export const make = (): TransferCounters => ({
   recordBytes: 0
 })
 
+interface Moved {
+  readonly block: Pick<Shape, "pageSize">
+  readonly normal: PageRuns.PageRuns
+  readonly zero: PageRuns.PageRuns
+}
+
 /**
  * Counts one batch whose pages have been moved by `bytes` bytes on the channel.
  *
  * @category counting
  * @since 0.1.0
  */
-export const add = (
-  self: TransferCounters,
-  batch: {
-    readonly block: Pick<Shape, "pageSize">
-    readonly normal: PageRuns.PageRuns
-    readonly zero: PageRuns.PageRuns
-  },
-  bytes: number
-): void => {
+export const add = (self: TransferCounters, batch: Moved, bytes: number): void => {
   const normal = PageRuns.pages(batch.normal)
   const zero = PageRuns.pages(batch.zero)
   self.normalPages += normal
@@ -69,8 +67,7 @@ export const add = (
  * @category counting
  * @since 0.1.0
  */
-export const addRecords = (...args: Parameters<typeof add>): void => {
-  const [self, , bytes] = args
-  add(...args)
+export const addRecords = (self: TransferCounters, batch: Moved, bytes: number): void => {
+  add(self, batch, bytes)
   self.recordBytes += bytes
 }

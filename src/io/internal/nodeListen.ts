@@ -35,9 +35,7 @@ const incoming = (accepted: Net.Socket, peer: string, { tls }: ListenOptions): I
 
 const realAddress = (server: Net.Server, address: SocketAddress): SocketAddress => {
   const real = server.address()
-  return address._tag === "Tcp" && real !== null && typeof real === "object"
-    ? { ...address, port: real.port }
-    : address
+  return address._tag === "Tcp" && real !== null && typeof real === "object" ? { ...address, port: real.port } : address
 }
 
 const serverOf = (address: SocketAddress, options: ListenOptions): Net.Server => {
