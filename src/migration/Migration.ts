@@ -42,7 +42,7 @@ import type { SendError, SendOptions } from "./SendOptions.ts"
  * @since 0.1.0
  */
 export interface TransferOptions {
-  /** Number of channels, 1 to 255. Default 4. */
+  /** Number of channels, 1 to 255. Default 3. */
   readonly channels?: number | undefined
   /** Batches that wait between the scan and the channels, 1 to 4096. Default 8. */
   readonly queueDepth?: number | undefined

@@ -19,7 +19,7 @@ import type { MigrationRequestError } from "./MigrationRequestError.ts"
  * @since 0.1.0
  */
 export interface Options extends Integrity.SealOptions {
-  /** Reads under way at the same time, 1 to 255. Default 4. */
+  /** Reads under way at the same time, 1 to 255. Default 3. */
   readonly channels?: number | undefined
 }
 

@@ -38,7 +38,7 @@ export interface Report {
  * @since 0.1.0
  */
 export interface Options {
-  /** Reads under way at the same time, 1 to 255. Default 4. */
+  /** Reads under way at the same time, 1 to 255. Default 3. */
   readonly channels?: number | undefined
   /** The secret that the image has to be sealed with. */
   readonly key?: Uint8Array | undefined

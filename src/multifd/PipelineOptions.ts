@@ -15,7 +15,7 @@ import { listed, unless } from "./internal/problems.ts"
  * @since 0.1.0
  */
 export interface PipelineOptions {
-  /** Number of channels, 1 to 255 as in QEMU's `multifd-channels`. Default 4. */
+  /** Number of channels, 1 to 255 as in QEMU's `multifd-channels`. Default 3. */
   readonly channels: number
   /** Batches that wait between the source and the channels, 1 to 4096; they hold no page data. Default 8. */
   readonly queueDepth: number
@@ -50,15 +50,16 @@ interface Limits extends Range {
  *
  * **Details**
  *
- * More channels or a deeper queue than the defaults were not faster on any disk that was measured; below 512 KiB in a
- * batch the cost of a queue element shows, and a batch above 16 MiB would hold the event loop for milliseconds, since its
- * zero pages are looked for without a pause.
+ * More channels or a deeper queue than the defaults were not faster on any disk that was measured. Node makes its calls on
+ * files with four threads, unless `UV_THREADPOOL_SIZE` says otherwise: three channels leave one for syncing, and for what
+ * else the process does with files. Below 512 KiB in a batch the cost of a queue element shows, and a batch above 16 MiB
+ * would hold the event loop for milliseconds, since its zero pages are looked for without a pause.
  *
  * @category constants
  * @since 0.1.0
  */
 export const limits: { readonly [Name in keyof PipelineOptions]: Limits } = {
-  channels: { default: 4, minimum: 1, maximum: 255 },
+  channels: { default: 3, minimum: 1, maximum: 255 },
   queueDepth: { default: 8, minimum: 1, maximum: 4096 },
   batchSize: { default: 1024 * 1024, minimum: 1024, maximum: 16 * 1024 * 1024 },
   coalescePages: { default: 4, minimum: 0, maximum: 4096 }

@@ -19,7 +19,7 @@ import type { Client } from "./QmpClient.ts"
 export interface VmOptions {
   /** The machine's monitor. Of a machine to be resumed, that of a QEMU that was started with its command line and `-incoming defer`. */
   readonly qmp: Client
-  /** Number of channels, 1 to 255; 0: no multifd. Default 4. */
+  /** Number of channels, 1 to 255; 0: no multifd. Default 3. */
   readonly channels?: number | undefined
   /** How pages are compressed on their way. Default `none`; over a socket of one machine it only costs time. */
   readonly compression?: Method | undefined
