@@ -10,7 +10,7 @@ const names = ["channels", "queueDepth", "batchSize", "coalescePages"] as const
 it.effect("fills in the documented defaults", () =>
   Effect.gen(function* () {
     assert.deepStrictEqual(yield* PipelineOptions.make({}), {
-      channels: 4,
+      channels: 3,
       queueDepth: 8,
       batchSize: 1048576,
       coalescePages: PipelineOptions.limits.coalescePages.default
