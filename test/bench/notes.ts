@@ -47,7 +47,7 @@ export const notes: ReadonlyArray<Note> = [
     what: "Migrations without compression",
     why:
       "Node copies each page once more than QEMU, between a socket and a file, and all packets pass through one thread. For a GiB both " +
-      "ends together take 1.4 s of processor time in the kernel, as bare Node does, and 0.4 to 0.6 s in the library."
+      "ends together take 1.4 s of processor time in the kernel, and 0.4 to 0.6 s in the library."
   },
   {
     about: /^migrate .* compression z/,
