@@ -1,5 +1,5 @@
 /**
- * What is in a guest's memory and devices stays there: no log, trace, error or printed line has any of it, whatever succeeds
+ * What is in a guest's memory and devices stays there: no log, trace, error or printed line shows it, whatever succeeds
  * and however it fails. Memory that looks like the format itself is where a reader that is out of step would take it for names.
  */
 import { assert, describe, it } from "@effect/vitest"

@@ -4,7 +4,7 @@ import { crc32 } from "node:zlib"
 import { Extents } from "../../src/format/SealedExtents.ts"
 import * as PageBitmap from "../../src/ram/PageBitmap.ts"
 
-/** Digests of pages that are as good as any others. */
+/** Digests of pages, made up: one is like another here. */
 const digests = Buffer.from(
   "00112233 44556677 8899aabb ccddeeff 01020304 05060708 090a0b0c 0d0e0f10".replaceAll(" ", ""),
   "hex"
