@@ -1,6 +1,6 @@
 /**
  * The tests of test/faults and test/simulation, for hours: every number that their support/settings.ts know, as large as is
- * worth it. What the environment sets already stays as it is.
+ * worth it; and what is only worth it at such a length. What the environment sets already stays as it is.
  */
 import { defineConfig } from "vitest/config"
 
@@ -15,7 +15,8 @@ const numbers = {
   // A million states: three kinds of saves, their subsets, and all and nothing at each call.
   FAULTS_POWER_SEEDS: "320",
   FAULTS_POWER_SUBSETS: "1000",
-  SIMULATION_SEEDS: "50000"
+  SIMULATION_SEEDS: "50000",
+  QEMU_SHAPES: "3000"
 }
 
 export default defineConfig({
