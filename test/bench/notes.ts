@@ -29,11 +29,11 @@ export const notes: ReadonlyArray<Note> = [
     about: /^save to (?:tmpfs|disk): (?:random|half-zero|zero)/,
     what: "Saving",
     why:
-      "a matter of whose memory is written to, on a virtual machine that gives memory back to its host and pays 4 to 5 µs for each page " +
-      "that it takes again. QEMU truncates the file that it wrote before, and gets those very pages; the library and the C program write " +
-      "a new file beside the old one. Bare Node shows it: 512 MiB take 260 to 330 ms into the truncated file, and 510 to 750 into a new one. " +
-      "In an earlier run of 1 GiB, with less memory free, the library was 1.7 times as fast as QEMU on either. Node with nothing around its " +
-      "calls takes 210 to 260 ms for 512 MiB on tmpfs when the pages are there, the library 260 to 340."
+      "much of it is chance on a virtual machine that gives free memory back to its host and pays 4 to 5 µs for each page that it takes " +
+      "again: bare Node writes 512 MiB into a file that it truncates in 260 to 330 ms, and into a new one in 510 to 750. Variants with the same " +
+      "calls differ by a factor of three, and the best of QEMU's three counts. In an earlier run of 1 GiB with three rounds the library was " +
+      "1.7 times as fast as QEMU, on disk and on tmpfs. Bare Node takes 210 to 260 ms for a tmpfs when the pages are there, the library 260 " +
+      "to 340; that difference is not understood yet."
   },
   {
     about: /^restore into a shared-memory file/,
