@@ -190,17 +190,22 @@ const readPacket = (fields: Fields, idstr: string): RamPacket => {
   const { view } = fields
   const flags = view.getUint32(At.flags)
   const normal = view.getUint32(At.normal)
-  const offsets = new Float64Array(normal + view.getUint32(At.zero))
-  for (let i = 0; i < offsets.length; i++) offsets[i] = getU64(view, At.offsets + 8 * i)
   return {
     sync: (flags & Flag.sync) !== 0,
     method: flags & Flag.method,
     packetNum: getU64(view, At.number),
     idstr,
-    normal: offsets.subarray(0, normal),
-    zero: offsets.subarray(normal),
+    normal: readOffsets(view, At.offsets, normal),
+    zero: readOffsets(view, At.offsets + 8 * normal, view.getUint32(At.zero)),
     payloadLength: ramPacket.payloadLength(fields)
   }
+}
+
+/** Plain arrays: each typed array has memory outside of the heap, whose growth makes V8 collect all of the heap. */
+const readOffsets = (view: DataView, at: number, count: number): ReadonlyArray<number> => {
+  const offsets: Array<number> = []
+  for (let i = 0; i < count; i++) offsets.push(getU64(view, at + 8 * i))
+  return offsets
 }
 
 /**

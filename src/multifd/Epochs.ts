@@ -46,6 +46,8 @@ type State = "new" | "clean" | "pages" | "waiting"
 
 interface Lane {
   state: State
+  /** Whether it has brought pages since the last mark, SYNC or not. */
+  hasPages: boolean
   ended: boolean
   position: number
 }
@@ -57,7 +59,7 @@ interface Lane {
  * @since 0.1.0
  */
 export const make = (peer: string, channels: number): Epochs => {
-  const lanes = Array.from({ length: channels }, (): Lane => ({ state: "new", ended: false, position: 0 }))
+  const lanes = Array.from({ length: channels }, (): Lane => ({ state: "new", hasPages: false, ended: false, position: 0 }))
   const ended = Latch.makeUnsafe(channels === 0)
   let closed = false
   let gate = Latch.makeUnsafe()
@@ -81,7 +83,10 @@ export const make = (peer: string, channels: number): Epochs => {
     return Effect.andThen(attention.await, waitForAll)
   })
   const release = Effect.suspend(() => {
-    for (const lane of lanes) lane.state = "clean"
+    for (const lane of lanes) {
+      lane.state = "clean"
+      lane.hasPages = false
+    }
     const open = gate.open
     gate = Latch.makeUnsafe()
     return Effect.asVoid(open)
@@ -95,6 +100,7 @@ export const make = (peer: string, channels: number): Epochs => {
         if (closed) return pagesTooLate(id)
         if (lane.state === "new") return stop(id, "epoch-pages-early", "a SYNC as the first packet", "pages")
         lane.state = "pages"
+        lane.hasPages = true
         return Effect.void
       }),
     arrive: (id, position) =>
@@ -116,9 +122,9 @@ export const make = (peer: string, channels: number): Epochs => {
     mark: waitForAll,
     close: Effect.suspend(() => {
       closed = true
-      const waiting = first((lane) => lane.state === "waiting")
+      const waiting = first((lane) => lane.state === "waiting" && !lane.hasPages)
       if (waiting >= 0) return syncTooMany(waiting)
-      const left = first((lane) => lane.state === "pages")
+      const left = first((lane) => lane.hasPages)
       if (left < 0) return Effect.void
       return lanes[left]!.ended ? unsynced(left) : pagesTooLate(left)
     }),

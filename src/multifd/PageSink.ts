@@ -52,6 +52,8 @@ export interface PageSink<out E = never> extends RamBlock.Shape {
   readonly view: ((offset: number, length: number) => Uint8Array) | undefined
   /** Zero pages between two runs that are worth storing as bytes for the sake of one larger call. */
   readonly coalescePages: number
+  /** Whether pages may lie anywhere in memory when they are stored, and not only where memory pages begin. */
+  readonly takesUnaligned: boolean
   /** Stores pages; they may be those of an earlier round. Stores of different pages may run at the same time. */
   readonly store: (pages: Pages) => Effect.Effect<void, E>
   /** Fills `target` with what was stored at `offset`, zeros where nothing was; `undefined`: it cannot be read back. */
@@ -126,6 +128,7 @@ export const toBlock = <E = never>(
     pageSize,
     view: writer.view,
     coalescePages: writer.view === undefined ? options.coalescePages : 0,
+    takesUnaligned: false,
     store: (stored) =>
       Effect.forEach(stored.extents, ({ bytes, offset }) => write(offset, bytes), { discard: true }).pipe(
         Effect.andThen(Effect.suspend(() => forEachRun(toClear(PageRuns.difference(stored.zero, stored.gaps)), zero))),
@@ -159,6 +162,8 @@ export interface ImageOptions {
   /** Where the pages go, and the bitmap of those that are in the file, which belongs to whoever writes the block's header. */
   readonly target: Target
   readonly coalescePages: number
+  /** Whether `file` bypasses the page cache. Default false. */
+  readonly directIo?: boolean | undefined
   readonly counters?: TransferCounters.TransferCounters | undefined
   /** Told how many bytes were written, such as `SyncAhead`'s. */
   readonly written?: ((bytes: number) => void) | undefined
@@ -203,6 +208,7 @@ export const toImage = (options: ImageOptions): PageSink<FileError.FileError> =>
     pageSize,
     view: undefined,
     coalescePages: options.coalescePages,
+    takesUnaligned: options.directIo !== true,
     store: (stored) => {
       if (stored.extents.length === 0) return Effect.sync(() => settle(stored))
       record(stored)

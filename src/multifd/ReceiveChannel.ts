@@ -5,7 +5,8 @@
  *              ┌───────────────────────────────────────────────┐
  *              ▼                                               │
  *   init ──▶ header ──▶ pages: payload ──▶ to their places ────┤   straight to memory, or through one of two buffers:
- *   (done)     │                                               │   one is filled while the other is written
+ *   (done)     │                                               │   one is filled while the other is written, and as much
+ *              │                                               │   as there is is read at once
  *              ├────── SYNC: all stored, wait for the mark ────┤
  *              ├────── device state: to the handler ───────────┘
  *              └─ end of the connection, behind the last SYNC ──▶ done
@@ -27,8 +28,9 @@ import type { Epochs } from "./Epochs.ts"
 import { makeBuffer } from "./internal/channelBuffer.ts"
 import { noted } from "./internal/firstError.ts"
 import { type Helper, withHelper } from "./internal/overlap.ts"
-import { type Placed, placePages } from "./internal/placePages.ts"
-import type { PageSink } from "./PageSink.ts"
+import { Inlet } from "./internal/inlet.ts"
+import { placePages } from "./internal/placePages.ts"
+import type { Pages, PageSink } from "./PageSink.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 import type { Watchdog } from "./Watchdog.ts"
 
@@ -87,8 +89,8 @@ export interface Options<E> {
  *
  * **Details**
  *
- * Every number of a packet is checked before anything is done with it. Memory is two buffers of 512 KiB for pages that do not
- * go straight into memory, and with compression one for the payload and one for what comes out of it.
+ * Every number of a packet is checked before anything is done with it. Memory is two buffers of two packets each for pages
+ * that do not go straight into memory, and two of 512 KiB where they have to be put in order first, or are decompressed.
  *
  * A method of compression that the packets do not have, pages of unknown blocks or outside them, and everything else that
  * real destinations crash on, hang at, or store wrong, are `ProtocolError`s.
@@ -101,36 +103,52 @@ export interface Options<E> {
 export const run = <E>(options: Options<E>): Effect.Effect<void, E | ReceiveChannelError> =>
   withHelper((helper) => new Lane(options, helper).run)
 
+/** Packets that fit into one memory of a channel: with one, the next could not be begun while its pages are stored. */
+const PACKETS = 2
+
 /** The state of one channel between its packets. */
 class Lane<E> {
   readonly #options: Options<E>
   readonly #helper: Helper<E>
-  readonly #header: Uint8Array
-  readonly #payload = makeBuffer()
+  readonly #inlet: Inlet
+  /** Whether the pages of packets are stored from where they arrive. */
+  readonly #inPlace: boolean
   readonly #unpacked = makeBuffer()
   #buffer = makeBuffer()
   #otherBuffer = makeBuffer()
   /** Of the packet that is being read, on the connection. */
   #position = MultifdInit.LENGTH
   #lastNumber = 0
+  readonly #headerLength: number
+  /** Whether something was handed over since the inlet's memories changed places; then all that was before it is stored. */
+  #handedOver = false
 
   constructor(options: Options<E>, helper: Helper<E>) {
+    const { connection, pageSize, sinks } = options
     this.#options = options
     this.#helper = helper
-    this.#header = new Uint8Array(MultifdPacket.headerLength(options.pageSize))
+    this.#headerLength = MultifdPacket.headerLength(pageSize)
+    this.#inPlace = [...sinks.values()].every(({ takesUnaligned }) => takesUnaligned)
+    const length = this.#inPlace ? PACKETS * (this.#headerLength + MultifdPacket.MAX_DATA_BYTES) : this.#headerLength
+    this.#inlet = new Inlet({ connection, length, ahead: this.#inPlace, otherIsFree: this.#otherIsFree })
   }
+
+  readonly #otherIsFree: Effect.Effect<void> = Effect.suspend(() => {
+    const stored = this.#handedOver ? Effect.void : this.#helper.drained
+    this.#handedOver = false
+    return stored
+  })
 
   readonly run: Effect.Effect<void, E | ReceiveChannelError> = Effect.suspend(() =>
     Effect.flatMap(this.#nextPacket, (more) => (more ? this.run : this.#end))
   )
 
   /** Whether there was one. */
-  readonly #nextPacket: Effect.Effect<boolean, E | ReceiveChannelError> = Effect.suspend(() => {
-    const prologue = this.#header.subarray(0, MultifdPacket.PROLOGUE_LENGTH)
-    return Effect.flatMap(this.#read(this.#options.connection.readOrEnd(prologue)), (there) =>
-      there ? Effect.as(this.#packet(prologue), true) : Effect.succeed(false)
+  readonly #nextPacket: Effect.Effect<boolean, E | ReceiveChannelError> = Effect.suspend(() =>
+    Effect.flatMap(this.#read(this.#inlet.peekOrEnd(MultifdPacket.PROLOGUE_LENGTH)), (prologue) =>
+      prologue === undefined ? Effect.succeed(false) : Effect.as(this.#packet(prologue), true)
     )
-  })
+  )
 
   #packet(prologue: Uint8Array): Effect.Effect<void, E | ReceiveChannelError> {
     const kind = MultifdPacket.decodePrologue(prologue, this.#position)
@@ -138,11 +156,10 @@ class Lane<E> {
     return kind.success.kind === "ram" ? this.#ramPacket : this.#devicePacket
   }
 
-  readonly #ramPacket: Effect.Effect<void, E | ReceiveChannelError> = Effect.suspend(() => {
-    const rest = this.#header.subarray(MultifdPacket.PROLOGUE_LENGTH)
-    return Effect.flatMap(this.#read(this.#options.connection.read([rest])), () => {
+  readonly #ramPacket: Effect.Effect<void, E | ReceiveChannelError> = Effect.suspend(() =>
+    Effect.flatMap(this.#read(this.#inlet.take(this.#headerLength)), (header) => {
       const { compression, maxPayload, pageSize } = this.#options
-      const packet = MultifdPacket.decodeRam(this.#header, {
+      const packet = MultifdPacket.decodeRam(header, {
         pageSize,
         method: compression?.flag,
         maxPayload,
@@ -150,11 +167,11 @@ class Lane<E> {
       })
       return Result.isFailure(packet) ? this.#fail(packet.failure) : this.#store(packet.success)
     })
-  })
+  )
 
   #store(packet: MultifdPacket.RamPacket): Effect.Effect<void, E | ReceiveChannelError> {
     const position = this.#position
-    this.#position += this.#header.length + packet.payloadLength
+    this.#position += this.#headerLength + packet.payloadLength
     const stale = MultifdPacket.checkNumber(packet, this.#lastNumber, position)
     this.#lastNumber = packet.packetNum
     if (stale !== undefined) return this.#fail(stale)
@@ -168,25 +185,32 @@ class Lane<E> {
       const sink = sinks.get(packet.idstr)
       const finding = MultifdPacket.checkPages(packet, sink, position)
       if (sink === undefined || finding !== undefined) return this.#fail(finding!)
-      const placed = placePages(packet, sink, () => this.#buffer(MultifdPacket.MAX_DATA_BYTES))
-      return this.#fill(placed, packet).pipe(
-        Effect.flatMap(() => {
-          watchdog.alive()
-          return this.#handOver(sink, placed)
-        })
-      )
+      return Effect.flatMap(this.#place(packet, sink), (pages) => {
+        watchdog.alive()
+        return this.#handOver(sink, pages)
+      })
     }
     return Effect.flatMap(epochs.pages(id, position), receive)
   }
 
-  #fill({ targets }: Placed, { normal, payloadLength }: MultifdPacket.RamPacket) {
-    const { compression, connection } = this.#options
-    if (normal.length === 0) return Effect.void
-    if (compression === undefined) return this.#read(connection.read(targets))
-    const payload = this.#payload(payloadLength)
-    return Effect.andThen(
-      this.#read(connection.read([payload])),
-      Effect.suspend(() => this.#unpack(compression.decompressor, payload, targets))
+  /** The pages of a packet, when they have arrived. */
+  #place(packet: MultifdPacket.RamPacket, sink: PageSink<E>): Effect.Effect<Pages, ReceiveChannelError> {
+    const { compression, connection, pageSize } = this.#options
+    const buffer = () => this.#buffer(MultifdPacket.MAX_DATA_BYTES)
+    const length = packet.normal.length * pageSize
+    if (compression === undefined && this.#inPlace && length > 0) {
+      return Effect.map(this.#read(this.#inlet.take(length)), (payload) => {
+        const { pages, targets } = placePages(packet, sink, buffer, payload)
+        scatter(payload, targets)
+        return pages
+      })
+    }
+    const { pages, targets } = placePages(packet, sink, buffer)
+    if (length === 0) return Effect.succeed(pages)
+    if (compression === undefined) return Effect.as(this.#read(connection.read(targets)), pages)
+    return this.#read(this.#inlet.take(packet.payloadLength)).pipe(
+      Effect.flatMap((payload) => this.#unpack(compression.decompressor, payload, targets)),
+      Effect.as(pages)
     )
   }
 
@@ -195,20 +219,19 @@ class Lane<E> {
     const [only] = targets
     if (targets.length === 1) return watchdog.working(decompressor.decompress(payload, only!, pageSize))
     const pages = this.#unpacked(targets.reduce((sum, target) => sum + target.length, 0))
-    const scatter = () => {
-      let at = 0
-      for (const target of targets) target.set(pages.subarray(at, (at += target.length)))
-    }
-    return watchdog.working(Effect.map(decompressor.decompress(payload, pages, pageSize), scatter))
+    return watchdog.working(
+      Effect.map(decompressor.decompress(payload, pages, pageSize), () => scatter(pages, targets))
+    )
   }
 
   /** What lies in memory is stored at once: the next packet may bring the same pages, and would be read over them. */
-  #handOver(sink: PageSink<E>, { pages }: Placed): Effect.Effect<void, E> {
+  #handOver(sink: PageSink<E>, pages: Pages): Effect.Effect<void, E> {
     const store = this.#options.watchdog.working(noted(sink.store(pages)))
     if (sink.view !== undefined) return store
     const free = this.#otherBuffer
     this.#otherBuffer = this.#buffer
     this.#buffer = free
+    this.#handedOver = true
     return this.#helper.submit(store)
   }
 
@@ -218,12 +241,10 @@ class Lane<E> {
   }
 
   readonly #devicePacket: Effect.Effect<void, E | ReceiveChannelError> = Effect.suspend(() => {
-    const { connection, maxPayload, onDevicePacket } = this.#options
+    const { maxPayload, onDevicePacket } = this.#options
     const position = this.#position
     if (onDevicePacket === undefined) return this.#fail(deviceUnexpected(position))
-    const header = new Uint8Array(DeviceStatePacket.HEADER_LENGTH)
-    header.set(this.#header.subarray(0, MultifdPacket.PROLOGUE_LENGTH))
-    return Effect.flatMap(this.#read(connection.read([header.subarray(MultifdPacket.PROLOGUE_LENGTH)])), () => {
+    return Effect.flatMap(this.#read(this.#inlet.take(DeviceStatePacket.HEADER_LENGTH)), (header) => {
       const packet = DeviceStatePacket.decode(header, { maxPayload, position })
       if (Result.isFailure(packet)) return this.#fail(packet.failure)
       this.#position += header.length + packet.success.payloadLength
@@ -235,15 +256,11 @@ class Lane<E> {
     { idstr, instanceId, payloadLength }: DeviceStatePacket.DeviceStatePacket,
     handler: (packet: DevicePacket) => Effect.Effect<void, E>
   ): Effect.Effect<void, E | ReceiveChannelError> {
-    const { connection, id, watchdog } = this.#options
-    const payload = this.#payload(payloadLength)
-    return Effect.andThen(
-      this.#read(connection.read([payload])),
-      Effect.suspend(() => {
-        watchdog.alive()
-        return watchdog.working(handler({ idstr, instanceId, channel: id, payload }))
-      })
-    )
+    const { id, watchdog } = this.#options
+    return Effect.flatMap(this.#read(this.#inlet.take(payloadLength)), (payload) => {
+      watchdog.alive()
+      return watchdog.working(handler({ idstr, instanceId, channel: id, payload }))
+    })
   }
 
   readonly #end: Effect.Effect<void> = Effect.suspend(() =>
@@ -258,6 +275,12 @@ class Lane<E> {
     const { connection, id } = this.#options
     return Effect.fail(ProtocolError.fromFinding(connection.peer, id, finding))
   }
+}
+
+/** Copies bytes to where they belong, one place behind the other. */
+const scatter = (bytes: Uint8Array, targets: ReadonlyArray<Uint8Array>): void => {
+  let at = 0
+  for (const target of targets) target.set(bytes.subarray(at, (at += target.length)))
 }
 
 const deviceUnexpected = (offset: number): Finding.Finding =>

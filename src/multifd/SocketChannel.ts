@@ -26,6 +26,7 @@ import * as PageBatch from "../ram/PageBatch.ts"
 import type { Channel } from "./Channel.ts"
 import { makeBuffer } from "./internal/channelBuffer.ts"
 import { cutPackets, type PagesOfPacket } from "./internal/cutPackets.ts"
+import { makeInTurn } from "./internal/inTurn.ts"
 import { makeOutlet } from "./internal/outlet.ts"
 import { makeWriteBehind } from "./internal/writeBehind.ts"
 import type { PacketNumbers } from "./PacketNumbers.ts"
@@ -75,6 +76,9 @@ export type SocketChannelError = TransferError | CompressionError
  * headers, and would be a write for each 512 KiB.
  */
 const PACKETS_AT_ONCE = 16
+
+/** Compressed packets that are there at once: one is written while the next is compressed. */
+const COMPRESSED_PACKETS = 2
 
 /**
  * Introduces the channel to the peer, and sends batches to it.
@@ -129,9 +133,12 @@ export const make = Effect.fnUntraced(function* (
   const load = detectZeroPages ? PageBatch.load : PageBatch.loadAll
   const capacity = MultifdPacket.pageCapacity(pageSize)
   const headerLength = MultifdPacket.headerLength(pageSize)
-  const headers = new Uint8Array((compressor === undefined ? PACKETS_AT_ONCE : 1) * headerLength)
+  const headers = new Uint8Array((compressor === undefined ? PACKETS_AT_ONCE : COMPRESSED_PACKETS) * headerLength)
   const copies = makeBuffer()
   const behind = yield* makeWriteBehind<SocketChannelError>()
+  const compressed = yield* makeInTurn<TransferError>()
+  const settled = Effect.andThen(behind.settled, compressed.settled)
+  let slot = 0
 
   const send = Effect.fnUntraced(function* (parts: ReadonlyArray<Uint8Array>): Effect.fn.Return<void, TransferError> {
     yield* write(parts)
@@ -163,7 +170,9 @@ export const make = Effect.fnUntraced(function* (
     const stable = (runs: ReadonlyArray<Uint8Array>) => (block.reader.view === undefined ? runs : copyOf(runs, copies))
     for (const packet of cutPackets(batch, capacity)) {
       const payload = packet.runs.length === 0 ? [] : yield* working(compress(stable(packet.runs), pageSize))
-      yield* send([headerOf(block.idstr, packet, byteLength(payload), 0), ...payload])
+      slot = (slot + 1) % COMPRESSED_PACKETS
+      const header = headerOf(block.idstr, packet, byteLength(payload), slot)
+      yield* compressed.begin(send([header, ...payload]))
     }
   })
   const sendBatch = Effect.fnUntraced(function* (
@@ -179,8 +188,8 @@ export const make = Effect.fnUntraced(function* (
     id,
     transfer: (batch) =>
       Effect.flatMap(working(behind.load(batch, load)), (loaded) => behind.write(loaded, sendBatch(loaded))),
-    sync: Effect.andThen(behind.settled, sendSync),
-    finish: Effect.andThen(behind.settled, Effect.mapError(connection.end, ConnectionError.at({ channel: id })))
+    sync: Effect.andThen(settled, sendSync),
+    finish: Effect.andThen(settled, Effect.mapError(connection.end, ConnectionError.at({ channel: id })))
   }
 })
 

@@ -49,8 +49,8 @@ describe("a packet of 512 KiB leaves the event loop alone", () => {
         const compressed = yield* turnsDuring(payloadOf(compressor, runs))
         const decompressed = yield* turnsDuring(pagesOf(decompressor, compressed.value, contents.length))
         assert.deepStrictEqual(decompressed.value, new Uint8Array(contents))
-        assert.isAtLeast(compressed.turns, 2)
-        assert.isAtLeast(decompressed.turns, 2)
+        assert.isAtLeast(compressed.turns, 1)
+        assert.isAtLeast(decompressed.turns, 1)
       })
     )
   }

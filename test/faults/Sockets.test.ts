@@ -23,6 +23,7 @@ const shapes: ReadonlyArray<Shape> = [
   { channels: 0, compression: "none" },
   { channels: 1, compression: "none" },
   { channels: 2, compression: "none" },
+  { channels: 4, compression: "none" },
   { channels: 8, compression: "none" },
   { channels: 1, compression: "zstd" },
   { channels: 2, compression: "zstd" },

@@ -43,6 +43,8 @@ export interface Lanes {
 export interface Source<S extends Native> {
   readonly method: CompressionMethod
   readonly open: () => S
+  /** Whether what comes out is no longer needed when `output` returns, so that its memory can be used again. Default false. */
+  readonly reuse?: boolean | undefined
   /** Makes a stream ready for the next piece, where each is complete in itself. */
   readonly reset?: ((native: S) => void) | undefined
 }
@@ -68,13 +70,13 @@ interface Streams<S extends Native> {
 }
 
 const openAll = <S extends Native>(
-  { method, open }: Source<S>,
+  { method, open, reuse = false }: Source<S>,
   count: number
 ): Effect.Effect<Streams<S>, CompressorFailedError> =>
   Effect.suspend(() => {
     const streams: Streams<S> = { all: [], state: "idle" }
     const openOne = Effect.try({
-      try: () => streams.all.push(makeNativeStream(open())),
+      try: () => streams.all.push(makeNativeStream(open(), { reuse })),
       catch: (cause) => new CompressorFailedError({ method, code: libraryCode(cause), cause })
     })
     return Effect.replicateEffect(openOne, count, { discard: true }).pipe(

@@ -17,8 +17,8 @@ export type Native = Transform & Zlib
 export interface NativeStream<out S extends Native> {
   readonly native: S
   /**
-   * Feeds one piece. `output` is given what comes out, in order, each part in memory of its own; by `false` it says that
-   * this is more than it wants, which ends the stream. `settled` is called once, later, with what the library complained
+   * Feeds one piece. `output` is given what comes out, in order, each part in memory of its own, unless that is used again
+   * when `output` returns; by `false` it says that this is more than it wants, which ends the stream. `settled` is called once, later, with what the library complained
    * about and with how many bytes of the piece it took.
    */
   readonly feed: (
@@ -43,9 +43,15 @@ interface Piece {
  * Destroying one while it works would be the end of its callbacks if the library finds the piece to be wrong then. So a
  * stream is left alone until the piece is settled.
  *
+ * With `reuse`, all output is written to the same memory: half a megabyte of new memory for each packet would cost as much as
+ * a third of the decompression, most of it in collecting the garbage.
+ *
  * @internal
  */
-export const makeNativeStream = <S extends Native>(native: S): NativeStream<S> => {
+export const makeNativeStream = <S extends Native>(
+  native: S,
+  { reuse }: { readonly reuse: boolean } = { reuse: false }
+): NativeStream<S> => {
   let piece: Piece | undefined
   const waiting: Array<() => void> = []
 
@@ -59,10 +65,11 @@ export const makeNativeStream = <S extends Native>(native: S): NativeStream<S> =
   }
 
   native.on("error", settle)
-  native.on("data", (bytes: Uint8Array) => {
-    if (piece?.output(bytes) !== false) return
-    native.destroy()
-    settle(null)
+  takeOutput(native, (bytes) => {
+    if (piece?.output(bytes) === false) {
+      native.destroy()
+      settle(null)
+    } else if (reuse) rewind(native)
   })
 
   return {
@@ -79,4 +86,23 @@ export const makeNativeStream = <S extends Native>(native: S): NativeStream<S> =
       waiting.push(done)
     }
   }
+}
+
+/**
+ * Has everything that comes out handed over at once, in the very call that brings it. A listener for `data` may be called
+ * later, when the library is at work on the memory behind it.
+ */
+const takeOutput = (native: Native, take: (bytes: Uint8Array) => void): void => {
+  const end = native.push.bind(native)
+  native.push = (bytes: Uint8Array | null) => {
+    if (bytes === null) return end(null)
+    take(bytes)
+    return true
+  }
+  native.resume()
+}
+
+/** Node writes what comes next behind this place, if it still has it: without it, it takes new memory, as it does otherwise. */
+const rewind = (native: Native & { _outOffset?: unknown }): void => {
+  if (typeof native._outOffset === "number") native._outOffset = 0
 }

@@ -65,7 +65,7 @@ const layOut = (pages: ReadonlyArray<Uint8Array>, packed: ReadonlyArray<Packed>)
 export const makePageDecompressor = <S extends Native>(
   source: Source<S>
 ): Effect.Effect<Decompressor, CompressorFailedError, Scope.Scope> =>
-  Effect.map(makeLanes(source, lanes), ({ run, fail }): Decompressor => {
+  Effect.map(makeLanes({ ...source, reuse: true }, lanes), ({ run, fail }): Decompressor => {
     const fill = (pages: ReadonlyArray<PageInput>) => {
       const compressed = pages.filter(({ input, filling }) => input.length < filling.target.length)
       for (const { input, filling } of pages) {

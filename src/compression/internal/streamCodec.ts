@@ -6,16 +6,17 @@ import { Filling } from "./filling.ts"
 import { makeLanes, type Source } from "./lanes.ts"
 import { gather, makeMemory } from "./memory.ts"
 import type { Native } from "./nativeStream.ts"
-import { compressPieces } from "./pieces.ts"
-import { check } from "./problems.ts"
+import { twicePages } from "./payloadBound.ts"
+import { check, failed } from "./problems.ts"
 
 /**
- * Bytes that the library makes before it asks the event loop for more memory. Node's default of 16 KiB costs a third of
- * zstd's speed, 256 KiB still some percent, and more than this gains nothing.
+ * Bytes that the library makes before it asks the event loop for more memory: those of a packet, as they are or packed, and
+ * some more, since one that fills it exactly would be asked for more. Each time is one more trip to another thread: Node's
+ * default of 16 KiB costs a third of zstd's speed.
  *
  * @internal
  */
-export const chunkSize = 512 * 1024
+export const chunkSize = 512 * 1024 + 4096
 
 /**
  * The sending end of a method that is one stream for the whole migration. The stream must flush what it has after each
@@ -26,18 +27,33 @@ export const chunkSize = 512 * 1024
 export const makeStreamCompressor = <S extends Native>(
   source: Source<S>
 ): Effect.Effect<Compressor, CompressorFailedError, Scope.Scope> =>
-  Effect.map(makeLanes(source, 1), (lanes): Compressor => {
-    const memory = makeMemory()
+  Effect.map(makeLanes({ ...source, reuse: true }, 1), (lanes): Compressor => {
+    const { method } = source
+    const gathered = makeMemory()
+    let [memory, other] = [makeMemory(), makeMemory()]
     return {
       compress: (runs) =>
         Effect.suspend(() => {
-          const pieces = runs.length > 1 ? [gather(runs, memory)] : runs
-          return Effect.map(compressPieces(lanes, source.method, pieces), (packed) =>
-            packed.flatMap(({ parts }) => parts)
-          )
+          if (runs.length === 0) return Effect.succeed([])
+          const input = runs.length === 1 ? runs[0]! : gather(runs, gathered)
+          const filling = new Filling(memory(twicePages(1, input.length)))
+          ;[memory, other] = [other, memory]
+          const task = lanes.run({
+            pieces: 1,
+            input: () => input,
+            output: (_, bytes) => filling.append(bytes),
+            settle: (_, error) => {
+              if (filling.overflown) return failed(method, tooLong(filling))
+              return error === null ? undefined : failed(method, error)
+            }
+          })
+          return Effect.map(task, () => [filling.target.subarray(0, filling.length)])
         })
     }
   })
+
+const tooLong = ({ target: { length } }: Filling): Error =>
+  new Error(`the pages became more than ${length} bytes, twice as much as they are`)
 
 /**
  * The receiving end of a method whose payload is one stream, or a part of one.
@@ -47,7 +63,7 @@ export const makeStreamCompressor = <S extends Native>(
 export const makeStreamDecompressor = <S extends Native>(
   source: Source<S>
 ): Effect.Effect<Decompressor, CompressorFailedError, Scope.Scope> =>
-  Effect.map(makeLanes(source, 1), (lanes): Decompressor => ({
+  Effect.map(makeLanes({ ...source, reuse: true }, 1), (lanes): Decompressor => ({
     decompress: (payload, target) =>
       Effect.suspend(() => {
         const { method } = source

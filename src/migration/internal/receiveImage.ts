@@ -82,10 +82,11 @@ export const imageTarget = Effect.fnUntraced(function* (
     yield* progress.begin(blocks)
     yield* progress.enter("ram")
     const { written } = syncAhead
+    const common = { file, directIo: options.directIo, coalescePages, counters, written }
     return new Map(
       blocks.map((shape) => {
         const target = image.targets.get(shape.idstr)!
-        return [shape.idstr, PageSink.toImage({ shape, file, target, coalescePages, counters, written })] as const
+        return [shape.idstr, PageSink.toImage({ shape, target, ...common })] as const
       })
     )
   })

@@ -8,15 +8,16 @@ import type { Pages, PageSink } from "../PageSink.ts"
  * @internal
  */
 export interface Placed {
-  /** Where the bytes of the normal pages belong, in the order in which they arrive. */
+  /** Where the bytes of the normal pages belong, in the order in which they arrive; none where they lie there already. */
   readonly targets: ReadonlyArray<Uint8Array>
   /** The same pages in ascending order; to be stored once the targets are filled. */
   readonly pages: Pages
 }
 
 /**
- * Finds a place for each page of a packet: in memory its own, otherwise one in `buffer`, which has room for all pages of the
- * packet, normal and zero ones, and where they come to lie in ascending order.
+ * Finds a place for each page of a packet: in memory its own, otherwise the one that it has in `payload`, if it has arrived
+ * and the pages lie there as they are stored, or else one in `buffer`, which has room for all pages of the packet, normal and
+ * zero ones, and where they come to lie in ascending order.
  *
  * A page that is listed twice gets one place, so that the bytes that arrive last win; one that is listed as normal and as
  * zero is normal, since QEMU clears first.
@@ -26,14 +27,20 @@ export interface Placed {
 export const placePages = (
   packet: { readonly normal: ArrayLike<number>; readonly zero: ArrayLike<number> },
   sink: Pick<PageSink, "pageSize" | "view" | "coalescePages">,
-  buffer: () => Uint8Array
+  buffer: () => Uint8Array,
+  payload?: Uint8Array
 ): Placed => {
   const { pageSize, view } = sink
   const numbers = pageNumbers(packet.normal, pageSize)
-  const normal = PageRuns.fromPages(unique(numbers))
+  const ascending = unique(numbers)
+  const normal = PageRuns.fromPages(ascending)
   const zeros = PageRuns.fromPages(unique(pageNumbers(packet.zero, pageSize)))
   const zero = normal.length === 0 ? zeros : PageRuns.difference(zeros, normal)
   const runs = joined(normal, zero, sink.coalescePages)
+  if (payload !== undefined && ascending === numbers && runs === normal) {
+    const extents = layOut(runs, pageSize, oneByOne(payload))
+    return { targets: [], pages: { extents, normal, zero, gaps: PageRuns.empty } }
+  }
   const gaps = runs === normal ? PageRuns.empty : PageRuns.intersect(zero, runs)
   const extents = layOut(runs, pageSize, view ?? fromBuffer(buffer, runs, pageSize))
   clear(gaps, runs, extents, pageSize)
@@ -75,7 +82,10 @@ type View = (offset: number, length: number) => Uint8Array
 
 const fromBuffer = (buffer: () => Uint8Array, runs: PageRuns.PageRuns, pageSize: number): View => {
   if (runs.length === 0) return (_offset, length) => new Uint8Array(length)
-  const memory = buffer().subarray(0, PageRuns.pages(runs) * pageSize)
+  return oneByOne(buffer().subarray(0, PageRuns.pages(runs) * pageSize))
+}
+
+const oneByOne = (memory: Uint8Array): View => {
   let at = 0
   return (_offset, length) => memory.subarray(at, (at += length))
 }

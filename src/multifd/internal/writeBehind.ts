@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { LoadedBatch, PageBatch } from "../../ram/PageBatch.ts"
 import { makeBuffer } from "./channelBuffer.ts"
+import { makeInTurn } from "./inTurn.ts"
 
 /**
  * Lets a channel read one batch while it still writes the one before.
@@ -38,18 +38,16 @@ export interface WriteBehind<E> {
  * @internal
  */
 export const makeWriteBehind = <E>(): Effect.Effect<WriteBehind<E>, never, Scope.Scope> =>
-  Effect.map(Effect.scope, (scope) => {
+  Effect.map(makeInTurn<E>(), ({ begin, settled }) => {
     let [buffer, other] = [makeBuffer(), makeBuffer()]
-    let underWay: Effect.Effect<void, E> = Effect.void
-    const settled = Effect.suspend(() => underWay)
-    const inBackground = (self: Effect.Effect<void, E>): Effect.Effect<void> =>
-      Effect.map(Effect.forkIn(self, scope, { startImmediately: true }), (fiber) => {
+    const beginAndChange = (self: Effect.Effect<void, E>): Effect.Effect<void, E> =>
+      Effect.map(begin(self), () => {
         ;[buffer, other] = [other, buffer]
-        underWay = Fiber.join(fiber)
       })
     return {
       load: (batch, read) => Effect.suspend(() => read(batch, buffer)),
-      write: ({ block }, self) => Effect.andThen(settled, block.reader.view === undefined ? inBackground(self) : self),
+      write: ({ block }, self) =>
+        block.reader.view === undefined ? beginAndChange(self) : Effect.andThen(settled, self),
       settled
     }
   })

@@ -42,17 +42,20 @@ const arrive = (targets: ReadonlyArray<Uint8Array>): number => {
 describe("placePages", () => {
   it.effect.prop(
     "every page gets to its place, whatever the order, and nothing else is touched",
-    { packet },
-    ({ packet }) =>
+    { packet, hasArrived: Schema.Boolean },
+    ({ hasArrived, packet }) =>
       Effect.sync(() => {
         const { coalescePages, normal, zero } = packet
         const memory = Buffer.alloc(60 * PS, 0xee)
+        const payload = Buffer.alloc(normal.length * PS)
         const placed = placePages(
           { normal: offsets(normal), zero: offsets(zero) },
           { pageSize: PS, view: undefined, coalescePages },
-          () => memory
+          () => memory,
+          hasArrived ? payload : undefined
         )
-        assert.strictEqual(arrive(placed.targets), normal.length)
+        const isThere = hasArrived && placed.targets.length === 0
+        assert.strictEqual(arrive(isThere ? [payload] : placed.targets), normal.length)
         const { extents, gaps, ...runs } = placed.pages
         assert.isTrue([runs.normal, runs.zero, gaps].every(PageRuns.isPageRuns))
         assert.deepStrictEqual(pagesOf(runs.normal), ascending(normal))
@@ -85,6 +88,25 @@ describe("placePages", () => {
       }
     })
   )
+
+  it("pages that have arrived in the order in which they are stored stay where they are", () => {
+    const payload = new Uint8Array(3 * PS)
+    const sink = { pageSize: PS, view: undefined, coalescePages: 2 }
+    const { pages, targets } = placePages(
+      { normal: offsets([1, 2, 5]), zero: offsets([3]) },
+      sink,
+      () => assert.fail("no buffer"),
+      payload
+    )
+    assert.deepStrictEqual(targets, [])
+    assert.deepStrictEqual(
+      pages.extents.map(({ bytes, offset }) => [offset / PS, bytes.buffer === payload.buffer, bytes.byteOffset / PS]),
+      [
+        [1, true, 0],
+        [5, true, 2]
+      ]
+    )
+  })
 
   it("pages that are neighbours are read at once, and written at once", () => {
     const memory = new Uint8Array(8 * PS)

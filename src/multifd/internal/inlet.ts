@@ -1,0 +1,97 @@
+import * as Effect from "effect/Effect"
+import * as AlignedMemory from "../../io/AlignedMemory.ts"
+import type { Connection, TransferError } from "../../io/Connection.ts"
+import { ConnectionEndedError } from "../../io/ConnectionError.ts"
+
+/**
+ * What arrives on a channel, one behind the other, as views of the memory that it was read into.
+ *
+ * ```text
+ *   memory   ░░░░░░░░░░░░│ header │ payload ─ ─ ─ ─ ─           what does not fit moves to the other memory, and the two
+ *            taken       start          end       length        change places, when nobody needs the bytes there any more
+ * ```
+ *
+ * Whatever the kernel has is read at once, as far as there is room: most calls bring more than one packet.
+ *
+ * @internal
+ */
+export class Inlet {
+  readonly #connection: Connection
+  /** Bytes of one memory; more where a single piece is longer. */
+  readonly #length: number
+  /** Whether more may be read than was asked for. */
+  readonly #ahead: boolean
+  readonly #otherIsFree: Effect.Effect<void>
+  #memory = AlignedMemory.make(0)
+  #other = AlignedMemory.make(0)
+  #start = 0
+  #end = 0
+
+  /** `otherIsFree` waits until nobody needs views any more, but for those that came since the memories changed places. */
+  constructor(options: {
+    readonly connection: Connection
+    readonly length: number
+    readonly ahead: boolean
+    readonly otherIsFree: Effect.Effect<void>
+  }) {
+    this.#connection = options.connection
+    this.#length = options.length
+    this.#ahead = options.ahead
+    this.#otherIsFree = options.otherIsFree
+  }
+
+  /** The next bytes. */
+  take(length: number): Effect.Effect<Uint8Array, TransferError | ConnectionEndedError> {
+    return Effect.flatMap(this.#fill(length), (there) =>
+      there ? Effect.succeed(this.#taken(length)) : Effect.fail(this.#endedEarly(length))
+    )
+  }
+
+  /** The next bytes, which stay the next ones, or `undefined` where the peer ended before the first of them. */
+  peekOrEnd(length: number): Effect.Effect<Uint8Array | undefined, TransferError | ConnectionEndedError> {
+    return Effect.flatMap(this.#fill(length), (there) => {
+      if (there) return Effect.succeed(this.#memory.subarray(this.#start, this.#start + length))
+      return this.#end === this.#start ? Effect.succeed(undefined) : Effect.fail(this.#endedEarly(length))
+    })
+  }
+
+  #taken(length: number): Uint8Array {
+    return this.#memory.subarray(this.#start, (this.#start += length))
+  }
+
+  #endedEarly(expected: number): ConnectionEndedError {
+    return new ConnectionEndedError({ peer: this.#connection.peer, expected, found: this.#end - this.#start })
+  }
+
+  /** Reads until so many bytes are there; false where the peer ends first. */
+  #fill(length: number): Effect.Effect<boolean, TransferError> {
+    return Effect.suspend(() => {
+      if (this.#end - this.#start >= length) return Effect.succeed(true)
+      if (this.#start + length <= this.#memory.length) return this.#more(length)
+      return Effect.andThen(
+        this.#otherIsFree,
+        Effect.suspend(() => this.#change(length))
+      )
+    })
+  }
+
+  #more(length: number): Effect.Effect<boolean, TransferError> {
+    const free = this.#memory.subarray(this.#end, this.#ahead ? this.#memory.length : this.#start + length)
+    return Effect.flatMap(this.#connection.readSome(free), (bytes) => {
+      this.#end += bytes
+      if (bytes === 0) return Effect.succeed(false)
+      return this.#end - this.#start >= length ? Effect.succeed(true) : this.#more(length)
+    })
+  }
+
+  #change(length: number): Effect.Effect<boolean, TransferError> {
+    const rest = this.#memory.subarray(this.#start, this.#end)
+    const next = this.#other.length < length ? AlignedMemory.make(Math.max(length, this.#length)) : this.#other
+    next.set(rest)
+    this.#other = this.#memory
+    this.#memory = next
+    this.#start = 0
+    this.#end = rest.length
+    return this.#more(length)
+  }
+}
