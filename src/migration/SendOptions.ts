@@ -91,7 +91,7 @@ export interface SendOptions<out E = never> {
   readonly maxBandwidth?: number | RateLimit | undefined
   /** Batches that wait between the scan and the channels, 1 to 4096. Default 8. */
   readonly queueDepth?: number | undefined
-  /** Bytes in a batch, 1 KiB to 16 MiB. Default 1 MiB. Buffers take no more than channels × batch size. */
+  /** Bytes in a batch, 1 KiB to 16 MiB. Default 2 MiB. Buffers take no more than twice channels × batch size. */
   readonly batchSize?: number | undefined
   /** How long the destination may take: `handshakeTimeout` to accept a connection, `idleTimeout` to read on or to answer. */
   readonly limits?: Pick<Limits.Input, "handshakeTimeout" | "idleTimeout"> | undefined

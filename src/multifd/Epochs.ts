@@ -59,7 +59,12 @@ interface Lane {
  * @since 0.1.0
  */
 export const make = (peer: string, channels: number): Epochs => {
-  const lanes = Array.from({ length: channels }, (): Lane => ({ state: "new", hasPages: false, ended: false, position: 0 }))
+  const lanes = Array.from({ length: channels }, (): Lane => ({
+    state: "new",
+    hasPages: false,
+    ended: false,
+    position: 0
+  }))
   const ended = Latch.makeUnsafe(channels === 0)
   let closed = false
   let gate = Latch.makeUnsafe()
