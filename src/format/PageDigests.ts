@@ -76,13 +76,11 @@ export const make = (options: {
     return created
   }
 
-  const recordIn = (index: number, data: Uint8Array, pages: { readonly at: number; readonly count: number }): void => {
-    const digests = digestsOf(index)
+  /** The extent of a page, of which digests are about to be recorded. */
+  const begin = (page: number) => {
+    const index = Math.floor(page / pagesPerExtent)
     changed.add(index)
-    for (let page = 0; page < pages.count; page++) {
-      const bytes = data.subarray(page * pageSize, (page + 1) * pageSize)
-      Checksum.pageInto(algorithm, bytes, digests, (pages.at + page) * length)
-    }
+    return { first: index * pagesPerExtent, end: (index + 1) * pagesPerExtent, digests: digestsOf(index) }
   }
 
   const noteByte = (at: number): void => {
@@ -114,16 +112,16 @@ export const make = (options: {
   }
 
   return {
-    record: (first, data, runs) =>
+    record: (first, data, runs) => {
+      let extent: ReturnType<typeof begin> = { first: 0, end: 0, digests: all }
       PageRuns.forEach(runs, (from, count) => {
-        for (let page = first + from; page < first + from + count;) {
-          const index = Math.floor(page / pagesPerExtent)
-          const end = Math.min(first + from + count, (index + 1) * pagesPerExtent)
-          const pages = { at: page - index * pagesPerExtent, count: end - page }
-          recordIn(index, data.subarray((page - first) * pageSize, (end - first) * pageSize), pages)
-          page = end
+        for (let at = from; at < from + count; at++) {
+          if (first + at >= extent.end) extent = begin(first + at)
+          const page = data.subarray(at * pageSize, (at + 1) * pageSize)
+          Checksum.pageInto(algorithm, page, extent.digests, (first + at - extent.first) * length)
         }
-      }),
+      })
+    },
     advance,
     extents: () => {
       noteBits()

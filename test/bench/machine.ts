@@ -17,7 +17,7 @@ export interface Machine {
   readonly limit: string
   /** The path of a file in a place. */
   readonly file: (place: Place, name: string) => string
-  /** Nothing is left to be written, and the memory that comes next is not the host's. */
+  /** Nothing is left to be written, and the memory that comes next is not the host's, nor on its way there. */
   readonly settle: Effect.Effect<void, BenchError>
 }
 
@@ -30,6 +30,12 @@ const syncAll: Effect.Effect<void, BenchError> = Effect.callback((resume) => {
 /** Memory that one measurement takes at most, in sizes of RAM: an image or a target in memory, and the RAM itself. */
 const WARM_SIZES = 2
 
+/**
+ * A kernel that gives free memory to its host does so 2 s after some was freed, and then with all that is free. When that is
+ * over, memory that is freed stays for another 2 s, which is longer than a measurement.
+ */
+const REPORTING = "2500 millis"
+
 export const make = (settings: Settings): Effect.Effect<Machine, BenchError, Scope.Scope> =>
   Effect.gen(function* () {
     const folders = {
@@ -41,6 +47,9 @@ export const make = (settings: Settings): Effect.Effect<Machine, BenchError, Sco
       settings,
       limit,
       file: (place, name) => Path.join(folders[place], name),
-      settle: Effect.andThen(syncAll, CLimit.warm(limit, WARM_SIZES * settings.size))
+      settle: syncAll.pipe(
+        Effect.andThen(Effect.sleep(REPORTING)),
+        Effect.andThen(CLimit.warm(limit, WARM_SIZES * settings.size))
+      )
     }
   })

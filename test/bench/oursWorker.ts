@@ -5,9 +5,9 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as PerfHooks from "node:perf_hooks"
-import * as Readline from "node:readline"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as FileJobs from "./fileJobs.ts"
+import { firstLine } from "./firstLine.ts"
 import { Job } from "./job.ts"
 import * as SocketJobs from "./socketJobs.ts"
 import type { Reply } from "./worker.ts"
@@ -22,14 +22,6 @@ const prepare = Effect.gen(function* () {
 const warmUp = Effect.gen(function* () {
   if (!job.warm) return
   yield* job.kind === "save" || job.kind === "restore" ? FileJobs.warmUp(job) : SocketJobs.warmUp(job)
-})
-
-const firstLine: Effect.Effect<string> = Effect.callback((resume) => {
-  const input = Readline.createInterface({ input: process.stdin })
-  input.once("line", (line) => {
-    input.close()
-    resume(Effect.succeed(line))
-  })
 })
 
 const measured = <R>(run: Effect.Effect<Migration.Summary, Error, R>): Effect.Effect<Reply, Error, R> =>

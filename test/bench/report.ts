@@ -68,7 +68,8 @@ ${cells.map((cell) => `### ${Cell.title(cell.work)}\n\n${ofCell(cell)}`).join("\
 Every variant works on the same RAM, a file in shared memory, and its bytes are checked once before anything is timed.
 Then the variants take turns, each in a new process for each measurement, and each round begins with another one. Before
 each measurement everything is synced, and as much memory as it may need is taken from the host and given back to the
-kernel: on a virtual machine, memory that has gone back to its host costs several times as much to touch.
+kernel: on a virtual machine, memory that has gone back to its host costs several times as much to touch. Since a kernel gives
+back what is free 2 s after something was freed, such as by the process that has just got ready, those are waited for first.
 Times on shared machines drift by a factor of two within an hour; only the ratios within one table mean something.
 
 - **Limit**: \`test/bench/limit.c\`, plain positional I/O with one thread per core; RAM is mapped and populated. On disk with one
@@ -78,7 +79,7 @@ Times on shared machines drift by a factor of two within an hour; only the ratio
   counts. A load goes into a new guest. QEMU asks for huge pages for private memory by itself.
 - **effect-multifd**: \`Migration.save\` and \`Image.open\` with \`Migration.restore\`, in a process that has done a few small
   saves and restores before. Default settings, but without checksums, which the others do not make; what they cost stands
-  among the verdicts. \`memory\` is a \`Uint8Array\`, \`file\` the file in shared memory. Huge pages
+  among the verdicts, from saves with them and without in turns in one process. \`memory\` is a \`Uint8Array\`, \`file\` the file in shared memory. Huge pages
   come from \`GLIBC_TUNABLES=glibc.malloc.hugetlb=1\` in the environment.
 
 Migrations go over TCP within the machine, from a process to another, with the same channels on both sides; both ends lie

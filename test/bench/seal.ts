@@ -1,37 +1,36 @@
 /**
- * What the checksums of an image cost: the same save with them and without, in turns.
+ * What the checksums of an image cost: saves with them and without, in turns, in one process.
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
+import * as Path from "node:path"
 import type { Machine } from "./machine.ts"
-import * as Ours from "./ours.ts"
 import { makeRam } from "./place.ts"
 import { atMost, type Verdict } from "./targets.ts"
-import { measure } from "./variant.ts"
-import type { BenchError } from "./worker.ts"
+import * as Worker from "./worker.ts"
+
+const PROGRAM = Path.join(import.meta.dirname, "sealWorker.ts")
 
 /** Percent of the time of a save without checksums; to a tmpfs, where nothing is as slow as a disk, it is only told. */
 const LIMITS = { disk: 10, tmpfs: 100 }
 
 /** Saves RAM of each pattern from memory. */
-export const run = (machine: Machine): Effect.Effect<ReadonlyArray<Verdict>, BenchError> => {
+export const run = (machine: Machine): Effect.Effect<ReadonlyArray<Verdict>, Worker.BenchError> => {
   const { patterns, rounds, size } = machine.settings
   const path = machine.file("tmpfs", "ram")
-  const scratch = machine.file("tmpfs", "scratch")
   return Effect.gen(function* () {
     const verdicts: Array<Verdict> = []
     for (const pattern of patterns) {
-      const ram = makeRam(path, pattern, size)
+      makeRam(path, pattern, size)
       for (const place of ["disk", "tmpfs"] as const) {
         const target = machine.file(place, "image")
-        const variants = [true, false].map((sealed) => Ours.save(ram, { store: "memory", target, scratch, sealed }))
-        const [sealed, plain] = yield* measure(variants, { rounds, settle: machine.settle })
-        const cost = 100 * (sealed!.median / plain!.median - 1)
+        const worker = yield* Worker.start(process.execPath, [PROGRAM, path, target, String(rounds)])
+        const { phases } = yield* Effect.andThen(machine.settle, worker.run())
+        const cost = 100 * (phases["sealed"]! / phases["plain"]! - 1)
         verdicts.push(atMost(`checksums, cost of a save to ${place}: ${pattern}`, cost, LIMITS[place], "%"))
-        Fs.rmSync(target, { force: true })
       }
       Fs.rmSync(path)
     }
     return verdicts
-  }).pipe(Effect.ensuring(Effect.sync(() => Fs.rmSync(path, { force: true }))))
+  }).pipe(Effect.scoped, Effect.ensuring(Effect.sync(() => Fs.rmSync(path, { force: true }))))
 }

@@ -48,14 +48,16 @@ const summary = (variant: Variant, replies: ReadonlyArray<Reply>): Measured => {
 
 /**
  * Runs every variant once to check its bytes, and then in turn for some rounds, each round beginning with another one.
- * `settle` runs right before each: it brings the machine into the same state.
+ * `settle` runs right before each that is timed: it brings the machine into the same state.
  */
 export const measure = (
   variants: ReadonlyArray<Variant>,
   options: { readonly rounds: number; readonly settle: Effect.Effect<void, BenchError> }
 ): Effect.Effect<ReadonlyArray<Measured>, BenchError> => {
   const once = (variant: Variant, check: boolean): Effect.Effect<Reply, BenchError> =>
-    Effect.scoped(Effect.flatMap(variant.prepare, (go) => Effect.andThen(options.settle, go(check))))
+    Effect.scoped(
+      Effect.flatMap(variant.prepare, (go) => Effect.andThen(check ? Effect.void : options.settle, go(check)))
+    )
   return Effect.gen(function* () {
     const replies = new Map(variants.map((variant) => [variant, [] as Array<Reply>]))
     for (const variant of variants) yield* once(variant, true)
