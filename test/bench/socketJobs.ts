@@ -14,7 +14,7 @@ import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import type { SocketJob } from "./job.ts"
 
 const MIB = 1024 * 1024
-const WARM_UPS = 6
+const WARM_UPS = 12
 
 type Options = Pick<SocketJob, "channels" | "compression">
 
@@ -61,11 +61,18 @@ export const prepare = Effect.fnUntraced(function* (job: SocketJob) {
   return { told: "", run: send(job.image, addressOf(job.to), job) }
 })
 
-/** A service has been running for a while: its code is compiled. Sends an image to itself a few times. */
+/** Pages in whole runs, and behind them every third one. */
+const fill = (memory: Uint8Array): Uint8Array => {
+  const scattered = (memory.length / 4) * 3
+  memory.fill(1, 0, scattered)
+  for (let at = scattered; at < memory.length; at += 3 * 4096) memory[at] = 1
+  return memory
+}
+
+/** A service has been running for a while: its code is compiled. Sends an image to itself, over half a GiB in all. */
 export const warmUp = Effect.fnUntraced(function* (job: SocketJob) {
   const migration = yield* Migration.Migration
-  const memory = new Uint8Array(32 * MIB)
-  for (let at = 0; at < memory.length; at += 3 * 4096) memory[at] = 1
+  const memory = fill(new Uint8Array(64 * MIB))
   const block = yield* MemoryPages.make({ idstr: "warm", memory })
   yield* migration.save({ target: job.scratch, blocks: [block] })
   const received = `${job.scratch}.received`

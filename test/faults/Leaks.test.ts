@@ -218,7 +218,7 @@ describe.skipIf(!Fs.existsSync("/proc/self/fd"))("after migrations that failed",
         assert.deepStrictEqual(held(), before)
         assert.strictEqual(before.fibers, 0)
       }).pipe(Effect.scoped),
-    600_000
+    0
   )
 })
 

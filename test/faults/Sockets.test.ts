@@ -169,7 +169,7 @@ describe("a migration between two of us", () => {
           }
         }
       }),
-    600_000
+    0
   )
 
   it("met enough faults", () => {
