@@ -7,7 +7,7 @@ import * as Scope from "effect/Scope"
 import { CompressionLevelError, CompressorClosedError } from "../../../src/compression/CompressionError.ts"
 import { makeLanes, type Lanes, type Task } from "../../../src/compression/internal/lanes.ts"
 import { compressPieces } from "../../../src/compression/internal/pieces.ts"
-import { makeStreamDecompressor } from "../../../src/compression/internal/streamCodec.ts"
+import { makeStreamCompressor, makeStreamDecompressor } from "../../../src/compression/internal/streamCodec.ts"
 import { FakeNative, libraryError } from "../support/fakeNative.ts"
 
 const pieces = Array.from({ length: 7 }, (_, index) => new Uint8Array(3).fill(index))
@@ -166,6 +166,30 @@ describe("lanes", () => {
       yield* lanes.run(task)
     })
   )
+
+  for (const [what, end] of [
+    [
+      "pages become more than twice as much",
+      (native: FakeNative) => {
+        native.push(new Uint8Array(8192))
+        native.finish!()
+      }
+    ],
+    ["the library gives up", (native: FakeNative) => native.finish!(libraryError("ENOMEM"))]
+  ] as const) {
+    it.effect(`fail to compress when ${what}`, () =>
+      Effect.gen(function* () {
+        const native = new FakeNative()
+        const { compress } = yield* makeStreamCompressor({ method: "zstd", open: () => native })
+        const running = yield* Effect.forkChild(compress([new Uint8Array(4096)], 4096), { startImmediately: true })
+        yield* turn
+        end(native)
+        const error = yield* Effect.flip(Fiber.join(running))
+        assert.strictEqual(error._tag, "CompressorFailedError")
+        assert.isTrue(native.destroyed)
+      })
+    )
+  }
 
   it.effect("do not blame the payload for a library that gives up", () =>
     Effect.gen(function* () {
