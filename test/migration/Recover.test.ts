@@ -117,26 +117,32 @@ describe("recover", () => {
   )
 })
 
-describe("a save that fails", () => {
-  /** A block that cannot be read from its 64th page on. */
-  const failing = (memory: Uint8Array): RamBlock.Readable<"gone"> => ({
-    idstr: "pc.ram",
-    usedLength: memory.length,
-    pageSize: PAGE,
-    reader: {
-      present: undefined,
-      view: undefined,
-      readInto: (offset, target) =>
-        offset < 64 * PAGE
-          ? Effect.sync(() => target.set(memory.subarray(offset, offset + target.length)))
-          : Effect.fail("gone" as const)
-    }
-  })
+/** A block that cannot be read where it says so. */
+const failing = (memory: Uint8Array, isGone: (offset: number) => boolean): RamBlock.Readable<"gone"> => ({
+  idstr: "pc.ram",
+  usedLength: memory.length,
+  pageSize: PAGE,
+  reader: {
+    present: undefined,
+    view: undefined,
+    readInto: (offset, target) =>
+      isGone(offset)
+        ? Effect.fail("gone" as const)
+        : Effect.sync(() => target.set(memory.subarray(offset, offset + target.length)))
+  }
+})
 
+describe("a save that fails", () => {
   const attempt = (options: Pick<Migration.WriteOptions, "seal" | "keepPartial">) =>
     Effect.gen(function* () {
       const disk = MemoryDisk.make()
-      const request = { target: "/vm.img", blocks: [failing(ram())], channels: 1, batchSize: EXTENT, ...options }
+      const request = {
+        target: "/vm.img",
+        blocks: [failing(ram(), (offset) => offset >= 64 * PAGE)],
+        channels: 1,
+        batchSize: EXTENT,
+        ...options
+      }
       const error = yield* Effect.flip(Effect.provide(save(request), disk.layer))
       assert.strictEqual(error, "gone")
       return { disk, left: disk.files() }
@@ -331,20 +337,8 @@ describe("what is kept of a", () => {
       const disk = MemoryDisk.make()
       const memory = new Uint8Array(96 * PAGE).fill(1)
       let reads = 0
-      const block: RamBlock.Readable<"gone"> = {
-        idstr: "pc.ram",
-        usedLength: memory.length,
-        pageSize: PAGE,
-        reader: {
-          present: undefined,
-          view: undefined,
-          // Six reads are a round; in the second one, the third fails.
-          readInto: (offset, target) =>
-            ++reads > 8
-              ? Effect.fail("gone")
-              : Effect.sync(() => target.set(memory.subarray(offset, offset + target.length)))
-        }
-      }
+      // Six reads are a round; in the second one, the third fails.
+      const block = failing(memory, () => ++reads > 8)
       const tracker = yield* DirtyTracker.marking([block])
       const pause = Effect.sync(() => {
         memory.fill(2)
