@@ -1,5 +1,4 @@
 import * as Effect from "effect/Effect"
-import * as AlignedMemory from "../../io/AlignedMemory.ts"
 import type { Connection, TransferError } from "../../io/Connection.ts"
 import { ConnectionEndedError } from "../../io/ConnectionError.ts"
 
@@ -22,8 +21,8 @@ export class Inlet {
   /** Whether more may be read than was asked for. */
   readonly #ahead: boolean
   readonly #otherIsFree: Effect.Effect<void>
-  #memory = AlignedMemory.make(0)
-  #other = AlignedMemory.make(0)
+  #memory = new Uint8Array(0)
+  #other = new Uint8Array(0)
   #start = 0
   #end = 0
 
@@ -86,7 +85,7 @@ export class Inlet {
 
   #change(length: number): Effect.Effect<boolean, TransferError> {
     const rest = this.#memory.subarray(this.#start, this.#end)
-    const next = this.#other.length < length ? AlignedMemory.make(Math.max(length, this.#length)) : this.#other
+    const next = this.#other.length < length ? new Uint8Array(Math.max(length, this.#length)) : this.#other
     next.set(rest)
     this.#other = this.#memory
     this.#memory = next
