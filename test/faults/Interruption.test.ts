@@ -50,6 +50,8 @@ interface Play {
   readonly written?: string
   /** What it has in common with others is interrupted there, and every so-many-th step here. Default 1. */
   readonly stride?: number
+  /** Decides in which order its fibers go on. Default 1. */
+  readonly seed?: number
 }
 
 const saving = (target: string) => Effect.flatMap(machineOf(PAGES), (machine) => save({ ...machine, ...small, target }))
@@ -117,7 +119,13 @@ const plays: ReadonlyArray<Play> = [
       )
   },
   { name: "send", found: "nothing", run: migrating("sender", "blocks") },
-  { name: "receive", found: "nothing", written: COPY, run: migrating("receiver", "image") },
+  ...[1, 2, 3, 4].map((seed) => ({
+    name: `receive, in order ${seed}`,
+    found: "nothing" as const,
+    written: COPY,
+    run: migrating("receiver", "image"),
+    seed
+  })),
   { name: "receive into blocks", found: "nothing", run: migrating("receiver", "blocks"), stride: 7 }
 ]
 
@@ -148,7 +156,7 @@ const attempt = Effect.fnUntraced(function* (play: Play, step: number) {
           .pipe(Effect.provide(disk.layer), Effect.provide(scene.network.layer))
         return { ...result, ...scene }
       }),
-    { seed: 1 }
+    { seed: play.seed ?? 1 }
   ).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
   assert(outcome.exit !== undefined, `step ${step}: it hangs`)
   assert.deepInclude(outcome, { running: 0, settled: true }, `step ${step}`)

@@ -96,7 +96,8 @@ export const imageTarget = Effect.fnUntraced(function* (
     ramEnd: Effect.fnUntraced(function* (closing) {
       const { image, ramScope } = begun!
       yield* progress.enter("device")
-      yield* Scope.close(ramScope, Exit.void)
+      // Interrupted half-way, it would leave open what nobody knows of any more.
+      yield* Effect.uninterruptible(Scope.close(ramScope, Exit.void))
       yield* image.writeHead
       const stateStart = yield* image.writeEnd(closing)
       Object.assign(begun!, { closing, stateStart, position: stateStart })

@@ -125,7 +125,7 @@ const receive = (assembly: Assembly, connection: Connection, own: Scope.Closeabl
       duration: assembly.handshakeTimeout,
       orElse: () => silent(assembly, connection)
     }),
-    Effect.flatMap((isOfUse) => (isOfUse ? Effect.void : Scope.close(own, Exit.void))),
+    Effect.flatMap((isOfUse) => (isOfUse ? Effect.void : Effect.uninterruptible(Scope.close(own, Exit.void)))),
     Effect.catch((error) => fail(assembly, error))
   )
 
