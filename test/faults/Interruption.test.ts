@@ -119,7 +119,7 @@ const plays: ReadonlyArray<Play> = [
       )
   },
   { name: "send", found: "nothing", run: migrating("sender", "blocks") },
-  ...[1, 2, 3, 4].map((seed) => ({
+  ...[1, 4].map((seed) => ({
     name: `receive, in order ${seed}`,
     found: "nothing" as const,
     written: COPY,

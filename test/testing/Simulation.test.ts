@@ -132,6 +132,20 @@ describe("Simulation", () => {
     })
   )
 
+  it.effect("a fiber that is interrupted before it begins ends, in whatever order", () =>
+    Effect.gen(function* () {
+      const interrupted = Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(Effect.andThen(Effect.void, Effect.never))
+        yield* Fiber.interrupt(fiber)
+        return yield* Fiber.await(fiber)
+      })
+      for (let seed = 0; seed < 300; seed++) {
+        const exit = valueOf(yield* Simulation.run(() => interrupted, { seed }))
+        assert.isTrue(Exit.hasInterrupts(exit))
+      }
+    })
+  )
+
   it.effect("fibers that are left over are counted", () =>
     Effect.gen(function* () {
       const leaking = Effect.forkDetach(Effect.never, { startImmediately: true })

@@ -21,8 +21,12 @@ export class SeededScheduler implements Scheduler.Scheduler {
     this.#hands = hands
   }
 
+  /**
+   * A fiber does not give way in front of its very first operation, as it never does otherwise: one that was interrupted before it
+   * began would be about to end, be begun nevertheless, and forget that it was interrupted.
+   */
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    return this.#hands.atOperation(fiber)
+    return this.#hands.atOperation(fiber) && fiber.currentOpCount > 1
   }
 
   makeDispatcher(): Scheduler.SchedulerDispatcher {
