@@ -199,7 +199,7 @@ describe("Migration.send", () => {
       const { machine, summary } = yield* arrived({ source: { blocks: [block] }, zeroPageDetection: "none" })
       assert.isTrue(machine.ram.get("pc.ram")!.every((byte) => byte === 0))
       assert.strictEqual(summary.normalPages, pages)
-      assert.strictEqual(longest, 1024 * 1024)
+      assert.strictEqual(longest, 2 * 1024 * 1024)
     })
   )
 
