@@ -29,11 +29,11 @@ export const notes: ReadonlyArray<Note> = [
     about: /^save to (?:tmpfs|disk): (?:random|half-zero|zero)/,
     what: "Saving",
     why:
-      "much of it is chance on a virtual machine that gives free memory back to its host and pays 4 to 5 µs for each page that it takes " +
-      "again: bare Node writes 512 MiB into a file that it truncates in 260 to 330 ms, and into a new one in 510 to 750. Variants with the same " +
-      "calls differ by a factor of three, and the best of QEMU's three counts. In an earlier run of 1 GiB with three rounds the library was " +
-      "1.7 times as fast as QEMU, on disk and on tmpfs. Bare Node takes 210 to 260 ms for a tmpfs when the pages are there, the library 260 " +
-      "to 340; that difference is not understood yet."
+      "chance on a virtual machine that gives free memory back to its host and pays 4 to 5 µs for each page that it takes again: the same " +
+      "calls differ by a factor of three, and the best of QEMU's three counts. It gives back all that is free 2 s after something was freed, " +
+      "which what we do to get ready did in the middle of these measurements; later ones wait for it. Saves one after the other in one process, " +
+      "where the memory that one has freed is there for the next, take 240 to 310 ms from memory to disk and to a tmpfs, as long as bare Node " +
+      "and less than the C limit. In an earlier run of 1 GiB with three rounds the library was 1.7 times as fast as QEMU."
   },
   {
     about: /^restore into a shared-memory file/,
@@ -50,7 +50,7 @@ export const notes: ReadonlyArray<Note> = [
     what: "Migrations without compression",
     why:
       "Node copies each page once more than QEMU, between a socket and a file, and all packets pass through one thread. For a GiB both " +
-      "ends together take 1.4 s of processor time in the kernel, and 0.4 to 0.6 s in the library."
+      "ends together take 1.2 s of processor time in the kernel, and 0.45 s outside of it where bare Node takes 0.2."
   },
   {
     about: /^migrate .* compression z/,
