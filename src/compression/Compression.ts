@@ -78,8 +78,9 @@ export interface Compressor {
    * costs a hundredth of the compression and saves a hop to another thread for each run. No runs give no payload.
    *
    * The result is the payload in any number of parts. They stay as they are while the next packet is compressed, so that one
-   * can be written meanwhile, but not longer: from the call after that on, their memory may be used again. The memory of the runs may change again when the effect has
-   * ended; bytes that change before, because a guest goes on writing, come out as one or the other.
+   * can be written meanwhile, but not longer: from the call after that on, their memory may be used again. The memory of
+   * the runs may change again when the effect has ended; bytes that change before, because a guest goes on writing, come
+   * out as one or the other.
    *
    * One call at a time. The work happens on Node's thread pool, whose size (`UV_THREADPOOL_SIZE`, 4 by default) is how many
    * channels compress at once. Interruption waits for the piece of work under way.

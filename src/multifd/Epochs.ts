@@ -42,7 +42,8 @@ export interface Epochs {
   readonly allEnded: Effect.Effect<void>
 }
 
-type State = "new" | "clean" | "pages" | "waiting"
+/** `new`: there was no SYNC yet. */
+type State = "new" | "open" | "waiting"
 
 interface Lane {
   state: State
@@ -89,7 +90,7 @@ export const make = (peer: string, channels: number): Epochs => {
   })
   const release = Effect.suspend(() => {
     for (const lane of lanes) {
-      lane.state = "clean"
+      lane.state = "open"
       lane.hasPages = false
     }
     const open = gate.open
@@ -104,7 +105,6 @@ export const make = (peer: string, channels: number): Epochs => {
         lane.position = position
         if (closed) return pagesTooLate(id)
         if (lane.state === "new") return stop(id, "epoch-pages-early", "a SYNC as the first packet", "pages")
-        lane.state = "pages"
         lane.hasPages = true
         return Effect.void
       }),

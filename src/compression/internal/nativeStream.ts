@@ -18,8 +18,8 @@ export interface NativeStream<out S extends Native> {
   readonly native: S
   /**
    * Feeds one piece. `output` is given what comes out, in order, each part in memory of its own, unless that is used again
-   * when `output` returns; by `false` it says that this is more than it wants, which ends the stream. `settled` is called once, later, with what the library complained
-   * about and with how many bytes of the piece it took.
+   * when `output` returns; by `false` it says that this is more than it wants, which ends the stream. `settled` is called
+   * once, later, with what the library complained about and with how many bytes of the piece it took.
    */
   readonly feed: (
     input: Uint8Array,
