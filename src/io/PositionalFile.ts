@@ -137,7 +137,7 @@ const openDescriptor = Effect.fnUntraced(function* (
     fd,
     path,
     directIo: options.directIo === true,
-    syncable: kind !== "character device"
+    kind
   })
 })
 

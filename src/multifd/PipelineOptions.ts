@@ -52,7 +52,7 @@ interface Limits extends Range {
  *
  * More channels or a deeper queue than the defaults were not faster on any disk that was measured. Node makes its calls on
  * files with four threads, unless `UV_THREADPOOL_SIZE` says otherwise: three channels leave one for syncing, and for what
- * else the process does with files. Below 512 KiB in a batch the cost of a queue element shows, and a batch above 16 MiB
+ * else the process does with files. Two buffered writes to one file are with the kernel at a time, whatever the channels. Below 512 KiB in a batch the cost of a queue element shows, and a batch above 16 MiB
  * would hold the event loop for milliseconds, since its zero pages are looked for without a pause.
  *
  * @category constants

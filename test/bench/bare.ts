@@ -17,7 +17,7 @@ export const copy = (ram: RamFile, target: string, connections: number): Variant
   prepare: Effect.gen(function* () {
     Fs.rmSync(target, { force: true })
     const start = (role: string, path: string, ...more: ReadonlyArray<string>) =>
-      Worker.start(process.execPath, [PROGRAM, role, path, String(ram.size), String(connections), ...more])
+      Worker.startNode([PROGRAM, role, path, String(ram.size), String(connections), ...more])
     const sender = yield* start("send", ram.path)
     const receiver = yield* start("receive", target, sender.told)
     return (check) =>

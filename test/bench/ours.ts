@@ -36,7 +36,7 @@ export const start = (
 ): Effect.Effect<Worker.Worker, Worker.BenchError, Scope.Scope> =>
   Effect.suspend(() => {
     if ("target" in job) Fs.rmSync(job.target, { force: true })
-    return Worker.start(process.execPath, [PROGRAM, JSON.stringify(job)], environment)
+    return Worker.startNode([PROGRAM, JSON.stringify(job)], environment)
   })
 
 /** What a variant works with. */

@@ -7,8 +7,8 @@ import * as Schema from "effect/Schema"
 import * as PerfHooks from "node:perf_hooks"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as FileJobs from "./fileJobs.ts"
-import { firstLine } from "./firstLine.ts"
 import { Job } from "./job.ts"
+import { ready } from "./ready.ts"
 import * as SocketJobs from "./socketJobs.ts"
 import type { Reply } from "./worker.ts"
 
@@ -43,8 +43,7 @@ const measured = <R>(run: Effect.Effect<Migration.Summary, Error, R>): Effect.Ef
 const main = Effect.gen(function* () {
   yield* warmUp
   const prepared = yield* prepare
-  console.log(`ready ${prepared.told}`.trim())
-  const expected = yield* firstLine
+  const expected = yield* ready(prepared.told)
   const reply = yield* measured(prepared.run)
   console.log(JSON.stringify({ ...reply, equal: expected === "" || prepared.isEqual(expected) }))
 }).pipe(Effect.scoped, Effect.provide(Migration.layer))

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
-import { firstLine } from "./firstLine.ts"
+import { ready } from "./ready.ts"
 import { median } from "./variant.ts"
 
 const [ram, target, rounds] = process.argv.slice(2) as [string, string, string]
@@ -31,8 +31,7 @@ const timed = (seal: false | object) =>
   })
 
 const main = Effect.gen(function* () {
-  console.log("ready")
-  yield* firstLine
+  yield* ready("")
   const sealed: Array<number> = []
   const plain: Array<number> = []
   for (let round = 0; round < WARM_UPS + 2 * Number(rounds); round++) {

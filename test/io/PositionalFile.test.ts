@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
 import * as AlignedMemory from "../../src/io/AlignedMemory.ts"
 import { type Calls, FileCalls } from "../../src/io/FileCalls.ts"
+import type { FileError } from "../../src/io/FileError.ts"
 import * as PositionalFile from "../../src/io/PositionalFile.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
@@ -42,6 +43,41 @@ const callsOf = (sync: boolean, last: Effect.Effect<void, string>) => {
     if (sync) yield* file.sync
     yield* last
   }).pipe(Effect.scoped, Effect.provide(files.layer), Effect.exit, Effect.as(files), Effect.map(names))
+}
+
+interface HeldWrites {
+  /** In the order in which they began. */
+  readonly begun: ReadonlyArray<{ readonly position: number; readonly end: (code?: string) => void }>
+  /** Waits until so many have begun. */
+  readonly until: (count: number) => Effect.Effect<void>
+  /** Writes four pages of a file, and tries so many times. */
+  readonly write: (options: { readonly directIo?: boolean; readonly times?: number }) => Effect.Effect<void, FileError>
+}
+
+/** Writes that end when they are told to. */
+const heldWrites = (): HeldWrites => {
+  const disk = MemoryDisk.make()
+  const begun: Array<HeldWrites["begun"][number]> = []
+  const write: Calls["write"] = (_fd, _data, _offset, length, position, done) => {
+    const end = (code?: string) =>
+      code === undefined ? done(null, length) : done(Object.assign(new Error(), { code }), 0)
+    begun.push({ position, end })
+  }
+  const memory = AlignedMemory.make(4 * 4096)
+  const extents = [0, 1, 2, 3].map((page) => ({
+    position: page * 4096,
+    bytes: memory.subarray(page * 4096, (page + 1) * 4096)
+  }))
+  return {
+    begun,
+    until: (count) => Effect.repeat(Effect.yieldNow, { until: () => begun.length === count }),
+    write: ({ directIo = false, times = 1 }) =>
+      PositionalFile.open("/x", { access: "write", create: "if-missing", directIo }).pipe(
+        Effect.flatMap((file) => Effect.retry(file.writeExtents(extents), { times: times - 1 })),
+        Effect.scoped,
+        Effect.provideService(FileCalls, { ...disk.calls, write })
+      )
+  }
 }
 
 const directTest = (place: Place) =>
@@ -267,6 +303,43 @@ describe("PositionalFile", () => {
       )
       const writes = files.log().filter(({ name }) => name === "write")
       assert.isAtMost(writes.length, 23, "all extents once, and the rest of the three in front of the failure")
+    })
+  )
+
+  it.effect("buffered writes to a file are two at a time, direct ones all at once", () =>
+    Effect.gen(function* () {
+      const positionsOf = ({ begun }: HeldWrites) => begun.map(({ position }) => position)
+      const buffered = heldWrites()
+      const writing = yield* Effect.forkChild(buffered.write({}), { startImmediately: true })
+      yield* buffered.until(2)
+      assert.deepStrictEqual(positionsOf(buffered), [0, 4096])
+      buffered.begun[1]!.end()
+      assert.deepStrictEqual(positionsOf(buffered), [0, 4096, 8192])
+      for (let i = 0; i < 4; i++) if (i !== 1) buffered.begun[i]!.end()
+      yield* Fiber.join(writing)
+
+      const direct = heldWrites()
+      const all = yield* Effect.forkChild(direct.write({ directIo: true }), { startImmediately: true })
+      yield* direct.until(4)
+      direct.begun.forEach(({ end }) => end())
+      yield* Fiber.join(all)
+    })
+  )
+
+  it.effect("a write that waits for another one never begins when that fails; the next ones do", () =>
+    Effect.gen(function* () {
+      const held = heldWrites()
+      const writing = yield* Effect.forkChild(held.write({ times: 2 }), { startImmediately: true })
+      yield* held.until(2)
+      held.begun[0]!.end("EIO")
+      held.begun[1]!.end()
+      yield* held.until(4)
+      for (let i = 2; i < 6; i++) held.begun[i]!.end()
+      yield* Fiber.join(writing)
+      assert.deepStrictEqual(
+        held.begun.map(({ position }) => position),
+        [0, 4096, 0, 4096, 8192, 12288]
+      )
     })
   )
 

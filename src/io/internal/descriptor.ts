@@ -1,7 +1,15 @@
 import * as Effect from "effect/Effect"
 import type { Calls, ErrnoError } from "../FileCalls.ts"
 import * as FileError from "../FileError.ts"
+import type { FileKind } from "./fileKind.ts"
+import { CallLimit } from "./callLimit.ts"
 import { systemCall } from "./systemCall.ts"
+
+/**
+ * The kernel takes buffered writes to a file one at a time: further ones only keep its processors spinning until it is their
+ * turn. One is at work, and the next is there when it ends.
+ */
+const BUFFERED_WRITES = 2
 
 /**
  * An open descriptor and what has to be known to use its number safely: the number is closed only when no call uses it
@@ -18,6 +26,8 @@ export class Descriptor {
   readonly directIo: boolean
   /** `fdatasync` answers EINVAL on a character device such as /dev/null: there is nothing to sync. */
   readonly syncable: boolean
+  /** Of the writes that may run at the same time, where there is one. */
+  readonly writes: CallLimit | undefined
 
   /** Whether there were writes since the last sync began. */
   unsynced = false
@@ -26,12 +36,13 @@ export class Descriptor {
   #idle: (() => void) | undefined = undefined
   #syncFailure: FileError.FileError | undefined = undefined
 
-  constructor(options: Pick<Descriptor, "calls" | "fd" | "path" | "directIo" | "syncable">) {
+  constructor(options: Pick<Descriptor, "calls" | "fd" | "path" | "directIo"> & { readonly kind: FileKind }) {
     this.calls = options.calls
     this.fd = options.fd
     this.path = options.path
     this.directIo = options.directIo
-    this.syncable = options.syncable
+    this.syncable = options.kind !== "character device"
+    this.writes = options.kind === "file" && !options.directIo ? new CallLimit(BUFFERED_WRITES) : undefined
   }
 
   /** Why the descriptor cannot be used, if it cannot; otherwise the caller has to `leave` later. */

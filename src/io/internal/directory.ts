@@ -17,7 +17,7 @@ export const openParent = (calls: Calls, path: string): Effect.Effect<Descriptor
   return Effect.acquireRelease(
     systemCall<number>({ operation: "open", path: parent }, (done) =>
       calls.open(parent, Fs.constants.O_RDONLY | Fs.constants.O_DIRECTORY, 0, done)
-    ).pipe(Effect.map((fd) => new Descriptor({ calls, fd, path: parent, directIo: false, syncable: true }))),
+    ).pipe(Effect.map((fd) => new Descriptor({ calls, fd, path: parent, directIo: false, kind: "directory" }))),
     (descriptor) => descriptor.release({ sync: false })
   )
 }

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type { ErrnoError } from "../FileCalls.ts"
 import * as FileError from "../FileError.ts"
 import type { Extent } from "../PositionalFile.ts"
+import type { CallLimit } from "./callLimit.ts"
 import type { Descriptor } from "./descriptor.ts"
 import { badPosition, isPosition } from "./position.ts"
 
@@ -33,6 +34,7 @@ class Transfer {
   readonly #direction: Direction
   readonly #resume: (effect: Effect.Effect<void, FileError.FileError>) => void
   readonly #extents: ReadonlyArray<Extent>
+  readonly #limit: CallLimit | undefined
   #pending: number
   #failure: FileError.FileError | undefined = undefined
 
@@ -44,6 +46,7 @@ class Transfer {
   ) {
     this.#descriptor = descriptor
     this.#direction = direction
+    this.#limit = direction === "write" ? descriptor.writes : undefined
     this.#pending = extents.length
     this.#extents = extents
     this.#resume = resume
@@ -60,13 +63,26 @@ class Transfer {
     if (!isPosition(position) || !isPosition(position + bytes.length)) {
       return this.#fail(badPosition(this.#call(extent)))
     }
+    if (this.#limit === undefined) return this.#begin(extent, done, length)
+    this.#limit.enter(() => this.#begin(extent, done, length))
+  }
+
+  #begin(extent: Extent, done: number, length: number): void {
     const { calls, fd } = this.#descriptor
-    calls[this.#direction](fd, bytes, done, length, position + done, (error, count) =>
+    if (this.#failure !== undefined) return this.#returned(extent, done, null, 0)
+    calls[this.#direction](fd, extent.bytes, done, length, extent.position + done, (error, count) =>
       this.#returned(extent, done, error, count)
     )
   }
 
+  /** What waits for this call begins when its result is known: nothing of a transfer does once a part of it has failed. */
   #returned(extent: Extent, done: number, error: ErrnoError | null, count: number): void {
+    this.#took(extent, done, error, count)
+    this.#limit?.leave()
+  }
+
+  #took(extent: Extent, done: number, error: ErrnoError | null, count: number): void {
+    if (this.#failure !== undefined) return this.#settle()
     if (error) {
       if (error.code === "EINTR") return this.#submit(extent, done)
       return this.#fail(FileError.fromCause(this.#call(extent), error))
