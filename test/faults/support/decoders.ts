@@ -171,7 +171,7 @@ const sealOf = (bytes: Uint8Array): ReadonlyArray<Problem> => {
   if (Result.isFailure(seal)) return [seal.failure]
   const { algorithm, extentSize } = seal.success
   for (const shape of seal.success.blocks) {
-    if (shape.pageSize !== PAGE || shape.usedLength % PAGE !== 0) continue
+    if (shape.pageSize !== PAGE || shape.usedLength === 0 || shape.usedLength % PAGE !== 0) continue
     const bitmap = PageBitmap.make(shape.usedLength / PAGE)
     bitmap.setRange(0, 1)
     const extents = new Extents({ algorithm, idstr: shape.idstr, pagesPerExtent: extentSize / PAGE, bitmap })
