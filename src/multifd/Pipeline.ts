@@ -28,7 +28,7 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Channel } from "./Channel.ts"
-import { allOrFirstError, laterFailures as attached } from "./internal/firstError.ts"
+import { allOrFirstError, laterFailures as attached, withFirstError } from "./internal/firstError.ts"
 import { makePacer } from "./internal/pacer.ts"
 import * as Job from "./Job.ts"
 import * as PipelineOptions from "./PipelineOptions.ts"
@@ -107,7 +107,7 @@ const runIn = Effect.fnUntraced(function* <B, E, R, C, RC>(
 ): Effect.fn.Return<void, B | E | C, R | Exclude<RC, Scope.Scope>> {
   const ids = Array.from({ length: settings.channels }, (_, id) => id)
   const open = (id: number) => Effect.flatMap(Scope.fork(scope), (own) => Scope.provide(options.open(id), own))
-  const channels = yield* Effect.forEach(ids, open, { concurrency: "unbounded" })
+  const channels = yield* withFirstError(Effect.forEach(ids, open, { concurrency: "unbounded" }))
 
   const queue = yield* Queue.bounded<Job.Job<B>, Cause.Done>(settings.queueDepth)
   const barrier = yield* SyncBarrier.make(channels.length + 1)

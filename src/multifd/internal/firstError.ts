@@ -36,7 +36,7 @@ export const allOrFirstError = <E, R>(effects: ReadonlyArray<Effect.Effect<void,
     const later: Array<Cause.Cause<unknown>> = []
     const settle = (exit: Exit.Exit<void, E>, hidden: Cause.Cause<unknown> | undefined): void => {
       if (Exit.isSuccess(exit)) return
-      const raised = Cause.hasInterruptsOnly(exit.cause) ? undefined : exit.cause
+      const raised = Cause.hasInterruptsOnly(exit.cause) ? undefined : firstOf(exit.cause)
       const failure = Cause.hasInterrupts(exit.cause) ? (hidden ?? raised) : raised
       if (first === undefined && raised !== undefined) first = raised
       else if (failure !== undefined) later.push(failure)
@@ -59,6 +59,21 @@ const watched = <E, R>(
       Effect.onExit((exit) => Effect.sync(() => settle(exit, hidden)))
     )
   })
+
+/** Of what failed together in one effect, such as writes that were under way at the same time, the first, with the others. */
+const firstOf = <E>(cause: Cause.Cause<E>): Cause.Cause<E> => {
+  const [first, ...others] = cause.reasons.filter(Cause.isFailReason).map((reason) => Cause.fromReasons([reason]))
+  return first === undefined || others.length === 0 ? cause : attach(first, others)
+}
+
+/**
+ * An effect that does several things at once by itself: where more than one of them fails, it fails with the first error
+ * alone, to which the others are attached.
+ *
+ * @internal
+ */
+export const withFirstError = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.catchCause(effect, (cause) => Effect.failCause(firstOf(cause)))
 
 /**
  * What `allOrFirstError` attached to a cause.

@@ -3,7 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { allOrFirstError, laterFailures, noted } from "../../../src/multifd/internal/firstError.ts"
+import { allOrFirstError, laterFailures, noted, withFirstError } from "../../../src/multifd/internal/firstError.ts"
 import { whileTimePasses } from "../support/recorder.ts"
 
 const failAfter = (millis: number, error: string) => noted(Effect.andThen(Effect.sleep(millis), Effect.fail(error)))
@@ -33,6 +33,19 @@ it.effect("a fall inside another one keeps what was attached to it", () =>
     assert.strictEqual(raised, 1)
     assert.strictEqual(first, "first")
     assert.deepStrictEqual(later.map(Cause.squash), ["second", "third"])
+  })
+)
+
+it.effect("of failures that one effect raises together, the first is raised and the others are attached", () =>
+  Effect.gen(function* () {
+    const together = Effect.all([failAfter(1, "first"), failAfter(2, "second")], { concurrency: 2, discard: true })
+    const { first, later, raised } = yield* fallOf([together, failAfter(9, "third")])
+    assert.strictEqual(raised, 1)
+    assert.strictEqual(first, "first")
+    assert.deepStrictEqual(later.map(Cause.squash), ["second", "third"])
+    const alone = yield* Effect.flip(Effect.sandbox(whileTimePasses(withFirstError(together))))
+    assert.deepStrictEqual([Cause.squash(alone), ...laterFailures(alone).map(Cause.squash)], ["first", "second"])
+    assert.lengthOf(alone.reasons, 1)
   })
 )
 
