@@ -25,7 +25,7 @@ export const run = (machine: Machine): Effect.Effect<ReadonlyArray<Verdict>, Ben
       const ram = makeRam(path, pattern, size)
       for (const store of ["memory", "file"] as const) {
         const { prepare } = Ours.save(ram, { store, target, scratch })
-        const once = Effect.scoped(Effect.flatMap(prepare, (go) => Effect.andThen(machine.settle, go(false))))
+        const once = Effect.scoped(Effect.flatMap(prepare, (go) => Effect.andThen(machine.settle("disk"), go(false))))
         const delays = (yield* Effect.all(Array.from({ length: rounds }, () => once))).map(({ delay }) => delay!)
         for (const name of ["p99", "max"] as const) {
           const found = median(delays.map((delay) => delay[name]))

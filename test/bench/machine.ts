@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as ChildProcess from "node:child_process"
+import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Workspace from "../interop/support/Workspace.ts"
 import type { Place } from "./cell.ts"
@@ -18,7 +19,7 @@ export interface Machine {
   /** The path of a file in a place. */
   readonly file: (place: Place, name: string) => string
   /** Nothing is left to be written, and the memory that comes next is not the host's, nor on its way there. */
-  readonly settle: Effect.Effect<void, BenchError>
+  readonly settle: (place: Place) => Effect.Effect<void, BenchError>
 }
 
 const syncAll: Effect.Effect<void, BenchError> = Effect.callback((resume) => {
@@ -29,6 +30,17 @@ const syncAll: Effect.Effect<void, BenchError> = Effect.callback((resume) => {
 
 /** Memory that one measurement takes at most, in sizes of RAM: an image or a target in memory, and the RAM itself. */
 const WARM_SIZES = 2
+
+const PIECE = Buffer.alloc(1024 * 1024, 1)
+
+/** Takes pages for a file and gives them back: the next file of its kind gets the same ones. */
+const warmFile = (path: string, size: number) =>
+  Effect.sync(() => {
+    const fd = Fs.openSync(path, "w")
+    for (let at = 0; at < size; at += PIECE.length) Fs.writeSync(fd, PIECE)
+    Fs.closeSync(fd)
+    Fs.rmSync(path)
+  })
 
 /**
  * A kernel that gives free memory to its host does so 2 s after some was freed, and then with all that is free. When that is
@@ -47,9 +59,11 @@ export const make = (settings: Settings): Effect.Effect<Machine, BenchError, Sco
       settings,
       limit,
       file: (place, name) => Path.join(folders[place], name),
-      settle: syncAll.pipe(
-        Effect.andThen(Effect.sleep(REPORTING)),
-        Effect.andThen(CLimit.warm(limit, WARM_SIZES * settings.size))
-      )
+      settle: (place) =>
+        syncAll.pipe(
+          Effect.andThen(Effect.sleep(REPORTING)),
+          Effect.andThen(CLimit.warm(limit, WARM_SIZES * settings.size)),
+          Effect.andThen(warmFile(Path.join(folders[place], "warm"), settings.size))
+        )
     }
   })

@@ -51,7 +51,7 @@ const cellsOf = (
     for (const work of works) {
       yield* Effect.logInfo(title({ work, place, pattern }))
       const variants = variantsOf(machine, ram, image, work)
-      const measured = yield* measure(variants, { rounds: machine.settings.rounds, settle: machine.settle })
+      const measured = yield* measure(variants, { rounds: machine.settings.rounds, settle: machine.settle("tmpfs") })
       const cell: Cell = { work: { work, place, pattern }, size: ram.size, measured }
       cells.push(cell)
       yield* print(cell)

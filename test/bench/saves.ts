@@ -33,7 +33,7 @@ const one = (machine: Machine, ram: RamFile, place: Place, pattern: Pattern): Ef
     ...CHANNELS.map((channels) => Qemu.save(ram, target, channels)),
     ...(["memory", "file"] as const).map((store) => Ours.save(ram, { store, target, scratch, sealed: false }))
   ]
-  return measure(variants, { rounds: machine.settings.rounds, settle: machine.settle }).pipe(
+  return measure(variants, { rounds: machine.settings.rounds, settle: machine.settle(place) }).pipe(
     Effect.map((measured) => ({ work: { work: "save" as const, place, pattern }, size: ram.size, measured })),
     Effect.ensuring(Effect.sync(() => Fs.rmSync(target, { force: true })))
   )

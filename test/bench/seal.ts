@@ -25,7 +25,7 @@ export const run = (machine: Machine): Effect.Effect<ReadonlyArray<Verdict>, Wor
       for (const place of ["disk", "tmpfs"] as const) {
         const target = machine.file(place, "image")
         const worker = yield* Worker.startNode([PROGRAM, path, target, String(rounds)])
-        const { phases } = yield* Effect.andThen(machine.settle, worker.run())
+        const { phases } = yield* Effect.andThen(machine.settle(place), worker.run())
         const cost = 100 * (phases["sealed"]! / phases["plain"]! - 1)
         verdicts.push(atMost(`checksums, cost of a save to ${place}: ${pattern}`, cost, LIMITS[place], "%"))
       }

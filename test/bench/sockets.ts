@@ -51,7 +51,7 @@ const one = (machine: Machine, work: SocketWork): Effect.Effect<Cell, BenchError
     yield* Effect.logInfo(title(work))
     const ram = makeRam(file("ram"), work.pattern, work.pattern === COMPRESSED.pattern ? size / COMPRESSED.part : size)
     yield* Qemu.makeImage(ram, paths.image)
-    const measured = yield* measure(variantsOf(work, ram, paths), { rounds, settle: machine.settle })
+    const measured = yield* measure(variantsOf(work, ram, paths), { rounds, settle: machine.settle("tmpfs") })
     return { work, size: ram.size, measured }
   }).pipe(
     Effect.ensuring(
