@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import { Codecs } from "../../src/compression/Codecs.ts"
@@ -244,6 +245,29 @@ describe("SocketChannel", () => {
       assert.strictEqual(counters.bytes, wire.bytes().length)
       yield* channel.sync
       assert.strictEqual(wire.bytes().readUInt32BE(wire.bytes().length - 1344 + 8), 0x01)
+    })
+  )
+
+  it.effect("one compressed packet is written while the next is compressed", () =>
+    Effect.gen(function* () {
+      const taken = Latch.makeUnsafe(true)
+      const wire = Wire.make({ during: taken.await })
+      let compressed = 0
+      const compress = (runs: ReadonlyArray<Uint8Array>) =>
+        Effect.sync(() => {
+          compressed++
+          return runs
+        })
+      const codec: Codec = { ...inverting(), compressor: () => Effect.succeed({ compress }) }
+      const channel = yield* channelOver(wire, { compression: { codec, level: 1 } })
+      const block = yield* blockOf(striped(3 * 128, 1))
+      taken.closeUnsafe()
+      const sending = yield* Effect.forkChild(channel.transfer(all(block)), { startImmediately: true })
+      assert.deepStrictEqual([compressed, wire.writes.length], [2, 1 + 1])
+      taken.openUnsafe()
+      yield* Fiber.join(sending)
+      yield* channel.sync
+      assert.deepStrictEqual([compressed, wire.writes.length], [3, 1 + 3 + 1])
     })
   )
 
