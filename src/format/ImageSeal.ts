@@ -1,51 +1,35 @@
 /**
- * The seal of an image: checksums of everything in it, where a QEMU that knows nothing of them does not look.
+ * The seal of an image: checksums of everything in it, where a QEMU that knows nothing of them does not look. A mark says
+ * that it is there (see `SealMark`).
  *
  * ```text
  *   … entry │ header │ bitmap │ 0 │ mark │ 0 │ page region, … │ device state │ 00 │ 06 L JSON │ 0 │ seal
- *                                 ▲                                                           ▲   ▲ a multiple of 4096
- *                                 64 bytes in the padding of the first block                  end
- *
- *   mark   0  8  "MFDsMark"
- *          8  u8   version 1                       9  u8   state: 1 sealing, 2 sealed, 3 partial
- *         10  u8   algorithm                      11  u8   0
- *         12  u32  CRC-32 of the mark, with zeros in this field
- *         16  u64  position of the seal, absolute 24  u64  length of the seal
- *         32  32   digest of mark (with zeros in this field and in that of the CRC) and seal, zeros behind it
- *
- *   seal   0  8  "MFDsSeal"
- *          8  u8   version 1                       9  u8   algorithm
- *         10  u16  0                              12  u32  bytes of an extent
- *         16  u64  start of what is covered       24  u64  end of the stream
- *         32  u32  number of blocks               36  u32  0
- *         40  32   digest of everything but page regions, zeros behind it
- *         72  blocks: u8 length, name; u64 bytes; u32 page size; u64 bitmap; u64 pages; a digest for each extent
+ *                                                                                             ▲   ▲ a multiple of 4096
+ *                                                                                             end
+ *    0  8  "MFDsSeal"
+ *    8  u8   version 1                       9  u8   algorithm
+ *   10  u16  0                              12  u32  bytes of an extent
+ *   16  u64  start of what is covered       24  u64  end of the stream
+ *   32  u32  number of blocks               36  u32  0
+ *   40  32   digest of everything but page regions, zeros behind it
+ *   72  blocks: u8 length, name; u64 bytes; u32 page size; u64 bitmap; u64 pages; a digest for each extent
  * ```
  *
- * All numbers are big-endian, all positions count from the start of the file. The mark is written last, and says that
- * the rest is there.
+ * All numbers are big-endian, all positions count from the start of the file.
  *
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
-import { crc32 } from "node:zlib"
 import type { Shape } from "../ram/RamBlock.ts"
 import * as Checksum from "./Checksum.ts"
 import * as Finding from "./Finding.ts"
 import type { ByteRange, MappedBlock } from "./ImageStream.ts"
 import { ByteWriter } from "./internal/byteWriter.ts"
 import { decodeWith, type Cursor, type Steps, stop, view } from "./internal/cursor.ts"
-import { behindBlock, bitmapPart, blockParts, freeBetween } from "./internal/parts.ts"
+import { behindBlock, bitmapPart } from "./internal/parts.ts"
+import { corrupt, padded, VERSION } from "./internal/sealParts.ts"
 import * as MappedRam from "./MappedRam.ts"
 import type { Decoded } from "./MigrationStream.ts"
-
-/**
- * Bytes of a mark. Marks lie at multiples of it, so that none lies across two sectors.
- *
- * @category constants
- * @since 0.1.0
- */
-export const MARK_LENGTH: number = 64
 
 /**
  * Seals lie at multiples of it.
@@ -83,30 +67,10 @@ export const extentSizes: { readonly minimum: number; readonly maximum: number }
  */
 export const MAX_LENGTH: number = 1024 * 1024 * 1024
 
-const VERSION = 1
-const MARK_MAGIC = Buffer.from("MFDsMark", "latin1")
-const SEAL_MAGIC = Buffer.from("MFDsSeal", "latin1")
-const CRC_AT = 12
-const DIGEST_AT = 32
-const DIGEST_ROOM = 32
+const MAGIC = Buffer.from("MFDsSeal", "latin1")
+
 /** Bytes of a seal in front of its blocks. @internal */
 export const HEAD_LENGTH = 72
-
-/**
- * What a mark says. `sealing`: somebody began to write a seal there, and has not come to its end; there are no checksums.
- * `partial`: the seal is that of a save that has not come to its end, and covers the pages that it had written.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Mark {
-  readonly state: "sealing" | "sealed" | "partial"
-  readonly algorithm: Checksum.Algorithm
-  /** Absolute position and length of the seal. While it is being written, the position is all that is known. */
-  readonly seal: ByteRange
-  /** Of mark and seal, in `DIGEST_ROOM` bytes. */
-  readonly digest: Uint8Array
-}
 
 /**
  * A block as it was sealed.
@@ -150,30 +114,6 @@ export interface Seal {
 export const sealPosition = (end: number): number => Math.ceil(end / ALIGNMENT) * ALIGNMENT
 
 /**
- * Where the mark belongs: in the first gap between a bitmap and the page region behind it that has room. `undefined` where
- * there is none, which only a foreign layout can bring about.
- *
- * @category layout
- * @since 0.1.0
- */
-export const markPosition = (blocks: ReadonlyArray<MappedBlock>): number | undefined => {
-  const isFree = freeBetween(
-    blocks.flatMap((block) => {
-      const { entryPosition, headerPosition } = block
-      return [{ position: entryPosition, end: headerPosition + MappedRam.HEADER_BYTES }, ...blockParts(block)]
-    })
-  )
-  for (const block of blocks) {
-    const bitmap = bitmapPart(block)
-    if (bitmap === undefined) continue
-    const position = Math.ceil(bitmap.end / MARK_LENGTH) * MARK_LENGTH
-    const end = position + MARK_LENGTH
-    if (end <= block.header.pagesOffset && isFree(position, end)) return position
-  }
-  return undefined
-}
-
-/**
  * Everything of an image but its pages, its mark and its seal, in the order in which its digest is made: the stream in its
  * pieces, then the bitmaps.
  *
@@ -212,12 +152,6 @@ export const restOf = (options: {
 export const encodeRange = ({ length, position }: ByteRange): Uint8Array =>
   new ByteWriter().u64(position).u64(length).finish()
 
-const padded = (digest: Uint8Array): Uint8Array => {
-  const bytes = new Uint8Array(DIGEST_ROOM)
-  bytes.set(digest)
-  return bytes
-}
-
 /**
  * The number of extents of a block.
  *
@@ -233,7 +167,7 @@ export const extentCount = ({ usedLength }: Shape, extentSize: number): number =
  * @since 0.1.0
  */
 export const encode = (seal: Seal): Uint8Array => {
-  const out = new ByteWriter().append(SEAL_MAGIC).u8(VERSION).u8(Checksum.algorithms[seal.algorithm]).u16(0)
+  const out = new ByteWriter().append(MAGIC).u8(VERSION).u8(Checksum.algorithms[seal.algorithm]).u16(0)
   out.u32(seal.extentSize).u64(seal.start).u64(seal.end).u32(seal.blocks.length).u32(0).append(padded(seal.rest))
   for (const { bitmapOffset, digests, idstr, pageSize, pagesOffset, usedLength } of seal.blocks) {
     out.str8(idstr).u64(usedLength).u32(pageSize).u64(bitmapOffset).u64(pagesOffset).append(digests)
@@ -247,7 +181,7 @@ export const encode = (seal: Seal): Uint8Array => {
  * @category guards
  * @since 0.1.0
  */
-export const isSeal = (bytes: Uint8Array): boolean => SEAL_MAGIC.equals(bytes.subarray(0, SEAL_MAGIC.length))
+export const isSeal = (bytes: Uint8Array): boolean => MAGIC.equals(bytes.subarray(0, MAGIC.length))
 
 /**
  * Reads a seal that lies at `position` of its file. Fails with `seal-corrupt` or `seal-version-unsupported`.
@@ -275,9 +209,6 @@ const decodePart = <A>(
     const same = code === "seal-version-unsupported" ? code : "seal-corrupt"
     return Finding.make({ code: same, offset: position + offset, expected, found })
   })
-
-const corrupt = (offset: number, expected: string, found: string): Finding.Finding =>
-  Finding.make({ code: "seal-corrupt", offset, expected, found })
 
 type Head = Omit<Seal, "blocks">
 
@@ -343,75 +274,3 @@ const unknownAlgorithm = (offset: number, found: number) =>
  */
 export const isExtentSize = (size: number): boolean =>
   size >= extentSizes.minimum && size <= extentSizes.maximum && Number.isInteger(Math.log2(size))
-
-const states = ["sealing", "sealed", "partial"] as const
-
-const markBytes = ({ algorithm, seal, state }: Omit<Mark, "digest">): ByteWriter =>
-  new ByteWriter()
-    .append(MARK_MAGIC)
-    .u8(VERSION)
-    .u8(states.indexOf(state) + 1)
-    .u8(Checksum.algorithms[algorithm])
-    .u8(0)
-    .u32(0)
-    .u64(seal.position)
-    .u64(seal.length)
-
-const withCrc = (bytes: Uint8Array): Uint8Array => {
-  const checked = bytes.slice()
-  view(checked).setUint32(CRC_AT, 0)
-  view(checked).setUint32(CRC_AT, crc32(checked))
-  return checked
-}
-
-/**
- * A mark, 64 bytes.
- *
- * @category encoding
- * @since 0.1.0
- */
-export const encodeMark = (mark: Mark): Uint8Array => withCrc(markBytes(mark).append(padded(mark.digest)).finish())
-
-/**
- * The digest that the mark of a seal has, which says that both belong together; with a key, that they were made by who
- * has it.
- *
- * @category computing
- * @since 0.1.0
- */
-export const digestOf = (mark: Omit<Mark, "digest">, seal: Uint8Array, key?: Uint8Array | undefined): Uint8Array => {
-  const state = Checksum.hasher(mark.algorithm, key)
-  state.update(markBytes(mark).finish())
-  state.update(seal)
-  return padded(state.digest())
-}
-
-/**
- * Reads the 64 bytes where a mark belongs that lie at `position` of their file: `undefined` where nothing looks like one.
- * Fails with `seal-corrupt` or `seal-version-unsupported`.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const decodeMark = (bytes: Uint8Array, position: number): Result.Result<Mark | undefined, Finding.Finding> => {
-  if (bytes.length < MARK_LENGTH || !MARK_MAGIC.equals(bytes.subarray(0, MARK_MAGIC.length))) {
-    return Result.succeed(undefined)
-  }
-  const head = view(bytes)
-  const mark = bytes.subarray(0, MARK_LENGTH)
-  if (view(withCrc(mark)).getUint32(CRC_AT) !== head.getUint32(CRC_AT)) {
-    return Result.fail(corrupt(position, "a mark whose checksum is right", "another checksum"))
-  }
-  const algorithm = Checksum.fromCode(bytes[10]!)
-  const state = states[bytes[9]! - 1]
-  if (bytes[8] !== VERSION || algorithm === undefined || state === undefined) {
-    const found = `version ${bytes[8]}, state ${bytes[9]}, algorithm ${bytes[10]}`
-    const expected = `version ${VERSION} with a known state and algorithm`
-    return Result.fail(Finding.make({ code: "seal-version-unsupported", offset: position + 8, expected, found }))
-  }
-  const seal = { position: Number(head.getBigUint64(16)), length: Number(head.getBigUint64(24)) }
-  if (seal.position + seal.length > Number.MAX_SAFE_INTEGER || seal.length > MAX_LENGTH) {
-    return Result.fail(corrupt(position + 16, `a seal of at most ${MAX_LENGTH} bytes`, `${seal.length} bytes`))
-  }
-  return Result.succeed({ state, algorithm, seal, digest: mark.slice(DIGEST_AT) })
-}

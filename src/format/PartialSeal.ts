@@ -22,6 +22,7 @@ import * as RamBlock from "../ram/RamBlock.ts"
 import * as Checksum from "./Checksum.ts"
 import * as Finding from "./Finding.ts"
 import * as ImageSeal from "./ImageSeal.ts"
+import * as SealMark from "./SealMark.ts"
 import type { MappedBlock } from "./ImageStream.ts"
 import { ByteWriter } from "./internal/byteWriter.ts"
 
@@ -77,9 +78,9 @@ export const places = (
   blocks: ReadonlyArray<MappedBlock>,
   length: number
 ): readonly [position: number, position: number] | undefined => {
-  const mark = ImageSeal.markPosition(blocks)
+  const mark = SealMark.position(blocks)
   if (mark === undefined) return undefined
-  const first = ImageSeal.sealPosition(mark + ImageSeal.MARK_LENGTH)
+  const first = ImageSeal.sealPosition(mark + SealMark.LENGTH)
   return [first, first + ImageSeal.sealPosition(length)]
 }
 

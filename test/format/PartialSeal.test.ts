@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
-import { Checksum, ImageSeal, ImageStream, PageBitmap, PartialSeal, RamBlock } from "../../src/index.ts"
+import { Checksum, ImageSeal, ImageStream, PageBitmap, PartialSeal, RamBlock, SealMark } from "../../src/index.ts"
 
 const configuration = { machine: "pc-i440fx-10.0", capabilities: ["mapped-ram"] }
 
@@ -72,7 +72,7 @@ describe("a partial seal", () => {
       const length = PartialSeal.byteLength(blocks, { algorithm: "crc32", extentSize: 1024 * 1024 })
       const head = ImageStream.head({ configuration, blocks, room: PartialSeal.room(length) })
       const [first, second] = PartialSeal.places(head.blocks, length)!
-      assert.isAtLeast(first, ImageSeal.markPosition(head.blocks)! + ImageSeal.MARK_LENGTH)
+      assert.isAtLeast(first, SealMark.position(head.blocks)! + SealMark.LENGTH)
       assert.isAtLeast(second, first + length)
       assert.isAtMost(second + length, head.blocks[0]!.header.pagesOffset)
       assert.strictEqual(first % ImageSeal.ALIGNMENT, 0)

@@ -17,6 +17,7 @@ import {
   PositionalFile,
   Recover,
   Seal,
+  SealMark,
   SocketAddress,
   Verify
 } from "../../src/index.ts"
@@ -84,7 +85,7 @@ const meaningful = Effect.fnUntraced(function* (disk: MemoryDisk.MemoryDisk, key
     rest: ImageSeal.restOf({ start: 0, end: seal!.end, blocks }),
     pages,
     seal: [
-      { position: ImageSeal.markPosition(blocks)!, length: ImageSeal.MARK_LENGTH },
+      { position: SealMark.position(blocks)!, length: SealMark.LENGTH },
       { position, length: fileSize - position }
     ]
   }
@@ -470,7 +471,7 @@ describe("seal", () => {
         assert.isUndefined(verified.error)
         assert.isDefined(verified.inspection.seal)
         const changed = [...image.keys()].filter((at) => image[at] !== sealed[at])
-        assert.isAtMost(changed.at(-1)! - changed[0]! + 1, ImageSeal.MARK_LENGTH)
+        assert.isAtMost(changed.at(-1)! - changed[0]! + 1, SealMark.LENGTH)
       }
     })
   )

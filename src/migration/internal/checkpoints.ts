@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Algorithm } from "../../format/Checksum.ts"
-import * as ImageSeal from "../../format/ImageSeal.ts"
+import * as SealMark from "../../format/SealMark.ts"
 import type * as ImageStream from "../../format/ImageStream.ts"
 import * as PartialSeal from "../../format/PartialSeal.ts"
 import type { FileError } from "../../io/FileError.ts"
@@ -70,7 +70,7 @@ export const make = (options: {
   readonly snapshot: () => PartialSeal.PartialSeal
 }): Checkpoints => {
   const { blocks, file, interval, key, length, snapshot } = options
-  const position = ImageSeal.markPosition(blocks)!
+  const position = SealMark.position(blocks)!
   const places = PartialSeal.places(blocks, length)!
   const threshold = Math.min(SyncAhead.defaultThreshold, Math.ceil(interval / 2))
   const every = Math.max(2, Math.round(interval / threshold))
@@ -91,7 +91,7 @@ export const make = (options: {
   }: Taken): Effect.fn.Return<ImageStream.Piece, FileError> {
     const mark = { state: "partial" as const, algorithm, seal: { position: places[free]!, length: bytes.length } }
     yield* file.write(mark.seal.position, bytes)
-    return { position, bytes: ImageSeal.encodeMark({ ...mark, digest: ImageSeal.digestOf(mark, bytes, key) }) }
+    return { position, bytes: SealMark.encode({ ...mark, digest: SealMark.digestOf(mark, bytes, key) }) }
   })
 
   const lead = ({ bytes, position }: ImageStream.Piece): Effect.Effect<void, FileError> =>

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as ImageSeal from "../../format/ImageSeal.ts"
+import * as SealMark from "../../format/SealMark.ts"
 import * as ImageStream from "../../format/ImageStream.ts"
 import * as MigrationStream from "../../format/MigrationStream.ts"
 import * as PageDigests from "../../format/PageDigests.ts"
@@ -96,9 +97,9 @@ const wipeSeal = (
   end: number
 ): Effect.Effect<void, FileError> =>
   file.writeExtents(
-    [ImageSeal.markPosition(blocks), ImageSeal.sealPosition(end)]
+    [SealMark.position(blocks), ImageSeal.sealPosition(end)]
       .filter((position) => position !== undefined)
-      .map((position) => ({ position, bytes: new Uint8Array(ImageSeal.MARK_LENGTH) }))
+      .map((position) => ({ position, bytes: new Uint8Array(SealMark.LENGTH) }))
   )
 
 const digestsOf = (targets: Targets): ReadonlyArray<PageDigests.PageDigests> =>
@@ -118,7 +119,7 @@ const sealImage = Effect.fnUntraced(function* (
   const rest = yield* digestRest(file, ImageSeal.restOf({ start, end, blocks }), { algorithm, first })
   yield* settleDigests(digestsOf(targets))
   return yield* writeSealOf(file, {
-    position: ImageSeal.markPosition(blocks)!,
+    position: SealMark.position(blocks)!,
     key: settings.key,
     seal: {
       algorithm,

@@ -3,6 +3,7 @@ import * as Result from "effect/Result"
 import { Buffer } from "node:buffer"
 import * as Finding from "../../format/Finding.ts"
 import * as ImageSeal from "../../format/ImageSeal.ts"
+import * as SealMark from "../../format/SealMark.ts"
 import type { ParsedImage } from "../../format/ImageStream.ts"
 import * as PartialSeal from "../../format/PartialSeal.ts"
 import type { FileError } from "../../io/FileError.ts"
@@ -50,7 +51,7 @@ const unsealed = (limit: number, findings: ReadonlyArray<Finding.Finding> = []):
 
 /** Fewer bytes than a mark has where the file is known to end; that it ends earlier now is an error, and no missing mark. */
 const readMark = (file: PositionalFile, position: number, fileSize: number): Effect.Effect<Uint8Array, FileError> => {
-  const bytes = new Uint8Array(Math.min(ImageSeal.MARK_LENGTH, Math.max(0, fileSize - position)))
+  const bytes = new Uint8Array(Math.min(SealMark.LENGTH, Math.max(0, fileSize - position)))
   return Effect.as(file.readExtents([{ position, bytes }]), bytes)
 }
 
@@ -68,9 +69,9 @@ export const readSeal = Effect.fnUntraced(function* (
   const { fileSize, key, partial = false, verify = true } = options
   const states = partial ? ["sealed", "partial"] : ["sealed"]
   const notKeyed = verify && key !== undefined ? ("not-keyed" as const) : undefined
-  const position = ImageSeal.markPosition(blocks)
+  const position = SealMark.position(blocks)
   if (position === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
-  const decoded = ImageSeal.decodeMark(yield* readMark(file, position, fileSize), position)
+  const decoded = SealMark.decode(yield* readMark(file, position, fileSize), position)
   if (Result.isFailure(decoded)) return unsealed(fileSize, verify ? [decoded.failure] : [])
   const mark = decoded.success
   if (mark === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
@@ -86,7 +87,7 @@ const unfinished = (offset: number): Finding.Finding =>
 
 const readMarked = Effect.fnUntraced(function* (
   file: PositionalFile,
-  mark: ImageSeal.Mark,
+  mark: SealMark.SealMark,
   { fileSize, key }: { readonly fileSize: number; readonly key: Uint8Array | undefined }
 ): Effect.fn.Return<SealContents, FileError> {
   const { algorithm, digest } = mark
@@ -101,7 +102,7 @@ const readMarked = Effect.fnUntraced(function* (
   yield* file.readExtents([{ position, bytes }])
   const isKeyed = algorithm === "hmac-sha256"
   const isChecked = !isKeyed || key !== undefined
-  const isRight = isChecked && Buffer.compare(ImageSeal.digestOf(mark, bytes, isKeyed ? key : undefined), digest) === 0
+  const isRight = isChecked && Buffer.compare(SealMark.digestOf(mark, bytes, isKeyed ? key : undefined), digest) === 0
   if (isChecked && !isRight && !isKeyed) {
     return unsealed(limit, [corrupt(position, "the seal that its mark was made for", "another digest")])
   }

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Checksum from "../../format/Checksum.ts"
 import * as ImageSeal from "../../format/ImageSeal.ts"
+import * as SealMark from "../../format/SealMark.ts"
 import * as PageDigests from "../../format/PageDigests.ts"
 import type { FileError } from "../../io/FileError.ts"
 import * as PositionalFile from "../../io/PositionalFile.ts"
@@ -63,7 +64,7 @@ const wasSealed = Effect.fnUntraced(function* (
   file: PositionalFile.PositionalFile,
   places: { readonly mark: number; readonly seal: number }
 ): Effect.fn.Return<boolean, FileError> {
-  const bytes = new Uint8Array(ImageSeal.MARK_LENGTH)
+  const bytes = new Uint8Array(SealMark.LENGTH)
   yield* file.read(places.mark, bytes)
   if (!ZeroPages.isZero(bytes)) return true
   return ImageSeal.isSeal(bytes.subarray(0, yield* file.read(places.seal, bytes)))
@@ -96,7 +97,7 @@ export const sealInPlace = Effect.fnUntraced(function* (
   const settings = Integrity.forBlocks(options, blocks)
   const { algorithm, extentSize, key } = settings
 
-  const position = ImageSeal.markPosition(stream.blocks)
+  const position = SealMark.position(stream.blocks)
   if (position === undefined) return yield* refuse("seal", [`expected room for a mark behind a bitmap, found none`])
   const digests = yield* digestPages(blocks, settings, channels)
   const start = contents.libvirt === undefined ? stream.start : 0
@@ -113,7 +114,7 @@ export const sealInPlace = Effect.fnUntraced(function* (
 
   const pending = { state: "sealing" as const, algorithm, seal: range }
   const digest = new Uint8Array(Checksum.digestLength("sha256"))
-  yield* file.write(position, ImageSeal.encodeMark({ ...pending, digest }))
+  yield* file.write(position, SealMark.encode({ ...pending, digest }))
   yield* file.sync
   const mark = yield* writeSealOf(file, { position, key, seal })
   yield* file.sync

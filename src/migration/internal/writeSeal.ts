@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as ImageSeal from "../../format/ImageSeal.ts"
+import * as SealMark from "../../format/SealMark.ts"
 import type { MappedBlock, Piece } from "../../format/ImageStream.ts"
 import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
@@ -51,5 +52,5 @@ export const writeSealOf = Effect.fnUntraced(function* (
   const range = { position: ImageSeal.sealPosition(end), length: bytes.length }
   yield* file.write(range.position, bytes)
   const mark = { state: "sealed" as const, algorithm, seal: range }
-  return { position, bytes: ImageSeal.encodeMark({ ...mark, digest: ImageSeal.digestOf(mark, bytes, key) }) }
+  return { position, bytes: SealMark.encode({ ...mark, digest: SealMark.digestOf(mark, bytes, key) }) }
 })

@@ -10,6 +10,7 @@ import * as DeviceState from "../../../src/format/DeviceState.ts"
 import * as DeviceStatePacket from "../../../src/format/DeviceStatePacket.ts"
 import * as ImageChecks from "../../../src/format/ImageChecks.ts"
 import * as ImageSeal from "../../../src/format/ImageSeal.ts"
+import * as SealMark from "../../../src/format/SealMark.ts"
 import * as ImageStream from "../../../src/format/ImageStream.ts"
 import * as LibvirtSave from "../../../src/format/LibvirtSave.ts"
 import * as MachineType from "../../../src/format/MachineType.ts"
@@ -184,7 +185,7 @@ const sealOf = (bytes: Uint8Array): ReadonlyArray<Problem> => {
   return []
 }
 
-const markOf = (bytes: Uint8Array): ReadonlyArray<Problem> => problemOf(ImageSeal.decodeMark(bytes, 0))
+const markOf = (bytes: Uint8Array): ReadonlyArray<Problem> => problemOf(SealMark.decode(bytes, 0))
 
 /** What a stream begins with, part by part. */
 const beginningOf = (bytes: Uint8Array): ReadonlyArray<Problem> => {
@@ -322,7 +323,7 @@ export const decoders: ReadonlyArray<Decoder> = [
   },
   {
     name: "mark",
-    seeds: [ImageSeal.encodeMark({ ...mark, digest: new Uint8Array(4) })],
+    seeds: [SealMark.encode({ ...mark, digest: new Uint8Array(4) })],
     share: 400,
     decode: markOf
   },

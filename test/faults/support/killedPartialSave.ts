@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { MARK_LENGTH } from "../../../src/format/ImageSeal.ts"
+import * as SealMark from "../../../src/format/SealMark.ts"
 import * as FileCalls from "../../../src/io/FileCalls.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
 import { PAGE, request } from "./partial.ts"
@@ -28,7 +28,7 @@ const dying: FileCalls.Calls = {
     dieWhenDue(length)
     const write = () =>
       node.write(fd, data, offset, length, position, (error, count) => {
-        if (length === MARK_LENGTH) marks += 1
+        if (length === SealMark.LENGTH) marks += 1
         done(error, count)
       })
     // However slow the disk is to sync: pages wait for it, so that there is a checkpoint now and then.
