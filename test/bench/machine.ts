@@ -63,7 +63,7 @@ export const make = (settings: Settings): Effect.Effect<Machine, BenchError, Sco
         syncAll.pipe(
           Effect.andThen(Effect.sleep(REPORTING)),
           Effect.andThen(CLimit.warm(limit, WARM_SIZES * settings.size)),
-          Effect.andThen(warmFile(Path.join(folders[place], "warm"), settings.size))
+          Effect.andThen(warmFile(Path.join(folders[place], "warm"), WARM_SIZES * settings.size))
         )
     }
   })

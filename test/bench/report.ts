@@ -67,9 +67,11 @@ ${cells.map((cell) => `### ${Cell.title(cell.work)}\n\n${ofCell(cell)}`).join("\
 
 Every variant works on the same RAM, a file in shared memory, and its bytes are checked once before anything is timed.
 Then the variants take turns, each in a new process for each measurement, and each round begins with another one. Before
-each measurement everything is synced, and as much memory as it may need is taken from the host and given back to the
-kernel: on a virtual machine, memory that has gone back to its host costs several times as much to touch. Since a kernel gives
-back what is free 2 s after something was freed, such as by the process that has just got ready, those are waited for first.
+each measurement everything is synced, as much memory as it may need is taken from the host and given back to the kernel, and
+a file twice as large as RAM is written where the measurement writes, and removed, so that the next file gets the same pages: on a virtual
+machine, memory that has gone back to its host costs several times as much to touch. Since a kernel gives back what is free 2 s
+after something was freed, such as by the process that has just got ready, those are waited for first; ours collects its garbage
+before.
 Times on shared machines drift by a factor of two within an hour; only the ratios within one table mean something.
 
 - **Limit**: \`test/bench/limit.c\`, plain positional I/O with one thread per core; RAM is mapped and populated. On disk with one
