@@ -18,7 +18,7 @@ export interface Machine {
   readonly limit: string
   /** The path of a file in a place. */
   readonly file: (place: Place, name: string) => string
-  /** Nothing is left to be written, and the memory that comes next is not the host's, nor on its way there. */
+  /** Nothing is left to be written, and the pages that a file in `place` takes next are not the host's, nor on their way there. */
   readonly settle: (place: Place) => Effect.Effect<void, BenchError>
 }
 
