@@ -95,7 +95,13 @@ const temporaryName = (target: string) =>
 const createTemporary = (target: string) =>
   temporaryName(target).pipe(
     Effect.flatMap((path) =>
-      PositionalFile.open(path, { access: "read-write", create: "exclusive", mode: 0o600, syncOnRelease: false })
+      PositionalFile.open(path, {
+        access: "read-write",
+        create: "exclusive",
+        mode: 0o600,
+        inThread: true,
+        syncOnRelease: false
+      })
     ),
     Effect.retry({ times: NAME_ATTEMPTS - 1, while: (error) => error.code === "EEXIST" })
   )
@@ -179,7 +185,7 @@ const writeInPlace = Effect.fnUntraced(function* (
   origin: number
 ): Effect.fn.Return<AtomicFile, FileError.FileError, Scope.Scope> {
   const calls = yield* FileCalls
-  const file = yield* PositionalFile.open(target, { access: "read-write", syncOnRelease: false })
+  const file = yield* PositionalFile.open(target, { access: "read-write", inThread: true, syncOnRelease: false })
   let committed = false
   if (fileKind(old) === "file") {
     yield* Effect.addFinalizer(() =>

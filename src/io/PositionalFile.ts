@@ -14,6 +14,7 @@ import { deviceSize } from "./internal/deviceSize.ts"
 import { type FileKind, fileKind, seekableKind } from "./internal/fileKind.ts"
 import { badPosition, isPosition } from "./internal/position.ts"
 import { systemCall } from "./internal/systemCall.ts"
+import { ThreadMover } from "./internal/threadMover.ts"
 import { transfer } from "./internal/transfer.ts"
 
 /**
@@ -84,6 +85,12 @@ export interface OpenOptions {
   /** Bypasses the page cache (`O_DIRECT`, Linux). Default false; fails with `EINVAL` where the file system cannot do it. */
   readonly directIo?: boolean | undefined
   /**
+   * Moves bytes in the calling thread where the file lies in memory (tmpfs), the machine has no more than two processors, and
+   * for as long as that is quick; otherwise and by default the thread pool does it. For those who have other work for the second
+   * processor than copying. The event loop has its turn after 2 ms of it.
+   */
+  readonly inThread?: boolean | undefined
+  /**
    * Whether leaving the scope syncs what was written since the last `sync`, which is what happens after a failure or an
    * interruption. Default true.
    */
@@ -123,6 +130,18 @@ const kindBeforeOpening = (calls: Calls, path: string): Effect.Effect<FileKind, 
     Effect.catchTag("FileNotFoundError", () => Effect.succeed("file" as const))
   )
 
+const makeMover = Effect.fnUntraced(function* (
+  { inThread }: Calls,
+  fd: number,
+  path: string
+): Effect.fn.Return<ThreadMover | undefined> {
+  if (inThread === undefined) return undefined
+  const suits = yield* Effect.callback<boolean>((resume) =>
+    inThread.suits(path, (suits) => resume(Effect.succeed(suits)))
+  )
+  return suits ? new ThreadMover(inThread, fd, path) : undefined
+})
+
 const openDescriptor = Effect.fnUntraced(function* (
   path: string,
   options: OpenOptions
@@ -132,13 +151,9 @@ const openDescriptor = Effect.fnUntraced(function* (
   const fd = yield* systemCall<number>({ operation: "open", path }, (done) =>
     calls.open(path, openFlags(options), options.mode ?? 0o600, done)
   )
-  return new Descriptor({
-    calls,
-    fd,
-    path,
-    directIo: options.directIo === true,
-    kind
-  })
+  const { directIo = false, inThread = false } = options
+  const mover = inThread && kind === "file" && !directIo ? yield* makeMover(calls, fd, path) : undefined
+  return new Descriptor({ calls, fd, path, directIo, kind, mover })
 })
 
 const sizeOf = (read: PositionalFile["read"], stat: Stat): Effect.Effect<number, FileError.FileError> => {

@@ -135,7 +135,7 @@ export const inspect = Effect.fn("Image.inspect")(function* (
   location: string | Location.Location,
   options: VerifyOptions = {}
 ): Effect.fn.Return<Inspection, FileError, Scope.Scope> {
-  const { contents, file } = yield* read(location, options)
+  const { contents, file } = yield* read(location, options, { inThread: false })
   return yield* inspectionOf(file, Location.make(location), contents)
 })
 
@@ -163,7 +163,7 @@ export const open = Effect.fn("Image.open")(function* (
   location: string | Location.Location,
   options: VerifyOptions = {}
 ): Effect.fn.Return<Image, ImageError.ImageError | FileError | SealKeyError, Scope.Scope> {
-  const { contents, file } = yield* read(location, options)
+  const { contents, file } = yield* read(location, options, { inThread: true })
   const inspection = yield* inspectionOf(file, Location.make(location), contents)
   const error = ImageError.fromFindings(inspection.path, inspection.findings)
   if (error !== undefined) return yield* error
@@ -176,9 +176,13 @@ export const open = Effect.fn("Image.open")(function* (
   }
 })
 
-const read = Effect.fnUntraced(function* (location: string | Location.Location, options: VerifyOptions) {
+const read = Effect.fnUntraced(function* (
+  location: string | Location.Location,
+  options: VerifyOptions,
+  how: Pick<PositionalFile.OpenOptions, "inThread">
+) {
   const { offset, path } = Location.make(location)
-  const file = yield* PositionalFile.open(path, { access: "read" })
+  const file = yield* PositionalFile.open(path, { access: "read", ...how })
   return { file, contents: yield* readContents(file, offset ?? 0, { ...options, fileSize: yield* file.size }) }
 })
 

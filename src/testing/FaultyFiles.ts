@@ -12,6 +12,14 @@ import { errnoError, noStat } from "./internal/nodeForm.ts"
 import type { Later } from "./Simulation.ts"
 
 /**
+ * The calls that faults can meet. Bytes are moved by `read` and `write` only, never in the calling thread.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Name = Exclude<keyof Calls, "inThread">
+
+/**
  * A system call on its way to the kernel.
  *
  * @category models
@@ -20,7 +28,7 @@ import type { Later } from "./Simulation.ts"
 export interface Call {
   /** Counts all calls from 0. */
   readonly index: number
-  readonly name: keyof Calls
+  readonly name: Name
   /** The file: of a call on a descriptor, the path that it was opened by; of a rename, the old name. */
   readonly path: string
   /** Of a read or write. */
@@ -147,21 +155,21 @@ class Injector {
     return this.paths.get(fd) ?? `descriptor ${fd}`
   }
 
-  meet(name: keyof Calls, path: string, position?: number, length?: number): Fault | undefined {
+  meet(name: Name, path: string, position?: number, length?: number): Fault | undefined {
     const call = { index: this.log.length, name, path, position, length }
     this.log.push(call)
     return this.#plan(call)
   }
 
   /** A call that is done as it is, or fails with a value that means nothing. */
-  guard<A>(name: keyof Calls, path: string, done: Done<A>, nothing: A, run: () => void): void {
+  guard<A>(name: Name, path: string, done: Done<A>, nothing: A, run: () => void): void {
     const fault = this.meet(name, path)
     if (fault?._tag === "Fail") this.later(() => done(errnoError(fault.code, name, path), nothing))
     else afterTurns(fault, run, this.later)
   }
 
   /** The same for a call that answers nothing. */
-  guardVoid(name: keyof Calls, path: string, done: (error: ErrnoError | null) => void, run: () => void): void {
+  guardVoid(name: Name, path: string, done: (error: ErrnoError | null) => void, run: () => void): void {
     this.guard(name, path, done, undefined, run)
   }
 

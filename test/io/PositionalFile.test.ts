@@ -80,6 +80,54 @@ const heldWrites = (): HeldWrites => {
   }
 }
 
+/** A disk that moves bytes in the calling thread, too, where that suits; `moved` counts those calls. */
+const quickDisk = ({ suits }: { readonly suits: boolean }) => {
+  const disk = MemoryDisk.make()
+  const content = new Uint8Array(1024)
+  const moved = { read: 0, write: 0 }
+  const calls: Calls = {
+    ...disk.calls,
+    inThread: {
+      suits: (_, done) => void setImmediate(done, suits),
+      read: (_fd, target, offset, length, position) => {
+        moved.read++
+        target.set(content.subarray(position, position + length), offset)
+        return length
+      },
+      write: (_fd, data, offset, length, position) => {
+        moved.write++
+        content.set(data.subarray(offset, offset + length), position)
+        return length
+      }
+    }
+  }
+  return { calls, moved }
+}
+
+/** How often bytes were moved in the calling thread when some are written and read back. */
+const movedInThread = (options: {
+  readonly suits?: boolean
+  readonly inThread?: boolean
+  readonly directIo?: boolean
+}) => {
+  const { calls, moved } = quickDisk({ suits: options.suits ?? true })
+  return Effect.gen(function* () {
+    const file = yield* PositionalFile.open("/x", {
+      access: "read-write",
+      create: "if-missing",
+      inThread: options.inThread ?? true,
+      directIo: options.directIo ?? false
+    })
+    const page = AlignedMemory.make(512)
+    page.set(bytes(512))
+    yield* file.write(512, page)
+    const back = AlignedMemory.make(512)
+    yield* file.readExtents([{ position: 512, bytes: back }])
+    assert.deepStrictEqual(back, page)
+    return moved
+  }).pipe(Effect.scoped, Effect.provideService(FileCalls, calls))
+}
+
 const directTest = (place: Place) =>
   Effect.gen(function* () {
     const file = yield* PositionalFile.open(place.path("x"), {
@@ -341,6 +389,37 @@ describe("PositionalFile", () => {
         [0, 4096, 0, 4096, 8192, 12288]
       )
     })
+  )
+
+  it.effect("bytes are moved in the calling thread where that is asked for and suits the file", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* movedInThread({}), { read: 1, write: 1 })
+      const not = { read: 0, write: 0 }
+      assert.deepStrictEqual(yield* movedInThread({ inThread: false }), not)
+      assert.deepStrictEqual(yield* movedInThread({ suits: false }), not)
+      assert.deepStrictEqual(yield* movedInThread({ directIo: true }), not)
+    })
+  )
+
+  it.effect("a transfer in the calling thread that fails is followed by others; a closed file has none", () =>
+    Effect.gen(function* () {
+      const { calls } = quickDisk({ suits: true })
+      let failures = 1
+      const inThread: Calls["inThread"] = {
+        ...calls.inThread!,
+        write: (_fd, _data, _offset, length) => {
+          if (failures-- > 0) throw Object.assign(new Error("no space"), { code: "ENOSPC" })
+          return length
+        }
+      }
+      const file = yield* PositionalFile.open("/x", { access: "write", create: "if-missing", inThread: true }).pipe(
+        Effect.provideService(FileCalls, { ...calls, inThread })
+      )
+      assert.include(yield* Effect.flip(file.write(3, bytes(2))), { _tag: "NoSpaceError", position: 3, length: 2 })
+      yield* file.write(3, bytes(2))
+      yield* file.close
+      assert.include(yield* Effect.flip(file.write(3, bytes(2))), { code: "EBADF" })
+    }).pipe(Effect.scoped)
   )
 
   it.effect("interruption waits for the calls under way, and then closes", () =>

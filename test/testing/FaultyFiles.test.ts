@@ -15,7 +15,7 @@ const answer = (start: (done: (error: ErrnoError | null, value?: unknown) => voi
   Effect.callback((resume) => start((error, value) => resume(Effect.succeed([error, value]))))
 
 /** Every call once, in an order in which all of them succeed, by name. */
-const everyCall = (calls: Calls, fd: number): Record<keyof Calls, Effect.Effect<Answer>> => ({
+const everyCall = (calls: Calls, fd: number): Record<FaultyFiles.Name, Effect.Effect<Answer>> => ({
   open: answer((done) => calls.open("/x", O_RDWR | O_CREAT, 0o600, done)),
   write: answer((done) => calls.write(fd, Uint8Array.of(1, 2, 3), 0, 3, 0, done)),
   read: answer((done) => calls.read(fd, new Uint8Array(3), 0, 3, 0, done)),
@@ -33,7 +33,7 @@ const everyCall = (calls: Calls, fd: number): Record<keyof Calls, Effect.Effect<
   unlink: answer((done) => calls.unlink("/y", done))
 })
 
-const names = Object.keys(everyCall(node, 0)) as ReadonlyArray<keyof Calls>
+const names = Object.keys(everyCall(node, 0)) as ReadonlyArray<FaultyFiles.Name>
 
 const perform = (plan: FaultyFiles.Plan) =>
   Effect.gen(function* () {

@@ -4,6 +4,7 @@ import * as FileError from "../FileError.ts"
 import type { FileKind } from "./fileKind.ts"
 import { CallLimit } from "./callLimit.ts"
 import { systemCall } from "./systemCall.ts"
+import type { ThreadMover } from "./threadMover.ts"
 
 /**
  * The kernel takes buffered writes to a file one at a time: further ones only keep its processors spinning until it is their
@@ -28,6 +29,8 @@ export class Descriptor {
   readonly syncable: boolean
   /** Of the writes that may run at the same time, where there is one. */
   readonly writes: CallLimit | undefined
+  /** Moves bytes without the thread pool, where that is possible. */
+  readonly mover: ThreadMover | undefined
 
   /** Whether there were writes since the last sync began. */
   unsynced = false
@@ -36,11 +39,17 @@ export class Descriptor {
   #idle: (() => void) | undefined = undefined
   #syncFailure: FileError.FileError | undefined = undefined
 
-  constructor(options: Pick<Descriptor, "calls" | "fd" | "path" | "directIo"> & { readonly kind: FileKind }) {
+  constructor(
+    options: Pick<Descriptor, "calls" | "fd" | "path" | "directIo"> & {
+      readonly kind: FileKind
+      readonly mover?: ThreadMover | undefined
+    }
+  ) {
     this.calls = options.calls
     this.fd = options.fd
     this.path = options.path
     this.directIo = options.directIo
+    this.mover = options.mover
     this.syncable = options.kind !== "character device"
     this.writes = options.kind === "file" && !options.directIo ? new CallLimit(BUFFERED_WRITES) : undefined
   }

@@ -5,12 +5,15 @@ import type { Extent } from "../PositionalFile.ts"
 import type { CallLimit } from "./callLimit.ts"
 import type { Descriptor } from "./descriptor.ts"
 import { badPosition, isPosition } from "./position.ts"
+import { callOf, movedNothing } from "./transferFailure.ts"
 
 /**
  * The most bytes of one system call: below Node's limit of 2^31 - 1 and Linux's of 2^31 - 4096, and page aligned, so that
  * what follows a full call is as aligned as what came before.
+ *
+ * @internal
  */
-const MAX_CALL_BYTES = 2 ** 30
+export const MAX_CALL_BYTES = 2 ** 30
 
 /** A direct read that is not a multiple of this has met the end of the file; going on from there would be EINVAL. */
 const DIRECT_UNIT = 512
@@ -87,8 +90,8 @@ class Transfer {
       if (error.code === "EINTR") return this.#submit(extent, done)
       return this.#fail(FileError.fromCause(this.#call(extent), error))
     }
-    if (count === 0) return this.#fail(this.#nothing(extent, done))
-    if (this.#endsDirectRead(extent, done + count)) return this.#fail(this.#nothing(extent, done + count))
+    if (count === 0) return this.#fail(movedNothing(this.#call(extent), done))
+    if (this.#endsDirectRead(extent, done + count)) return this.#fail(movedNothing(this.#call(extent), done + count))
     this.#submit(extent, done + count)
   }
 
@@ -97,23 +100,8 @@ class Transfer {
     return reading && done < extent.bytes.length && done % DIRECT_UNIT !== 0
   }
 
-  #nothing(extent: Extent, done: number): FileError.FileError {
-    return this.#direction === "write"
-      ? this.#error(extent, "EIO", new Error(`the kernel took none of the bytes from ${done} on`))
-      : new FileError.UnexpectedEndOfFileError({ ...this.#call(extent), code: "EOF", found: done })
-  }
-
-  #error(extent: Extent, code: string, cause: Error): FileError.FileError {
-    return new FileError.FileIoError({ ...this.#call(extent), code, cause })
-  }
-
   #call(extent: Extent): FileError.Call {
-    return {
-      operation: this.#direction,
-      path: this.#descriptor.path,
-      position: extent.position,
-      length: extent.bytes.length
-    }
+    return callOf(this.#descriptor.path, this.#direction, extent)
   }
 
   #fail(error: FileError.FileError): void {
@@ -141,6 +129,11 @@ export const transfer = (
           const refusal = descriptor.enter({ operation: direction, path: descriptor.path })
           if (refusal !== undefined) return resume(Effect.fail(refusal))
           if (direction === "write") descriptor.unsynced = true
-          new Transfer(descriptor, direction, extents, resume).start()
+          const { mover } = descriptor
+          if (mover?.takes(extents) !== true) return new Transfer(descriptor, direction, extents, resume).start()
+          mover.move(direction, extents, (failure) => {
+            descriptor.leave()
+            resume(failure === undefined ? Effect.void : Effect.fail(failure))
+          })
         })
       )

@@ -1,0 +1,23 @@
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import type { InThread } from "../FileCalls.ts"
+
+/** `f_type` of statfs(2) of a file system whose files lie in memory. */
+const TMPFS = 0x0102_1994
+
+/** With more processors than these, one of the thread pool moves bytes while this thread does something else. */
+const FEW_PROCESSORS = 2
+
+/**
+ * Node's own calls that block: for files in memory, where there is no processor for another thread anyway.
+ *
+ * @internal
+ */
+export const nodeInThread: InThread = {
+  suits: (path, done) =>
+    Fs.statfs(path, (error, status) =>
+      done(error === null && status.type === TMPFS && Os.availableParallelism() <= FEW_PROCESSORS)
+    ),
+  read: Fs.readSync,
+  write: Fs.writeSync
+}

@@ -1,0 +1,89 @@
+import type { InThread } from "../FileCalls.ts"
+import * as FileError from "../FileError.ts"
+import type { Extent } from "../PositionalFile.ts"
+import { badPosition, isPosition } from "./position.ts"
+import { type Direction, MAX_CALL_BYTES } from "./transfer.ts"
+import { callOf, movedNothing } from "./transferFailure.ts"
+
+/** Slower than this (and some time that any call may take), bytes have waited for something: swap, or a host's memory. */
+const QUICK_BYTES_PER_MILLISECOND = 1_500_000
+const ANY_CALL_MILLISECONDS = 0.25
+
+/** What goes another way when something was slow, until the next try. */
+const RESTING_BYTES = 4 * 1024 * 1024
+
+/** The longest that the event loop may wait for bytes that are moved one after the other. */
+const TURN_MILLISECONDS = 2
+
+const total = (extents: ReadonlyArray<Extent>): number => extents.reduce((sum, { bytes }) => sum + bytes.length, 0)
+
+/**
+ * Moves bytes of one file in the calling thread, as long as that is quick: meanwhile the event loop stands still.
+ *
+ * @internal
+ */
+export class ThreadMover {
+  readonly #inThread: InThread
+  readonly #fd: number
+  readonly #path: string
+  #resting = 0
+  #sinceTurn = 0
+
+  constructor(inThread: InThread, fd: number, path: string) {
+    this.#inThread = inThread
+    this.#fd = fd
+    this.#path = path
+  }
+
+  /** Whether these are to be moved here. Otherwise they have to go another way. */
+  takes(extents: ReadonlyArray<Extent>): boolean {
+    if (this.#resting <= 0) return true
+    this.#resting -= total(extents)
+    return false
+  }
+
+  /** Moves all extents, one after the other up to the first failure, and tells it; later, if the event loop is to have its turn first. */
+  move(
+    direction: Direction,
+    extents: ReadonlyArray<Extent>,
+    done: (failure: FileError.FileError | undefined) => void
+  ): void {
+    const begin = performance.now()
+    const failure = this.#moveAll(direction, extents)
+    const milliseconds = performance.now() - begin
+    const quick = ANY_CALL_MILLISECONDS + total(extents) / QUICK_BYTES_PER_MILLISECOND
+    if (milliseconds > quick) this.#resting = RESTING_BYTES
+    this.#sinceTurn += milliseconds
+    if (this.#sinceTurn < TURN_MILLISECONDS) return done(failure)
+    this.#sinceTurn = 0
+    setImmediate(done, failure)
+  }
+
+  #moveAll(direction: Direction, extents: ReadonlyArray<Extent>): FileError.FileError | undefined {
+    for (const extent of extents) {
+      const failure = this.#moveOne(direction, extent)
+      if (failure !== undefined) return failure
+    }
+    return undefined
+  }
+
+  #moveOne(direction: Direction, extent: Extent): FileError.FileError | undefined {
+    const { bytes, position } = extent
+    for (let done = 0; done < bytes.length;) {
+      if (!isPosition(position) || !isPosition(position + bytes.length)) {
+        return badPosition(callOf(this.#path, direction, extent))
+      }
+      const length = Math.min(bytes.length - done, MAX_CALL_BYTES)
+      try {
+        const count = this.#inThread[direction](this.#fd, bytes, done, length, position + done)
+        if (count === 0) return movedNothing(callOf(this.#path, direction, extent), done)
+        done += count
+      } catch (cause) {
+        if (!isInterrupted(cause)) return FileError.fromCause(callOf(this.#path, direction, extent), cause)
+      }
+    }
+    return undefined
+  }
+}
+
+const isInterrupted = (cause: unknown): boolean => cause instanceof Error && "code" in cause && cause.code === "EINTR"

@@ -1,0 +1,29 @@
+import * as FileError from "../FileError.ts"
+import type { Extent } from "../PositionalFile.ts"
+import type { Direction } from "./transfer.ts"
+
+/**
+ * The call that moves an extent, as errors name it.
+ *
+ * @internal
+ */
+export const callOf = (path: string, direction: Direction, { bytes, position }: Extent): FileError.Call => ({
+  operation: direction,
+  path,
+  position,
+  length: bytes.length
+})
+
+/**
+ * The kernel moved nothing, after `done` bytes of the extent.
+ *
+ * @internal
+ */
+export const movedNothing = (call: FileError.Call, done: number): FileError.FileError =>
+  call.operation === "write"
+    ? new FileError.FileIoError({
+        ...call,
+        code: "EIO",
+        cause: new Error(`the kernel took none of the bytes from ${done} on`)
+      })
+    : new FileError.UnexpectedEndOfFileError({ ...call, code: "EOF", found: done })
