@@ -48,7 +48,8 @@ export const notes: ReadonlyArray<Note> = [
     what: "Migrations without compression",
     why:
       "Node copies each page once more than QEMU, between a socket and a file, and all packets pass through one thread. For a GiB both " +
-      "ends together take 1.2 s of processor time in the kernel, and 0.45 s outside of it where bare Node takes 0.2."
+      "ends together take 1 to 1.2 s of processor time in the kernel, and 0.4 to 0.5 s outside of it where bare Node takes 0.2. Where memory " +
+      "comes from the host in between, everything takes up to twice as long."
   },
   {
     about: /^migrate .* compression z/,
