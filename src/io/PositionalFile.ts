@@ -139,7 +139,7 @@ const makeMover = Effect.fnUntraced(function* (
   const suits = yield* Effect.callback<boolean>((resume) =>
     inThread.suits(path, (suits) => resume(Effect.succeed(suits)))
   )
-  return suits ? new ThreadMover(inThread, fd, path) : undefined
+  return suits ? new ThreadMover({ inThread, fd, path }) : undefined
 })
 
 const openDescriptor = Effect.fnUntraced(function* (

@@ -104,25 +104,24 @@ const quickDisk = ({ suits }: { readonly suits: boolean }) => {
   return { calls, moved }
 }
 
-/** How often bytes were moved in the calling thread when some are written and read back. */
-const movedInThread = (options: {
+/** How often bytes were moved in the calling thread when some are written and, through another descriptor, read back. */
+const movedInThread = ({
+  suits = true,
+  inThread = true,
+  directIo = false
+}: {
   readonly suits?: boolean
   readonly inThread?: boolean
   readonly directIo?: boolean
 }) => {
-  const { calls, moved } = quickDisk({ suits: options.suits ?? true })
+  const { calls, moved } = quickDisk({ suits })
+  const open = PositionalFile.open("/x", { access: "read-write", create: "if-missing", inThread, directIo })
   return Effect.gen(function* () {
-    const file = yield* PositionalFile.open("/x", {
-      access: "read-write",
-      create: "if-missing",
-      inThread: options.inThread ?? true,
-      directIo: options.directIo ?? false
-    })
     const page = AlignedMemory.make(512)
     page.set(bytes(512))
-    yield* file.write(512, page)
+    yield* Effect.flatMap(open, (file) => file.write(512, page))
     const back = AlignedMemory.make(512)
-    yield* file.readExtents([{ position: 512, bytes: back }])
+    yield* Effect.flatMap(open, (file) => file.readExtents([{ position: 512, bytes: back }]))
     assert.deepStrictEqual(back, page)
     return moved
   }).pipe(Effect.scoped, Effect.provideService(FileCalls, calls))

@@ -26,13 +26,21 @@ export class ThreadMover {
   readonly #inThread: InThread
   readonly #fd: number
   readonly #path: string
+  readonly #now: () => number
   #resting = 0
   #sinceTurn = 0
 
-  constructor(inThread: InThread, fd: number, path: string) {
-    this.#inThread = inThread
-    this.#fd = fd
-    this.#path = path
+  /** `now` gives milliseconds. */
+  constructor(options: {
+    readonly inThread: InThread
+    readonly fd: number
+    readonly path: string
+    readonly now?: () => number
+  }) {
+    this.#inThread = options.inThread
+    this.#fd = options.fd
+    this.#path = options.path
+    this.#now = options.now ?? (() => performance.now())
   }
 
   /** Whether these are to be moved here. Otherwise they have to go another way. */
@@ -48,9 +56,9 @@ export class ThreadMover {
     extents: ReadonlyArray<Extent>,
     done: (failure: FileError.FileError | undefined) => void
   ): void {
-    const begin = performance.now()
+    const begin = this.#now()
     const failure = this.#moveAll(direction, extents)
-    const milliseconds = performance.now() - begin
+    const milliseconds = this.#now() - begin
     const quick = ANY_CALL_MILLISECONDS + total(extents) / QUICK_BYTES_PER_MILLISECOND
     if (milliseconds > quick) this.#resting = RESTING_BYTES
     this.#sinceTurn += milliseconds

@@ -35,18 +35,19 @@ const answering = (...answers: ReadonlyArray<number | string>) => {
       return count
     }
   }
-  return { calls, content, mover: new ThreadMover(inThread, FD, "/x") }
+  return { calls, content, mover: new ThreadMover({ inThread, fd: FD, path: "/x", now: () => 0 }) }
 }
 
-/** Each write takes so long; those behind the last one take no time. */
+/** Each write takes so many milliseconds; those behind the last one take no time. */
 const lasting = (...milliseconds: ReadonlyArray<number>) => {
   let calls = 0
+  let now = 0
   const write: InThread["write"] = (_fd, _data, _offset, length) => {
-    const end = performance.now() + (milliseconds[calls++] ?? 0)
-    while (performance.now() < end);
+    now += milliseconds[calls++] ?? 0
     return length
   }
-  return new ThreadMover({ suits: (_, done) => done(true), read: () => 0, write }, FD, "/x")
+  const inThread: InThread = { suits: (_, done) => done(true), read: () => 0, write }
+  return new ThreadMover({ inThread, fd: FD, path: "/x", now: () => now })
 }
 
 /** What comes of it, where that is told at once. */
@@ -127,7 +128,7 @@ describe("ThreadMover", () => {
 
   it.effect("tells at once, unless bytes were moved for 2 ms: then the event loop has its turn first", () =>
     Effect.gen(function* () {
-      const mover = lasting(1.2, 1.2)
+      const mover = lasting(1.5, 0.5)
       assert.isUndefined(moved(mover, "write", one))
       let turns = 0
       setImmediate(() => turns++)
