@@ -22,8 +22,8 @@ import * as RamBlock from "../ram/RamBlock.ts"
 import * as Checksum from "./Checksum.ts"
 import * as Finding from "./Finding.ts"
 import * as ImageSeal from "./ImageSeal.ts"
-import * as SealMark from "./SealMark.ts"
 import type { MappedBlock } from "./ImageStream.ts"
+import * as SealMark from "./SealMark.ts"
 import { ByteWriter } from "./internal/byteWriter.ts"
 
 /**

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as ImageSeal from "../../format/ImageSeal.ts"
-import * as SealMark from "../../format/SealMark.ts"
 import type { MappedBlock, Piece } from "../../format/ImageStream.ts"
+import * as SealMark from "../../format/SealMark.ts"
 import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
 import type * as FileChannel from "../../multifd/FileChannel.ts"
