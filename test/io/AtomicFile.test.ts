@@ -11,6 +11,7 @@ import * as PositionalFile from "../../src/io/PositionalFile.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import { countCalls, memory, onEveryPlace, type Place, real, withFaults } from "./support/places.ts"
+import { quickDisk } from "./support/quickDisk.ts"
 
 const { Fail } = FaultyFiles.Fault
 
@@ -411,6 +412,22 @@ const failEveryCall = (make: Effect.Effect<Place, never, Scope.Scope>, once: boo
       }
     }
   })
+
+describe("AtomicFile in the calling thread", () => {
+  it.effect.each([undefined, 0])("is written there where that suits the file: offset %s", (offset) =>
+    Effect.gen(function* () {
+      const { calls, moved } = quickDisk({ suits: true })
+      const exists = PositionalFile.open("/x", { access: "write", create: "exclusive" })
+      yield* Effect.scoped(exists).pipe(Effect.provideService(FileCalls, calls))
+      const write = Effect.gen(function* () {
+        const { file } = yield* AtomicFile.make({ path: "/x", offset })
+        yield* file.write(0, newBytes.subarray(0, 10))
+      })
+      yield* Effect.scoped(write).pipe(Effect.provideService(FileCalls, calls))
+      assert.strictEqual(moved.write, 1)
+    })
+  )
+})
 
 describe("AtomicFile under faults", () => {
   it.effect("call k of a save fails once (real disk)", () => failEveryCall(real(), true))

@@ -12,6 +12,7 @@ import type { FileError } from "../../src/io/FileError.ts"
 import * as PositionalFile from "../../src/io/PositionalFile.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
+import { quickDisk } from "./support/quickDisk.ts"
 import { memory, onEveryPlace, type Place, real, withFaults } from "./support/places.ts"
 
 const bytes = (length: number, seed = 1) => Uint8Array.from({ length }, (_, i) => (i * 31 + seed) % 251)
@@ -78,30 +79,6 @@ const heldWrites = (): HeldWrites => {
         Effect.provideService(FileCalls, { ...disk.calls, write })
       )
   }
-}
-
-/** A disk that moves bytes in the calling thread, too, where that suits; `moved` counts those calls. */
-const quickDisk = ({ suits }: { readonly suits: boolean }) => {
-  const disk = MemoryDisk.make()
-  const content = new Uint8Array(1024)
-  const moved = { read: 0, write: 0 }
-  const calls: Calls = {
-    ...disk.calls,
-    inThread: {
-      suits: (_, done) => void setImmediate(done, suits),
-      read: (_fd, target, offset, length, position) => {
-        moved.read++
-        target.set(content.subarray(position, position + length), offset)
-        return length
-      },
-      write: (_fd, data, offset, length, position) => {
-        moved.write++
-        content.set(data.subarray(offset, offset + length), position)
-        return length
-      }
-    }
-  }
-  return { calls, moved }
 }
 
 /** How often bytes were moved in the calling thread when some are written and, through another descriptor, read back. */

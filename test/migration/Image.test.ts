@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { Image, type ImageError, LibvirtSave, MachineState, Migration } from "../../src/index.ts"
+import { FileCalls, Image, type ImageError, LibvirtSave, MachineState, Migration } from "../../src/index.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as Memory from "./support/memory.ts"
 
@@ -37,7 +37,31 @@ const headerAt = (bytes: Uint8Array): number =>
 
 const open = (disk: MemoryDisk.MemoryDisk) => Effect.scoped(Image.open("/vm.img")).pipe(Effect.provide(disk.layer))
 
+/** How often a run on the disk reads in the calling thread. */
+const readsInThread = <A, E, R>(disk: MemoryDisk.MemoryDisk, run: Effect.Effect<A, E, R>) => {
+  let reads = 0
+  const read: FileCalls.InThread["read"] = (_fd, target, offset, length, position) => {
+    reads++
+    const bytes = disk.read("/vm.img")!.subarray(position, position + length)
+    target.set(bytes, offset)
+    return bytes.length
+  }
+  const inThread: FileCalls.InThread = { suits: (_, done) => void setImmediate(done, true), read, write: () => 0 }
+  return Effect.scoped(run).pipe(
+    Effect.map(() => reads),
+    Effect.provideService(FileCalls.FileCalls, { ...disk.calls, inThread })
+  )
+}
+
 describe("open", () => {
+  it.effect("reads in the calling thread where that suits the file; who only looks at the image does not", () =>
+    Effect.gen(function* () {
+      const { disk } = yield* diskWithImage()
+      assert.isAtLeast(yield* readsInThread(disk, Image.open("/vm.img")), 1)
+      assert.strictEqual(yield* readsInThread(disk, Image.inspect("/vm.img")), 0)
+    })
+  )
+
   it.effect("tells all there is to know", () =>
     Effect.gen(function* () {
       const { disk } = yield* diskWithImage()
