@@ -23,6 +23,9 @@ import { chunkSize, makeStreamCompressor, makeStreamDecompressor } from "./inter
 const levels = { min: 0, max: 9, default: 1 }
 const flush = NodeZlib.constants.Z_SYNC_FLUSH
 
+/** The most: a tenth faster than with QEMU's 8 where the pages are of programs, and nothing lost elsewhere, for 128 KiB more. */
+const memLevel = 9
+
 /**
  * The codec.
  *
@@ -58,7 +61,10 @@ export const codec: Codec = {
   maxPayload: twicePages,
   compressor: (options) =>
     Effect.flatMap(checkLevel(codec, options.level), (level) =>
-      makeStreamCompressor({ method: "zlib", open: () => NodeZlib.createDeflate({ level, flush, chunkSize }) })
+      makeStreamCompressor({
+        method: "zlib",
+        open: () => NodeZlib.createDeflate({ level, memLevel, flush, chunkSize })
+      })
     ),
   decompressor: makeStreamDecompressor({
     method: "zlib",
