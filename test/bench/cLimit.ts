@@ -36,6 +36,10 @@ export const compile: Effect.Effect<string, Worker.BenchError, Scope.Scope> = Ef
 export const warm = (program: string, bytes: number): Effect.Effect<void, Worker.BenchError> =>
   run(program, "warm", String(bytes))
 
+/** Takes as many bytes from the host in pieces that the kernel does not give back to it as long as `file`, on a tmpfs, is there. */
+export const fragment = (program: string, file: string, bytes: number): Effect.Effect<void, Worker.BenchError> =>
+  run(program, "fragment", file, String(bytes))
+
 /** A save of RAM to a new file, with runs merged across as many zero pages; `sync` says when it is made durable. */
 export const save = (
   program: string,

@@ -50,18 +50,6 @@ interface Measured {
   readonly delay: number
 }
 
-/** The program that runs this, again and again, without its zero pages. */
-const writeProgram = (path: string, size: number): void => {
-  const program = Fs.readFileSync(process.execPath)
-  const zeros = Buffer.alloc(PAGE)
-  const file = Fs.openSync(path, "w")
-  for (let at = 0, from = 0; at < size; from = (from + PAGE) % (program.length - PAGE)) {
-    const page = program.subarray(from, from + PAGE)
-    if (!page.equals(zeros)) at += Fs.writeSync(file, page, 0, PAGE, at)
-  }
-  Fs.closeSync(file)
-}
-
 const timed = <E, R>(work: Effect.Effect<number, E, R>): Effect.Effect<Measured, E, R> =>
   Effect.suspend(() => {
     const histogram = PerfHooks.monitorEventLoopDelay({ resolution: 1 })
@@ -194,8 +182,7 @@ const main = Effect.gen(function* () {
   const rows: Array<ReadonlyArray<string>> = []
   for (const content of data) {
     const ram = inMemory(content)
-    if (content === "program") writeProgram(ram, size)
-    else Pattern.writeFile(ram, "text", size)
+    Pattern.writeFile(ram, content === "program" ? "program" : "text", size)
     const pages = new Uint8Array(Fs.readFileSync(ram))
     for (const [method, level] of methods.map((each) => each.split(":") as [CompressionMethod, string])) {
       const codec = codecs.get(method)!

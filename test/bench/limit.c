@@ -5,6 +5,7 @@
  *   limit restore IMAGE BITMAP PAGES SIZE THREADS 4k|huge           into fresh private memory
  *   limit restore IMAGE BITMAP PAGES SIZE THREADS file TARGET       into a new file
  *   limit warm BYTES                               takes memory from the host and gives it back to the kernel
+ *   limit fragment FILE BYTES                      the same, in pieces that the kernel keeps as long as FILE is there
  *
  * save and restore print "ready", wait for a line on standard input, work, and print a line of JSON with milliseconds.
  * A line that is not empty names a file that holds what restore should have restored: "equal" says whether it did.
@@ -27,6 +28,8 @@
 enum { PAGE = 4096, BATCH = 1 << 20, BATCH_PAGES = BATCH / PAGE };
 static const size_t SYNC_AFTER = 64u << 20;
 static const size_t HUGE_PAGE = 2u << 20;
+/* A kernel reports free memory to its host in pieces of 2 MiB or more; what lies between pages in use is smaller. */
+static const size_t FRAGMENT = 128u << 10;
 
 static void fail(const char *what) {
   fprintf(stderr, "limit: %s: %s\n", what, strerror(errno));
@@ -236,10 +239,19 @@ static void warm(size_t size) {
   for (size_t i = 0; i < size; i += PAGE) memory[i] = 1;
 }
 
+/* FILE, on a tmpfs, takes twice as many bytes, and gives every second fragment back. */
+static void fragment(const char *path, size_t size) {
+  int file = open_or_fail(path, O_RDWR | O_CREAT | O_EXCL);
+  if (fallocate(file, 0, 0, 2 * size) != 0) fail("fallocate");
+  for (size_t at = 0; at < 2 * size; at += 2 * FRAGMENT)
+    if (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, FRAGMENT) != 0) fail("fallocate");
+}
+
 int main(int argc, char **argv) {
   if (argc == 7 && strcmp(argv[1], "save") == 0) save(argv + 2);
   else if ((argc == 8 || argc == 9) && strcmp(argv[1], "restore") == 0) restore(argv + 2);
   else if (argc == 3 && strcmp(argv[1], "warm") == 0) warm(atoll(argv[2]));
+  else if (argc == 4 && strcmp(argv[1], "fragment") == 0) fragment(argv[2], atoll(argv[3]));
   else return fputs("limit: see the head of limit.c\n", stderr), 2;
   return 0;
 }

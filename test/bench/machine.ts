@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
+import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Workspace from "../interop/support/Workspace.ts"
 import type { Place } from "./cell.ts"
@@ -31,6 +32,9 @@ const syncAll: Effect.Effect<void, BenchError> = Effect.callback((resume) => {
 /** Memory that one measurement takes at most, in sizes of RAM: an image or a target in memory, and the RAM itself. */
 const WARM_SIZES = 2
 
+/** Memory that lies ready throughout, in sizes of RAM: the RAM, its images, and all that one measurement after the other takes. */
+const KEPT_SIZES = 8
+
 const PIECE = Buffer.alloc(1024 * 1024, 1)
 
 /** Takes pages for a file and gives them back: the next file of its kind gets the same ones. */
@@ -55,6 +59,8 @@ export const make = (settings: Settings): Effect.Effect<Machine, BenchError, Sco
       disk: yield* Workspace.directory(settings.disk)
     }
     const limit = yield* CLimit.compile
+    const kept = Math.min(KEPT_SIZES * settings.size, Os.freemem() / 4)
+    yield* CLimit.fragment(limit, Path.join(folders.tmpfs, "kept"), Math.floor(kept))
     return {
       settings,
       limit,

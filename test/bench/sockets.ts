@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
+import type { Pattern } from "../interop/support/Pattern.ts"
 import * as Bare from "./bare.ts"
 import { type Cell, type SocketWork, title } from "./cell.ts"
 import * as Ends from "./ends.ts"
@@ -14,14 +15,20 @@ import { measure, type Variant } from "./variant.ts"
 import type { BenchError } from "./worker.ts"
 
 /** Compression is measured with RAM that is not random, and with less of it: it takes longer. */
-const COMPRESSED = { pattern: "text", part: 4 } as const
+const COMPRESSED = { patterns: ["text", "program"], part: 2 } as const
+
+type Compressed = (typeof COMPRESSED.patterns)[number]
+
+const isCompressed = (pattern: Pattern): pattern is Compressed =>
+  COMPRESSED.patterns.some((compressed) => compressed === pattern)
 
 const works = [
   { work: "migrate", channels: 2, compression: "none", pattern: "random" },
   { work: "migrate", channels: 8, compression: "none", pattern: "random" },
   { work: "migrate", channels: 2, compression: "none", pattern: "half-zero" },
-  { work: "migrate", channels: 2, compression: "zstd", pattern: COMPRESSED.pattern },
-  { work: "migrate", channels: 2, compression: "zlib", pattern: COMPRESSED.pattern }
+  ...(["zstd", "zlib"] as const).flatMap((compression) =>
+    COMPRESSED.patterns.map((pattern) => ({ work: "migrate", channels: 2, compression, pattern }) as const)
+  )
 ] as const satisfies ReadonlyArray<SocketWork>
 
 /** The files of one cell, all on tmpfs. */
@@ -49,7 +56,7 @@ const one = (machine: Machine, work: SocketWork): Effect.Effect<Cell, BenchError
   const { rounds, size } = machine.settings
   return Effect.gen(function* () {
     yield* Effect.logInfo(title(work))
-    const ram = makeRam(file("ram"), work.pattern, work.pattern === COMPRESSED.pattern ? size / COMPRESSED.part : size)
+    const ram = makeRam(file("ram"), work.pattern, isCompressed(work.pattern) ? size / COMPRESSED.part : size)
     yield* Qemu.makeImage(ram, paths.image)
     const measured = yield* measure(variantsOf(work, ram, paths), { rounds, settle: machine.settle("tmpfs") })
     return { work, size: ram.size, measured }
@@ -66,6 +73,6 @@ export const run = (
   print: (cell: Cell) => Effect.Effect<void>
 ): Effect.Effect<ReadonlyArray<Cell>, BenchError> =>
   Effect.forEach(
-    works.filter(({ pattern }) => pattern === COMPRESSED.pattern || machine.settings.patterns.includes(pattern)),
+    works.filter(({ pattern }) => isCompressed(pattern) || machine.settings.patterns.includes(pattern)),
     (work) => Effect.tap(one(machine, work), print)
   )

@@ -45,7 +45,7 @@ const migrate = (
 ): ReadonlyArray<Ratio> => ours.map((ours) => ({ work: { work: "migrate", ...work }, ours, of, atLeast }))
 
 const plain = (channels: number) => ({ channels, compression: "none", pattern: "random" }) as const
-const compressed = (compression: Method) => ({ channels: 2, compression, pattern: "text" }) as const
+const compressed = (compression: Method, pattern: Pattern) => ({ channels: 2, compression, pattern }) as const
 
 /** How many times as fast as the best of the others. */
 const ratios: ReadonlyArray<Ratio> = [
@@ -64,8 +64,10 @@ const ratios: ReadonlyArray<Ratio> = [
   migrate(plain(8), [Ends.QEMU_TO_OURS, Ends.OURS_TO_QEMU], "qemu", 0.95),
   migrate(plain(2), [Ends.OURS_TO_OURS], "limit", 0.85),
   migrate(plain(8), [Ends.OURS_TO_OURS], "limit", 0.85),
-  migrate(compressed("zstd"), [Ends.OURS_TO_QEMU, Ends.OURS_TO_OURS], "qemu", 0.9),
-  migrate(compressed("zlib"), [Ends.OURS_TO_QEMU, Ends.OURS_TO_OURS], "qemu", 1.2)
+  ...(["text", "program"] as const).flatMap((pattern) => [
+    migrate(compressed("zstd", pattern), [Ends.OURS_TO_QEMU, Ends.OURS_TO_OURS], "qemu", 0.9),
+    migrate(compressed("zlib", pattern), [Ends.OURS_TO_QEMU, Ends.OURS_TO_OURS], "qemu", 1.2)
+  ])
 ].flat()
 
 /** Whom a variant is compared with. */

@@ -27,12 +27,17 @@ export interface Measured {
   readonly phases: Readonly<Record<string, number>>
 }
 
-/** The median of numbers. */
-export const median = (numbers: ReadonlyArray<number>): number => {
+const quantile = (numbers: ReadonlyArray<number>, part: number): number => {
   const sorted = numbers.toSorted((a, b) => a - b)
-  const middle = (sorted.length - 1) / 2
-  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2
+  const place = part * (sorted.length - 1)
+  return (sorted[Math.floor(place)]! + sorted[Math.ceil(place)]!) / 2
 }
+
+/** The median of numbers. */
+export const median = (numbers: ReadonlyArray<number>): number => quantile(numbers, 1 / 2)
+
+/** A quarter of the numbers are less. */
+export const lowerQuartile = (numbers: ReadonlyArray<number>): number => quantile(numbers, 1 / 4)
 
 const summary = (variant: Variant, replies: ReadonlyArray<Reply>): Measured => {
   const totals = replies.map(({ total }) => total)

@@ -19,6 +19,8 @@ export type Pattern =
   | "zero"
   /** Words of English, as in a page cache full of logs and sources. */
   | "text"
+  /** The pages of the program that runs this, without those that are zero. */
+  | "program"
   /** Runs of 1 to 64 pages that are random, zero, or zero but for the page's first or last byte. */
   | "mixed"
 
@@ -40,6 +42,24 @@ const fillText: Fill = (piece, _offset, _size, random) => {
   for (const choice of choices) {
     if (at >= piece.length) return
     at += piece.write(`${WORDS[choice % WORDS.length]}${choice < 16 ? "\n" : " "}`, at, "latin1")
+  }
+}
+
+/** Read when it is needed, and kept. */
+let programPages: Buffer | undefined
+
+const readProgram = (): Buffer => {
+  const program = Fs.readFileSync(process.execPath)
+  const pages = Array.from({ length: Math.floor(program.length / PAGE) }, (_, page) =>
+    program.subarray(page * PAGE, (page + 1) * PAGE)
+  )
+  return Buffer.concat(pages.filter((page) => page.compare(ZEROS, 0, PAGE) !== 0))
+}
+
+const fillProgram: Fill = (piece, offset) => {
+  programPages ??= readProgram()
+  for (let at = 0; at < piece.length;) {
+    at += programPages.copy(piece, at, (offset + at) % programPages.length)
   }
 }
 
@@ -72,6 +92,7 @@ const fills: Record<Pattern, Fill> = {
   },
   zero: () => {},
   text: fillText,
+  program: fillProgram,
   mixed: fillMixed
 }
 
