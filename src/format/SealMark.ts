@@ -20,12 +20,12 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
-import { crc32 } from "node:zlib"
 import * as Checksum from "./Checksum.ts"
 import * as Finding from "./Finding.ts"
 import * as ImageSeal from "./ImageSeal.ts"
 import type { ByteRange, MappedBlock } from "./ImageStream.ts"
 import { ByteWriter } from "./internal/byteWriter.ts"
+import { crc32 } from "./internal/crc32.ts"
 import { view } from "./internal/cursor.ts"
 import { bitmapPart, blockParts, freeBetween } from "./internal/parts.ts"
 import { corrupt, padded, VERSION } from "./internal/sealParts.ts"
