@@ -71,7 +71,8 @@ each measurement everything is synced, as much memory as it may need is taken fr
 a file twice as large as RAM is written where the measurement writes, and removed, so that the next file gets the same pages: on a virtual
 machine, memory that has gone back to its host costs several times as much to touch. Since a kernel gives back what is free 2 s
 after something was freed, such as by the process that has just got ready, those are waited for first; ours collects its garbage
-before.
+before. All along, a file in shared memory holds every second 128 KiB of as much memory as RAM takes sixteen times: what is free between
+them is too small to be given back.
 Times on shared machines drift by a factor of two within an hour; only the ratios within one table mean something.
 
 - **Limit**: \`test/bench/limit.c\`, plain positional I/O with one thread per core; RAM is mapped and populated. On disk with one
@@ -81,7 +82,7 @@ Times on shared machines drift by a factor of two within an hour; only the ratio
   counts. A load goes into a new guest. QEMU asks for huge pages for private memory by itself.
 - **effect-multifd**: \`Migration.save\` and \`Image.open\` with \`Migration.restore\`, in a process that has done a few small
   saves and restores before. Default settings, but without checksums, which the others do not make; what they cost stands
-  among the verdicts, from saves with them and without in turns in one process. \`memory\` is a \`Uint8Array\`, \`file\` the file in shared memory. Huge pages
+  among the verdicts, from saves with them and without in turns in one process (the lower quartiles: this disk adds more now and then than they cost). \`memory\` is a \`Uint8Array\`, \`file\` the file in shared memory. Huge pages
   come from \`GLIBC_TUNABLES=glibc.malloc.hugetlb=1\` in the environment.
 
 Migrations go over TCP within the machine, from a process to another, with the same channels on both sides; both ends lie

@@ -17,7 +17,7 @@ const [ram, target, rounds] = process.argv.slice(2) as [string, string, string]
 const WARM_UPS = 2
 
 /** Pairs of saves in a round. */
-const PAIRS = 4
+const PAIRS = 8
 
 const { save } = Migration.make
 
