@@ -28,12 +28,14 @@ const start = Effect.fnUntraced(function* (options: { readonly incoming?: boolea
   return { guest, space, address: SocketAddress.unix(path) }
 })
 
+const versionOf = ({ major, minor, micro }: Qemu.Qemu) => ({ major, minor, micro })
+
 describeQemu("QmpClient with a real QEMU", () => {
   it.live("negotiates and asks what a migration needs to know", () =>
     Effect.gen(function* () {
       const { address } = yield* start()
       const qmp = yield* QmpClient.make({ address })
-      assert.deepInclude(qmp.version, { ...Qemu.installed })
+      assert.deepInclude(qmp.version, versionOf(Qemu.installed!))
       assert.deepStrictEqual(yield* QmpCommands.queryStatus(qmp), { status: "prelaunch", running: false })
       assert.deepStrictEqual(yield* QmpCommands.queryMigrate(qmp), {})
       assert.deepInclude(yield* QmpCommands.queryMemorySize(qmp), { "base-memory": 16 * MIB })

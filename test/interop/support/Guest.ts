@@ -41,6 +41,8 @@ export const FIRMWARE = { idstr: "pc.bios", size: 256 * 1024, address: 2 ** 32 -
 
 /** What a guest is made of. */
 export interface Options {
+  /** Default: the QEMU of the machine. */
+  readonly qemu?: Qemu.Qemu | undefined
   /** `pc`, `q35` or a versioned machine type. Default `pc`. */
   readonly machine?: string | undefined
   /** The main memory: block `pc.ram`. */
@@ -69,6 +71,7 @@ export interface Ended {
 /** A running QEMU. */
 export interface Guest {
   readonly qmp: Qmp.Qmp
+  readonly qemu: Qemu.Qemu | undefined
   readonly pid: number
   /** What QEMU has printed on stderr so far. */
   readonly stderr: () => string
@@ -113,13 +116,16 @@ export const args = (options: Options): ReadonlyArray<string> =>
   ].flat()
 
 /** A process that is killed, and gone, when its scope closes. */
-const spawn = (args: ReadonlyArray<string>): Effect.Effect<Omit<Guest, "qmp">, never, Scope.Scope> =>
+const spawn = (
+  binary: string,
+  args: ReadonlyArray<string>
+): Effect.Effect<Omit<Guest, "qmp" | "qemu">, never, Scope.Scope> =>
   Effect.gen(function* () {
     const ended = yield* Deferred.make<Ended>()
     let stderr = ""
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const child = ChildProcess.spawn(Qemu.binary, args, { stdio: ["ignore", "ignore", "pipe"] })
+        const child = ChildProcess.spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] })
         child.stderr.setEncoding("utf8").on("data", (text: string) => void (stderr += text))
         child.on("error", (error) => {
           stderr += error.message
@@ -152,10 +158,12 @@ export const start = (options: Options): Effect.Effect<Guest, GuestError, Scope.
     const socket = Path.join(yield* Workspace.directory(Os.tmpdir()), "qmp")
     const connected = yield* Qmp.listen(socket)
     const line = [...args(options), "-qmp", `unix:${socket},server=off`]
-    const process = yield* spawn(line)
+    const { qemu = Qemu.installed } = options
+    const binary = qemu?.binary ?? Qemu.binary
+    const process = yield* spawn(binary, line)
     const died = Effect.flatMap(process.ended, () =>
-      Effect.fail(new GuestError({ command: [Qemu.binary, ...line].join(" "), stderr: process.stderr() }))
+      Effect.fail(new GuestError({ command: [binary, ...line].join(" "), stderr: process.stderr() }))
     )
     const qmp = yield* Effect.raceFirst(connected, died).pipe(Effect.catchTag("QmpError", () => died))
-    return { ...process, qmp }
+    return { ...process, qemu, qmp }
   })

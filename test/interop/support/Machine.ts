@@ -8,6 +8,7 @@ import * as SocketAddress from "../../../src/io/SocketAddress.ts"
 import * as QmpClient from "../../../src/qmp/QmpClient.ts"
 import * as Guest from "./Guest.ts"
 import * as Library from "./Library.ts"
+import type * as Qemu from "./Qemu.ts"
 import * as Workload from "./Workload.ts"
 import type * as Workspace from "./Workspace.ts"
 
@@ -30,6 +31,8 @@ export interface Machine {
 }
 
 interface Options {
+  /** Default: the QEMU of the machine. */
+  readonly qemu?: Qemu.Qemu | undefined
   readonly name?: string | undefined
   readonly incoming?: boolean | undefined
   readonly machine?: string | undefined
@@ -44,11 +47,12 @@ interface Options {
 
 /** Starts a guest that runs the workload, or one that waits for it. Nobody is connected to its monitor yet. */
 export const launch = Effect.fnUntraced(function* (space: Workspace.Workspace, options: Options = {}) {
-  const { name = "vm", incoming = false, kvm, machine, args = [], downtimeLimit = 60_000 } = options
+  const { qemu, name = "vm", incoming = false, kvm, machine, args = [], downtimeLimit = 60_000 } = options
   const [ram, boot, socket] = [space.ram(name), space.file(`${name}-boot`), space.file(`${name}-qmp`)]
   Workload.writeDisk(boot, END)
   if (!incoming) Workload.writeMemory(ram, SIZE, END)
   const guest = yield* Guest.start({
+    qemu,
     ram: { file: ram, size: SIZE },
     boot,
     incoming,

@@ -214,7 +214,7 @@ export const incoming = (guest: Guest, uri: string, settings: Settings): Effect.
     const begin = performance.now()
     const elapsed = () => performance.now() - begin
     // Since 9.1 a QEMU that failed can be asked why; an older one just exits.
-    const stay = Qemu.isAtLeast(9, 1) ? { "exit-on-error": false } : {}
+    const stay = Qemu.isAtLeast(9, 1, guest.qemu) ? { "exit-on-error": false } : {}
     const died = Effect.map(guest.ended, ({ signal }) => ({
       status: "failed",
       reason: guest.stderr(),
