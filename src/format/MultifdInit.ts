@@ -17,6 +17,7 @@ import * as Result from "effect/Result"
 import { Buffer } from "node:buffer"
 import * as Finding from "./Finding.ts"
 import { checkMagic, checkReserved, fieldsOf, PACKET_MAGIC, setMagic } from "./internal/packetFields.ts"
+import * as Uuid from "./Uuid.ts"
 
 /**
  * Bytes of an init packet.
@@ -133,7 +134,7 @@ export const check = (
 ): Finding.Finding | undefined => {
   const { channels, isTaken, uuid } = expected
   if (uuid !== undefined && Buffer.compare(uuid, init.uuid) !== 0) {
-    const [wanted, found] = [formatUuid(uuid), formatUuid(init.uuid)]
+    const [wanted, found] = [Uuid.format(uuid), Uuid.format(init.uuid)]
     return Finding.make({ code: "init-uuid-mismatch", offset: UUID_AT, expected: wanted, found })
   }
   const found = `id ${init.id}`
@@ -150,8 +151,3 @@ export const check = (
   }
   return undefined
 }
-
-const formatUuid = (uuid: Uint8Array): string =>
-  Buffer.from(uuid)
-    .toString("hex")
-    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")

@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import type * as Description from "../format/Description.ts"
 import type * as DeviceState from "../format/DeviceState.ts"
 import type { Finding } from "../format/Finding.ts"
+import * as GlobalState from "../format/GlobalState.ts"
 import type { Seal } from "../format/ImageSeal.ts"
 import type { LibvirtSave } from "../format/LibvirtSave.ts"
 import type { Configuration } from "../format/MigrationStream.ts"
@@ -87,6 +88,8 @@ export interface Inspection {
   readonly blocks: ReadonlyArray<ImageBlock>
   /** In the order of the file, early ones first. Empty where no description says how long they are. */
   readonly deviceSections: ReadonlyArray<DeviceState.DeviceSection>
+  /** The guest's run state when it was saved, QEMU's `RunState`; `undefined` where the device sections do not say. */
+  readonly runState: string | undefined
   /** What the description says of the device sections. */
   readonly description: Description.Description | undefined
   /** What libvirt put in front of the stream. */
@@ -203,6 +206,7 @@ const inspectionOf = Effect.fnUntraced(function* (
     capabilities: stream?.configuration?.capabilities ?? [],
     blocks: ImageParts.blocks(file, contents),
     deviceSections: sections.sections,
+    runState: GlobalState.find(sections.sections),
     description: tail?.described,
     libvirt,
     seal: contents.seal,

@@ -135,7 +135,7 @@ describe("multifd", () => {
     Effect.gen(function* () {
       const { image, ram } = yield* savedImage
       const info = json(yield* succeed("info", "--json", image))
-      assert.include(info, { format: "mapped-ram", offset: 0, machine: "none" })
+      assert.include(info, { format: "mapped-ram", offset: 0, machine: "none", runState: null })
       assert.deepStrictEqual(info.capabilities, ["mapped-ram"])
       assert.deepStrictEqual(info.deviceSections, [])
       const [main, rom] = info.blocks
@@ -163,6 +163,7 @@ describe("multifd", () => {
       const { image } = yield* savedImage
       const text = yield* succeed("info", image)
       for (const part of ["mapped-ram", "pc.ram", "160 KiB", "/rom@etc/acpi/tables", "none"]) assert.include(text, part)
+      assert.match(text, /run state +not in the file/)
     })
   )
 

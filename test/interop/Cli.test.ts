@@ -45,6 +45,7 @@ describeQemu("the command", () => {
           assert.strictEqual(info.offset, offset ?? 0)
           assert.strictEqual(info.machine, expected.machine)
           assert.deepStrictEqual(info.capabilities, ["mapped-ram"])
+          assert.strictEqual(info.runState, "prelaunch")
           assert.deepStrictEqual(
             info.blocks,
             expected.blocks.map((block) => ({

@@ -14,6 +14,7 @@ export const toJson = (image: Image) => ({
   offset: image.offset,
   machine: image.machine,
   capabilities: image.capabilities,
+  runState: image.runState ?? null,
   blocks: image.blocks.map((block) => ({
     idstr: block.idstr,
     usedLength: block.usedLength,
@@ -77,6 +78,7 @@ export const toText = (image: Image): string => {
     ["format", image.format],
     ["stream at", `byte ${image.offset}`],
     ["machine", Text.printable(image.machine ?? "not in the file")],
+    ["run state", image.runState ?? "not in the file"],
     ["capabilities", Text.printable(image.capabilities.join(", "))],
     ...(image.libvirt === undefined
       ? []

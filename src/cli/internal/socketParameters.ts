@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Compression from "../../compression/Compression.ts"
+import * as Uuid from "../../format/Uuid.ts"
 import * as MigrationUri from "../../io/MigrationUri.ts"
 import type { SocketAddress } from "../../io/SocketAddress.ts"
 import type * as Limits from "../../multifd/Limits.ts"
@@ -51,15 +52,14 @@ const compression = Flag.Literals("compression", Compression.methods).pipe(
   Flag.withDefault("none" as const)
 )
 
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
 const uuid = Flag.String("uuid").pipe(
   Flag.withMetavar("UUID"),
-  Flag.mapEffect((text): Effect.Effect<Uint8Array, CliError.ValidationError> =>
-    UUID.test(text)
-      ? Effect.succeed(new Uint8Array(Buffer.from(text.replaceAll("-", ""), "hex")))
-      : invalid(`--uuid: expected 00112233-4455-6677-8899-aabbccddeeff, found ${JSON.stringify(text)}`)
-  ),
+  Flag.mapEffect((text): Effect.Effect<Uint8Array, CliError.ValidationError> => {
+    const bytes = Uuid.parse(text)
+    return bytes === undefined
+      ? invalid(`--uuid: expected 00112233-4455-6677-8899-aabbccddeeff, found ${JSON.stringify(text)}`)
+      : Effect.succeed(bytes)
+  }),
   Flag.withDescription("The guest's uuid, which the channels carry; QEMU compares it with its own"),
   Flag.optional
 )

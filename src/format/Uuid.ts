@@ -1,0 +1,43 @@
+/**
+ * The uuid of a guest: 16 bytes on a channel, five groups of hexadecimal digits where it is written down.
+ *
+ * @since 0.1.0
+ */
+import { Buffer } from "node:buffer"
+
+const TEXT = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+const GROUPS = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/
+
+/**
+ * A uuid as it is written down, with small letters.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const format = (uuid: Uint8Array): string => Buffer.from(uuid).toString("hex").replace(GROUPS, "$1-$2-$3-$4-$5")
+
+/**
+ * The 16 bytes of a uuid in the order in which it is written down; `undefined`: the text is no uuid.
+ *
+ * **Example** (There and back)
+ *
+ * ```ts
+ * import { Uuid } from "effect-multifd"
+ *
+ * const bytes = Uuid.parse("00112233-4455-6677-8899-AABBCCDDEEFF")
+ * if (bytes !== undefined) Uuid.format(bytes) // => "00112233-4455-6677-8899-aabbccddeeff"
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parse = (text: string): Uint8Array | undefined =>
+  TEXT.test(text) ? new Uint8Array(Buffer.from(text.replaceAll("-", ""), "hex")) : undefined
+
+/**
+ * Whether a uuid is that of a guest that has none: zeros.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isNone = (uuid: Uint8Array): boolean => uuid.every((byte) => byte === 0)
