@@ -1,22 +1,19 @@
 #!/usr/bin/env node
 /**
- * The `multifd` program.
+ * The `multifd` program: looks at the version of Node before anything else is loaded. An older Node cannot load the rest, or loads it
+ * and fails in the middle of the work. This file has no imports and no new syntax, so that an older Node can read it.
  *
  * @since 0.1.0
  */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import * as Effect from "effect/Effect"
-import { createRequire } from "node:module"
-import * as Multifd from "./cli/Multifd.ts"
 
-const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
+// `engines` of package.json says the same; the first releases of 23 are older than 22.19.
+const { execPath, versions } = process
+const [major = 0, minor = 0] = versions.node.split(".").map(Number)
+const isNewEnough = major === 22 ? minor >= 19 : major === 23 ? minor >= 8 : major > 23
 
-const main = Effect.suspend(() => Multifd.run({ version })(process.argv.slice(2))).pipe(
-  Effect.provide(NodeServices.layer)
-)
-
-// A terminal that goes away interrupts like Ctrl-C does: nothing half-done stays behind.
-process.on("SIGHUP", () => process.emit("SIGTERM"))
-
-NodeRuntime.runMain(main, { disableErrorReporting: true })
+if (isNewEnough) {
+  void import("./main.ts")
+} else {
+  console.error(`multifd: expected Node 22.19 or newer, found ${versions.node} (${execPath}): install a newer Node`)
+  process.exitCode = 2
+}

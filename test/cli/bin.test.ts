@@ -158,4 +158,26 @@ describe("bin", { timeout: 60_000 }, () => {
       assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
     })
   )
+
+  /** Runs the program in a Node that says it has another version. */
+  const runAs = (version: string) =>
+    Effect.sync(() => {
+      const code = `Object.defineProperty(process.versions, "node", { value: ${JSON.stringify(version)} })`
+      const args = ["--import", `data:text/javascript,${encodeURIComponent(code)}`, BIN, "--version"]
+      const { status, stderr, stdout } = ChildProcess.spawnSync(process.execPath, args, { encoding: "utf8" })
+      return { status, stderr, stdout }
+    })
+
+  it.live("a Node that is too old is refused in one line, with exit code 2, and no other", () =>
+    Effect.gen(function* () {
+      for (const version of ["16.20.2", "20.20.2", "21.7.3", "22.18.0", "23.7.0"]) {
+        const stderr = `multifd: expected Node 22.19 or newer, found ${version} (${process.execPath}): install a newer Node\n`
+        assert.deepStrictEqual(yield* runAs(version), { status: 2, stdout: "", stderr })
+      }
+      for (const version of ["22.19.0", "23.8.0", "24.0.0", "100.0.0"])
+        assert.include(yield* runAs(version), { status: 0, stderr: "" })
+      const { engines } = JSON.parse(Fs.readFileSync(Path.join(BIN, "../../package.json"), "utf8"))
+      assert.strictEqual(engines.node, "^22.19.0 || >=23.8.0")
+    })
+  )
 })

@@ -5,13 +5,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Qemu from "./Qemu.ts"
 
 /** Tests that need something: they run where it is there, fail where it must not be missing, and are skipped elsewhere. */
-const describeWhere = (
+export const describeWhere = (
   name: string,
   needs: { readonly isThere: boolean; readonly isRequired: boolean; readonly missing: string },
   tests: () => void
 ): void => {
   if (needs.isThere) return void describe(name, tests)
-  if (needs.isRequired) return void describe(name, () => it("has a QEMU to run with", () => assert.fail(needs.missing)))
+  if (needs.isRequired) return void describe(name, () => it("has what it needs", () => assert.fail(needs.missing)))
   describe.skip(`${name} (skipped: ${needs.missing})`, tests)
 }
 

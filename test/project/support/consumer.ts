@@ -19,7 +19,7 @@ export interface Consumer {
 }
 
 /** Packs a copy of the project, so that a build under way or left behind in the checkout plays no part. */
-const pack = async (folder: string): Promise<string> => {
+export const pack = async (folder: string): Promise<string> => {
   const copy = Path.join(folder, "project")
   await Fs.mkdir(copy, { recursive: true })
   for (const name of inputs)
