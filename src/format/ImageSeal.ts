@@ -10,9 +10,10 @@
  *    8  u8   version 1                       9  u8   algorithm
  *   10  u16  0                              12  u32  bytes of an extent
  *   16  u64  start of what is covered       24  u64  end of the stream
- *   32  u32  number of blocks               36  u32  0
+ *   32  u32  number of blocks               36  u32  bytes of the notes
  *   40  32   digest of everything but page regions, zeros behind it
  *   72  blocks: u8 length, name; u64 bytes; u32 page size; u64 bitmap; u64 pages; a digest for each extent
+ *       notes (see `ImageNotes`)
  * ```
  *
  * All numbers are big-endian, all positions count from the start of the file.
@@ -23,6 +24,7 @@ import * as Result from "effect/Result"
 import type { Shape } from "../ram/RamBlock.ts"
 import * as Checksum from "./Checksum.ts"
 import * as Finding from "./Finding.ts"
+import * as ImageNotes from "./ImageNotes.ts"
 import type { ByteRange, MappedBlock } from "./ImageStream.ts"
 import { ByteWriter } from "./internal/byteWriter.ts"
 import { decodeWith, type Cursor, type Steps, stop, view } from "./internal/cursor.ts"
@@ -103,6 +105,8 @@ export interface Seal {
   readonly rest: Uint8Array
   /** Those with pages, in the order of the stream. */
   readonly blocks: ReadonlyArray<SealedBlock>
+  /** What is known of the image beside that. */
+  readonly notes: ImageNotes.ImageNotes
 }
 
 /**
@@ -168,11 +172,13 @@ export const extentCount = ({ usedLength }: Shape, extentSize: number): number =
  */
 export const encode = (seal: Seal): Uint8Array => {
   const out = new ByteWriter().append(MAGIC).u8(VERSION).u8(Checksum.algorithms[seal.algorithm]).u16(0)
-  out.u32(seal.extentSize).u64(seal.start).u64(seal.end).u32(seal.blocks.length).u32(0).append(padded(seal.rest))
+  const notes = ImageNotes.encode(seal.notes)
+  out.u32(seal.extentSize).u64(seal.start).u64(seal.end)
+  out.u32(seal.blocks.length).u32(notes.length).append(padded(seal.rest))
   for (const { bitmapOffset, digests, idstr, pageSize, pagesOffset, usedLength } of seal.blocks) {
     out.str8(idstr).u64(usedLength).u32(pageSize).u64(bitmapOffset).u64(pagesOffset).append(digests)
   }
-  return out.finish()
+  return out.append(notes).finish()
 }
 
 /**
@@ -210,34 +216,47 @@ const decodePart = <A>(
     return Finding.make({ code: same, offset: position + offset, expected, found })
   })
 
-type Head = Omit<Seal, "blocks">
+type Head = Omit<Seal, "blocks" | "notes">
 
 /** Reads what stands in front of the blocks. @internal */
 export const decodeHead = (bytes: Uint8Array, position: number): Result.Result<Head, Finding.Finding> =>
-  Result.map(decodePart(bytes, position, readHead), ({ value }) => value[0])
+  Result.map(decodePart(bytes, position, readHead), ({ value }) => value.head)
 
-function* readHead(cursor: Cursor): Steps<readonly [head: Head, blocks: number]> {
+function* readHead(
+  cursor: Cursor
+): Steps<{ readonly head: Head; readonly blocks: number; readonly notesLength: number }> {
   const fixed = yield* cursor.take(HEAD_LENGTH, "the head of a seal")
-  const head = view(fixed)
+  const fields = view(fixed)
   if (!isSeal(fixed)) yield* stop({ code: "seal-corrupt", offset: 0, expected: "a seal", found: "something else" })
   if (fixed[8] !== VERSION) yield* unknownVersion(8, fixed[8]!)
   const algorithm = Checksum.fromCode(fixed[9]!)
-  const extentSize = head.getUint32(12)
+  const extentSize = fields.getUint32(12)
   if (algorithm === undefined) return yield* unknownAlgorithm(9, fixed[9]!)
   if (!isExtentSize(extentSize)) {
     yield* stop({ code: "seal-corrupt", offset: 12, expected: "a size of extents", found: String(extentSize) })
   }
-  const [start, end] = [Number(head.getBigUint64(16)), Number(head.getBigUint64(24))]
+  const [start, end] = [Number(fields.getBigUint64(16)), Number(fields.getBigUint64(24))]
   const rest = fixed.slice(40, 40 + Checksum.digestLength(algorithm))
-  return [{ algorithm, extentSize, start, end, rest }, head.getUint32(32)]
+  const head = { algorithm, extentSize, start, end, rest }
+  return { head, blocks: fields.getUint32(32), notesLength: fields.getUint32(36) }
 }
 
 function* readSeal(cursor: Cursor): Steps<Seal> {
-  const [head, count] = yield* readHead(cursor)
+  const { blocks: count, head, notesLength } = yield* readHead(cursor)
   const { algorithm, extentSize } = head
   const blocks: Array<SealedBlock> = []
   for (let left = count; left > 0; left--) blocks.push(yield* readBlock(cursor, algorithm, extentSize))
-  return { ...head, blocks }
+  return { ...head, blocks, notes: yield* readNotes(cursor, notesLength) }
+}
+
+function* readNotes(cursor: Cursor, length: number): Steps<ImageNotes.ImageNotes> {
+  const at = cursor.position
+  if (length > ImageNotes.MAX_LENGTH) {
+    const expected = `notes of at most ${ImageNotes.MAX_LENGTH} bytes`
+    yield* stop({ code: "seal-corrupt", offset: 36, expected, found: `${length} bytes` })
+  }
+  const notes = ImageNotes.decode(yield* cursor.take(length, "the notes of an image"), at)
+  return Result.isSuccess(notes) ? notes.success : yield* stop(notes.failure)
 }
 
 function* readBlock(cursor: Cursor, algorithm: Checksum.Algorithm, extentSize: number): Steps<SealedBlock> {

@@ -6,7 +6,7 @@
  *                          64 bytes   ▲         ▲
  *                                     multiples of 4096, as long as each other
  *
- *   in a place   a seal (see `ImageSeal`), whose digest of everything but pages is zeros
+ *   in a place   a seal (see `ImageSeal`), whose digest of everything but pages is zeros, with the notes that it began with
  *                the bitmaps of its blocks, one behind the other, 8 × ceil(pages / 64) bytes each
  * ```
  *
@@ -21,6 +21,7 @@ import * as PageBitmap from "../ram/PageBitmap.ts"
 import * as RamBlock from "../ram/RamBlock.ts"
 import * as Checksum from "./Checksum.ts"
 import * as Finding from "./Finding.ts"
+import * as ImageNotes from "./ImageNotes.ts"
 import * as ImageSeal from "./ImageSeal.ts"
 import type { MappedBlock } from "./ImageStream.ts"
 import * as SealMark from "./SealMark.ts"
@@ -51,13 +52,16 @@ const utf8 = new TextEncoder()
  */
 export const byteLength = (
   blocks: ReadonlyArray<RamBlock.Shape>,
-  { algorithm, extentSize }: Pick<ImageSeal.Seal, "algorithm" | "extentSize">
+  { algorithm, extentSize, notes }: Pick<ImageSeal.Seal, "algorithm" | "extentSize" | "notes">
 ): number =>
-  blocks.reduce((sum, block) => {
-    const digests = ImageSeal.extentCount(block, extentSize) * Checksum.digestLength(algorithm)
-    const bitmap = PageBitmap.byteLength(RamBlock.pageCount(block))
-    return sum + BLOCK_BYTES + utf8.encode(block.idstr).length + digests + bitmap
-  }, ImageSeal.HEAD_LENGTH)
+  blocks.reduce(
+    (sum, block) => {
+      const digests = ImageSeal.extentCount(block, extentSize) * Checksum.digestLength(algorithm)
+      const bitmap = PageBitmap.byteLength(RamBlock.pageCount(block))
+      return sum + BLOCK_BYTES + utf8.encode(block.idstr).length + digests + bitmap
+    },
+    ImageSeal.HEAD_LENGTH + ImageNotes.encode(notes).length
+  )
 
 /**
  * The room that two partial seals of `length` bytes take behind the mark.

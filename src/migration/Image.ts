@@ -17,6 +17,7 @@ import type * as Description from "../format/Description.ts"
 import type * as DeviceState from "../format/DeviceState.ts"
 import type { Finding } from "../format/Finding.ts"
 import * as GlobalState from "../format/GlobalState.ts"
+import * as ImageNotes from "../format/ImageNotes.ts"
 import type { Seal } from "../format/ImageSeal.ts"
 import type { LibvirtSave } from "../format/LibvirtSave.ts"
 import type { Configuration } from "../format/MigrationStream.ts"
@@ -96,6 +97,8 @@ export interface Inspection {
   readonly libvirt: LibvirtSave | undefined
   /** How the image is sealed; `undefined`: there are no checksums, or nobody wanted to know. */
   readonly seal: Pick<Seal, "algorithm" | "extentSize"> | undefined
+  /** What its seal says beside that; empty where there is none. */
+  readonly notes: ImageNotes.ImageNotes
   /** What is wrong with the key, or with there being none, which keeps the image from being opened. */
   readonly keyProblem: SealKeyError["problem"] | undefined
   /** Everything that is wrong, warnings included, in the order in which it was found. */
@@ -210,6 +213,7 @@ const inspectionOf = Effect.fnUntraced(function* (
     description: tail?.described,
     libvirt,
     seal: contents.seal,
+    notes: contents.seal?.notes ?? ImageNotes.empty,
     keyProblem: contents.keyProblem,
     findings: [...contents.findings, ...sections.findings]
   }

@@ -14,6 +14,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { ImageNotes } from "../format/ImageNotes.ts"
 import type { FileError } from "../io/FileError.ts"
 import type { PipelineOptionsError } from "../multifd/PipelineOptions.ts"
 import type { RateLimit } from "../multifd/RateLimit.ts"
@@ -77,6 +78,10 @@ export interface WriteOptions extends TransferOptions {
    * The checksums that the image carries, which QEMU does not look at; `false`: none. Default: CRC-32, extents of 1 MiB.
    */
   readonly seal?: SealOptions | false | undefined
+  /**
+   * What the seal says of the image beside its checksums; without one it says nothing. Default: none; `convert` adds them to those of its source.
+   */
+  readonly notes?: ImageNotes | undefined
   /**
    * Whether what was written stays behind, under its temporary name, when the operation fails, is interrupted or is killed;
    * a target that is written in place is not kept. `Recover` makes an image of it. Takes checksums. Default `false`.

@@ -5,6 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type { Method } from "../compression/Compression.ts"
+import type { ImageNotes } from "../format/ImageNotes.ts"
 import type { FileError } from "../io/FileError.ts"
 import type { SocketAddress } from "../io/SocketAddress.ts"
 import type * as TlsCredentials from "../io/TlsCredentials.ts"
@@ -72,6 +73,10 @@ export interface ReceiveIntoImage extends ReceiveFrom {
    * The checksums that the image carries, which QEMU does not look at; `false`: none. Default: CRC-32, extents of 1 MiB.
    */
   readonly seal?: SealOptions | false | undefined
+  /**
+   * What the seal says of the image beside its checksums; without one it says nothing. Default: none.
+   */
+  readonly notes?: ImageNotes | undefined
   /**
    * Whether what was written stays behind, under its temporary name, when the operation fails, is interrupted or is killed;
    * a target that is written in place is not kept. `Recover` makes an image of it. Takes checksums. Default `false`.

@@ -63,8 +63,10 @@ export const run = Effect.fn("Recover.run")(function* ({
   return yield* Effect.scoped(
     Effect.gen(function* () {
       const { channels } = yield* PipelineOptions.make(options)
-      const { blocks, lost, machineState, partial } = yield* salvage(Location.make(source), { key, channels })
-      const summary = yield* Migration.make.save({ ...options, blocks, machineState: machineState.value })
+      const salvaged = yield* salvage(Location.make(source), { key, channels })
+      const { blocks, lost, machineState, partial } = salvaged
+      const notes = { ...salvaged.notes, ...options.notes }
+      const summary = yield* Migration.make.save({ ...options, notes, blocks, machineState: machineState.value })
       return { partial, machineState: machineState.isWhole, lost, summary }
     })
   )

@@ -4,6 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Fs from "node:fs"
 import * as FileCalls from "../../src/io/FileCalls.ts"
+import * as Image from "../../src/migration/Image.ts"
+import * as Migration from "../../src/migration/Migration.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as Command from "./support/command.ts"
 import { folder, pages } from "./support/files.ts"
@@ -164,6 +166,28 @@ describe("multifd", () => {
       const text = yield* succeed("info", image)
       for (const part of ["mapped-ram", "pc.ram", "160 KiB", "/rom@etc/acpi/tables", "none"]) assert.include(text, part)
       assert.match(text, /run state +not in the file/)
+    })
+  )
+
+  it.effect("info shows what is noted in the seal", () =>
+    Effect.gen(function* () {
+      const { at, image } = yield* savedImage
+      assert.deepStrictEqual(json(yield* succeed("info", "--json", image)).notes, {})
+      const notes = {
+        uuid: "2b6f0cc9-04d1-4b5c-9e0c-0123456789ab",
+        marks: "each-round",
+        lost: [{ idstr: "pc.ram", pages: 16 }]
+      } as const
+      const noted = Effect.gen(function* () {
+        const source = yield* Image.open(image)
+        yield* Migration.make.convert({ source, target: at("noted.img"), notes })
+      })
+      yield* Effect.scoped(noted)
+      assert.deepStrictEqual(json(yield* succeed("info", "--json", at("noted.img"))).notes, notes)
+      const text = yield* succeed("info", at("noted.img"))
+      for (const part of [notes.uuid, "each-round", "16 pages of pc.ram"]) assert.include(text, part)
+      yield* succeed("convert", at("noted.img"), at("again.img"))
+      assert.deepStrictEqual(json(yield* succeed("info", "--json", at("again.img"))).notes, notes)
     })
   )
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { ImageSeal, ImageStream } from "../../src/index.ts"
+import { ImageNotes, ImageSeal, ImageStream } from "../../src/index.ts"
 import { algorithms, codeOf, configuration, sealOf, shapes } from "./support/seals.ts"
 
 const Cuts = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 - 1 }))
@@ -16,6 +16,38 @@ describe("a seal", () => {
       }
     })
   }
+
+  it("has its notes behind its blocks, and no bytes for none", () => {
+    const seal = sealOf("crc32", 1024 * 1024)
+    const plain = ImageSeal.encode(seal)
+    assert.strictEqual(new DataView(plain.buffer).getUint32(36), 0)
+    const noted = { ...seal, notes: { marks: "each-round" as const, lost: [{ idstr: "größe", pages: 7 }] } }
+    const bytes = ImageSeal.encode(noted)
+    assert.deepStrictEqual(ImageSeal.decode(bytes, 0), Result.succeed(noted))
+    const text = new TextEncoder().encode('{"marks":"each-round","lost":[{"idstr":"größe","pages":7}]}')
+    assert.deepStrictEqual(bytes.slice(plain.length), text)
+    assert.strictEqual(new DataView(bytes.buffer).getUint32(36), text.length)
+    assert.deepStrictEqual(bytes.slice(40, plain.length), plain.slice(40))
+  })
+
+  it("whose notes are too long, or no notes, is corrupt where they lie", () => {
+    const plain = ImageSeal.encode(sealOf("crc32", 1024 * 1024))
+    const withNotes = (length: number, notes: Uint8Array): Uint8Array => {
+      const bytes = new Uint8Array(Buffer.concat([plain, notes]))
+      new DataView(bytes.buffer).setUint32(36, length)
+      return bytes
+    }
+    for (const [bytes, offset] of [
+      [withNotes(ImageNotes.MAX_LENGTH + 1, new Uint8Array(ImageNotes.MAX_LENGTH + 1)), 36],
+      [withNotes(2, Buffer.from("[]")), plain.length],
+      [withNotes(3, Buffer.from("{}")), plain.length],
+      [withNotes(0, Buffer.from("{}")), plain.length]
+    ] as const) {
+      const decoded = ImageSeal.decode(bytes, 4096)
+      assert(Result.isFailure(decoded))
+      assert.include(decoded.failure, { code: "seal-corrupt", offset: 4096 + offset })
+    }
+  })
 
   it.effect.prop("that is cut anywhere is corrupt", { cut: Cuts }, ({ cut }) =>
     Effect.sync(() => {
@@ -34,8 +66,8 @@ describe("a seal", () => {
   })
 
   it("has a head that can be read without its blocks", () => {
-    const { blocks: _, ...head } = sealOf("sha256", 1024 * 1024)
-    const bytes = ImageSeal.encode({ ...head, blocks: [] })
+    const { blocks: _, notes: _notes, ...head } = sealOf("sha256", 1024 * 1024)
+    const bytes = ImageSeal.encode({ ...head, blocks: [], notes: {} })
     assert.deepStrictEqual(ImageSeal.decodeHead(bytes, 4096), Result.succeed(head))
     const whole = ImageSeal.encode(sealOf("sha256", 1024 * 1024)).subarray(0, bytes.length)
     assert.deepStrictEqual(ImageSeal.decodeHead(whole, 4096), Result.succeed(head))

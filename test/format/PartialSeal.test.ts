@@ -11,6 +11,8 @@ const shapes: ReadonlyArray<RamBlock.Shape> = [
 
 const algorithms = Object.keys(Checksum.algorithms) as ReadonlyArray<Checksum.Algorithm>
 
+const notes = { uuid: "2b6f0cc9-04d1-4b5c-9e0c-0123456789ab" }
+
 const partialOf = (algorithm: Checksum.Algorithm, extentSize: number): PartialSeal.PartialSeal => {
   const { blocks, end } = ImageStream.head({ configuration, blocks: shapes })
   const length = Checksum.digestLength(algorithm)
@@ -24,7 +26,10 @@ const partialOf = (algorithm: Checksum.Algorithm, extentSize: number): PartialSe
     bitmap.setRange(index + 3, 17)
     return bitmap
   })
-  return { seal: { algorithm, extentSize, start: 0, end, rest: new Uint8Array(length), blocks: sealed }, bitmaps }
+  return {
+    seal: { algorithm, extentSize, start: 0, end, rest: new Uint8Array(length), blocks: sealed, notes },
+    bitmaps
+  }
 }
 
 describe("a partial seal", () => {
@@ -33,7 +38,7 @@ describe("a partial seal", () => {
       for (const extentSize of [64 * 1024, 1024 * 1024]) {
         const partial = partialOf(algorithm, extentSize)
         const bytes = PartialSeal.encode(partial)
-        assert.strictEqual(bytes.length, PartialSeal.byteLength(shapes, { algorithm, extentSize }))
+        assert.strictEqual(bytes.length, PartialSeal.byteLength(shapes, { algorithm, extentSize, notes }))
         const { bitmaps, seal } = Result.getOrThrow(PartialSeal.decode(bytes, 4096))
         assert.deepStrictEqual(seal, partial.seal)
         assert.deepStrictEqual(
@@ -69,7 +74,7 @@ describe("a partial seal", () => {
   it("has two places of its own between the mark and the pages, whatever the length of RAM", () => {
     for (let pages = 1; pages < 40_000_000; pages = Math.ceil(pages * 1.07)) {
       const blocks = [{ idstr: "pc.ram", usedLength: pages * 4096, pageSize: 4096 }]
-      const length = PartialSeal.byteLength(blocks, { algorithm: "crc32", extentSize: 1024 * 1024 })
+      const length = PartialSeal.byteLength(blocks, { algorithm: "crc32", extentSize: 1024 * 1024, notes })
       const head = ImageStream.head({ configuration, blocks, room: PartialSeal.room(length) })
       const [first, second] = PartialSeal.places(head.blocks, length)!
       assert.isAtLeast(first, SealMark.position(head.blocks)! + SealMark.LENGTH)

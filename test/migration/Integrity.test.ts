@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer"
 import {
   Carried,
   FileCalls,
+  type ImageNotes,
   ImageSeal,
   Image,
   Integrity,
@@ -36,6 +37,8 @@ const KIB = 1024
 const EXTENT = 64 * KIB
 const key = new Uint8Array(32).fill(3)
 
+const noted = { uuid: "2b6f0cc9-04d1-4b5c-9e0c-0123456789ab", lost: [{ idstr: "pc.ram", pages: 3 }] }
+
 /** Numbers that look random and come again with the same seed. */
 const numbers = (seed: number) => {
   let state = seed
@@ -52,7 +55,11 @@ const ramOf = (seed: number): Uint8Array =>
     60 * PAGE
   )
 
-const saved = Effect.fnUntraced(function* (seed: number, seal: Integrity.SealOptions | false) {
+const saved = Effect.fnUntraced(function* (
+  seed: number,
+  seal: Integrity.SealOptions | false,
+  notes: ImageNotes.ImageNotes = noted
+) {
   const disk = MemoryDisk.make()
   const memory = ramOf(seed)
   const blocks = [
@@ -63,7 +70,7 @@ const saved = Effect.fnUntraced(function* (seed: number, seal: Integrity.SealOpt
     machine: "emulator-1",
     sections: [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(600).fill(seed) }]
   })
-  yield* Effect.provide(save({ target: "/vm.img", blocks, machineState, seal, channels: 2 }), disk.layer)
+  yield* Effect.provide(save({ target: "/vm.img", blocks, machineState, seal, notes, channels: 2 }), disk.layer)
   return { disk, memory, image: disk.read("/vm.img")! }
 })
 
@@ -478,7 +485,7 @@ describe("seal", () => {
 
   it.effect("gives the same seal as a save does, and does so again", () =>
     Effect.gen(function* () {
-      const { disk, image } = yield* saved(1, {})
+      const { disk, image } = yield* saved(1, {}, {})
       const unsealed = yield* saved(1, false)
       yield* Effect.provide(Seal.run("/vm.img"), unsealed.disk.layer)
       assert.strictEqual(Buffer.compare(unsealed.disk.read("/vm.img")!, image), 0)

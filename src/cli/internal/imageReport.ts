@@ -26,6 +26,7 @@ export const toJson = (image: Image) => ({
   })),
   deviceSections: image.deviceSections.map(({ name, instanceId, version }) => ({ name, instanceId, version })),
   seal: image.seal === undefined ? null : { algorithm: image.seal.algorithm, extentSize: image.seal.extentSize },
+  notes: image.notes,
   ...(image.libvirt === undefined ? {} : { libvirt: { wasRunning: image.libvirt.wasRunning } }),
   warnings: image.findings.map(({ code, message }) => ({ code, message }))
 })
@@ -68,6 +69,14 @@ const ramLine = ({ blocks }: Image): string => {
   return `${Text.bytes(used)} in ${Text.counted(blocks.length, "block")}, ${Text.bytes(present)} of it in the file`
 }
 
+const noteLines = ({ notes }: Image): ReadonlyArray<readonly [string, string]> => [
+  ...(notes.uuid === undefined ? [] : [["uuid", notes.uuid] as const]),
+  ...(notes.marks === undefined ? [] : [["multifd marks", notes.marks] as const]),
+  ...(notes.lost ?? []).map(
+    ({ idstr, pages }) => ["lost", `${Text.counted(pages, "page")} of ${Text.printable(idstr)}, zero here`] as const
+  )
+]
+
 /**
  * What `info` prints for people.
  *
@@ -87,7 +96,8 @@ export const toText = (image: Image): string => {
     [
       "checksums",
       image.seal === undefined ? "none" : `${image.seal.algorithm}, one for each ${Text.bytes(image.seal.extentSize)}`
-    ]
+    ],
+    ...noteLines(image)
   ]
   return [
     Text.printable(image.path),

@@ -18,5 +18,6 @@ export const convert = (
   const ignored = source.blocks.filter((block) => block.ignored)
   const blocks = source.blocks.filter((block) => !block.ignored)
   const batchSize = wholeExtents(options.batchSize ?? PipelineOptions.limits.batchSize.default, blocks)
-  return save({ ...options, batchSize, blocks, machineState: source.machineState }, ignored, progress)
+  const notes = { ...source.notes, ...options.notes }
+  return save({ ...options, notes, batchSize, blocks, machineState: source.machineState }, ignored, progress)
 }

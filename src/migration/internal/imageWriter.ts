@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as ImageNotes from "../../format/ImageNotes.ts"
 import * as ImageSeal from "../../format/ImageSeal.ts"
 import * as ImageStream from "../../format/ImageStream.ts"
 import * as MigrationStream from "../../format/MigrationStream.ts"
@@ -61,8 +62,11 @@ export interface ImageWriter {
   readonly writeEnd: (closing: Closing) => Effect.Effect<number, FileError>
   /** Once no page is written and no bit is set any more. */
   readonly writeHead: Effect.Effect<void, FileError>
-  /** Once all but the first piece is written, up to the end of the stream. */
-  readonly writeSeal: (end: number) => Effect.Effect<void, FileError>
+  /**
+   * Once all but the first piece is written, up to the end of the stream. `late` are notes of what was not known at the
+   * beginning.
+   */
+  readonly writeSeal: (end: number, late?: ImageNotes.ImageNotes) => Effect.Effect<void, FileError>
   readonly commit: Effect.Effect<void, FileError>
 }
 
@@ -109,9 +113,14 @@ const digestsOf = (targets: Targets): ReadonlyArray<PageDigests.PageDigests> =>
 const sealImage = Effect.fnUntraced(function* (
   file: PositionalFile,
   head: ImageStream.ImageHead,
-  options: { readonly end: number; readonly targets: Targets; readonly settings: Integrity.Settings }
+  options: {
+    readonly end: number
+    readonly targets: Targets
+    readonly settings: Integrity.Settings
+    readonly notes: ImageNotes.ImageNotes
+  }
 ): Effect.fn.Return<ImageStream.Piece, FileError> {
-  const { end, settings, targets } = options
+  const { end, notes, settings, targets } = options
   const { algorithm, extentSize } = settings
   const { blocks, pieces } = head
   const [first] = pieces
@@ -127,7 +136,8 @@ const sealImage = Effect.fnUntraced(function* (
       start,
       end,
       rest,
-      blocks: sealedBlocks(blocks, targets)
+      blocks: sealedBlocks(blocks, targets),
+      notes
     }
   })
 })
@@ -161,14 +171,14 @@ export const make = Effect.fnUntraced(function* (
   target: AtomicFile.AtomicFile,
   opening: Opening,
   blocks: ReadonlyArray<ImageStream.HeadBlock>,
-  options: Pick<WriteOptions, "seal" | "keepPartial" | "checkpointBytes"> = {}
+  options: Pick<WriteOptions, "seal" | "notes" | "keepPartial" | "checkpointBytes"> = {}
 ): Effect.fn.Return<ImageWriter, FileError, Scope.Scope> {
-  const { seal = {} } = options
+  const { notes = ImageNotes.empty, seal = {} } = options
   const { file, inPlace, origin, path } = target
   const settings = seal === false ? undefined : Integrity.forBlocks(seal, blocks)
   const kept = options.keepPartial === true && !inPlace ? settings : undefined
   const withPages = blocks.filter(({ ignored }) => ignored !== true)
-  const length = kept === undefined ? 0 : PartialSeal.byteLength(withPages, kept)
+  const length = kept === undefined ? 0 : PartialSeal.byteLength(withPages, { ...kept, notes })
   const head = ImageStream.head({
     start: origin,
     configuration: configurationOf(opening, blocks),
@@ -189,6 +199,7 @@ export const make = Effect.fnUntraced(function* (
           head,
           targets,
           settings: kept,
+          notes,
           length,
           interval: options.checkpointBytes,
           isSealed: () => isSealed
@@ -199,9 +210,13 @@ export const make = Effect.fnUntraced(function* (
     return Effect.as(file.write(head.end, bytes), head.end + bytes.length)
   }
   let mark: ReadonlyArray<ImageStream.Piece> = []
-  const writeSeal = Effect.fnUntraced(function* (end: number): Effect.fn.Return<void, FileError> {
-    if (settings !== undefined) mark = [yield* sealImage(file, head, { end, targets, settings })]
-    else if (inPlace) yield* wipeSeal(file, head, end)
+  const writeSeal = Effect.fnUntraced(function* (
+    end: number,
+    late: ImageNotes.ImageNotes = ImageNotes.empty
+  ): Effect.fn.Return<void, FileError> {
+    if (settings !== undefined) {
+      mark = [yield* sealImage(file, head, { end, targets, settings, notes: { ...notes, ...late } })]
+    } else if (inPlace) yield* wipeSeal(file, head, end)
   })
   const commit = Effect.gen(function* () {
     if (inPlace || mark.length > 0) yield* file.sync

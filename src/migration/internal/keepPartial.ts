@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Checksum from "../../format/Checksum.ts"
+import type { ImageNotes } from "../../format/ImageNotes.ts"
 import * as ImageSeal from "../../format/ImageSeal.ts"
 import type * as ImageStream from "../../format/ImageStream.ts"
 import * as PartialSeal from "../../format/PartialSeal.ts"
@@ -45,13 +46,13 @@ const openPartial = Effect.fnUntraced(function* (
 /** What has been written of an image by now. */
 const partialOf = (
   head: ImageStream.ImageHead,
-  { settings, targets }: { readonly targets: Targets; readonly settings: Integrity.Settings }
+  { notes, settings, targets }: Pick<Keeping, "notes" | "settings" | "targets">
 ): PartialSeal.PartialSeal => {
   const { algorithm, extentSize } = settings
   const rest = new Uint8Array(Checksum.digestLength(algorithm))
   const blocks = sealedBlocks(head.blocks, targets)
   return {
-    seal: { algorithm, extentSize, start: head.pieces[0]!.position, end: head.end, rest, blocks },
+    seal: { algorithm, extentSize, start: head.pieces[0]!.position, end: head.end, rest, blocks, notes },
     bitmaps: blocks.map(({ idstr }) => targets.get(idstr)!.bitmap)
   }
 }
@@ -65,6 +66,8 @@ export interface Keeping {
   readonly head: ImageStream.ImageHead
   readonly targets: Targets
   readonly settings: Integrity.Settings
+  /** Those that are known from the beginning. */
+  readonly notes: ImageNotes
   /** Bytes of a checkpoint. */
   readonly length: number
   /** Bytes of pages between two of them. Default: by the size of RAM. */
@@ -97,7 +100,7 @@ export const keepPartial = Effect.fnUntraced(function* (
   keeping: Keeping
 ): Effect.fn.Return<Checkpoints.Checkpoints, FileError, Scope.Scope> {
   const { file } = target
-  const { head, length, settings, targets } = keeping
+  const { head, length, settings } = keeping
   const bytesTotal = head.blocks.reduce((sum, { ignored, usedLength }) => sum + (ignored ? 0 : usedLength), 0)
   const checkpoints = Checkpoints.make({
     file,
@@ -105,7 +108,7 @@ export const keepPartial = Effect.fnUntraced(function* (
     length,
     interval: keeping.interval ?? Checkpoints.defaultInterval(bytesTotal),
     key: settings.key,
-    snapshot: () => partialOf(head, { settings, targets })
+    snapshot: () => partialOf(head, keeping)
   })
   yield* target.name
   yield* openPartial(file, head, length)

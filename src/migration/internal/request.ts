@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as ImageNotes from "../../format/ImageNotes.ts"
 import * as AtomicFile from "../../io/AtomicFile.ts"
 import type { FileError } from "../../io/FileError.ts"
 import * as FileIdentity from "../../io/FileIdentity.ts"
@@ -81,15 +82,17 @@ export const bandwidthProblems = (maxBandwidth: number | RateLimit | undefined):
     : [`expected a bandwidth of 0 or more bytes a second, found ${maxBandwidth}`]
 
 /**
- * Whether what is written can be kept: without checksums, nothing could be made of it.
+ * Whether what is written can have its notes, and can be kept: without checksums, nothing could be made of it.
  *
  * @internal
  */
 export const keepProblems = ({
   checkpointBytes = 1,
   keepPartial,
+  notes,
   seal
-}: Pick<WriteOptions, "seal" | "keepPartial" | "checkpointBytes">): ReadonlyArray<string> => [
+}: Pick<WriteOptions, "seal" | "notes" | "keepPartial" | "checkpointBytes">): ReadonlyArray<string> => [
+  ...ImageNotes.problems(notes),
   ...(keepPartial === true && seal === false
     ? ["expected checksums where what was written is to be kept, found none"]
     : []),

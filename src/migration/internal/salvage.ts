@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { ImageNotes } from "../../format/ImageNotes.ts"
 import type { MappedBlock } from "../../format/ImageStream.ts"
 import * as MigrationStream from "../../format/MigrationStream.ts"
 import type { FileError } from "../../io/FileError.ts"
@@ -26,6 +27,8 @@ export interface Salvage {
   readonly partial: boolean
   readonly blocks: ReadonlyArray<RamBlock.Readable<FileError | Integrity.IntegrityError>>
   readonly lost: ReadonlyArray<Integrity.Damage>
+  /** Those of the source. */
+  readonly notes: ImageNotes
   readonly machineState: { readonly value: MachineState.MachineState<FileError>; readonly isWhole: boolean }
 }
 
@@ -145,6 +148,7 @@ export const salvage = Effect.fnUntraced(function* (
     partial,
     blocks: stream.blocks.flatMap(readable),
     lost,
+    notes: seal.notes,
     machineState: yield* machineStateOf(file, contents, isWhole)
   }
 })

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Checksum from "../../format/Checksum.ts"
+import * as ImageNotes from "../../format/ImageNotes.ts"
 import * as ImageSeal from "../../format/ImageSeal.ts"
 import * as PageDigests from "../../format/PageDigests.ts"
 import * as SealMark from "../../format/SealMark.ts"
@@ -70,6 +71,17 @@ const wasSealed = Effect.fnUntraced(function* (
   return ImageSeal.isSeal(bytes.subarray(0, yield* file.read(places.seal, bytes)))
 })
 
+/** Of a seal that is this image's: those of another one, or of what is damaged, say nothing of it. */
+const notesOf = Effect.fnUntraced(function* (
+  file: PositionalFile.PositionalFile,
+  offset: number,
+  key: Uint8Array | undefined
+): Effect.fn.Return<ImageNotes.ImageNotes, FileError> {
+  const { findings, seal } = yield* readContents(file, offset, { fileSize: yield* file.size, key })
+  const isOurs = ImageError.fromFindings(file.path, findings) === undefined
+  return isOurs && seal !== undefined ? seal.notes : ImageNotes.empty
+})
+
 const blocksOf = (file: PositionalFile.PositionalFile, contents: Contents): ReadonlyArray<ImageBlock> =>
   ImageParts.blocks(file, contents).filter(({ ignored }) => !ignored)
 
@@ -105,7 +117,8 @@ export const sealInPlace = Effect.fnUntraced(function* (
   const sealed = stream.blocks
     .filter(({ ignored }) => !ignored)
     .map((block) => sealedBlock(block, digests.get(block.idstr)!.extents()))
-  const seal = { algorithm, extentSize, start, end, rest, blocks: sealed }
+  const notes = yield* notesOf(file, offset, key)
+  const seal = { algorithm, extentSize, start, end, rest, blocks: sealed, notes }
   const range = { position: ImageSeal.sealPosition(end), length: ImageSeal.encode(seal).length }
   const free = { from: end, to: range.position + range.length }
   if (!(yield* wasSealed(file, { mark: position, seal: range.position })) && !(yield* isFree(file, free))) {

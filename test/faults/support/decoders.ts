@@ -9,6 +9,7 @@ import * as DeviceFields from "../../../src/format/DeviceFields.ts"
 import * as DeviceState from "../../../src/format/DeviceState.ts"
 import * as DeviceStatePacket from "../../../src/format/DeviceStatePacket.ts"
 import * as ImageChecks from "../../../src/format/ImageChecks.ts"
+import * as ImageNotes from "../../../src/format/ImageNotes.ts"
 import * as ImageSeal from "../../../src/format/ImageSeal.ts"
 import * as ImageStream from "../../../src/format/ImageStream.ts"
 import * as LibvirtSave from "../../../src/format/LibvirtSave.ts"
@@ -185,6 +186,15 @@ const sealOf = (bytes: Uint8Array): ReadonlyArray<Problem> => {
   return []
 }
 
+/** What was read once can be written and read again. */
+const notesOf = (bytes: Uint8Array): ReadonlyArray<Problem> => {
+  const notes = ImageNotes.decode(bytes, 0)
+  if (Result.isFailure(notes)) return [notes.failure]
+  const again = ImageNotes.decode(ImageNotes.encode(notes.success), 0)
+  if (!Result.isSuccess(again)) throw new Error("notes that can be read once")
+  return []
+}
+
 const markOf = (bytes: Uint8Array): ReadonlyArray<Problem> => problemOf(SealMark.decode(bytes, 0))
 
 /** What a stream begins with, part by part. */
@@ -257,7 +267,8 @@ const sealed: ImageSeal.Seal = {
   blocks: ["pc.ram", "pc.bios"].map((idstr) => ({
     ...{ idstr, usedLength: 0x20000, pageSize: PAGE, bitmapOffset: 0x89, pagesOffset: 0x100000 },
     digests: new Uint8Array(8).fill(9)
-  }))
+  })),
+  notes: { uuid: "2b6f0cc9-04d1-4b5c-9e0c-0123456789ab", lost: [{ idstr: "pc.ram", pages: 3 }] }
 }
 
 const mark = { state: "sealed", algorithm: "crc32", seal: { position: 0x2601000, length: 200 } } as const
@@ -314,7 +325,8 @@ export const decoders: ReadonlyArray<Decoder> = [
     decode: returnPathOf
   },
   { name: "xbzrle", seeds: Seeds.changes, share: 760, decode: xbzrleOf },
-  { name: "seal", seeds: [ImageSeal.encode(sealed)], share: 400, decode: sealOf },
+  { name: "seal", seeds: [sealed, { ...sealed, notes: {} }].map(ImageSeal.encode), share: 300, decode: sealOf },
+  { name: "notes", seeds: [ImageNotes.encode(sealed.notes)], share: 100, decode: notesOf },
   {
     name: "partial seal",
     seeds: [PartialSeal.encode({ seal: sealed, bitmaps: sealed.blocks.map(() => PageBitmap.make(0x20)) })],

@@ -28,7 +28,8 @@ export const sealOf = (algorithm: Checksum.Algorithm, extentSize: number): Image
       bitmapOffset: header.bitmapOffset,
       pagesOffset: header.pagesOffset,
       digests: new Uint8Array(ImageSeal.extentCount({ idstr, usedLength, pageSize: 4096 }, extentSize) * length).fill(9)
-    }))
+    })),
+    notes: {}
   }
 }
 

@@ -1,0 +1,153 @@
+/** What becomes of the notes of an image on its way. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import {
+  Image,
+  type ImageNotes,
+  MachineState,
+  MemoryPages,
+  Migration,
+  Recover,
+  Seal,
+  SocketAddress,
+  Verify
+} from "../../src/index.ts"
+import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
+import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
+
+const { convert, receive, save, send } = Migration.make
+
+const PAGE = 4096
+const uuid = "2b6f0cc9-04d1-4b5c-9e0c-0123456789ab"
+const key = new Uint8Array(32).fill(3)
+
+/** With a field of a version that is still to come. */
+const notes: ImageNotes.ImageNotes = {
+  uuid,
+  marks: "each-section",
+  lost: [{ idstr: "pc.ram", pages: 16 }],
+  ...{ later: { host: "a" } }
+}
+
+const savedWith = Effect.fnUntraced(function* (options: Omit<Migration.SaveOptions, "target" | "blocks">) {
+  const disk = MemoryDisk.make()
+  const block = yield* MemoryPages.make({ idstr: "pc.ram", memory: new Uint8Array(32 * PAGE).fill(7) })
+  const machineState = MachineState.empty({})
+  yield* Effect.provide(save({ target: "/vm.img", blocks: [block], machineState, ...options }), disk.layer)
+  return disk
+})
+
+const notesIn = (path: string, options: { readonly key?: Uint8Array } = {}) =>
+  Effect.scoped(Effect.map(Image.open(path, options), (image) => image.notes))
+
+describe("notes", () => {
+  it.effect("are what was saved with the image; without checksums there are none", () =>
+    Effect.gen(function* () {
+      const disk = yield* savedWith({ notes })
+      assert.deepStrictEqual(yield* Effect.provide(notesIn("/vm.img"), disk.layer), notes)
+      for (const options of [{}, { notes: {} }, { notes, seal: false as const }]) {
+        const plain = yield* savedWith(options)
+        assert.deepStrictEqual(yield* Effect.provide(notesIn("/vm.img"), plain.layer), {})
+      }
+    })
+  )
+
+  it.effect("are converted, and added to", () =>
+    Effect.gen(function* () {
+      const disk = yield* savedWith({ notes })
+      yield* Effect.gen(function* () {
+        const source = yield* Image.open("/vm.img")
+        yield* convert({ source, target: "/copy.img", seal: { key } })
+        assert.deepStrictEqual(yield* notesIn("/copy.img", { key }), notes)
+        yield* convert({ source, target: "/other.img", notes: { marks: "each-round" } })
+        assert.deepStrictEqual(yield* notesIn("/other.img"), { ...notes, marks: "each-round" })
+      }).pipe(Effect.scoped, Effect.provide(disk.layer))
+    })
+  )
+
+  it.live("are written with what is received", () =>
+    Effect.gen(function* () {
+      const disk = yield* savedWith({})
+      const network = yield* VirtualNetwork.make()
+      const at = SocketAddress.unix("/vm.sock")
+      const listening = yield* Deferred.make<void>()
+      const onListening = () => Effect.asVoid(Deferred.succeed(listening, undefined))
+      const receiving = receive({ listen: at, target: "/copy.img", notes, onListening })
+      const sending = Effect.gen(function* () {
+        yield* Deferred.await(listening)
+        yield* send({ source: yield* Image.open("/vm.img"), to: at })
+      }).pipe(Effect.scoped)
+      yield* Effect.all([receiving, sending], { concurrency: 2 }).pipe(
+        Effect.provide(disk.layer),
+        Effect.provide(network.layer)
+      )
+      assert.deepStrictEqual(yield* Effect.provide(notesIn("/copy.img"), disk.layer), notes)
+    })
+  )
+
+  it.effect("stay in an image that is sealed again, under any key", () =>
+    Effect.gen(function* () {
+      const disk = yield* savedWith({ notes, seal: { key } })
+      yield* Effect.gen(function* () {
+        yield* Seal.run("/vm.img", { algorithm: "sha256" })
+        assert.deepStrictEqual(yield* notesIn("/vm.img"), notes)
+        yield* Seal.run("/vm.img", { key })
+        assert.deepStrictEqual(yield* notesIn("/vm.img", { key }), notes)
+      }).pipe(Effect.provide(disk.layer))
+    })
+  )
+
+  it.effect("of what is recovered are those of its source", () =>
+    Effect.gen(function* () {
+      const disk = yield* savedWith({ notes })
+      yield* Effect.provide(Recover.run({ source: "/vm.img", target: "/new.img" }), disk.layer)
+      assert.deepStrictEqual(yield* Effect.provide(notesIn("/new.img"), disk.layer), notes)
+    })
+  )
+
+  it.effect("of a save that failed are with what is kept of it", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const memory = new Uint8Array(64 * PAGE).fill(9)
+      const block = {
+        idstr: "pc.ram",
+        usedLength: memory.length,
+        pageSize: PAGE,
+        reader: {
+          present: undefined,
+          view: undefined,
+          readInto: (offset: number, target: Uint8Array) =>
+            offset >= 32 * PAGE ? Effect.fail("gone" as const) : Effect.sync(() => void target.fill(9))
+        }
+      }
+      const options = { target: "/vm.img", blocks: [block], channels: 1, batchSize: 16 * PAGE, keepPartial: true }
+      yield* Effect.flip(Effect.provide(save({ ...options, notes: { uuid } }), disk.layer))
+      const source = disk.files().find((name) => name.endsWith(".part"))!
+      yield* Effect.provide(Recover.run({ source, target: "/new.img" }), disk.layer)
+      assert.strictEqual((yield* Effect.provide(notesIn("/new.img"), disk.layer)).uuid, uuid)
+    })
+  )
+
+  it.effect("that are none are refused before anything is written", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(savedWith({ notes: { uuid: uuid.toUpperCase() } }))
+      assert.strictEqual(error._tag, "MigrationRequestError")
+    })
+  )
+
+  it.effect("that somebody has changed are found out by the checksums", () =>
+    Effect.gen(function* () {
+      for (const seal of [{}, { key }]) {
+        const disk = yield* savedWith({ notes, seal })
+        const bytes = disk.read("/vm.img")!.slice()
+        const at = Buffer.from(bytes).lastIndexOf(uuid)
+        assert.isAbove(at, 0)
+        bytes[at] = "3".charCodeAt(0)
+        disk.write("/vm.img", bytes)
+        const { error } = yield* Effect.provide(Effect.scoped(Verify.run("/vm.img", seal)), disk.layer)
+        assert.include(["CorruptImageError", "SealKeyError"], error?._tag)
+      }
+    })
+  )
+})
