@@ -380,8 +380,8 @@ const epochs: ReadonlyArray<Scenario> = [
     expected: "PeerTimeoutError"
   },
   {
-    name: "a SYNC too many",
-    script: withLane((id) => [...Sender.lane(id), Sender.sync()]),
+    name: "two SYNCs behind the last mark",
+    script: withLane((id) => [...Sender.lane(id), Sender.sync(), Sender.sync()]),
     expected: "epoch-sync-unexpected"
   },
   {
@@ -392,6 +392,11 @@ const epochs: ReadonlyArray<Scenario> = [
   {
     name: "pages behind the last SYNC",
     script: withLane((id) => [...Sender.lane(id), Sender.packet(0, 1)]),
+    expected: "epoch-pages-late"
+  },
+  {
+    name: "pages behind a SYNC without a mark",
+    script: withLane((id) => [...Sender.lane(id), Sender.sync(), Sender.packet(0, 1)]),
     expected: "epoch-pages-late"
   },
   {
