@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { type Statistics as StatisticsType, Statistics } from "../migration/Statistics.ts"
+import * as RamBlockTable from "./internal/ramBlockTable.ts"
 import type { Client } from "./QmpClient.ts"
 import type { QmpError } from "./QmpError.ts"
 
@@ -211,3 +212,51 @@ export const machineType = (qmp: Client): Answer<string> =>
   Effect.map(qmp.execute("qom-get", { path: "/machine", property: "type" }, Schema.String), (type) =>
     type.endsWith(MACHINE_SUFFIX) ? type.slice(0, -MACHINE_SUFFIX.length) : type
   )
+
+/**
+ * The uuid of the machine as it is written down; zeros where it was given none (`-uuid`).
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const queryUuid = (qmp: Client): Answer<string> =>
+  Effect.map(qmp.execute("query-uuid", {}, Schema.Struct({ UUID: Schema.String })), ({ UUID }) => UUID)
+
+/**
+ * How many virtual CPUs the machine has now.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const queryCpuCount = (qmp: Client): Answer<number> =>
+  Effect.map(qmp.execute("query-cpus-fast", {}, Schema.Array(Schema.Unknown)), (cpus) => cpus.length)
+
+/**
+ * A RAM block of a QEMU.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RamBlock {
+  readonly idstr: string
+  /** Bytes that it has now. */
+  readonly usedLength: number
+  /** Bytes that it can have at most: tables of the firmware can grow, and take the length that they have in an image. */
+  readonly maxLength: number
+}
+
+/**
+ * The machine's RAM blocks. QEMU tells them as a table for people only, and before 6.2 only through its other monitor.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const queryRamBlocks = (qmp: Client): Answer<ReadonlyArray<RamBlock>> => {
+  const Table = Schema.Struct({ "human-readable-text": Schema.String })
+  const table = Effect.map(qmp.execute("x-query-ramblock", {}, Table), (answer) => answer["human-readable-text"])
+  const humanTable = qmp.execute("human-monitor-command", { "command-line": "info ramblock" }, Schema.String)
+  return table.pipe(
+    Effect.catchTag("QmpCommandError", () => humanTable),
+    Effect.map(RamBlockTable.parse)
+  )
+}

@@ -42,11 +42,14 @@ export class QmpDisconnectedError extends Schema.TaggedError<QmpDisconnectedErro
   peer: Schema.String,
   /** The command that was waiting for its answer, or that was to be sent. */
   command: Schema.optional(Schema.String),
+  /** What it may mean where it happened, and where to look. */
+  hint: Schema.optional(Schema.String),
   cause: Schema.optional(Schema.Defect())
 }) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
-    return `${this.peer}: expected QEMU to answer${about(this.command)}, the connection to its monitor has ended`
+    const hint = this.hint === undefined ? "" : `; ${this.hint}`
+    return `${this.peer}: expected QEMU to answer${about(this.command)}, the connection to its monitor has ended${hint}`
   }
 }
 

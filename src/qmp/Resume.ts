@@ -3,7 +3,8 @@
  *
  * ```text
  *   here                                             QEMU, started with -incoming defer
- *     │ ── query-… ───────────────────────────────▶  │   version, run state, machine type, settings
+ *     │ ── query-… ───────────────────────────────▶  │   version, run state, settings; whether the image fits: machine type,
+ *     │                                              │   RAM blocks, vCPUs, uuid
  *     │ ── migrate-set-… ──────────────────────────▶ │
  *     │ ── stop: it will not run by itself ────────▶ │
  *     │ ── migrate-incoming unix:… ────────────────▶ │   listens on a private socket
@@ -26,13 +27,14 @@ import type { SendError } from "../migration/SendOptions.ts"
 import * as PipelineOptions from "../multifd/PipelineOptions.ts"
 import { bothSides } from "./internal/bothSides.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
+import * as Destination from "./internal/destination.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
 import { impatient, tidyUp } from "./internal/tidyUp.ts"
 import * as Vm from "./internal/vm.ts"
 import type { Version } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
-import type { QmpError, QmpEventsError } from "./QmpError.ts"
+import { QmpDisconnectedError, type QmpError, type QmpEventsError } from "./QmpError.ts"
 import type { QemuMigrationError, VmNotReadyError } from "./VmError.ts"
 import type { VmOptions } from "./VmOptions.ts"
 
@@ -47,6 +49,11 @@ export interface Options extends VmOptions {
   readonly image: Image
   /** Whether the guest stays stopped. Default `false`: it goes on. */
   readonly paused?: boolean | undefined
+  /**
+   * Whether a machine with another uuid than the image's takes it, as a clone. Default `false`; an image that has no uuid needs
+   * none.
+   */
+  readonly newIdentity?: boolean | undefined
   /** Where QEMU listens. Default: a Unix socket in a private directory, in which QEMU's user has to be able to make it. */
   readonly listen?: SocketAddress.SocketAddress | undefined
   /** Told what went wrong while settings were put back. Default: a warning in the log. */
@@ -72,24 +79,30 @@ export interface Resumed extends Summary {
  */
 export type ResumeError = VmNotReadyError | QemuMigrationError | QmpError | QmpEventsError | SendError | FileError
 
-const problemsOf = ({ capabilities, machine, runState, status }: Vm.Vm, image: Image, channels: number) => [
+const problemsOf = ({ capabilities, runState, status }: Vm.Vm, channels: number): ReadonlyArray<string> => [
   ...(runState.status === "inmigrate" && status === "none"
     ? []
     : [
         `expected a QEMU that was just started with -incoming defer, found one that is ${runState.status} with a migration ${status}`
       ]),
-  ...(image.machine === undefined || image.machine === machine
-    ? []
-    : [`expected the machine type ${image.machine} of ${image.path}, found ${machine}`]),
   ...(channels > 0 && !("multifd" in capabilities) ? ["expected a QEMU that knows multifd, found none of it"] : [])
 ]
 
 /** Since 9.1 a QEMU that could not load a machine stays, and can be asked why. */
 const canStay = ({ major, minor }: Version): boolean => major > 9 || (major === 9 && minor >= 1)
 
+/** Before 9.1 QEMU does not tell its monitor that it could not load a machine: it exits. */
+const saysWhy = (error: ResumeError): ResumeError =>
+  error._tag === "QmpDisconnectedError"
+    ? new QmpDisconnectedError({
+        ...error,
+        hint: "a QEMU that cannot load the image exits, and its standard error says why"
+      })
+    : error
+
 const transfer = Effect.fnUntraced(function* (
   options: Options,
-  channels: number
+  { channels, uuid }: { readonly channels: number; readonly uuid: Uint8Array | undefined }
 ): Effect.fn.Return<Summary, ResumeError, Migration | Scope.Scope> {
   const { compression, image, progress, qmp } = options
   const migration = yield* Migration
@@ -102,7 +115,7 @@ const transfer = Effect.fnUntraced(function* (
   const listen = QmpCommands.migrateIncoming(qmp, SocketAddress.format(address), {
     exitOnError: canStay(qmp.version) ? false : undefined
   })
-  const sending = migration.send({ source: image, to: address, channels, compression, progress })
+  const sending = migration.send({ source: image, to: address, channels, compression, uuid, progress })
   const [summary] = yield* bothSides(listening.whenOpen(sending), watch.run(Effect.andThen(listen, listening.open)), {
     isConsequence: MigrationWatch.isConsequence,
     explain: MigrationWatch.explain
@@ -116,8 +129,12 @@ const transfer = Effect.fnUntraced(function* (
  *
  * **Details**
  *
- * QEMU is given the machine over a private socket, so it needs no support for mapped-ram; 8.1 and later will do. Its
+ * QEMU is given the machine over a private socket, so it needs no support for mapped-ram; 5.2 and later will do. Its
  * capabilities and parameters are put back afterwards. The disks have to be as they were when the machine was captured.
+ *
+ * Before anything is touched, the image is compared with the machine that QEMU was told to make, as far as QEMU can be asked:
+ * machine type, RAM blocks, number of vCPUs, uuid. QEMU itself does not notice vCPUs that the image does not have. A guest that
+ * was shut down or had panicked is only loaded `paused`.
  *
  * **Failure effect**, also of an interruption: nothing has run. A QEMU that has begun to load cannot be used again; before
  * 9.1 it exits by itself. Its settings are put back; the image is never changed.
@@ -145,15 +162,22 @@ export const run = Effect.fn("Resume.run")(function* (
     channels = PipelineOptions.limits.channels.default,
     compression = "none",
     image,
+    newIdentity = false,
     onProblem = Effect.logWarning,
     paused = false,
     qmp
   } = options
   const vm = yield* Vm.look(qmp)
-  yield* Vm.refuse(qmp, "resume", problemsOf(vm, image, channels))
+  const destination = yield* Destination.look(qmp, vm.memory)
+  const { machine } = vm
+  yield* Vm.refuse(qmp, "resume", [
+    ...problemsOf(vm, channels),
+    ...Destination.problemsOf(image, destination, { machine, newIdentity, paused })
+  ])
   const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets({ channels, compression }))
   const summary = yield* settings.set.pipe(
-    Effect.andThen(Effect.scoped(transfer(options, channels))),
+    Effect.andThen(Effect.scoped(transfer(options, { channels, uuid: destination.uuid }))),
+    Effect.mapError(saysWhy),
     Effect.ensuring(tidyUp([BorrowedSettings.step(impatient(qmp), settings)], onProblem))
   )
   yield* Vm.setRunning(qmp, !paused)

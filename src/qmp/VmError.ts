@@ -49,6 +49,8 @@ export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()
   override readonly [Runtime.errorExitCode] = 10
   override get message(): string {
     const here = this.here === undefined ? "" : ` (on this side: ${this.here})`
-    return `${this.peer}: QEMU's migration ${this.status}: ${this.description || "it does not say why"}${here}`
+    // A destination tells its monitor little more than that it failed.
+    const more = this.role === "destination" ? "; QEMU's standard error says why" : ""
+    return `${this.peer}: QEMU's migration ${this.status}: ${this.description || "it does not say why"}${more}${here}`
   }
 }

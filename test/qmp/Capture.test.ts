@@ -162,8 +162,8 @@ describe("Capture", () => {
     const cases: ReadonlyArray<readonly [string, (state: FakeQemu.State) => void, string]> = [
       [
         "too old",
-        (state) => (state.version = { major: 8, minor: 0, micro: 5 }),
-        "expected QEMU 8.1 or later, found 8.0.5"
+        (state) => (state.version = { major: 5, minor: 1, micro: 5 }),
+        "expected QEMU 5.2 or later, found 5.1.5"
       ],
       [
         "a migration",

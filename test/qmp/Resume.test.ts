@@ -14,10 +14,15 @@ import * as World from "./support/world.ts"
 const memory = Uint8Array.from({ length: 64 * 4096 }, (_, at) => (at % 5 === 0 ? at / 4096 : 9))
 
 /** An image of a machine with that memory. */
-const makeImage = Effect.fnUntraced(function* (machine: string) {
+const makeImage = Effect.fnUntraced(function* (machine: string, runState: string) {
   const migration = yield* Migration.Migration
   const block = yield* MemoryPages.make({ idstr: FakeQemu.RAM, memory })
-  const sections = [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64) }]
+  const globalState = new Uint8Array(104)
+  globalState.set([0, 0, 0, runState.length + 1, ...new TextEncoder().encode(runState)])
+  const sections = [
+    { name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64) },
+    { name: "globalstate", instanceId: 0, version: 1, data: globalState }
+  ]
   const machineState = yield* MachineState.fromSections({ machine, sections })
   yield* migration.save({ target: "/images/vm.img", blocks: [block], machineState })
   return yield* Image.open("/images/vm.img")
@@ -26,8 +31,11 @@ const makeImage = Effect.fnUntraced(function* (machine: string) {
 const test = (
   name: string,
   body: (image: Image.Image) => Effect.Effect<void, unknown, Scope.Scope | Migration.Migration>,
-  { machine = FakeQemu.MACHINE, plan }: { machine?: string; plan?: ReadonlyArray<VirtualNetwork.Rule> } = {}
-) => World.test(name, () => Effect.flatMap(makeImage(machine), body), plan)
+  options: { machine?: string; runState?: string; plan?: ReadonlyArray<VirtualNetwork.Rule> } = {}
+) => {
+  const { machine = FakeQemu.MACHINE, plan, runState = "running" } = options
+  return World.test(name, () => Effect.flatMap(makeImage(machine, runState), body), plan)
+}
 
 const waiting = (state: FakeQemu.State): void =>
   void Object.assign(state, { running: false, runState: "inmigrate", memory: new Uint8Array(memory.length).fill(1) })
@@ -78,8 +86,8 @@ describe("Resume", () => {
     ],
     [
       "an old QEMU",
-      (state) => (state.version = { major: 7, minor: 2, micro: 0 }),
-      "expected QEMU 8.1 or later, found 7.2.0"
+      (state) => (state.version = { major: 5, minor: 1, micro: 0 }),
+      "expected QEMU 5.2 or later, found 5.1.0"
     ],
     ["no multifd", (state) => delete state.capabilities["multifd"], "expected a QEMU that knows multifd"]
   ]
@@ -94,7 +102,7 @@ describe("Resume", () => {
         assert.strictEqual(error._tag, "VmNotReadyError")
         assert.include(error.message, "unix:/run/qmp: cannot resume: ")
         assert.include(error.message, problem)
-        assert.isTrue(log.every((command) => /^(?:query|qom)-/.test(command)))
+        assert.isTrue(log.every((command) => /^(?:query|qom|x-query)-/.test(command)))
       }))
   }
 
@@ -112,16 +120,145 @@ describe("Resume", () => {
     { machine: "pc-q35-9.0" }
   )
 
-  test("a machine of another size: QEMU's words, and what we saw of it; nothing runs", (image) =>
+  const text = (lines: string) => Effect.succeed({ "human-readable-text": `Block Name PSize\n${lines}` })
+  const SIZE = memory.length
+  const UUID = "12345678-1234-1234-1234-123456789abc"
+  const refused = Effect.fail("not here")
+
+  const misfits: ReadonlyArray<{
+    readonly name: string
+    readonly change?: (state: FakeQemu.State) => void
+    readonly answers?: NonNullable<Parameters<typeof FakeQemu.make>[1]>
+    readonly problem: string
+  }> = [
+    {
+      name: "less RAM",
+      change: (state) => (state.memory = new Uint8Array(8192)),
+      problem: `expected the ${SIZE} bytes of the RAM block "pc.ram" of /images/vm.img, found 8192 bytes`
+    },
+    {
+      name: "more RAM",
+      answers: { "x-query-ramblock": () => text(FakeQemu.blockLine("pc.ram", 2 * SIZE)) },
+      problem: `expected the ${SIZE} bytes of the RAM block "pc.ram" of /images/vm.img, found ${2 * SIZE} bytes`
+    },
+    {
+      name: "no such block, and one that the image does not have",
+      answers: { "x-query-ramblock": () => text(FakeQemu.blockLine("0000:00:02.0/a b", SIZE)) },
+      problem:
+        'expected the RAM block "pc.ram" of /images/vm.img, found none; expected only RAM blocks that /images/vm.img has, ' +
+        'found "0000:00:02.0/a b"'
+    },
+    {
+      name: "a block that can grow, but not so far",
+      answers: { "x-query-ramblock": () => text(FakeQemu.blockLine("pc.ram", 4096, SIZE - 4096)) },
+      problem: `expected the ${SIZE} bytes of the RAM block "pc.ram" of /images/vm.img, found room for ${SIZE - 4096} bytes`
+    },
+    {
+      name: "a table that only the other monitor has",
+      answers: {
+        "x-query-ramblock": () => refused,
+        "human-monitor-command": () => Effect.succeed(FakeQemu.blockLine("pc.ram", 8192))
+      },
+      problem: "found 8192 bytes"
+    },
+    {
+      name: "more RAM, and no table of blocks",
+      change: (state) => (state.memory = new Uint8Array(2 * SIZE)),
+      answers: { "x-query-ramblock": () => refused },
+      problem: `expected a guest with ${SIZE} to ${SIZE} bytes of RAM, as /images/vm.img has, found ${2 * SIZE}`
+    },
+    {
+      name: "less RAM, and a table that is none",
+      change: (state) => (state.memory = new Uint8Array(8192)),
+      answers: { "x-query-ramblock": () => text("nothing") },
+      problem: `expected a guest with ${SIZE} to ${SIZE} bytes of RAM, as /images/vm.img has, found 8192`
+    },
+    {
+      name: "more vCPUs",
+      change: (state) => (state.cpus = 4),
+      problem: "expected the 1 vCPUs of /images/vm.img, found 4"
+    }
+  ]
+  for (const { answers, change, name, problem } of misfits) {
+    test(`${name}: not touched`, (image) =>
+      Effect.gen(function* () {
+        const { log, qmp } = yield* FakeQemu.make((state) => (waiting(state), change?.(state)), answers)
+        const error = yield* Effect.flip(Resume.run({ qmp, image }))
+        assert.strictEqual(error._tag, "VmNotReadyError")
+        assert.include(error.message, problem)
+        assert.isTrue(log.every((command) => /^(?:query|qom|x-query|human)-/.test(command)))
+      }))
+  }
+
+  for (const [name, line] of [
+    ["a block that has room to grow", FakeQemu.blockLine("pc.ram", 4096, 2 * SIZE)],
+    ["a block that is nobody's", FakeQemu.blockLine("pc.ram", SIZE) + FakeQemu.blockLine("", SIZE)]
+  ] as const) {
+    test(`${name}: goes`, (image) =>
+      Effect.gen(function* () {
+        const { qmp } = yield* FakeQemu.make(waiting, { "x-query-ramblock": () => text(line) })
+        assert.strictEqual((yield* Resume.run({ qmp, image })).runState, "running")
+      }))
+  }
+
+  test("what QEMU does not answer is not compared", (image) =>
     Effect.gen(function* () {
-      const { qmp, state } = yield* FakeQemu.make((state) => {
-        waiting(state)
-        state.memory = new Uint8Array(8192)
-      })
+      const silent = ["x-query-ramblock", "human-monitor-command", "query-uuid"].map((name) => [name, () => refused])
+      const odd = { ...Object.fromEntries(silent), "query-cpus-fast": () => Effect.succeed("many") }
+      const { qmp, state } = yield* FakeQemu.make(waiting, odd)
+      assert.strictEqual((yield* Resume.run({ qmp, image })).runState, "running")
+      assert.deepStrictEqual(state.memory, memory)
+    }))
+
+  for (const channels of [0, 2]) {
+    test(`a machine with a uuid, ${channels} channels: the channels have it`, (image) =>
+      Effect.gen(function* () {
+        const { qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.uuid = UUID)))
+        assert.strictEqual((yield* Resume.run({ qmp, image, channels })).runState, "running")
+        assert.deepStrictEqual(state.memory, memory)
+      }))
+  }
+
+  for (const [runState, what] of [
+    ["shutdown", "was shut down"],
+    ["guest-panicked", "had panicked"],
+    ["internal-error", "was stopped by an internal error of QEMU"]
+  ] as const) {
+    test(
+      `a guest that ${what}: not touched, unless it is only to be looked at`,
+      (image) =>
+        Effect.gen(function* () {
+          const { log, qmp, state } = yield* FakeQemu.make(waiting)
+          const error = yield* Effect.flip(Resume.run({ qmp, image }))
+          assert.include(
+            error.message,
+            `found one that ${what} (${runState}); to look at it, leave it paused (--paused)`
+          )
+          assert.notInclude(log, "stop")
+          yield* Resume.run({ qmp, image, paused: true })
+          assert.deepStrictEqual(state.memory, memory)
+          assert.isFalse(state.running)
+        }),
+      { runState }
+    )
+  }
+
+  test("QEMU cannot load it: its words, where it says more, and what we saw of it; nothing runs", (image) =>
+    Effect.gen(function* () {
+      const { qmp, state } = yield* FakeQemu.make(
+        (state) => {
+          waiting(state)
+          state.memory = new Uint8Array(8192)
+        },
+        { "x-query-ramblock": () => text(FakeQemu.blockLine("pc.ram", SIZE)) }
+      )
       const error = yield* Effect.flip(Resume.run({ qmp, image }))
       assert(error._tag === "QemuMigrationError")
       assert.deepInclude(error, { role: "destination", status: "failed", description: "load of migration failed" })
-      assert.match(error.message, /QEMU's migration failed: load of migration failed \(on this side: /)
+      assert.match(
+        error.message,
+        /QEMU's migration failed: load of migration failed; QEMU's standard error says why \(on this side: .*\)$/
+      )
       assert.isFalse(state.running)
     }))
 
@@ -160,5 +297,9 @@ describe("Resume", () => {
       })
       const error = yield* Effect.flip(Resume.run({ qmp, image }))
       assert.strictEqual(error._tag, "QmpDisconnectedError")
+      assert.match(
+        error.message,
+        /the connection to its monitor has ended; a QEMU that cannot load the image exits, and its standard error says why$/
+      )
     }))
 })

@@ -15,6 +15,12 @@ const paused = Flag.Boolean("paused").pipe(
   Flag.withDefault(false)
 )
 
+const newIdentity = Flag.Boolean("new-identity").pipe(
+  Flag.withoutNegation,
+  Flag.withDescription("Load the image into a machine with another uuid, as a clone"),
+  Flag.withDefault(false)
+)
+
 /**
  * `multifd resume --qmp SOCKET IMAGE`
  *
@@ -28,10 +34,11 @@ export const resumeCommand = Command.make(
     ...QmpParameters.transfer,
     ...SealParameters.verification,
     paused,
+    newIdentity,
     ...Parameters.following
   },
   Effect.fnUntraced(function* (options) {
-    const { channels, compression } = options
+    const { channels, compression, newIdentity, paused } = options
     const resume = Effect.fnUntraced(function* ({ otherSide, progress, warn }: Audience) {
       const image = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
       const qmp = yield* QmpClient.make({ address: options.qmp })
@@ -40,7 +47,8 @@ export const resumeCommand = Command.make(
         image,
         channels,
         compression,
-        paused: options.paused,
+        paused,
+        newIdentity,
         progress,
         onStatistics: otherSide,
         onProblem: warn

@@ -44,8 +44,8 @@ export const look = Effect.fnUntraced(function* (qmp: Client): Effect.fn.Return<
   }
 })
 
-/** The first version with per-round syncs. */
-const OLDEST = { major: 8, minor: 1 }
+/** The oldest version that was tried. */
+const OLDEST = { major: 5, minor: 2 }
 
 /**
  * Fails if there is a problem, or if QEMU is too old.

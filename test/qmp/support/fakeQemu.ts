@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import * as Uuid from "../../../src/format/Uuid.ts"
 import * as MigrationUri from "../../../src/io/MigrationUri.ts"
 import type * as SocketAddress from "../../../src/io/SocketAddress.ts"
 import * as MachineState from "../../../src/migration/MachineState.ts"
@@ -35,6 +36,9 @@ export interface State {
   capabilities: Record<string, boolean>
   parameters: Record<string, unknown>
   memory: Uint8Array
+  /** As it is written down; zeros: none. Both sides of its migrations go by it. */
+  uuid: string
+  cpus: number
   /** Ends the monitor's connection, as a QEMU that dies does. */
   hangUp: Effect.Effect<void>
   /** Tells of an event. */
@@ -64,9 +68,17 @@ const initial = (): State => ({
   capabilities: Object.fromEntries(capabilities.map((name) => [name, false])),
   parameters: { ...MigrationParameters.defaults },
   memory: Uint8Array.from({ length: 64 * 4096 }, (_, at) => (at % 3 === 0 ? at / 4096 : 7)),
+  uuid: "00000000-0000-0000-0000-000000000000",
+  cpus: 1,
   hangUp: Effect.void,
   tell: () => Effect.void
 })
+
+/** A line of QEMU's table of RAM blocks. */
+export const blockLine = (idstr: string, used: number, total = used): string => {
+  const hex = (value: number) => `0x${value.toString(16).padStart(16, "0")}`
+  return `${idstr.padStart(24)}    4 KiB  ${hex(0)} ${hex(used)} ${hex(total)} 0x00007fd2fbe00000  rw\n`
+}
 
 /** What QEMU 8.1 knows, none of it switched on. */
 const of81 = {
@@ -143,6 +155,7 @@ export const make = Effect.fnUntraced(function* (
       return state.capabilities["events"] === true ? monitor.tell("MIGRATION", { status }) : Effect.void
     })
   const channels = () => (state.capabilities["multifd"] === true ? Number(state.parameters["multifd-channels"]) : 0)
+  const uuid = () => Uuid.parse(state.uuid)
   const block = () => Effect.orDie(MemoryPages.make({ idstr: RAM, memory: state.memory }))
 
   const send = Effect.fnUntraced(function* (uri: unknown) {
@@ -151,7 +164,7 @@ export const make = Effect.fnUntraced(function* (
     const sections = [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64) }]
     const machineState = yield* MachineState.fromSections({ machine: state.machine, sections })
     const source = { blocks: [yield* block()], machineState }
-    const sending = Migration.make.send({ source, to: addressOf(uri), channels: channels() })
+    const sending = Migration.make.send({ source, to: addressOf(uri), channels: channels(), uuid: uuid() })
     yield* Effect.andThen(enter("active"), sending).pipe(
       Effect.onExit((exit) => {
         if (Exit.isSuccess(exit)) {
@@ -169,7 +182,7 @@ export const make = Effect.fnUntraced(function* (
     yield* enter("setup")
     const blocks = [yield* block()]
     const onListening = () => Effect.asVoid(Deferred.succeed(listening, undefined))
-    const receiving = { listen: addressOf(uri), blocks, channels: channels(), onListening }
+    const receiving = { listen: addressOf(uri), blocks, channels: channels(), uuid: uuid(), onListening }
     yield* Migration.make.receiveBlocks(receiving).pipe(
       Effect.onExit((exit) => {
         if (Exit.isSuccess(exit)) Object.assign(state, { running: false, runState: "paused" })
@@ -191,6 +204,10 @@ export const make = Effect.fnUntraced(function* (
           ...(state.blockedReasons.length === 0 ? {} : { "blocked-reasons": state.blockedReasons })
         })),
       "query-memory-size-summary": () => Effect.sync(() => ({ "base-memory": state.memory.length })),
+      "query-uuid": () => Effect.sync(() => ({ UUID: state.uuid })),
+      "query-cpus-fast": () =>
+        Effect.sync(() => Array.from({ length: state.cpus }, (_, index) => ({ "cpu-index": index }))),
+      "x-query-ramblock": () => Effect.sync(() => ({ "human-readable-text": blockLine(RAM, state.memory.length) })),
       "qom-get": () => Effect.sync(() => `${state.machine}-machine`),
       "query-migrate-capabilities": () =>
         Effect.sync(() => Object.entries(state.capabilities).map(([capability, state]) => ({ capability, state }))),

@@ -1,0 +1,24 @@
+import type { RamBlock } from "../QmpCommands.ts"
+
+/**
+ * A line of QEMU's table of its RAM blocks:
+ *
+ *              Block Name    PSize              Offset               Used              Total
+ *                  pc.ram    4 KiB  0x0000000000000000 0x0000000004000000 0x0000000004000000
+ *
+ * Later versions have more columns behind these.
+ */
+const LINE = /^\s*(\S.*?)\s+\d+ [KMGT]?i?B\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s|$)/
+
+/**
+ * Reads the table. Blocks without a name belong to no image and are left out, and so is what is no block.
+ *
+ * @internal
+ */
+export const parse = (table: string): ReadonlyArray<RamBlock> =>
+  table.split("\n").flatMap((line) => {
+    const match = LINE.exec(line)
+    if (match === null) return []
+    const [, idstr = "", used = "", total = ""] = match
+    return [{ idstr, usedLength: Number.parseInt(used, 16), maxLength: Number.parseInt(total, 16) }]
+  })
