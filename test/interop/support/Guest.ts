@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ChildProcess from "node:child_process"
+import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Qemu from "./Qemu.ts"
@@ -26,6 +27,8 @@ export class GuestError extends Schema.TaggedError<GuestError>()("GuestError", {
 export interface Memory {
   /** A file that both QEMU and the test see; without one, QEMU has memory of its own. */
   readonly file?: string | undefined
+  /** In a memfd, as libvirt has it; `memfdOf` leads to it. Default `false`. */
+  readonly memfd?: boolean | undefined
   /** Bytes, a multiple of 1 MiB; the file has that length, or does not exist yet. */
   readonly size: number
 }
@@ -43,7 +46,7 @@ export const FIRMWARE = { idstr: "pc.bios", size: 256 * 1024, address: 2 ** 32 -
 export interface Options {
   /** Default: the QEMU of the machine. */
   readonly qemu?: Qemu.Qemu | undefined
-  /** `pc`, `q35` or a versioned machine type. Default `pc`. */
+  /** `pc`, `q35` or a versioned machine type, and options of it behind commas. Default `pc`. */
   readonly machine?: string | undefined
   /** The main memory: block `pc.ram`. */
   readonly ram: Memory
@@ -51,6 +54,8 @@ export interface Options {
   readonly dimm?: Memory | undefined
   /** A disk image with a boot sector to run; without it the guest never executes an instruction. */
   readonly boot?: string | undefined
+  /** Attaches that disk image. Default: an IDE disk. */
+  readonly disk?: ((file: string) => ReadonlyArray<string>) | undefined
   /**
    * Whether hardware helps, where there is some. Default: only for guests that do not boot. Firmware takes a tenth of a second
    * without, and seconds with KVM on a machine that is virtual itself.
@@ -79,12 +84,11 @@ export interface Guest {
   readonly ended: Effect.Effect<Ended>
 }
 
-const backend = (id: string, { file, size }: Memory): ReadonlyArray<string> => [
-  "-object",
-  file === undefined
-    ? `memory-backend-ram,id=${id},size=${size}`
-    : `memory-backend-file,id=${id},size=${size},mem-path=${file},share=on`
-]
+const backend = (id: string, { file, memfd, size }: Memory): ReadonlyArray<string> => {
+  if (memfd === true) return ["-object", `memory-backend-memfd,id=${id},share=on,size=${size}`]
+  if (file === undefined) return ["-object", `memory-backend-ram,id=${id},size=${size}`]
+  return ["-object", `memory-backend-file,id=${id},size=${size},mem-path=${file},share=on`]
+}
 
 const memory = ({ dimm, ram }: Options): ReadonlyArray<string> => {
   const main = backend(MAIN_BLOCK, ram)
@@ -93,10 +97,12 @@ const memory = ({ dimm, ram }: Options): ReadonlyArray<string> => {
   return [...main, "-m", room, ...backend(DIMM_BLOCK, dimm), "-device", `pc-dimm,id=d0,memdev=${DIMM_BLOCK}`]
 }
 
-const boot = ({ boot }: Options): ReadonlyArray<string> =>
-  boot === undefined
-    ? ["-S"]
-    : ["-drive", `if=none,id=boot,format=raw,file=${boot}`, "-device", "ide-hd,drive=boot,secs=1,cyls=1,heads=1"]
+const ideDisk = (file: string): ReadonlyArray<string> => [
+  ...["-drive", `if=none,id=boot,format=raw,file=${file}`],
+  ...["-device", "ide-hd,drive=boot,secs=1,cyls=1,heads=1"]
+]
+
+const boot = ({ boot, disk = ideDisk }: Options): ReadonlyArray<string> => (boot === undefined ? ["-S"] : disk(boot))
 
 const accelerators = ({ boot, kvm = boot === undefined }: Options): ReadonlyArray<string> => [
   ...(kvm ? ["-accel", "kvm"] : []),
@@ -110,9 +116,10 @@ export const args = (options: Options): ReadonlyArray<string> =>
     accelerators(options),
     ["-machine", `${options.machine ?? "pc"},memory-backend=${MAIN_BLOCK}`],
     memory(options),
-    boot(options),
     options.incoming === true ? ["-incoming", "defer"] : [],
-    options.args ?? []
+    options.args ?? [],
+    // Behind the devices that it may be attached to.
+    boot(options)
   ].flat()
 
 /** A process that is killed, and gone, when its scope closes. */
@@ -142,6 +149,17 @@ const spawn = (
     )
     return { pid: child.pid ?? 0, stderr: () => stderr, ended: Deferred.await(ended) }
   })
+
+/** The path of a guest's first memfd, as long as the guest is there. */
+export const memfdOf = ({ pid }: Pick<Guest, "pid">): string => {
+  const descriptors = `/proc/${pid}/fd`
+  const isMemfd = (path: string) => Fs.readlinkSync(path).startsWith("/memfd:memory-backend-memfd")
+  const found = Fs.readdirSync(descriptors)
+    .map((name) => Path.join(descriptors, name))
+    .find(isMemfd)
+  if (found === undefined) throw new Error(`QEMU ${pid} has no memfd`)
+  return found
+}
 
 const RunState = Schema.Struct({ status: Schema.String })
 

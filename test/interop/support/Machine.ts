@@ -7,6 +7,7 @@ import * as Path from "node:path"
 import * as SocketAddress from "../../../src/io/SocketAddress.ts"
 import * as QmpClient from "../../../src/qmp/QmpClient.ts"
 import * as Guest from "./Guest.ts"
+import * as Guests from "./Guests.ts"
 import * as Library from "./Library.ts"
 import type * as Qemu from "./Qemu.ts"
 import * as Workload from "./Workload.ts"
@@ -34,6 +35,8 @@ interface Options {
   /** Default: the QEMU of the machine. */
   readonly qemu?: Qemu.Qemu | undefined
   readonly name?: string | undefined
+  /** One of the guests that people run, which must be one that boots. Default: as little as runs the workload. */
+  readonly as?: Guests.Name | undefined
   readonly incoming?: boolean | undefined
   readonly machine?: string | undefined
   readonly kvm?: boolean | undefined
@@ -45,11 +48,31 @@ interface Options {
   readonly downtimeLimit?: number | undefined
 }
 
+/** The same for a guest that people run. Its memory may be there only once it has started: it waits until that is filled. */
+const launchAs = Effect.fnUntraced(function* (
+  space: Workspace.Workspace,
+  boot: string,
+  options: Options & { readonly as: Guests.Name }
+) {
+  const { args = [], downtimeLimit = 60_000, incoming = false, kvm, machine, name = "vm", qemu } = options
+  const more = { boot, incoming, kvm, machine, qemu, label: name, size: SIZE }
+  const { guest, ram, socket } = yield* Guests.start(space, options.as, {
+    ...more,
+    args: incoming ? args : ["-S", ...args]
+  })
+  yield* guest.qmp.execute("migrate-set-parameters", { "downtime-limit": downtimeLimit })
+  if (incoming) return { guest, ram, socket }
+  Workload.fillMemory(ram, END)
+  yield* guest.qmp.execute("cont")
+  return { guest, ram, socket }
+})
+
 /** Starts a guest that runs the workload, or one that waits for it. Nobody is connected to its monitor yet. */
 export const launch = Effect.fnUntraced(function* (space: Workspace.Workspace, options: Options = {}) {
   const { qemu, name = "vm", incoming = false, kvm, machine, args = [], downtimeLimit = 60_000 } = options
   const [ram, boot, socket] = [space.ram(name), space.file(`${name}-boot`), space.file(`${name}-qmp`)]
-  Workload.writeDisk(boot, END)
+  Workload.writeDisk(boot, END, options.as === undefined ? undefined : MIB)
+  if (options.as !== undefined) return yield* launchAs(space, boot, { ...options, as: options.as })
   if (!incoming) Workload.writeMemory(ram, SIZE, END)
   const guest = yield* Guest.start({
     qemu,

@@ -75,19 +75,30 @@ const bootSector = (end: number): Buffer => {
   return sector
 }
 
-/** Writes a disk image that runs the program over the guest's memory from `FIRST` up to `end`, both multiples of 8 KiB. */
-export const writeDisk = (path: string, end: number): void => Fs.writeFileSync(path, bootSector(end), { flag: "wx" })
+/**
+ * Writes a disk image that runs the program over the guest's memory from `FIRST` up to `end`, both multiples of 8 KiB. Firmware reads
+ * a disk of one sector (the default) over IDE, and finds nothing on it over virtio.
+ */
+export const writeDisk = (path: string, end: number, size = 512): void => {
+  Fs.writeFileSync(path, bootSector(end), { flag: "wx" })
+  Fs.truncateSync(path, size)
+}
 
 /** The word that a pair of pages, at this distance from the first, has to flip before the program runs. */
 const initialFlip = (at: number): number => ((at / PAGE) % 4 === 0 ? FLIP : 0)
+
+/** Writes the words to flip into memory that is zero. */
+export const fillMemory = (path: string, end: number): void => {
+  const flipped = Buffer.alloc(end - FIRST)
+  for (let at = 0; at < flipped.length; at += 2 * PAGE) flipped.writeUInt32LE(initialFlip(at), at + PAGE)
+  Files.patch(path, [{ position: FIRST, bytes: flipped }])
+}
 
 /** Writes the memory of a guest that is to run the program over it up to `end`, zero but for the words to flip. */
 export const writeMemory = (path: string, size: number, end: number): void => {
   Fs.writeFileSync(path, "", { flag: "wx" })
   Fs.truncateSync(path, size)
-  const flipped = Buffer.alloc(end - FIRST)
-  for (let at = 0; at < flipped.length; at += 2 * PAGE) flipped.writeUInt32LE(initialFlip(at), at + PAGE)
-  Files.patch(path, [{ position: FIRST, bytes: flipped }])
+  fillMemory(path, end)
 }
 
 /** How many rounds the program has begun, read from the guest's main memory. */
