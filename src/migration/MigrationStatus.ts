@@ -145,7 +145,17 @@ const tables: Readonly<Record<Role, Table>> = { source, destination }
  */
 export const successors = (role: Role, from: Status): ReadonlyArray<Status> => tables[role][from]
 
-const finals: ReadonlySet<Status> = new Set<Status>(["completed", "failed", "cancelled"])
+const known: ReadonlySet<string> = new Set(Status.literals)
+
+/**
+ * Whether it is a status that this version knows. A QEMU that is newer may have others.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isKnown = (status: string): status is Status => known.has(status)
+
+const finals: ReadonlySet<string> = new Set<Status>(["completed", "failed", "cancelled"])
 
 /**
  * Whether nothing follows unless a new migration is started: `completed`, `failed` or `cancelled`.
@@ -153,15 +163,15 @@ const finals: ReadonlySet<Status> = new Set<Status>(["completed", "failed", "can
  * @category guards
  * @since 0.1.0
  */
-export const isFinal = (status: Status): boolean => finals.has(status)
+export const isFinal = (status: string): boolean => finals.has(status)
 
 /**
- * Whether a migration is under way: neither over nor never begun.
+ * Whether a migration is under way: neither over nor never begun. A status that is not known counts as under way.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isRunning = (status: Status): boolean => status !== "none" && !isFinal(status)
+export const isRunning = (status: string): boolean => status !== "none" && !isFinal(status)
 
 /**
  * A migration was to go from one status to another that cannot follow it. Nothing was changed. It is a mistake of the

@@ -9,18 +9,25 @@ import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import type { RamStatistics, Recorder, Statistics } from "./Statistics.ts"
 
+/** Statistics of ours, or a QEMU's, which may leave out any field. */
+interface Said extends Partial<Omit<Statistics, "ram" | "status">> {
+  readonly ram?: Partial<RamStatistics>
+}
+
 interface Definition {
   readonly name: string
   readonly description: string
-  readonly value: (statistics: Statistics) => number | undefined
+  readonly value: (statistics: Said) => number | undefined
 }
 
 const ram =
   (field: keyof RamStatistics, factor = 1) =>
-  ({ ram }: Statistics) =>
-    ram && ram[field] * factor
+  ({ ram }: Said) => {
+    const value = ram?.[field]
+    return value === undefined ? undefined : value * factor
+  }
 
-const seconds = (field: "total-time" | "setup-time" | "downtime" | "expected-downtime") => (statistics: Statistics) =>
+const seconds = (field: "total-time" | "setup-time" | "downtime" | "expected-downtime") => (statistics: Said) =>
   statistics[field] && statistics[field] / 1000
 
 const BITS_PER_MEGABIT = 1_000_000
@@ -64,12 +71,12 @@ const gauges = definitions.map(({ description, name, value }) => ({
 export const names: ReadonlyArray<string> = gauges.map(({ gauge }) => gauge.id)
 
 /**
- * Sets the metrics to what the statistics say. What these do not say stays as it was.
+ * Sets the metrics to what the statistics say, ours or a QEMU's. What these do not say stays as it was.
  *
  * @category running
  * @since 0.1.0
  */
-export const update = (statistics: Statistics): Effect.Effect<void> =>
+export const update = (statistics: Said): Effect.Effect<void> =>
   Effect.forEach(
     gauges,
     ({ gauge, value }) => {

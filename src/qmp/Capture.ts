@@ -32,7 +32,6 @@ import type { Location } from "../migration/Location.ts"
 import { Migration, type Summary } from "../migration/Migration.ts"
 import * as MigrationStatus from "../migration/MigrationStatus.ts"
 import type { ReceiveError, ReceiveIntoImage } from "../migration/ReceiveOptions.ts"
-import type { Statistics } from "../migration/Statistics.ts"
 import * as Limits from "../multifd/Limits.ts"
 import * as PipelineOptions from "../multifd/PipelineOptions.ts"
 import * as RateLimit from "../multifd/RateLimit.ts"
@@ -43,6 +42,7 @@ import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
 import { impatient, type Step, tidyUp } from "./internal/tidyUp.ts"
 import * as Vm from "./internal/vm.ts"
+import type { QemuStatistics } from "./QemuStatistics.ts"
 import type { Client } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
 import type { QmpError, QmpEventsError } from "./QmpError.ts"
@@ -103,7 +103,7 @@ export interface Captured extends Summary {
   /** The machine type with its version. */
   readonly machine: string
   /** What QEMU's side said when everything had arrived. */
-  readonly statistics: Statistics
+  readonly statistics: QemuStatistics
 }
 
 /**
@@ -122,7 +122,9 @@ const unsendable: Readonly<Record<string, string>> = {
 }
 
 const problemsOf = ({ blockedReasons, capabilities, runState, status }: Vm.Vm, channels: number) => [
-  ...(MigrationStatus.isRunning(status) ? [`expected no migration under way, found one that is ${status}`] : []),
+  ...(MigrationStatus.isKnown(status) && MigrationStatus.isRunning(status)
+    ? [`expected no migration under way, found one that is ${status}`]
+    : []),
   ...(runState.status in unsendable
     ? [`expected a guest that can be migrated, found it ${runState.status}: ${unsendable[runState.status]}`]
     : []),
@@ -183,7 +185,8 @@ const settingsOf = ({ channels, options, vm }: Capture): BorrowedSettings.Settin
 /** How much RAM there is is no secret, however much it is; beside the guest's own there are ROMs and video memory. */
 const limitsOf = ({ options: { limits }, vm }: Capture): Limits.Input => ({
   ...limits,
-  maxRam: limits?.maxRam ?? Math.max(Limits.defaults.maxRam, 2 * vm.memory)
+  maxRam:
+    limits?.maxRam ?? Math.min(Number.MAX_SAFE_INTEGER, Math.max(Limits.defaults.maxRam, Math.ceil(2 * vm.memory)))
 })
 
 /** Has QEMU send, and follows it to the end. What is called off is so while it can still be told: it then says that it was. */
@@ -205,8 +208,8 @@ const arrived = Effect.fnUntraced(function* ({
   options: { qmp },
   runs,
   watch
-}: Capture): Effect.fn.Return<Statistics, QmpError> {
-  const statistics = yield* QmpCommands.queryMigrate(qmp)
+}: Capture): Effect.fn.Return<QemuStatistics, QmpError> {
+  const statistics = yield* Vm.statistics(qmp)
   if (!completes) {
     yield* watch.callOff(qmp)
     yield* Vm.setRunning(qmp, runs)
@@ -229,7 +232,7 @@ const transfer = Effect.fnUntraced(function* (
   const migration = yield* Migration
   const { lift, limit } = liftable(yield* RateLimit.of(maxBandwidth))
   const listening = yield* Deferred.make<SocketAddress.SocketAddress>()
-  const statistics = yield* Deferred.make<Statistics, QmpError>()
+  const statistics = yield* Deferred.make<QemuStatistics, QmpError>()
   const receiving = migration.receive({
     listen: options.listen ?? (yield* privateAddress),
     onListening: (address) => Effect.asVoid(Deferred.succeed(listening, address)),

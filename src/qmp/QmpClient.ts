@@ -54,7 +54,7 @@ export interface Version {
 export interface Event {
   readonly name: string
   readonly data: Readonly<Record<string, unknown>>
-  /** When, by QEMU's clock: milliseconds since 1970. */
+  /** When, by QEMU's clock: milliseconds since 1970; 0 where it does not say. */
   readonly time: number
 }
 
@@ -176,7 +176,7 @@ const decodeAnswer = <A>(peer: string, command: string, result: Schema.Decoder<A
 const eventOf = ({ data, event, timestamp }: Message.Event): Event => ({
   name: event,
   data: data ?? {},
-  time: timestamp.seconds * 1000 + timestamp.microseconds / 1000
+  time: timestamp === undefined ? 0 : timestamp.seconds * 1000 + timestamp.microseconds / 1000
 })
 
 /**
@@ -236,7 +236,7 @@ export const make = Effect.fn("QmpClient.make")(function* (
   yield* execute("qmp_capabilities", {}, Schema.Unknown, { timeout: connectTimeout })
   return {
     peer,
-    version: { ...greeting.version.qemu, package: greeting.version.package },
+    version: { ...greeting.version.qemu, package: greeting.version.package ?? "" },
     commandTimeout,
     execute,
     subscribe,

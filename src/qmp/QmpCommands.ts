@@ -5,7 +5,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { type Statistics as StatisticsType, Statistics } from "../migration/Statistics.ts"
+import { type QemuStatistics as QemuStatisticsType, QemuStatistics } from "./QemuStatistics.ts"
+import { AnyNumber, lenient } from "./internal/lenient.ts"
 import * as RamBlockTable from "./internal/ramBlockTable.ts"
 import type { Client } from "./QmpClient.ts"
 import type { QmpError } from "./QmpError.ts"
@@ -32,8 +33,8 @@ export type RunState = typeof RunState.Type
  * @since 0.1.0
  */
 export const MemorySize = Schema.Struct({
-  "base-memory": Schema.Number,
-  "plugged-memory": Schema.optionalKey(Schema.Number)
+  "base-memory": lenient(AnyNumber),
+  "plugged-memory": lenient(AnyNumber)
 })
 
 /**
@@ -80,7 +81,8 @@ export const queryStatus = (qmp: Client): Answer<RunState> => qmp.execute("query
  * @category commands
  * @since 0.1.0
  */
-export const queryMigrate = (qmp: Client): Answer<StatisticsType> => qmp.execute("query-migrate", {}, Statistics)
+export const queryMigrate = (qmp: Client): Answer<QemuStatisticsType> =>
+  qmp.execute("query-migrate", {}, QemuStatistics)
 
 const CapabilityList = Schema.Array(Schema.Struct({ capability: Schema.String, state: Schema.Boolean }))
 

@@ -42,7 +42,8 @@ export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()
   peer: Schema.String,
   /** Which side QEMU was. */
   role: MigrationStatus.Role,
-  status: MigrationStatus.Status,
+  /** QEMU's `MigrationStatus`; one that is not known here may be among them. */
+  status: Schema.String,
   description: Schema.String,
   here: Schema.optional(Schema.String)
 }) {

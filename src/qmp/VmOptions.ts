@@ -7,7 +7,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { Method } from "../compression/Compression.ts"
 import type { Progress } from "../migration/Progress.ts"
-import type { Statistics } from "../migration/Statistics.ts"
+import type { QemuStatistics } from "./QemuStatistics.ts"
 import type { Client } from "./QmpClient.ts"
 
 /**
@@ -26,7 +26,7 @@ export interface VmOptions {
   /** Follows this side; of a capture, make it with `Progress.makeDestination`. */
   readonly progress?: Progress | undefined
   /** Told every `interval` what QEMU's side says. */
-  readonly onStatistics?: ((statistics: Statistics) => Effect.Effect<void>) | undefined
+  readonly onStatistics?: ((statistics: QemuStatistics) => Effect.Effect<void>) | undefined
   /** Default 500 ms. */
   readonly interval?: Duration.Input | undefined
 }

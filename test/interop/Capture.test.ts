@@ -41,7 +41,7 @@ const slowly = Effect.fnUntraced(function* (qmp: QmpClient.Client, options: Omit
       maxBandwidth: 2 * MIB,
       interval: "20 millis",
       onStatistics: ({ ram, status }) =>
-        status === "active" && ram !== undefined && ram.transferred > MIB / 4
+        status === "active" && (ram?.transferred ?? 0) > MIB / 4
           ? Effect.asVoid(Deferred.succeed(inTheMiddle, undefined))
           : Effect.void,
       ...options

@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as SocketAddress from "../../src/io/SocketAddress.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
-import type { RamStatistics } from "../../src/migration/Statistics.ts"
 import * as Capture from "../../src/qmp/Capture.ts"
+import type { QemuRamStatistics } from "../../src/qmp/QemuStatistics.ts"
 import * as QmpClient from "../../src/qmp/QmpClient.ts"
 import * as Guest from "./support/Guest.ts"
 import * as Library from "./support/Library.ts"
@@ -16,14 +16,14 @@ import * as Workspace from "./support/Workspace.ts"
 const SIZE = 16 * 1024 * 1024
 
 /** What has to be the same; QEMU looks at what is dirty once more, and says of other bytes that they went in the downtime. */
-const ofPages = (ram: RamStatistics) =>
+const ofPages = (ram: QemuRamStatistics) =>
   ["total", "remaining", "duplicate", "normal", "normal-bytes", "page-size", "dirty-pages-rate"].map(
-    (name) => ram[name as keyof RamStatistics]
+    (name) => ram[name as keyof QemuRamStatistics]
   )
 
-const ofAll = (ram: RamStatistics): number => ram.transferred
-const ofChannels = (ram: RamStatistics): number => ram["multifd-bytes"]
-const ofMain = (ram: RamStatistics): number => ram.transferred - ram["multifd-bytes"]
+const ofAll = (ram: QemuRamStatistics): number => ram.transferred ?? 0
+const ofChannels = (ram: QemuRamStatistics): number => ram["multifd-bytes"] ?? 0
+const ofMain = (ram: QemuRamStatistics): number => ofAll(ram) - ofChannels(ram)
 
 describeQemu("what QEMU says of a migration, and what we say of the same one", () => {
   it.live.each([

@@ -3,11 +3,11 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as SocketAddress from "../../src/io/SocketAddress.ts"
 import * as Image from "../../src/migration/Image.ts"
-import type { Statistics } from "../../src/migration/Statistics.ts"
 import * as RateLimit from "../../src/multifd/RateLimit.ts"
 import * as Capture from "../../src/qmp/Capture.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
+import type { QemuStatistics } from "../../src/qmp/QemuStatistics.ts"
 import * as FakeQemu from "./support/fakeQemu.ts"
 import { OTHER, test } from "./support/world.ts"
 
@@ -148,9 +148,9 @@ describe("Capture", () => {
 
   test("tells what QEMU says of it", () =>
     Effect.gen(function* () {
-      const told: Array<Statistics> = []
+      const told: Array<QemuStatistics> = []
       const { qmp } = yield* FakeQemu.make()
-      const onStatistics = (statistics: Statistics) => Effect.sync(() => void told.push(statistics))
+      const onStatistics = (statistics: QemuStatistics) => Effect.sync(() => void told.push(statistics))
       yield* Capture.run({ qmp, target: TARGET, onStatistics, interval: "1 millis" })
       assert.include(
         told.map(({ status }) => status),

@@ -9,7 +9,7 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type { Summary } from "../../migration/Migration.ts"
 import * as Progress from "../../migration/Progress.ts"
-import type { Statistics } from "../../migration/Statistics.ts"
+import type { QemuStatistics } from "../../qmp/QemuStatistics.ts"
 import * as Text from "./text.ts"
 import { messageOf, ReportedError } from "./report.ts"
 
@@ -35,14 +35,14 @@ export interface Audience {
   /** Somebody may connect now, to this URI. Of a command that listens, progress is shown from here on. */
   readonly listening: (uri: string) => Effect.Effect<void>
   /** What QEMU says of its side of the migration; shown along with the progress of this one. */
-  readonly otherSide: (statistics: Statistics) => Effect.Effect<void>
+  readonly otherSide: (statistics: QemuStatistics) => Effect.Effect<void>
 }
 
 /** What is written to stderr, as text that ends where the next one begins. */
 interface View {
   /** Time between two progress texts; `undefined`: there are none. */
   readonly interval: Duration.Input | undefined
-  readonly progress: (now: Progress.Snapshot, otherSide: Statistics | undefined) => string
+  readonly progress: (now: Progress.Snapshot, otherSide: QemuStatistics | undefined) => string
   readonly warning: (message: string) => string
   readonly listening: (uri: string) => string
   readonly completed: (summary: Summary) => string
@@ -93,10 +93,14 @@ export const progressLine = (now: Progress.Snapshot): string => {
  *
  * @internal
  */
-export const otherSideText = ({ ram, status = "none" }: Statistics): string =>
-  ram === undefined
-    ? `QEMU: ${status}`
-    : `QEMU: ${status}, ${Text.bytes(ram.remaining)} left, pass ${ram["dirty-sync-count"]}`
+export const otherSideText = ({ ram = {}, status = "none" }: QemuStatistics): string => {
+  const { remaining, "dirty-sync-count": pass } = ram
+  return [
+    `QEMU: ${Text.printable(status)}`,
+    ...(remaining === undefined ? [] : [`${Text.bytes(remaining)} left`]),
+    ...(pass === undefined ? [] : [`pass ${pass}`])
+  ].join(", ")
+}
 
 /**
  * The line that stays when everything is done.
@@ -186,7 +190,7 @@ export const follow = Effect.fnUntraced(function* <E, R>(
 
   const progress = yield* role === "source" ? Progress.make : Progress.makeDestination
   const begun = Latch.makeUnsafe(role !== "listener")
-  let otherSide: Statistics | undefined
+  let otherSide: QemuStatistics | undefined
   const texts = (interval: Duration.Input) =>
     Stream.map(progress.changes(interval), (now) => view.progress(now, otherSide))
   const draw = view.interval === undefined ? Effect.void : showAll(texts(view.interval))

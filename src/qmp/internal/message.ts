@@ -8,19 +8,20 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as ExactJson from "./exactJson.ts"
+import { AnyNumber, lenient } from "./lenient.ts"
 import type { Problem } from "./objectSplitter.ts"
 
 /** The parts of a version; `package` is what a distribution adds. */
 const Version = Schema.Struct({
-  qemu: Schema.Struct({ major: Schema.Number, minor: Schema.Number, micro: Schema.Number }),
-  package: Schema.String
+  qemu: Schema.Struct({ major: AnyNumber, minor: AnyNumber, micro: AnyNumber }),
+  package: lenient(Schema.String)
 })
 
 /**
  * @internal
  */
 export const Greeting = Schema.Struct({
-  QMP: Schema.Struct({ version: Version, capabilities: Schema.Array(Schema.String) })
+  QMP: Schema.Struct({ version: Version, capabilities: lenient(Schema.Array(Schema.String)) })
 })
 
 /**
@@ -60,8 +61,8 @@ export type Failure = typeof Failure.Type
  */
 export const Event = Schema.Struct({
   event: Schema.String,
-  data: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown)),
-  timestamp: Schema.Struct({ seconds: Schema.Number, microseconds: Schema.Number })
+  data: lenient(Schema.Record(Schema.String, Schema.Unknown)),
+  timestamp: lenient(Schema.Struct({ seconds: AnyNumber, microseconds: AnyNumber }))
 })
 
 /**

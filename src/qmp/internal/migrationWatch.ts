@@ -7,7 +7,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { PeerTimeoutError } from "../../io/ConnectionError.ts"
 import * as MigrationStatus from "../../migration/MigrationStatus.ts"
-import type { Statistics } from "../../migration/Statistics.ts"
+import type { QemuStatistics } from "../QemuStatistics.ts"
 import type { Client, Event } from "../QmpClient.ts"
 import * as QmpCommands from "../QmpCommands.ts"
 import type { QmpError, QmpEventsError } from "../QmpError.ts"
@@ -72,7 +72,7 @@ export const make = Effect.fnUntraced(function* (
     const [final] = yield* Stream.runCollect(finals)
     const status = final!.value
     if (status === "completed" || calledOff) return
-    const { "error-desc": description = "" } = yield* QmpCommands.queryMigrate(qmp)
+    const { "error-desc": description = "" } = yield* Vm.statistics(qmp)
     return yield* new QemuMigrationError({ peer: qmp.peer, role, status, description })
   })
   const callOff = (qmp: Client) =>
@@ -126,7 +126,7 @@ export const explain = <E1 extends { readonly _tag: string; readonly message: st
 export const reportTo = (
   qmp: Client,
   options: {
-    readonly onStatistics?: ((statistics: Statistics) => Effect.Effect<void>) | undefined
+    readonly onStatistics?: ((statistics: QemuStatistics) => Effect.Effect<void>) | undefined
     readonly interval?: Duration.Input | undefined
   }
 ): Effect.Effect<void, never, Scope.Scope> => {

@@ -3,6 +3,7 @@ import * as Schedule from "effect/Schedule"
 import { PeerTimeoutError } from "../../io/ConnectionError.ts"
 import * as MigrationStatus from "../../migration/MigrationStatus.ts"
 import type { Client } from "../QmpClient.ts"
+import type { QemuStatistics } from "../QemuStatistics.ts"
 import * as QmpCommands from "../QmpCommands.ts"
 import type { QmpError } from "../QmpError.ts"
 import { VmNotReadyError } from "../VmError.ts"
@@ -15,15 +16,27 @@ import { VmNotReadyError } from "../VmError.ts"
 export interface Vm {
   readonly runState: QmpCommands.RunState
   /** Of the last migration, or the present one. */
-  readonly status: MigrationStatus.Status
+  readonly status: string
   readonly blockedReasons: ReadonlyArray<string>
   /** The type with its version. */
   readonly machine: string
-  /** Bytes. */
+  /** Bytes; 0 where it does not say. */
   readonly memory: number
   readonly capabilities: QmpCommands.Capabilities
   readonly parameters: QmpCommands.Parameters
 }
+
+/** What only reports is nothing where QEMU refuses it, or says it in a way that is not known. */
+const reported = <A extends object>(answer: Effect.Effect<A, QmpError>): Effect.Effect<Partial<A>, QmpError> =>
+  Effect.catchTag(answer, ["QmpCommandError", "QmpProtocolError"], () => Effect.succeed<Partial<A>>({}))
+
+/**
+ * What QEMU says of its migration.
+ *
+ * @internal
+ */
+export const statistics = (qmp: Client): Effect.Effect<QemuStatistics, QmpError> =>
+  reported(QmpCommands.queryMigrate(qmp))
 
 /**
  * Asks QEMU for everything that a migration needs to know.
@@ -31,8 +44,8 @@ export interface Vm {
  * @internal
  */
 export const look = Effect.fnUntraced(function* (qmp: Client): Effect.fn.Return<Vm, QmpError> {
-  const { "blocked-reasons": blockedReasons = [], status = "none" } = yield* QmpCommands.queryMigrate(qmp)
-  const { "base-memory": base, "plugged-memory": plugged = 0 } = yield* QmpCommands.queryMemorySize(qmp)
+  const { "blocked-reasons": blockedReasons = [], status = "none" } = yield* statistics(qmp)
+  const { "base-memory": base = 0, "plugged-memory": plugged = 0 } = yield* reported(QmpCommands.queryMemorySize(qmp))
   return {
     runState: yield* QmpCommands.queryStatus(qmp),
     status,
@@ -95,8 +108,8 @@ export const settled = (qmp: Client): Effect.Effect<void, QmpError> =>
   Effect.andThen(
     until(
       qmp,
-      QmpCommands.queryMigrate(qmp),
-      ({ status = "none" }) => !MigrationStatus.isRunning(status),
+      statistics(qmp),
+      ({ status = "none" }) => !(MigrationStatus.isKnown(status) && MigrationStatus.isRunning(status)),
       "its migration to end"
     ),
     until(qmp, QmpCommands.queryStatus(qmp), ({ status }) => !isHeld(status), "the guest to be let go")

@@ -42,7 +42,7 @@ export interface State {
   /** Ends the monitor's connection, as a QEMU that dies does. */
   hangUp: Effect.Effect<void>
   /** Tells of an event. */
-  tell: (event: string) => Effect.Effect<void>
+  tell: (event: string, data?: unknown) => Effect.Effect<void>
 }
 
 /** A command that the test answers itself: with a value, or with QEMU's words of refusal. */

@@ -7,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import type { Connection } from "../../../src/io/Connection.ts"
 import * as Listener from "../../../src/io/Listener.ts"
 import * as SocketAddress from "../../../src/io/SocketAddress.ts"
+import * as ExactJson from "../../../src/qmp/internal/exactJson.ts"
 
 /** A command as it arrived. */
 export interface Request {
@@ -58,7 +59,7 @@ const readerOf = (connection: Connection): Effect.Effect<Request> => {
 const over = (connection: Connection): Monitor => {
   const turn = Semaphore.makeUnsafe(1)
   const say: Monitor["say"] = (message) => {
-    const text = typeof message === "string" ? message : `${JSON.stringify(message)}\r\n`
+    const text = typeof message === "string" ? message : `${ExactJson.stringify(message)}\r\n`
     // An interrupted write closes the connection, and a migration that is called off is interrupted as it tells of itself.
     return turn.withPermit(Effect.uninterruptible(Effect.orDie(connection.write([new TextEncoder().encode(text)]))))
   }
