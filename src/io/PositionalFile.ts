@@ -173,7 +173,7 @@ const make = (descriptor: Descriptor): PositionalFile => {
   const writeExtents: PositionalFile["writeExtents"] = (extents) => transfer(descriptor, "write", extents)
   const read: PositionalFile["read"] = (position, target) =>
     readExtents([{ position, bytes: target }]).pipe(
-      Effect.as(target.length),
+      Effect.map(() => target.length),
       Effect.catchTag("UnexpectedEndOfFileError", ({ found }) => Effect.succeed(found))
     )
   const stat = descriptor.call<Stat>({ operation: "stat" }, (fd, done) => calls.fstat(fd, done))

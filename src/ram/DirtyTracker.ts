@@ -89,7 +89,8 @@ export interface Marking extends DirtyTracker {
    *
    * **Gotchas**
    *
-   * An unknown block and a range outside of it are mistakes of the caller, and throw a `RangeError`.
+   * An unknown block, a range outside of it, and a range that is not of whole bytes are mistakes of the caller, and throw a
+   * `RangeError`: a mark that is lost would be a page that is lost.
    */
   readonly markDirty: (idstr: string, offset: number, length: number) => void
 }
@@ -146,7 +147,8 @@ export const marking = (blocks: ReadonlyArray<RamBlock.Shape>): Effect.Effect<Ma
       markDirty: (idstr, offset, length) => {
         const shape = shapes.get(idstr)
         if (shape === undefined) throw new RangeError(`no block "${idstr}" is tracked`)
-        if (offset < 0 || length < 0 || offset + length > shape.usedLength) {
+        const isRange = Number.isSafeInteger(offset) && Number.isSafeInteger(length)
+        if (!isRange || offset < 0 || length < 0 || offset + length > shape.usedLength) {
           throw new RangeError(
             `expected a range inside the ${shape.usedLength} bytes of "${idstr}", found ${length} from ${offset} on`
           )

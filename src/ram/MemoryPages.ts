@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import { placeOf } from "./internal/memoryPlace.ts"
 import type { PageReader } from "./PageReader.ts"
 import type { PageWriter } from "./PageWriter.ts"
 import * as RamBlock from "./RamBlock.ts"
@@ -36,8 +37,12 @@ export type Memory = Uint8Array | ArrayBuffer | SharedArrayBuffer | GrowableMemo
 export interface Options {
   /** QEMU's name of the block: 1 to 255 bytes of UTF-8. */
   readonly idstr: string
-  /** The pages. The block is as long as the memory is now, which must be whole pages. */
+  /** Where the pages lie. The block is as long as the memory, or the range of it, is now: whole pages. */
   readonly memory: Memory
+  /** Where the block begins, in bytes from the start of `memory`, at any byte; default 0. */
+  readonly byteOffset?: number | undefined
+  /** Bytes of the block. Default: everything from `byteOffset` to the end of the memory as it is now. */
+  readonly byteLength?: number | undefined
   /** Bytes in one page; 4096 by default. */
   readonly pageSize?: number | undefined
   /**
@@ -52,14 +57,18 @@ export interface Options {
  *
  * **Details**
  *
- * Fails with `RamBlockError` where name, length or page size cannot be carried by a migration. Resizable and shared
- * buffers work, and so does memory that grows meanwhile: the block keeps its length and finds the new buffer.
+ * Fails with `RamBlockError` where name, length or page size cannot be carried by a migration, where the range is not inside
+ * the memory, and where `memory` is none: `undefined`, a detached buffer, a `Proxy`. Resizable and shared buffers work, and so
+ * does memory that grows later: the block keeps its range and finds the new buffer.
  *
  * **Gotchas**
  *
- * Growing a `WebAssembly.Memory` detaches every view of the old buffer: pass the memory itself, not a view of it. Do not
- * grow it while a save or restore is running, since calls under way hold views. Memory that was shrunk, transferred or
- * detached is gone: using it is a defect, not a typed error.
+ * Growing a `WebAssembly.Memory` detaches every view of the old buffer: pass the memory itself, with `byteOffset` and
+ * `byteLength` where the block is a part of it, not a view. Do not grow it while a save or restore is running, since calls
+ * under way hold views. Memory that is shrunk, transferred or detached later is gone: using it is a defect, not a typed error.
+ *
+ * Some emulators show their RAM through a `Proxy` that looks like a `Uint8Array` (the `mem8` of v86). It is refused: each byte
+ * through it costs a call. Pass the memory behind it, with the proxy's own `byteOffset` and `byteLength`.
  *
  * **Example** (The memory of a WebAssembly machine)
  *
@@ -73,21 +82,29 @@ export interface Options {
  * })
  * ```
  *
+ * **Example** (Guest RAM inside of the memory of an emulator)
+ *
+ * ```ts
+ * import { MemoryPages } from "effect-multifd"
+ *
+ * export const ramOf = (memory: MemoryPages.GrowableMemory, mem8: Uint8Array) =>
+ *   MemoryPages.make({ idstr: "pc.ram", memory, byteOffset: mem8.byteOffset, byteLength: mem8.byteLength })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options): Effect.Effect<RamBlock.RamBlock, RamBlock.RamBlockError> => {
-  const place = locate(options.memory)
-  const view = (offset: number, length: number): Uint8Array =>
-    new Uint8Array(place.buffer(), place.start + offset, length)
-  return RamBlock.validate({
-    idstr: options.idstr,
-    usedLength: place.length,
-    pageSize: options.pageSize ?? RamBlock.defaultPageSize,
-    reader: reader(view),
-    writer: writer(view, options.fresh ?? false)
+export const make = (options: Options): Effect.Effect<RamBlock.RamBlock, RamBlock.RamBlockError> =>
+  Effect.flatMap(placeOf(options), ({ buffer, length, start }) => {
+    const view: View = (offset, length) => new Uint8Array(buffer(), start + offset, length)
+    return RamBlock.validate({
+      idstr: options.idstr,
+      usedLength: length,
+      pageSize: options.pageSize ?? RamBlock.defaultPageSize,
+      reader: reader(view),
+      writer: writer(view, options.fresh ?? false)
+    })
   })
-}
 
 type View = (offset: number, length: number) => Uint8Array
 
@@ -124,17 +141,3 @@ const zero = (view: View, offset: number, length: number): Effect.Effect<void> =
     }
     return now === length ? Effect.void : Effect.andThen(Effect.yieldNow, zero(view, offset + now, length - now))
   })
-
-interface Place {
-  readonly buffer: () => ArrayBufferLike
-  readonly start: number
-  readonly length: number
-}
-
-const locate = (memory: Memory): Place => {
-  if (ArrayBuffer.isView(memory)) {
-    return { buffer: () => memory.buffer, start: memory.byteOffset, length: memory.byteLength }
-  }
-  if ("buffer" in memory) return { buffer: () => memory.buffer, start: 0, length: memory.buffer.byteLength }
-  return { buffer: () => memory, start: 0, length: memory.byteLength }
-}

@@ -62,8 +62,8 @@ export interface RamBlock<out E = never> extends Readable<E>, Writable<E> {}
 export class RamBlockError extends Schema.TaggedError<RamBlockError>()("RamBlockError", {
   /** The name of the block, as it was given. */
   idstr: Schema.String,
-  /** What is wrong: the name itself, the length, or the size of a page. */
-  property: Schema.Literals(["idstr", "usedLength", "pageSize"]),
+  /** What is wrong: the name itself, the length, the size of a page, the memory that the pages lie in, or the range of it. */
+  property: Schema.Literals(["idstr", "usedLength", "pageSize", "memory", "byteOffset", "byteLength"]),
   /** What would be right. */
   expected: Schema.String,
   /** What was given. */
@@ -110,7 +110,7 @@ export const minPageSize: number = 1024
 export const maxPageSize: number = 1024 * 1024
 
 /**
- * Gives back a shape that a migration can carry, or fails with the first thing that is wrong with it.
+ * Gives back a shape that a migration can carry, or fails with the first thing that is wrong with it, types included.
  *
  * @category validation
  * @since 0.1.0
@@ -122,6 +122,7 @@ export const validate = <A extends Shape>(shape: A): Effect.Effect<A, RamBlockEr
 
 const checkIdstr = (shape: Shape): RamBlockError | undefined => {
   const { idstr } = shape
+  if (typeof idstr !== "string") return wrong(shape, "idstr", "a string", String(idstr))
   const length = Buffer.byteLength(idstr)
   if (length < 1 || length > maxIdstrLength) {
     return wrong(shape, "idstr", `1 to ${maxIdstrLength} bytes of UTF-8`, `${length} bytes`)
@@ -134,7 +135,8 @@ const checkIdstr = (shape: Shape): RamBlockError | undefined => {
 
 const checkPageSize = (shape: Shape): RamBlockError | undefined => {
   const { pageSize } = shape
-  if (pageSize >= minPageSize && pageSize <= maxPageSize && Number.isInteger(Math.log2(pageSize))) return undefined
+  const isInside = Number.isSafeInteger(pageSize) && pageSize >= minPageSize && pageSize <= maxPageSize
+  if (isInside && Number.isInteger(Math.log2(pageSize))) return undefined
   return wrong(shape, "pageSize", `a power of two from ${minPageSize} to ${maxPageSize} bytes`, `${pageSize} bytes`)
 }
 
@@ -145,7 +147,7 @@ const checkUsedLength = (shape: Shape): RamBlockError | undefined => {
 }
 
 const wrong = (shape: Shape, property: RamBlockError["property"], expected: string, found: string): RamBlockError =>
-  new RamBlockError({ idstr: shape.idstr, property, expected, found })
+  new RamBlockError({ idstr: String(shape.idstr), property, expected, found })
 
 /**
  * The number of pages of a block.

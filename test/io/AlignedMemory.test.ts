@@ -11,6 +11,17 @@ describe("AlignedMemory", () => {
     }
   })
 
+  for (const length of [undefined, Number.NaN, -4096, 1.5, "4096", 2 ** 60]) {
+    it(`refuses a length that is none: ${length}`, () =>
+      assert.throws(() => AlignedMemory.make(length as number), RangeError))
+  }
+
+  it("does not rely on what is no array", () => {
+    for (const value of [undefined, null, new Proxy(AlignedMemory.make(4096), {})]) {
+      assert.isFalse(AlignedMemory.isAligned(value as unknown as Uint8Array))
+    }
+  })
+
   it("knows what it can rely on", () => {
     const aligned = AlignedMemory.make(16_384)
     const shared = new SharedArrayBuffer(8192, { maxByteLength: 8192 })

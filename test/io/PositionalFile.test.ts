@@ -231,6 +231,38 @@ describe("PositionalFile", () => {
       })
   )
 
+  const noBytes: ReadonlyArray<readonly [string, () => unknown]> = [
+    ["undefined", () => undefined],
+    ["a string", () => "bytes"],
+    ["a Proxy of a Uint8Array", () => new Proxy(new Uint8Array(8), {})],
+    ["an array of larger numbers", () => new Uint16Array(8)]
+  ]
+  for (const direction of ["read", "write"] as const) {
+    for (const [name, make] of noBytes) {
+      for (const inThread of [false, true]) {
+        const way = inThread ? "in this thread" : "by the thread pool"
+        it.effect(`${direction} refuses what is no memory, ${way}: ${name}`, () =>
+          Effect.gen(function* () {
+            const disk = MemoryDisk.make()
+            const options = { access: "read-write", create: "exclusive", inThread } as const
+            const opened = PositionalFile.open("/file", options).pipe(
+              Effect.tap((file) => file.write(0, new Uint8Array(64).fill(1))),
+              Effect.flatMap((file) =>
+                Effect.flip<number | void, FileError, never>(file[direction](0, make() as Uint8Array))
+              ),
+              Effect.scoped,
+              Effect.provide(disk.layer)
+            )
+            const error = yield* opened
+            assert.deepStrictEqual([error._tag, error.code, error.operation], ["FileIoError", "EINVAL", direction])
+            assert.include(String(error._tag === "FileIoError" && error.cause), "Uint8Array")
+            assert.lengthOf(disk.openFiles(), 0)
+          })
+        )
+      }
+    }
+  }
+
   it.effect("a write that moves nothing is an error, not an endless loop", () =>
     Effect.gen(function* () {
       const place = yield* memory()

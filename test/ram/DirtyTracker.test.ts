@@ -121,7 +121,14 @@ describe("marking", () => {
     { idstr: "pc.ram", offset: -1, length: 1 },
     { idstr: "pc.ram", offset: 0, length: -1 },
     { idstr: "pc.ram", offset: 3 * PAGE, length: PAGE + 1 },
-    { idstr: "pc.ram", offset: Number.NaN, length: 1 }
+    { idstr: "pc.ram", offset: Number.NaN, length: 1 },
+    { idstr: "pc.ram", offset: Number.NaN, length: 1 },
+    { idstr: "pc.ram", offset: 0, length: Number.NaN },
+    { idstr: "pc.ram", offset: 0.5, length: 1 },
+    { idstr: "pc.ram", offset: 0, length: 1.5 },
+    { idstr: "pc.ram", offset: undefined as never, length: 1 },
+    { idstr: "pc.ram", offset: "0" as never, length: 1 },
+    { idstr: "pc.ram", offset: 0, length: undefined as never }
   ])("$length bytes at $offset of $idstr are a mistake", ({ idstr, length, offset }) =>
     Effect.gen(function* () {
       const { tracker } = yield* start(4)

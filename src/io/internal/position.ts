@@ -1,3 +1,4 @@
+import { types } from "node:util"
 import * as FileError from "../FileError.ts"
 
 /**
@@ -14,3 +15,17 @@ export const badPosition = (what: FileError.Call): FileError.FileError =>
     code: "EINVAL",
     cause: new Error("a position is an integer from 0 to 2^53 - 1")
   })
+
+/**
+ * Node throws on what is no memory, which a `Proxy` of an array is not, and moves a part of an array of larger numbers.
+ *
+ * @internal
+ */
+export const badBytes = (what: FileError.Call, bytes: unknown): FileError.FileError | undefined =>
+  types.isUint8Array(bytes)
+    ? undefined
+    : new FileError.FileIoError({
+        ...what,
+        code: "EINVAL",
+        cause: new Error("bytes are a Uint8Array, and no Proxy of one")
+      })

@@ -4,7 +4,7 @@ import * as FileError from "../FileError.ts"
 import type { Extent } from "../PositionalFile.ts"
 import type { CallLimit } from "./callLimit.ts"
 import type { Descriptor } from "./descriptor.ts"
-import { badPosition, isPosition } from "./position.ts"
+import { badBytes, badPosition, isPosition } from "./position.ts"
 import { callOf, movedNothing } from "./transferFailure.ts"
 
 /**
@@ -116,6 +116,19 @@ class Transfer {
   }
 }
 
+/** Of memory that no call can take, none of the extents is moved. */
+const wrongBytes = (
+  { path }: Descriptor,
+  operation: Direction,
+  extents: ReadonlyArray<Extent>
+): FileError.FileError | undefined => {
+  for (const { bytes, position } of extents) {
+    const error = badBytes({ operation, path, position }, bytes)
+    if (error !== undefined) return error
+  }
+  return undefined
+}
+
 /** @internal */
 export const transfer = (
   descriptor: Descriptor,
@@ -126,7 +139,9 @@ export const transfer = (
     ? Effect.void
     : Effect.uninterruptible(
         Effect.callback<void, FileError.FileError>((resume) => {
-          const refusal = descriptor.enter({ operation: direction, path: descriptor.path })
+          const refusal =
+            wrongBytes(descriptor, direction, extents) ??
+            descriptor.enter({ operation: direction, path: descriptor.path })
           if (refusal !== undefined) return resume(Effect.fail(refusal))
           if (direction === "write") descriptor.unsynced = true
           const { mover } = descriptor
