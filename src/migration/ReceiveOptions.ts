@@ -74,7 +74,7 @@ export interface ReceiveIntoImage extends ReceiveFrom {
    */
   readonly seal?: SealOptions | false | undefined
   /**
-   * What the seal says of the image beside its checksums; without one it says nothing. Default: none.
+   * What the seal says of the image beside its checksums; without one it says nothing. Default: the uuid that the channels have.
    */
   readonly notes?: ImageNotes | undefined
   /**

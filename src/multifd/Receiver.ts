@@ -61,6 +61,8 @@ export interface Opening {
   readonly blocks: ReadonlyArray<Shape>
   /** Bytes of all blocks. */
   readonly totalLength: number
+  /** The guest's as the channels have it, 16 bytes, zeros where it has none; `undefined` where there are no channels. */
+  readonly uuid?: Uint8Array | undefined
 }
 
 /**
@@ -183,7 +185,8 @@ export const run = Effect.fn("Receiver.run")(function* <E>(
     isComplete = options.onComplete?.() ?? true
     return isComplete ? Effect.void : Effect.never
   })
-  const target = { ...options.target, complete }
+  const begin: Target<E>["begin"] = (opening) => options.target.begin({ ...opening, uuid: assembled.uuid })
+  const target = { ...options.target, begin, complete }
   yield* watchdog.during(receive({ ...options, target }, { channels: lanes, stream, watchdog })).pipe(
     Effect.raceFirst(assembled.strays),
     Effect.onError(() => stream.hangUp(isComplete ? "loaded" : "failed"))

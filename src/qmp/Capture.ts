@@ -37,6 +37,7 @@ import * as PipelineOptions from "../multifd/PipelineOptions.ts"
 import * as RateLimit from "../multifd/RateLimit.ts"
 import { bothSides } from "./internal/bothSides.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
+import * as Identity from "./internal/identity.ts"
 import { liftable } from "./internal/liftable.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
@@ -244,6 +245,7 @@ const transfer = Effect.fnUntraced(function* (
     maxBandwidth: limit,
     limits: limitsOf(capture),
     seal: options.seal,
+    notes: yield* Identity.notesOf(qmp),
     keepPartial: options.keepPartial,
     checkpointBytes: options.checkpointBytes,
     progress

@@ -98,6 +98,7 @@ const machinesOf = (version: string) => (qemu: Qemu.Qemu) => {
           const image = yield* Image.open(space.file("image"))
           assert.strictEqual(image.machine, type)
           assert.strictEqual(image.runState, "paused")
+          assert.strictEqual(image.notes.uuid, UUID)
 
           const fresh = yield* start(space, { qemu, name: "fresh", style: style(type, space, "fresh"), incoming: true })
           const resumed = yield* Resume.run({ qmp: fresh.qmp, image, paused: true })

@@ -10,6 +10,7 @@ import {
   Migration,
   Recover,
   Seal,
+  type SendOptions,
   SocketAddress,
   Verify
 } from "../../src/index.ts"
@@ -63,6 +64,36 @@ describe("notes", () => {
         yield* convert({ source, target: "/other.img", notes: { marks: "each-round" } })
         assert.deepStrictEqual(yield* notesIn("/other.img"), { ...notes, marks: "each-round" })
       }).pipe(Effect.scoped, Effect.provide(disk.layer))
+    })
+  )
+
+  it.live("have the uuid that the channels have, which is that of the image that is sent", () =>
+    Effect.gen(function* () {
+      const own = new Uint8Array(16).fill(0xab)
+      const marked = Effect.fnUntraced(function* (
+        from: ImageNotes.ImageNotes,
+        options: Pick<SendOptions.SendOptions, "uuid" | "channels">
+      ) {
+        const disk = yield* savedWith({ notes: from })
+        const network = yield* VirtualNetwork.make()
+        const at = SocketAddress.unix("/vm.sock")
+        const { channels } = options
+        const listening = yield* Deferred.make<void>()
+        const onListening = () => Effect.asVoid(Deferred.succeed(listening, undefined))
+        const receiving = receive({ listen: at, target: "/copy.img", channels, onListening })
+        const sending = Effect.gen(function* () {
+          yield* Deferred.await(listening)
+          yield* send({ source: yield* Image.open("/vm.img"), to: at, ...options })
+        }).pipe(Effect.scoped)
+        return yield* Effect.all([receiving, sending], { concurrency: 2 }).pipe(
+          Effect.andThen(notesIn("/copy.img")),
+          Effect.provide([network.layer, disk.layer])
+        )
+      })
+      assert.deepStrictEqual(yield* marked(notes, {}), { uuid })
+      assert.deepStrictEqual(yield* marked(notes, { uuid: own }), { uuid: "abababab-abab-abab-abab-abababababab" })
+      assert.deepStrictEqual(yield* marked({}, {}), {})
+      assert.deepStrictEqual(yield* marked(notes, { channels: 0 }), {})
     })
   )
 

@@ -1,6 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type * as ImageNotes from "../../src/format/ImageNotes.ts"
 import * as PositionalFile from "../../src/io/PositionalFile.ts"
 import * as Image from "../../src/migration/Image.ts"
 import * as MachineState from "../../src/migration/MachineState.ts"
@@ -14,7 +15,10 @@ import * as World from "./support/world.ts"
 const memory = Uint8Array.from({ length: 64 * 4096 }, (_, at) => (at % 5 === 0 ? at / 4096 : 9))
 
 /** An image of a machine with that memory. */
-const makeImage = Effect.fnUntraced(function* (machine: string, runState: string) {
+const makeImage = Effect.fnUntraced(function* (
+  machine: string,
+  { notes, runState }: { readonly notes: ImageNotes.ImageNotes | undefined; readonly runState: string }
+) {
   const migration = yield* Migration.Migration
   const block = yield* MemoryPages.make({ idstr: FakeQemu.RAM, memory })
   const globalState = new Uint8Array(104)
@@ -24,17 +28,22 @@ const makeImage = Effect.fnUntraced(function* (machine: string, runState: string
     { name: "globalstate", instanceId: 0, version: 1, data: globalState }
   ]
   const machineState = yield* MachineState.fromSections({ machine, sections })
-  yield* migration.save({ target: "/images/vm.img", blocks: [block], machineState })
+  yield* migration.save({ target: "/images/vm.img", blocks: [block], machineState, notes })
   return yield* Image.open("/images/vm.img")
 })
 
 const test = (
   name: string,
   body: (image: Image.Image) => Effect.Effect<void, unknown, Scope.Scope | Migration.Migration>,
-  options: { machine?: string; runState?: string; plan?: ReadonlyArray<VirtualNetwork.Rule> } = {}
+  options: {
+    machine?: string
+    runState?: string
+    notes?: ImageNotes.ImageNotes
+    plan?: ReadonlyArray<VirtualNetwork.Rule>
+  } = {}
 ) => {
-  const { machine = FakeQemu.MACHINE, plan, runState = "running" } = options
-  return World.test(name, () => Effect.flatMap(makeImage(machine, runState), body), plan)
+  const { machine = FakeQemu.MACHINE, notes, plan, runState = "running" } = options
+  return World.test(name, () => Effect.flatMap(makeImage(machine, { notes, runState }), body), plan)
 }
 
 const waiting = (state: FakeQemu.State): void =>
@@ -218,6 +227,40 @@ describe("Resume", () => {
         assert.deepStrictEqual(state.memory, memory)
       }))
   }
+
+  for (const [name, uuid, found] of [
+    ["another uuid", "87654321-4321-4321-4321-cba987654321", "found 87654321-4321-4321-4321-cba987654321"],
+    ["no uuid", "00000000-0000-0000-0000-000000000000", "found none"]
+  ] as const) {
+    test(
+      `a machine with ${name} than the image's: not touched, unless it is to be a clone`,
+      (image) =>
+        Effect.gen(function* () {
+          const { log, qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.uuid = uuid)))
+          const error = yield* Effect.flip(Resume.run({ qmp, image }))
+          assert.strictEqual(error._tag, "VmNotReadyError")
+          assert.include(error.message, `expected the uuid ${UUID} of /images/vm.img (-uuid), ${found}; `)
+          assert.include(error.message, "--new-identity")
+          assert.notInclude(log, "stop")
+          yield* Resume.run({ qmp, image, newIdentity: true })
+          assert.deepStrictEqual(state.memory, memory)
+        }),
+      { notes: { uuid: UUID } }
+    )
+  }
+
+  test(
+    "a machine with the uuid of the image, or one that does not say: goes",
+    (image) =>
+      Effect.forEach([{}, { "query-uuid": () => refused }], (answers) =>
+        Effect.gen(function* () {
+          const { qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.uuid = UUID)), answers)
+          assert.strictEqual((yield* Resume.run({ qmp, image })).runState, "running")
+          assert.deepStrictEqual(state.memory, memory)
+        }).pipe(Effect.scoped)
+      ).pipe(Effect.asVoid),
+    { notes: { uuid: UUID } }
+  )
 
   for (const [runState, what] of [
     ["shutdown", "was shut down"],

@@ -1,7 +1,9 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import type * as ImageNotes from "../../format/ImageNotes.ts"
 import * as StreamTail from "../../format/StreamTail.ts"
+import * as Uuid from "../../format/Uuid.ts"
 import * as AtomicFile from "../../io/AtomicFile.ts"
 import type { FileError } from "../../io/FileError.ts"
 import * as FileIdentity from "../../io/FileIdentity.ts"
@@ -45,6 +47,10 @@ const prepare = Effect.fnUntraced(function* (
   return Effect.succeed(yield* open)
 })
 
+/** What the caller knows of the machine, and whose it is. */
+const notesOf = ({ notes }: ReceiveIntoImage, { uuid }: Opening): ImageNotes.ImageNotes =>
+  uuid === undefined || Uuid.isNone(uuid) ? { ...notes } : { uuid: Uuid.format(uuid), ...notes }
+
 /**
  * An image that is written as pages arrive, in the same order of durability as one that is saved.
  *
@@ -73,7 +79,8 @@ export const imageTarget = Effect.fnUntraced(function* (
   const begin: Target<FileError | ProtocolError>["begin"] = Effect.fnUntraced(function* (opening) {
     const { blocks } = opening
     yield* checkOpening(opening)
-    const image = yield* Scope.provide(ImageWriter.make(yield* open, opening, blocks, options), scope)
+    const noted = { ...options, notes: notesOf(options, opening) }
+    const image = yield* Scope.provide(ImageWriter.make(yield* open, opening, blocks, noted), scope)
     const ramScope = yield* Scope.fork(scope)
     const syncAhead = yield* Scope.provide(SyncAhead.make({ path: image.path, ...image.syncing }), ramScope)
     const direct = openPages(image.path)

@@ -4,6 +4,7 @@ import type { Codec, Method } from "../../compression/Compression.ts"
 import { isAtMost } from "../../format/MachineType.ts"
 import * as MultifdInit from "../../format/MultifdInit.ts"
 import * as MultifdPacket from "../../format/MultifdPacket.ts"
+import * as Uuid from "../../format/Uuid.ts"
 import type { AnnouncedBlock } from "../../format/SocketStream.ts"
 import type { FileError } from "../../io/FileError.ts"
 import * as Limits from "../../multifd/Limits.ts"
@@ -59,6 +60,8 @@ export interface Source<out E> {
   readonly announced: ReadonlyArray<AnnouncedBlock>
   readonly machine: MachineState.MachineState<E>
   readonly live: Live.Options<E> | undefined
+  /** The guest's, where an image knows it. */
+  readonly uuid: Uint8Array | undefined
 }
 
 const isImage = (source: Image | SendSource<unknown>): source is Image => "findings" in source
@@ -67,7 +70,13 @@ const sourceOf = <E>(source: Image | SendSource<E>): Source<E | FileError | Inte
   if (!isImage(source)) {
     const { blocks, live, machineState } = source
     const pageSize = blocks[0]?.pageSize
-    return { blocks, announced: blocks, machine: machineState ?? MachineState.empty({ pageSize }), live }
+    return {
+      blocks,
+      announced: blocks,
+      machine: machineState ?? MachineState.empty({ pageSize }),
+      live,
+      uuid: undefined
+    }
   }
   const announced = source.blocks.map(({ address, idstr, usedLength }) =>
     address === undefined ? { idstr, usedLength } : { idstr, usedLength, address }
@@ -76,7 +85,8 @@ const sourceOf = <E>(source: Image | SendSource<E>): Source<E | FileError | Inte
     blocks: source.blocks.filter((block) => !block.ignored),
     announced,
     machine: source.machineState,
-    live: undefined
+    live: undefined,
+    uuid: source.notes.uuid === undefined ? undefined : Uuid.parse(source.notes.uuid)
   }
 }
 
@@ -160,7 +170,7 @@ export const planSend = Effect.fnUntraced(function* <E>(
     compression: codec === undefined ? undefined : { codec, level },
     zeroPages: options.zeroPageDetection ?? (isAtMost(configuration?.machine, 8, 2) ? "legacy" : "multifd"),
     marks: marksOf(options, channels, configuration?.machine),
-    uuid: options.uuid ?? configuration?.uuid ?? MultifdInit.noUuid(),
+    uuid: options.uuid ?? source.uuid ?? configuration?.uuid ?? MultifdInit.noUuid(),
     rateLimit: yield* RateLimit.of(maxBandwidth),
     limits
   }

@@ -35,6 +35,8 @@ export interface Assembled {
   readonly main: Connection
   /** By id; behind their init packets. */
   readonly channels: ReadonlyArray<Connection>
+  /** The guest's, as all channels have it; `undefined` where there are none. */
+  readonly uuid: Uint8Array | undefined
   /**
    * Connections that had come in before the last one was there, and may still turn out to be channels too many: fails if
    * they do, and ends only by interruption.
@@ -85,8 +87,9 @@ export const assemble = Effect.fnUntraced(function* (
   yield* Effect.forkIn(acceptAll(assembly), assembly.scope)
   yield* Effect.raceAllFirst([assembly.everyone.await, late(assembly), failure])
   yield* options.listener.close
-  const { channels, lanes, main } = assembly
-  return { main: main!, channels: Array.from({ length: channels }, (_, id) => lanes.get(id)!), strays: failure }
+  const { channels, guest, lanes, main } = assembly
+  const uuid = channels === 0 ? undefined : guest
+  return { main: main!, channels: Array.from({ length: channels }, (_, id) => lanes.get(id)!), uuid, strays: failure }
 })
 
 /** What is known while connections come in. */

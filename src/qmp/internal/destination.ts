@@ -4,6 +4,7 @@ import type { Image, ImageBlock } from "../../migration/Image.ts"
 import type { Client } from "../QmpClient.ts"
 import * as QmpCommands from "../QmpCommands.ts"
 import type { QmpError } from "../QmpError.ts"
+import { ifAnswered, uuidOf } from "./identity.ts"
 
 /**
  * What a QEMU that waits for a machine says of the machine that it was told to make. `undefined`: it does not answer that.
@@ -19,23 +20,15 @@ export interface Destination {
   readonly blocks: ReadonlyArray<QmpCommands.RamBlock> | undefined
 }
 
-/** What a QEMU does not know, or a monitor does not permit, or answers in a form of its own, is not known here either. */
-const ifAnswered = <A>(question: Effect.Effect<A, QmpError>): Effect.Effect<A | undefined, QmpError> =>
-  Effect.catchTags(question, {
-    QmpCommandError: () => Effect.succeed(undefined),
-    QmpProtocolError: () => Effect.succeed(undefined)
-  })
-
 /**
  * Asks for everything that an image has to fit.
  *
  * @internal
  */
 export const look = Effect.fnUntraced(function* (qmp: Client, memory: number): Effect.fn.Return<Destination, QmpError> {
-  const uuid = yield* ifAnswered(QmpCommands.queryUuid(qmp))
   const blocks = yield* ifAnswered(QmpCommands.queryRamBlocks(qmp))
   return {
-    uuid: uuid === undefined ? undefined : Uuid.parse(uuid),
+    uuid: yield* uuidOf(qmp),
     cpus: yield* ifAnswered(QmpCommands.queryCpuCount(qmp)),
     memory,
     blocks: blocks?.length === 0 ? undefined : blocks
@@ -110,13 +103,13 @@ const runStateProblems = ({ path, runState = "" }: Image, paused: boolean): Read
     : []
 
 /** The uuid of an image's machine, where it is known and is one. */
-const uuidOf = ({ configuration }: Image): string | undefined => {
+const uuidIn = ({ configuration, notes }: Image): string | undefined => {
   const uuid = configuration?.uuid
-  return uuid === undefined || Uuid.isNone(uuid) ? undefined : Uuid.format(uuid)
+  return notes.uuid ?? (uuid === undefined || Uuid.isNone(uuid) ? undefined : Uuid.format(uuid))
 }
 
 const uuidProblems = (image: Image, uuid: Uint8Array | undefined): ReadonlyArray<string> => {
-  const wanted = uuidOf(image)
+  const wanted = uuidIn(image)
   if (uuid === undefined || wanted === undefined || wanted === Uuid.format(uuid)) return []
   const found = Uuid.isNone(uuid) ? "none" : Uuid.format(uuid)
   return [
