@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { FileError } from "../io/FileError.ts"
-import type { PositionalFile } from "../io/PositionalFile.ts"
+import type { Extent, PositionalFile } from "../io/PositionalFile.ts"
 
 /**
  * A sequence of bytes that is read piece by piece.
@@ -45,7 +45,11 @@ export const empty: Carried = fromBytes(new Uint8Array(0))
  * @category constructors
  * @since 0.1.0
  */
-export const fromFile = (file: PositionalFile, position: number, length: number): Carried<FileError> => ({
+export const fromFile = <E = FileError>(
+  file: { readonly readExtents: (extents: ReadonlyArray<Extent>) => Effect.Effect<void, E> },
+  position: number,
+  length: number
+): Carried<E> => ({
   length,
   readInto: (offset, target) => file.readExtents([{ position: position + offset, bytes: target }])
 })

@@ -27,7 +27,7 @@ import type { PageBitmap } from "../ram/PageBitmap.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import * as ImageError from "./ImageError.ts"
 import { type IntegrityError, SealKeyError, type VerifyOptions } from "./Integrity.ts"
-import { type Contents, readContents } from "./internal/contents.ts"
+import { changedMeanwhile, type Contents, readContents } from "./internal/contents.ts"
 import type { ExtentChecks } from "./internal/extentChecks.ts"
 import * as ImageParts from "./internal/imageParts.ts"
 import * as Location from "./Location.ts"
@@ -113,7 +113,7 @@ export interface Inspection {
  */
 export interface Image extends Inspection {
   /** Everything that is not RAM, to be carried to another image. */
-  readonly machineState: MachineState<FileError>
+  readonly machineState: MachineState<FileError | IntegrityError>
   /**
    * `length` bytes at `offset` of a block; only these are read, or the extents with checksums around them. Fails with
    * `MigrationRequestError` where the image does not have them.
@@ -168,7 +168,7 @@ export const inspect = Effect.fn("Image.inspect")(function* (
 export const open = Effect.fn("Image.open")(function* (
   location: string | Location.Location,
   options: VerifyOptions = {}
-): Effect.fn.Return<Image, ImageError.ImageError | FileError | SealKeyError, Scope.Scope> {
+): Effect.fn.Return<Image, ImageError.ImageError | FileError | IntegrityError | SealKeyError, Scope.Scope> {
   const { contents, file } = yield* read(location, options, { inThread: true })
   const inspection = yield* inspectionOf(file, Location.make(location), contents)
   const error = ImageError.fromFindings(inspection.path, inspection.findings)
@@ -198,7 +198,9 @@ const inspectionOf = Effect.fnUntraced(function* (
   contents: Contents
 ): Effect.fn.Return<Inspection, FileError> {
   const { libvirt, stream, tail } = contents
-  const sections = yield* ImageParts.deviceSections(file, contents)
+  const sections = yield* Effect.catchTag(ImageParts.deviceSections(contents), "IntegrityError", ({ changed }) =>
+    Effect.succeed({ sections: [], findings: [changedMeanwhile(changed?.position ?? offset)] })
+  )
   return {
     path,
     offset: stream?.start ?? offset,

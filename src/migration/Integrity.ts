@@ -115,27 +115,59 @@ export const Damage = Schema.Struct({
  */
 export type Damage = typeof Damage.Type
 
+/**
+ * Bytes outside of pages that are not what they were when the image was opened.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Changed = Schema.Struct({
+  /** Absolute position of the first byte in the file. */
+  position: Schema.Int,
+  /** Bytes that have a digest together. */
+  length: Schema.Int,
+  /** Their digest when they were compared with the image's checksums, in hexadecimal digits. */
+  expected: Schema.String,
+  /** The digest of what is there now. */
+  found: Schema.String
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Changed = typeof Changed.Type
+
+const describeChanged = ({ expected, found, length, position }: Changed): string =>
+  `bytes ${position} to ${position + length - 1}, which are not pages: expected digest ${expected}, found ${found}`
+
 const describe = ({ block, expected, firstPage, found, pages, position }: Damage): string =>
   `pages ${firstPage} to ${firstPage + pages - 1} of "${block}" (at byte ${position}): expected digest ${expected}, found ${found}`
 
 /**
- * Pages of an image do not have their checksums: bits have rotted, or somebody has changed them.
+ * Pages of an image do not have their checksums: bits have rotted, or somebody has changed them. Or what is not pages was
+ * changed after it had been compared with its checksum: somebody writes to the file while it is read.
  *
  * **Details**
  *
- * None of these pages was handed on. Exit code 4.
+ * None of these bytes was handed on. Exit code 4.
  *
  * @category errors
  * @since 0.1.0
  */
 export class IntegrityError extends Schema.TaggedError<IntegrityError>()("IntegrityError", {
   path: Schema.String,
-  /** In the order in which they were found; a restore stops at the first. */
-  damage: Schema.NonEmptyArray(Damage)
+  /** In the order in which they were found; a restore stops at the first. Empty where `changed` is there. */
+  damage: Schema.Array(Damage),
+  /** What is not pages, and was changed meanwhile. */
+  changed: Schema.optional(Changed)
 }) {
   override readonly [Runtime.errorExitCode] = 4
   override get message() {
+    const { changed } = this
+    if (changed !== undefined) return `${this.path}: changed while it was being read: ${describeChanged(changed)}`
     const [first, ...more] = this.damage
+    if (first === undefined) return `${this.path}: damaged`
     const rest = more.length === 0 ? "" : `, and ${more.length} more extents`
     return `${this.path}: damaged: ${describe(first)}${rest}`
   }

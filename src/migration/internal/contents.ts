@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import { isDeepStrictEqual } from "node:util"
 import * as Finding from "../../format/Finding.ts"
 import * as ImageChecks from "../../format/ImageChecks.ts"
 import type * as ImageSeal from "../../format/ImageSeal.ts"
@@ -11,10 +12,11 @@ import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
-import type { SealKeyError } from "../Integrity.ts"
+import type { IntegrityError, SealKeyError } from "../Integrity.ts"
 import { drive } from "./drive.ts"
-import { checkUnmarked, type ReadOptions, readSeal } from "./readSeal.ts"
-import { readTail } from "./readTail.ts"
+import { checkUnmarked, type ReadOptions, readSeal, restIsOther } from "./readSeal.ts"
+import { parse as parseTail, readTail } from "./readTail.ts"
+import * as VerifiedRest from "./verifiedRest.ts"
 
 /**
  * Everything that could be made out of a file.
@@ -22,6 +24,8 @@ import { readTail } from "./readTail.ts"
  * @internal
  */
 export interface Contents {
+  /** What is not pages is to be read from here: what has been compared with its checksum is compared with it again. */
+  readonly source: VerifiedRest.Source<FileError | IntegrityError>
   readonly fileSize: number
   readonly libvirt: LibvirtSave.LibvirtSave | undefined
   /** `undefined` where libvirt's header already leads nowhere. */
@@ -47,6 +51,13 @@ const LIBVIRT_MAGIC_BYTES = 16
 /**
  * Reads all of an image but its pages, and notes what is wrong with it.
  *
+ * ```text
+ *   file ──▶ stream, seal, tail ──▶ digest of everything but pages ──▶ right? all of it once more, against the digests
+ *                                        └ a digest of each piece       of its pieces; and so is whatever is read later
+ * ```
+ *
+ * So what counts is what was verified, whatever is written to the file meanwhile.
+ *
  * @internal
  */
 export const readContents = Effect.fnUntraced(function* (
@@ -54,6 +65,51 @@ export const readContents = Effect.fnUntraced(function* (
   offset: number,
   options: ReadOptions
 ): Effect.fn.Return<Contents, FileError> {
+  const first = yield* readOnce(file, offset, options)
+  if (first.verified === undefined || first.seal === undefined || first.stream === undefined) return first
+  const source = VerifiedRest.view(file, first.verified)
+  const { bitmaps, libvirt, stream, tail } = first
+  const isSame = yield* readAgain(source, first, first.seal.end).pipe(
+    Effect.map((again) => isDeepStrictEqual(again, { libvirt, stream, tail, bitmaps })),
+    Effect.catchTag("IntegrityError", () => Effect.succeed(false))
+  )
+  return isSame ? { ...first, source } : { ...first, findings: [...first.findings, changedMeanwhile(first.seal.start)] }
+})
+
+/** @internal */
+export const changedMeanwhile = (offset: number): Finding.Finding =>
+  restIsOther(offset, "the same bytes each time they are read", "others a moment later")
+
+/** The same once more, of what has its checksum. */
+const readAgain = Effect.fnUntraced(function* <E>(
+  file: VerifiedRest.Source<E>,
+  first: Read,
+  limit: number
+): Effect.fn.Return<Pick<Contents, "libvirt" | "stream" | "bitmaps" | "tail">, E> {
+  const { fileSize } = first
+  const header = first.libvirt === undefined ? undefined : yield* drive(file, fileSize, LibvirtSave.parse())
+  const stream = yield* drive(file, fileSize, ImageStream.parse({ start: first.stream!.start, fileSize }))
+  const { stateStart: from } = stream
+  return {
+    libvirt: header === undefined ? undefined : Result.getOrElse(header, () => undefined),
+    stream,
+    tail: from === undefined ? undefined : yield* parseTail({ file, fileSize }, stream, { from, limit }),
+    bitmaps: first.isPartial === true ? first.bitmaps : (yield* readBitmaps(file, stream, fileSize)).bitmaps
+  }
+})
+
+/** And what has been compared with its checksum. */
+interface Read extends Contents {
+  readonly verified?: VerifiedRest.VerifiedRest | undefined
+  /** Whether the bitmaps are those of a save that has not come to its end. */
+  readonly isPartial?: boolean
+}
+
+const readOnce = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  offset: number,
+  options: ReadOptions
+): Effect.fn.Return<Read, FileError> {
   const magic = new Uint8Array(LIBVIRT_MAGIC_BYTES)
   const head = magic.subarray(0, yield* file.read(offset, magic))
   if (offset > 0 || !LibvirtSave.isLibvirtSave(head)) {
@@ -65,10 +121,10 @@ export const readContents = Effect.fnUntraced(function* (
     return { ...contents, libvirt: libvirt.success }
   }
   const findings = [libvirt.failure]
-  return { ...nothing, fileSize: options.fileSize, findings }
+  return { ...nothing, source: file, fileSize: options.fileSize, findings }
 })
 
-const nothing: Omit<Contents, "fileSize" | "findings"> = {
+const nothing: Omit<Contents, "source" | "fileSize" | "findings"> = {
   libvirt: undefined,
   stream: undefined,
   bitmaps: new Map(),
@@ -82,14 +138,17 @@ const readStream = Effect.fnUntraced(function* (
   file: PositionalFile,
   start: number,
   options: ReadOptions
-): Effect.fn.Return<Contents, FileError> {
+): Effect.fn.Return<Read, FileError> {
   const { fileSize, verify = true } = options
   const stream = yield* drive(file, fileSize, ImageStream.parse({ start, fileSize }))
   const sealed = yield* readSeal(file, stream, options)
-  const { findings: sealFindings, seal, tail } = yield* readTail({ file, fileSize }, stream, sealed)
+  const { findings: sealFindings, seal, tail, verified } = yield* readTail({ file, fileSize }, stream, sealed)
   const { bitmaps, findings } = sealed.bitmaps ?? (yield* readBitmaps(file, stream, fileSize))
   const described = tail?.described?.page_size
   return {
+    source: file,
+    verified,
+    isPartial: sealed.bitmaps !== undefined,
     fileSize,
     libvirt: undefined,
     stream,
@@ -111,11 +170,11 @@ const readStream = Effect.fnUntraced(function* (
   }
 })
 
-const readBitmaps = Effect.fnUntraced(function* (
-  file: PositionalFile,
+const readBitmaps = Effect.fnUntraced(function* <E>(
+  file: VerifiedRest.Source<E>,
   stream: ImageStream.ParsedImage,
   fileSize: number
-): Effect.fn.Return<Pick<Contents, "bitmaps" | "findings">, FileError> {
+): Effect.fn.Return<Pick<Contents, "bitmaps" | "findings">, E> {
   const bitmaps = new Map<string, PageBitmap.PageBitmap>()
   const findings: Array<Finding.Finding> = []
   let room = MAX_BITMAP_BYTES

@@ -5,6 +5,7 @@ import type { ByteRange, Piece } from "../../format/ImageStream.ts"
 import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
 import * as Carried from "../Carried.ts"
+import { digestOf, pieces } from "./verifiedRest.ts"
 
 /** Puts the bytes of a piece that is not in the file yet to where they belong among bytes of the file. */
 const overlay = (bytes: Uint8Array, position: number, piece: Piece): void => {
@@ -14,20 +15,30 @@ const overlay = (bytes: Uint8Array, position: number, piece: Piece): void => {
 }
 
 /**
- * The digest of everything in an image but its pages. The first piece of the stream may still have to be written.
+ * The digest of everything in an image but its pages. The first piece of the stream may still have to be written. `digests`
+ * takes one of each piece, in their order.
  *
  * @internal
  */
 export const digestRest = Effect.fnUntraced(function* (
   file: PositionalFile,
   ranges: ReadonlyArray<ByteRange>,
-  options: { readonly algorithm: Checksum.Algorithm; readonly first?: Piece | undefined }
+  options: {
+    readonly algorithm: Checksum.Algorithm
+    readonly first?: Piece | undefined
+    readonly digests?: Array<Uint8Array> | undefined
+  }
 ): Effect.fn.Return<Uint8Array, FileError> {
-  const { algorithm, first } = options
+  const { algorithm, digests, first } = options
   const state = Checksum.hasher(algorithm)
   for (const range of ranges) {
     state.update(ImageSeal.encodeRange(range))
-    yield* Carried.forEach(fromFile(file, range, first), (bytes) => Effect.sync(() => state.update(bytes)))
+    for (const { length, position } of pieces(range)) {
+      const bytes = new Uint8Array(length)
+      yield* fromFile(file, range, first).readInto(position - range.position, bytes)
+      state.update(bytes)
+      digests?.push(digestOf(algorithm, bytes))
+    }
   }
   return state.digest()
 })

@@ -1,7 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Demand } from "../../format/Demand.ts"
-import type { FileError } from "../../io/FileError.ts"
-import type { PositionalFile } from "../../io/PositionalFile.ts"
+import type { Source } from "./verifiedRest.ts"
 
 /** Records of a migration stream are short and follow each other: one read serves many demands. */
 const WINDOW_BYTES = 64 * 1024
@@ -12,11 +11,11 @@ const WINDOW_BYTES = 64 * 1024
  *
  * @internal
  */
-export const drive = Effect.fnUntraced(function* <A>(
-  file: PositionalFile,
+export const drive = Effect.fnUntraced(function* <A, E>(
+  file: Source<E>,
   fileSize: number,
   parser: Generator<Demand, A, Uint8Array>
-): Effect.fn.Return<A, FileError> {
+): Effect.fn.Return<A, E> {
   let window = new Uint8Array(0)
   let start = 0
   let step = parser.next()

@@ -8,6 +8,7 @@ import type { PositionalFile } from "../../io/PositionalFile.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as Carried from "../Carried.ts"
 import type { ImageBlock } from "../Image.ts"
+import type { IntegrityError } from "../Integrity.ts"
 import type { MachineState } from "../MachineState.ts"
 import type { Contents } from "./contents.ts"
 import { ExtentChecks } from "./extentChecks.ts"
@@ -53,14 +54,19 @@ export const blocks = (file: PositionalFile, { bitmaps, seal, stream }: Contents
     return present === undefined ? [] : [makeBlock(file, block, present, checksOf(file, block, { present, seal }))]
   })
 
-const readRange = (file: PositionalFile, { length, position }: ByteRange): Effect.Effect<Uint8Array, FileError> =>
-  Carried.read(Carried.fromFile(file, position, length))
+type ReadError = FileError | IntegrityError
+
+const carried = ({ source }: Contents, { length, position }: ByteRange): Carried.Carried<ReadError> =>
+  Carried.fromFile(source, position, length)
+
+const readRange = (contents: Contents, range: ByteRange): Effect.Effect<Uint8Array, ReadError> =>
+  Carried.read(carried(contents, range))
 
 const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
 
-const readRanges = (file: PositionalFile, ranges: ReadonlyArray<ByteRange>): Effect.Effect<Uint8Array, FileError> =>
+const readRanges = (contents: Contents, ranges: ReadonlyArray<ByteRange>): Effect.Effect<Uint8Array, ReadError> =>
   Effect.map(
-    Effect.forEach(ranges, (range) => readRange(file, range)),
+    Effect.forEach(ranges, (range) => readRange(contents, range)),
     concat
   )
 
@@ -70,16 +76,16 @@ const readRanges = (file: PositionalFile, ranges: ReadonlyArray<ByteRange>): Eff
  * @internal
  */
 export const deviceSections = Effect.fnUntraced(function* (
-  file: PositionalFile,
-  { stream, tail }: Contents
-): Effect.fn.Return<Pick<DeviceState.Split, "sections" | "findings">, FileError> {
+  contents: Contents
+): Effect.fn.Return<Pick<DeviceState.Split, "sections" | "findings">, ReadError> {
+  const { stream, tail } = contents
   if (stream === undefined || tail === undefined || tail.deviceState.length > MAX_LISTED_STATE_BYTES) {
     return { sections: [], findings: [] }
   }
   const { footers } = stream
   const ranges = [stream.prelude, ...stream.early, tail.deviceState]
   const splits = yield* Effect.forEach(ranges, (range) =>
-    Effect.map(readRange(file, range), (bytes) =>
+    Effect.map(readRange(contents, range), (bytes) =>
       isSection(bytes)
         ? DeviceState.split(bytes, tail.described, { position: range.position, footers })
         : { sections: [], findings: [] }
@@ -101,19 +107,20 @@ const isSection = (bytes: Uint8Array): boolean => bytes[0] === MigrationStream.S
  */
 export const machineState = Effect.fnUntraced(function* (
   file: PositionalFile,
-  { stream, tail }: Contents
-): Effect.fn.Return<MachineState<FileError>, FileError> {
+  contents: Contents
+): Effect.fn.Return<MachineState<ReadError>, ReadError> {
+  const { stream, tail } = contents
   const { configuration, early, footers, prelude, ramSectionId, switchoverStart } = stream!
   const { deviceState, description } = tail!
   return {
     configuration,
-    prelude: yield* readRange(file, prelude),
-    early: yield* readRanges(file, early),
+    prelude: yield* readRange(contents, prelude),
+    early: yield* readRanges(contents, early),
     switchoverStart,
     footers,
     ramSectionId: ramSectionId!,
-    deviceState: Carried.fromFile(file, deviceState.position, deviceState.length),
-    description: Carried.fromFile(file, description.position, description.length),
+    deviceState: carried(contents, deviceState),
+    description: carried(contents, description),
     origin: yield* file.stat
   }
 })

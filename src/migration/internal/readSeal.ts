@@ -11,6 +11,7 @@ import type { PositionalFile } from "../../io/PositionalFile.ts"
 import type { SealKeyError, VerifyOptions } from "../Integrity.ts"
 import type { Contents } from "./contents.ts"
 import { digestRest } from "./digestRest.ts"
+import type { VerifiedRest } from "./verifiedRest.ts"
 
 /**
  * What is known of an image's seal.
@@ -141,6 +142,21 @@ const keyProblemOf = (options: {
 }
 
 /**
+ * What came of comparing everything but pages with its checksum.
+ *
+ * @internal
+ */
+export interface RestCheck {
+  readonly findings: ReadonlyArray<Finding.Finding>
+  /** Where it is what was sealed. */
+  readonly verified?: VerifiedRest | undefined
+}
+
+/** @internal */
+export const restIsOther = (offset: number, expected: string, found: string): Finding.Finding =>
+  Finding.make({ code: "stream-checksum-wrong", offset, expected, found })
+
+/**
  * Everything but pages against its checksum. A file that is too short for it has been found to be so before.
  *
  * @internal
@@ -150,14 +166,15 @@ export const checkRest = Effect.fnUntraced(function* (
   { blocks }: ParsedImage,
   seal: Pick<ImageSeal.Seal, "algorithm" | "start" | "end" | "rest">,
   fileSize: number
-): Effect.fn.Return<ReadonlyArray<Finding.Finding>, FileError> {
+): Effect.fn.Return<RestCheck, FileError> {
   const { algorithm, end, start } = seal
   const ranges = ImageSeal.restOf({ start, end, blocks })
-  if (ranges.some(({ length, position }) => position + length > fileSize)) return []
-  const found = yield* digestRest(file, ranges, { algorithm })
-  if (Buffer.compare(found, seal.rest) === 0) return []
-  const digests = { expected: Buffer.from(seal.rest).toString("hex"), found: Buffer.from(found).toString("hex") }
-  return [Finding.make({ code: "stream-checksum-wrong", offset: start, ...digests })]
+  if (ranges.some(({ length, position }) => position + length > fileSize)) return { findings: [] }
+  const digests: Array<Uint8Array> = []
+  const found = yield* digestRest(file, ranges, { algorithm, digests })
+  if (Buffer.compare(found, seal.rest) === 0) return { findings: [], verified: { algorithm, ranges, digests } }
+  const [expected, actual] = [seal.rest, found].map((digest) => Buffer.from(digest).toString("hex"))
+  return { findings: [restIsOther(start, expected!, actual!)] }
 })
 
 /**
@@ -180,7 +197,7 @@ export const checkUnmarked = Effect.fnUntraced(function* (
   const isOther =
     Result.isSuccess(head) &&
     ImageSeal.sealPosition(head.success.end) === position &&
-    (yield* checkRest(file, stream, head.success, fileSize)).length > 0
+    (yield* checkRest(file, stream, head.success, fileSize)).findings.length > 0
   return [
     isOther
       ? Finding.make({

@@ -5,25 +5,31 @@ import * as StreamTail from "../../format/StreamTail.ts"
 import type { FileError } from "../../io/FileError.ts"
 import type { PositionalFile } from "../../io/PositionalFile.ts"
 import { drive } from "./drive.ts"
-import { checkRest, type SealContents } from "./readSeal.ts"
+import { checkRest, type RestCheck, type SealContents } from "./readSeal.ts"
+import type { Source } from "./verifiedRest.ts"
 
 /** What follows RAM, and what remains of what was said about the seal. */
-interface Tail extends Pick<SealContents, "seal" | "findings"> {
+interface Tail extends Pick<SealContents, "seal" | "findings">, Pick<RestCheck, "verified"> {
   /** `undefined` where RAM has no end. */
   readonly tail: StreamTail.StreamTail | undefined
 }
 
-interface Sized {
-  readonly file: PositionalFile
+interface Sized<E> {
+  readonly file: Source<E>
   readonly fileSize: number
 }
 
-/** Whatever a writer put behind the stream bounds it: a region, a bitmap or a seal may follow. */
-const parse = (
-  { file, fileSize }: Sized,
+/**
+ * Reads what follows RAM up to a limit. Whatever a writer put behind the stream bounds it: a region, a bitmap or a seal may
+ * follow.
+ *
+ * @internal
+ */
+export const parse = <E>(
+  { file, fileSize }: Sized<E>,
   { blocks, footers }: ParsedImage,
   { from, limit }: { readonly from: number; readonly limit: number }
-): Effect.Effect<StreamTail.StreamTail, FileError> => {
+): Effect.Effect<StreamTail.StreamTail, E> => {
   const behind = blocks
     .filter((block) => !block.ignored)
     .flatMap(({ header }) => [header.bitmapOffset, header.pagesOffset])
@@ -60,7 +66,7 @@ const stale = (offset: number, found: number): Finding.Finding =>
  * @internal
  */
 export const readTail = Effect.fnUntraced(function* (
-  sized: Sized,
+  sized: Sized<FileError> & { readonly file: PositionalFile },
   stream: ParsedImage,
   sealed: SealContents
 ): Effect.fn.Return<Tail, FileError> {
@@ -69,9 +75,10 @@ export const readTail = Effect.fnUntraced(function* (
   const { file, fileSize } = sized
   if (from === undefined) return { tail: undefined, seal, findings }
   const within = yield* parse(sized, stream, { from, limit })
-  const rest = seal === undefined ? [] : yield* checkRest(file, stream, seal, fileSize)
+  const check: RestCheck = seal === undefined ? { findings: [] } : yield* checkRest(file, stream, seal, fileSize)
+  const { findings: rest, verified } = check
   const isAsSealed = seal !== undefined && rest.length === 0
-  if (isAsSealed || limit >= fileSize) return { tail: within, seal, findings: [...findings, ...rest] }
+  if (isAsSealed || limit >= fileSize) return { tail: within, seal, findings: [...findings, ...rest], verified }
 
   const whole = within.findings.length === 0 ? within : yield* parse(sized, stream, { from, limit: fileSize })
   const isOther = whole.findings.length === 0 && (seal === undefined ? whole.end > limit : whole.end !== seal.end)

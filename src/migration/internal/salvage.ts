@@ -29,7 +29,10 @@ export interface Salvage {
   readonly lost: ReadonlyArray<Integrity.Damage>
   /** Those of the source. */
   readonly notes: ImageNotes
-  readonly machineState: { readonly value: MachineState.MachineState<FileError>; readonly isWhole: boolean }
+  readonly machineState: {
+    readonly value: MachineState.MachineState<FileError | Integrity.IntegrityError>
+    readonly isWhole: boolean
+  }
 }
 
 const MAGIC = MigrationStream.encodeFileHeader().subarray(0, 4)
@@ -98,7 +101,7 @@ const machineStateOf = Effect.fnUntraced(function* (
   file: PositionalFile.PositionalFile,
   contents: Contents,
   isWhole: boolean
-): Effect.fn.Return<Salvage["machineState"], FileError> {
+): Effect.fn.Return<Salvage["machineState"], FileError | Integrity.IntegrityError> {
   if (isWhole) return { isWhole, value: yield* ImageParts.machineState(file, contents) }
   const { blocks } = contents.stream!
   const empty = MachineState.empty({ pageSize: blocks[0]?.header.pageSize })
@@ -115,7 +118,11 @@ const nothingToProve = "expected checksums that are whole, found none: nothing c
 export const salvage = Effect.fnUntraced(function* (
   { offset = 0, path }: Location,
   { channels, key }: { readonly channels: number; readonly key: Uint8Array | undefined }
-): Effect.fn.Return<Salvage, FileError | MigrationRequestError | Integrity.SealKeyError, Scope.Scope> {
+): Effect.fn.Return<
+  Salvage,
+  FileError | MigrationRequestError | Integrity.IntegrityError | Integrity.SealKeyError,
+  Scope.Scope
+> {
   const opened = yield* PositionalFile.open(path, { access: "read" })
   const isPartial = yield* isUnfinished(opened, offset)
   const fileSize = yield* opened.size
