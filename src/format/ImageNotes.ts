@@ -143,3 +143,18 @@ export const problems = (notes: ImageNotes | undefined): ReadonlyArray<string> =
   const { length } = encode(notes)
   return length <= MAX_LENGTH ? [] : [`expected notes of at most ${MAX_LENGTH} bytes, found ${length}`]
 }
+
+/**
+ * What keeps an image from being used as if it were whole: a sentence for each block with lost pages.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const lossProblems = ({ lost = [] }: ImageNotes, path: string): ReadonlyArray<string> =>
+  lost
+    .filter(({ pages }) => pages > 0)
+    .map(
+      ({ idstr, pages }) =>
+        `expected all pages of the RAM block "${idstr}" in ${path}, found that ${pages} were lost and are zeros; ` +
+        "--allow-lost goes on without them"
+    )

@@ -82,6 +82,8 @@ export interface SendOptions<out E = never> {
   readonly marks?: Exclude<Marks, "none"> | undefined
   /** The guest's, 16 bytes in the order in which it is written down. Default: the source's, or zeros where it has none. */
   readonly uuid?: Uint8Array | undefined
+  /** Whether an image goes although pages of it were lost in a recovery, and are zeros. Default `false`. */
+  readonly allowLost?: boolean | undefined
   /**
    * Whether the destination is asked to say when it has everything (QEMU's `return-path`). Default `true`; without it, only
    * the end of its connection tells, which looks the same when it failed at the very last.

@@ -54,6 +54,8 @@ export interface Options extends VmOptions {
    * none.
    */
   readonly newIdentity?: boolean | undefined
+  /** Whether an image is loaded although pages of it were lost in a recovery, and are zeros. Default `false`. */
+  readonly allowLost?: boolean | undefined
   /** Where QEMU listens. Default: a Unix socket in a private directory, in which QEMU's user has to be able to make it. */
   readonly listen?: SocketAddress.SocketAddress | undefined
   /** Told what went wrong while settings were put back. Default: a warning in the log. */
@@ -104,7 +106,7 @@ const transfer = Effect.fnUntraced(function* (
   options: Options,
   { channels, uuid }: { readonly channels: number; readonly uuid: Uint8Array | undefined }
 ): Effect.fn.Return<Summary, ResumeError, Migration | Scope.Scope> {
-  const { compression, image, progress, qmp } = options
+  const { allowLost, compression, image, progress, qmp } = options
   const migration = yield* Migration
   const address = options.listen ?? (yield* privateAddress)
   const watch = yield* MigrationWatch.make(qmp, "destination")
@@ -115,7 +117,7 @@ const transfer = Effect.fnUntraced(function* (
   const listen = QmpCommands.migrateIncoming(qmp, SocketAddress.format(address), {
     exitOnError: canStay(qmp.version) ? false : undefined
   })
-  const sending = migration.send({ source: image, to: address, channels, compression, uuid, progress })
+  const sending = migration.send({ source: image, to: address, channels, compression, uuid, allowLost, progress })
   const [summary] = yield* bothSides(listening.whenOpen(sending), watch.run(Effect.andThen(listen, listening.open)), {
     isConsequence: MigrationWatch.isConsequence,
     explain: MigrationWatch.explain
@@ -159,6 +161,7 @@ export const run = Effect.fn("Resume.run")(function* (
   options: Options
 ): Effect.fn.Return<Resumed, ResumeError, Migration> {
   const {
+    allowLost = false,
     channels = PipelineOptions.limits.channels.default,
     compression = "none",
     image,
@@ -172,7 +175,7 @@ export const run = Effect.fn("Resume.run")(function* (
   const { machine } = vm
   yield* Vm.refuse(qmp, "resume", [
     ...problemsOf(vm, channels),
-    ...Destination.problemsOf(image, destination, { machine, newIdentity, paused })
+    ...Destination.problemsOf(image, destination, { machine, newIdentity, allowLost, paused })
   ])
   const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets({ channels, compression }))
   const summary = yield* settings.set.pipe(

@@ -67,6 +67,26 @@ describe("notes", () => {
     })
   )
 
+  it.effect("an image with lost pages is not sent unless that is allowed, and nobody is connected to", () =>
+    Effect.gen(function* () {
+      const disk = yield* savedWith({ notes })
+      const network = yield* VirtualNetwork.make()
+      yield* Effect.gen(function* () {
+        const source = yield* Image.open("/vm.img")
+        const to = SocketAddress.unix("/nobody")
+        const error = yield* Effect.flip(send({ source, to }))
+        assert(error._tag === "MigrationRequestError")
+        assert.deepStrictEqual(error.problems, [
+          'expected all pages of the RAM block "pc.ram" in /vm.img, found that 16 were lost and are zeros; --allow-lost goes ' +
+            "on without them"
+        ])
+        assert.strictEqual((yield* Effect.flip(send({ source, to, allowLost: true })))._tag, "ConnectError")
+        const none = { ...source, notes: { lost: [{ idstr: "pc.ram", pages: 0 }] } }
+        assert.strictEqual((yield* Effect.flip(send({ source: none, to })))._tag, "ConnectError")
+      }).pipe(Effect.scoped, Effect.provide([network.layer, disk.layer]))
+    })
+  )
+
   it.live("have the uuid that the channels have, which is that of the image that is sent", () =>
     Effect.gen(function* () {
       const own = new Uint8Array(16).fill(0xab)
@@ -83,7 +103,7 @@ describe("notes", () => {
         const receiving = receive({ listen: at, target: "/copy.img", channels, onListening })
         const sending = Effect.gen(function* () {
           yield* Deferred.await(listening)
-          yield* send({ source: yield* Image.open("/vm.img"), to: at, ...options })
+          yield* send({ source: yield* Image.open("/vm.img"), to: at, allowLost: true, ...options })
         }).pipe(Effect.scoped)
         return yield* Effect.all([receiving, sending], { concurrency: 2 }).pipe(
           Effect.andThen(notesIn("/copy.img")),
@@ -107,7 +127,7 @@ describe("notes", () => {
       const receiving = receive({ listen: at, target: "/copy.img", notes, onListening })
       const sending = Effect.gen(function* () {
         yield* Deferred.await(listening)
-        yield* send({ source: yield* Image.open("/vm.img"), to: at })
+        yield* send({ source: yield* Image.open("/vm.img"), to: at, allowLost: true })
       }).pipe(Effect.scoped)
       yield* Effect.all([receiving, sending], { concurrency: 2 }).pipe(
         Effect.provide(disk.layer),

@@ -262,6 +262,24 @@ describe("Resume", () => {
     { notes: { uuid: UUID } }
   )
 
+  test(
+    "an image with lost pages: not touched, unless that is allowed",
+    (image) =>
+      Effect.gen(function* () {
+        const { log, qmp, state } = yield* FakeQemu.make(waiting)
+        const error = yield* Effect.flip(Resume.run({ qmp, image }))
+        assert.strictEqual(error._tag, "VmNotReadyError")
+        assert.include(
+          error.message,
+          'expected all pages of the RAM block "pc.ram" in /images/vm.img, found that 3 were lost'
+        )
+        assert.notInclude(log, "stop")
+        yield* Resume.run({ qmp, image, allowLost: true })
+        assert.deepStrictEqual(state.memory, memory)
+      }),
+    { notes: { lost: [{ idstr: "pc.ram", pages: 3 }] } }
+  )
+
   for (const [runState, what] of [
     ["shutdown", "was shut down"],
     ["guest-panicked", "had panicked"],

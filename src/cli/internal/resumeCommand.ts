@@ -35,10 +35,11 @@ export const resumeCommand = Command.make(
     ...SealParameters.verification,
     paused,
     newIdentity,
+    allowLost: SealParameters.allowLost,
     ...Parameters.following
   },
   Effect.fnUntraced(function* (options) {
-    const { channels, compression, newIdentity, paused } = options
+    const { allowLost, channels, compression, newIdentity, paused } = options
     const resume = Effect.fnUntraced(function* ({ otherSide, progress, warn }: Audience) {
       const image = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
       const qmp = yield* QmpClient.make({ address: options.qmp })
@@ -49,6 +50,7 @@ export const resumeCommand = Command.make(
         compression,
         paused,
         newIdentity,
+        allowLost,
         progress,
         onStatistics: otherSide,
         onProblem: warn

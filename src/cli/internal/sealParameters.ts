@@ -106,3 +106,14 @@ export const readSourceVerification = (options: {
   readonly sourceKeyFile: Option.Option<string>
 }): Effect.Effect<VerifyOptions, FileError> =>
   readVerification({ verify: options.verify, keyFile: options.sourceKeyFile })
+
+/**
+ * Goes on without pages that could not be recovered.
+ *
+ * @internal
+ */
+export const allowLost = Flag.Boolean("allow-lost").pipe(
+  Flag.withoutNegation,
+  Flag.withDescription("Use a recovered image although pages of it were lost, which are zeros"),
+  Flag.withDefault(false)
+)

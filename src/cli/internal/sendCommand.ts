@@ -27,6 +27,7 @@ export const sendCommand = Command.make(
     maxBandwidth: SocketParameters.maxBandwidth,
     ...TlsParameters.client,
     ...SealParameters.verification,
+    allowLost: SealParameters.allowLost,
     ...Parameters.following
   },
   Effect.fnUntraced(function* (options) {
@@ -46,6 +47,7 @@ export const sendCommand = Command.make(
         level: Option.getOrUndefined(options.level),
         zeroPageDetection: Option.getOrUndefined(options.zeroPageDetection),
         maxBandwidth,
+        allowLost: options.allowLost,
         uuid: Option.getOrUndefined(options.uuid),
         limits: SocketParameters.limitsOf(options.timeout),
         progress

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { Codecs } from "../../compression/Codecs.ts"
 import type { Codec, Method } from "../../compression/Compression.ts"
+import * as ImageNotes from "../../format/ImageNotes.ts"
 import { isAtMost } from "../../format/MachineType.ts"
 import * as MultifdInit from "../../format/MultifdInit.ts"
 import * as MultifdPacket from "../../format/MultifdPacket.ts"
@@ -117,13 +118,17 @@ const compressionProblems = (
 }
 
 const problemsOf = (options: SendOptions<unknown>, pageSize: number): ReadonlyArray<string> => {
-  const { channels, maxBandwidth, source, uuid } = options
+  const { allowLost, channels, maxBandwidth, source, uuid } = options
   const isTooLarge = channels !== 0 && MultifdPacket.pageCapacity(pageSize) === 0
   return [
     ...(isTooLarge ? [`expected pages of at most ${MultifdPacket.MAX_DATA_BYTES} bytes, found ${pageSize}`] : []),
     ...uuidProblems(uuid),
     ...bandwidthProblems(maxBandwidth),
-    ...(isImage(source) ? [] : liveProblems(source.live))
+    ...(isImage(source)
+      ? allowLost === true
+        ? []
+        : ImageNotes.lossProblems(source.notes, source.path)
+      : liveProblems(source.live))
   ]
 }
 

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as ImageNotes from "../../format/ImageNotes.ts"
 import * as Uuid from "../../format/Uuid.ts"
 import type { Image, ImageBlock } from "../../migration/Image.ts"
 import type { Client } from "../QmpClient.ts"
@@ -126,11 +127,17 @@ const uuidProblems = (image: Image, uuid: Uint8Array | undefined): ReadonlyArray
 export const problemsOf = (
   image: Image,
   there: Destination,
-  options: { readonly machine: string; readonly paused: boolean; readonly newIdentity: boolean }
+  options: {
+    readonly machine: string
+    readonly paused: boolean
+    readonly newIdentity: boolean
+    readonly allowLost: boolean
+  }
 ): ReadonlyArray<string> => [
   ...machineProblems(image, options.machine),
   ...(there.blocks === undefined ? memoryProblems(image, there.memory) : blockProblems(image, there.blocks)),
   ...cpuProblems(image, there.cpus),
   ...(options.newIdentity ? [] : uuidProblems(image, there.uuid)),
+  ...(options.allowLost ? [] : ImageNotes.lossProblems(image.notes, image.path)),
   ...runStateProblems(image, options.paused)
 ]
