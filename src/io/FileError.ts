@@ -6,6 +6,7 @@
 import { dual } from "effect/Function"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { codeOf } from "./internal/errno.ts"
 
 const operations = [
   "open",
@@ -119,7 +120,8 @@ export class NoSpaceError extends Schema.TaggedError<NoSpaceError>()("NoSpaceErr
 }
 
 /**
- * The process may not do that to the file (`EACCES`, `EPERM`), or nobody may (`EROFS`). Exit code 6.
+ * The process may not do that to the file (`EACCES`, `EPERM`), no process may (`EROFS`), or the key of an encrypted directory
+ * is missing (`ENOKEY`). Exit code 6.
  *
  * @category errors
  * @since 0.1.0
@@ -226,14 +228,14 @@ const tags: { readonly [code: string]: keyof typeof constructors } = {
   EACCES: "FilePermissionError",
   EPERM: "FilePermissionError",
   EROFS: "FilePermissionError",
+  ENOKEY: "FilePermissionError",
+  EKEYEXPIRED: "FilePermissionError",
+  EKEYREVOKED: "FilePermissionError",
+  EKEYREJECTED: "FilePermissionError",
   ENOENT: "FileNotFoundError",
   ENOTDIR: "FileNotFoundError",
   ESTALE: "FileReplacedError"
 }
-
-/** Node gives an argument that it refuses itself a `code` of its own kind; anything else has none. */
-const codeOf = (cause: unknown): string =>
-  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "UNKNOWN"
 
 /**
  * Sorts the error of a system call into its class.

@@ -31,6 +31,38 @@ describe("FileError", () => {
     assert.notInclude(error.message, "something of Node's", "a message does not repeat its cause")
   })
 
+  it.each([
+    [122, "EDQUOT", "NoSpaceError", 7],
+    [116, "ESTALE", "FileReplacedError", 6],
+    [126, "ENOKEY", "FilePermissionError", 6],
+    [117, "EUCLEAN", "FileIoError", 6],
+    [121, "EREMOTEIO", "FileIoError", 6],
+    [123, "ENOMEDIUM", "FileIoError", 6],
+    [4000, "errno 4000", "FileIoError", 6]
+  ] as const)("errno %i, which Node has no name for, is %s, a %s", (number, code, tag, exitCode) => {
+    const unnamed = `Unknown system error -${number}`
+    for (const nodes of [unnamed, "UNKNOWN", undefined]) {
+      const cause = Object.assign(new Error(`${unnamed}: ${unnamed}, write`), { code: nodes, errno: -number })
+      const error = FileError.fromCause(write, cause)
+      assert.include(error, { _tag: tag, code, cause })
+      assert.strictEqual(error[Runtime.errorExitCode], exitCode)
+    }
+  })
+
+  it("every errno of the system has a name", () => {
+    const numbers = Array.from({ length: 133 }, (_, index) => index + 1).filter(
+      (number) => number !== 41 && number !== 58
+    )
+    const codes = numbers.map(
+      (number) => FileError.fromCause(write, Object.assign(new Error(), { errno: -number })).code
+    )
+    assert.deepStrictEqual(
+      codes.filter((code) => !/^E[A-Z0-9]+$/.test(code)),
+      []
+    )
+    assert.strictEqual(new Set(codes).size, numbers.length)
+  })
+
   it("what is no error of a system call has no code", () => {
     for (const cause of [new Error("no code"), "text", undefined, Object.assign(new Error("odd"), { code: 5 })]) {
       assert.include(FileError.fromCause(write, cause), { _tag: "FileIoError", code: "UNKNOWN" })

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as ConnectionError from "../ConnectionError.ts"
+import { codeOf } from "./errno.ts"
 import { type ErrnoError, type Listening, type ListenOptions, Network } from "../Network.ts"
 import { format, type SocketAddress } from "../SocketAddress.ts"
 
@@ -12,7 +13,7 @@ export const listenError = (
   operation: ConnectionError.ListenError["operation"],
   cause: ErrnoError
 ): ConnectionError.ListenError =>
-  new ConnectionError.ListenError({ address: format(address), operation, code: cause.code ?? "UNKNOWN", cause })
+  new ConnectionError.ListenError({ address: format(address), operation, code: codeOf(cause), cause })
 
 /**
  * Stops listening, without waiting for connections.

@@ -1,7 +1,5 @@
 import * as ConnectionError from "../ConnectionError.ts"
-
-/** Anything that Node makes an error of has a code; anything else has none. */
-const codeOf = (cause: Error): string => ("code" in cause && typeof cause.code === "string" ? cause.code : "UNKNOWN")
+import { codeOf } from "./errno.ts"
 
 /** OpenSSL met something that is no TLS record where one was due. */
 const plaintext =
