@@ -118,9 +118,9 @@ const isPermitted = (self: Effect.Effect<void, FileError.FileError>) =>
  */
 const takeOver = Effect.fnUntraced(function* (
   file: PositionalFile.PositionalFile,
+  now: Stat,
   old: Stat
 ): Effect.fn.Return<void, FileError.FileError> {
-  const now = yield* file.stat
   const sameOwner = now.uid === old.uid && now.gid === old.gid
   const kept = sameOwner || (yield* isPermitted(file.chown(old.uid, old.gid)))
   yield* file.chmod(old.mode & (kept ? 0o777 : 0o707))
@@ -129,6 +129,27 @@ const takeOver = Effect.fnUntraced(function* (
 /** A file that its owner has protected against writing is not replaced either. */
 const assertWritable = (path: string) =>
   Effect.scoped(PositionalFile.open(path, { access: "write", syncOnRelease: false }))
+
+/** A file whose name was removed meanwhile, or given to another, is lost when it is closed, however durable. */
+const assertNamed = Effect.fnUntraced(function* (
+  calls: Calls,
+  path: string,
+  identity: FileIdentity.FileIdentity
+): Effect.fn.Return<void, FileError.FileError> {
+  const found = yield* systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done))
+  if (FileIdentity.equals(found, identity)) return
+  return yield* new FileError.FileReplacedError({ operation: "stat", path, code: "ESTALE" })
+})
+
+/** Removes the temporary file, unless another process has given its name to another file. */
+const remove = (
+  calls: Calls,
+  path: string,
+  identity: FileIdentity.FileIdentity | undefined
+): Effect.Effect<void, FileError.FileError> => {
+  const same = identity === undefined ? Effect.void : assertNamed(calls, path, identity)
+  return Effect.andThen(same, unlink(calls, path))
+}
 
 const replace = Effect.fnUntraced(function* (
   target: string,
@@ -140,10 +161,13 @@ const replace = Effect.fnUntraced(function* (
   const directory = yield* openParent(calls, target)
   let named = false
   let kept = false
-  const file = yield* Effect.acquireRelease(createTemporary(target), (file) =>
-    Effect.suspend(() => (named || kept ? Effect.void : Effect.ignore(unlink(calls, file.path), { log: "Error" })))
+  let identity: FileIdentity.FileIdentity | undefined
+  const file = yield* Effect.acquireRelease(createTemporary(target), ({ path }) =>
+    Effect.suspend(() => (named || kept ? Effect.void : Effect.ignore(remove(calls, path, identity), { log: "Error" })))
   )
-  if (old !== undefined) yield* takeOver(file, old)
+  const made = yield* file.stat
+  identity = made
+  if (old !== undefined) yield* takeOver(file, made, old)
   const giveName = Effect.gen(function* () {
     yield* rename(calls, file.path, target)
     named = true
@@ -153,6 +177,7 @@ const replace = Effect.fnUntraced(function* (
     if (named) return
     yield* file.sync
     yield* file.close
+    yield* assertNamed(calls, file.path, made)
     yield* Effect.uninterruptible(giveName)
   })
   return {
@@ -167,16 +192,6 @@ const replace = Effect.fnUntraced(function* (
       return !named
     })
   }
-})
-
-/** A file whose name was removed meanwhile, or given to another, is lost when it is closed, however durable. */
-const assertNamed = Effect.fnUntraced(function* (
-  calls: Calls,
-  { path, stat }: PositionalFile.PositionalFile
-): Effect.fn.Return<void, FileError.FileError> {
-  const found = yield* systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done))
-  if (FileIdentity.equals(found, yield* stat)) return
-  return yield* new FileError.FileReplacedError({ operation: "stat", path, code: "ESTALE" })
 })
 
 const writeInPlace = Effect.fnUntraced(function* (
@@ -198,7 +213,7 @@ const writeInPlace = Effect.fnUntraced(function* (
   const commit = Effect.gen(function* () {
     if (committed) return
     yield* file.sync
-    yield* assertNamed(calls, file)
+    yield* assertNamed(calls, target, yield* file.stat)
     committed = true
     yield* file.close
   })
@@ -222,7 +237,8 @@ export const isInPlace = (options: Options, stat: Stat): boolean =>
  *
  * A target that is missing or a regular file is written under a temporary name beside it, readable and writable for the
  * user only, or with the permissions and owner of the file that it replaces. Leaving the scope without `commit`, by
- * failure or interruption, removes it and leaves the target as it was. Only a process that is killed leaves the temporary
+ * failure or interruption, removes it and leaves the target as it was. A temporary file that another process replaced fails
+ * `commit` with `FileReplacedError`: what that process put there never gets the target's name, and is not removed. Only a process that is killed leaves the temporary
  * file behind (`.NAME.RANDOM.part`). Other hard links to the old file keep the old content.
  *
  * What cannot be renamed over is written in place: a device, and a regular file that exists and is given an `offset`. What stood there is lost from the first byte on; a regular file is cut off at `offset` when the scope ends

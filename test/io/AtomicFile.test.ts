@@ -163,6 +163,35 @@ describe("AtomicFile", () => {
     })
   )
 
+  onEveryPlace("a temporary file that another process replaced gets no name, and stays", (place) =>
+    Effect.gen(function* () {
+      place.write("old", oldBytes)
+      const other = new Uint8Array(10).fill(9)
+      const replaced = (name: string, then: (file: AtomicFile.AtomicFile) => Effect.Effect<void, FileError>) =>
+        begin({ path: place.path(name) }, (file) =>
+          Effect.gen(function* () {
+            const calls = yield* FileCalls
+            place.write("other", other)
+            yield* Effect.callback<void>((resume) =>
+              calls.rename(place.path("other"), file.path, () => resume(Effect.void))
+            )
+            yield* then(file)
+          })
+        )
+      for (const name of ["old", "new"]) {
+        const exit = yield* replaced(name, ({ commit }) => commit)
+        assert.strictEqual((yield* Effect.flip(exit))._tag, "FileReplacedError")
+        yield* replaced(name, () => Effect.void)
+      }
+      const [kept, ...others] = [...place.files()].toSorted((a, b) => b.length - a.length)
+      assert.match(kept!, /^\.(?:old|new)\.[0-9a-f]+\.part$/)
+      assert.deepStrictEqual(others.length, 4)
+      for (const name of [kept!, ...others.slice(0, 3)]) sameBytes(place.read(name), other, name)
+      assert.deepStrictEqual(others[3], "old")
+      sameBytes(place.read("old"), oldBytes)
+    })
+  )
+
   it.effect("in place there is nothing to be kept or named", () =>
     Effect.gen(function* () {
       const disk = MemoryDisk.make()
