@@ -1,14 +1,10 @@
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
 import type { Algorithm } from "../../format/Checksum.ts"
 import type { FileError } from "../../io/FileError.ts"
-import * as PositionalFile from "../../io/PositionalFile.ts"
 import type { SealOptions, VerifyOptions } from "../../migration/Integrity.ts"
-
-/** Longer ones make nothing safer, and are more likely another file. */
-const MAX_KEY_BYTES = 1024 * 1024
+import * as KeyFile from "./keyFile.ts"
 
 /**
  * The secret of a keyed seal.
@@ -59,29 +55,25 @@ export const keepPartial = Flag.Boolean("keep-partial").pipe(
   Flag.withDefault(false)
 )
 
-interface KeyFile {
+type KeyError = FileError | KeyFile.KeyFileError
+
+interface KeyFlags {
   readonly keyFile: Option.Option<string>
 }
 
-const readFile = Effect.fnUntraced(function* (path: string): Effect.fn.Return<Uint8Array, FileError, Scope.Scope> {
-  const file = yield* PositionalFile.open(path, { access: "read" })
-  const bytes = new Uint8Array(MAX_KEY_BYTES)
-  return bytes.slice(0, yield* file.read(0, bytes))
-})
-
 /** @internal */
-export const readKey = ({ keyFile }: KeyFile): Effect.Effect<Uint8Array | undefined, FileError> =>
-  Option.isNone(keyFile) ? Effect.undefined : Effect.scoped(readFile(keyFile.value))
+export const readKey = ({ keyFile }: KeyFlags): Effect.Effect<Uint8Array | undefined, KeyError> =>
+  Option.isNone(keyFile) ? Effect.undefined : KeyFile.read(keyFile.value)
 
 /** @internal */
 export const readVerification = (
-  options: KeyFile & { readonly verify: boolean }
-): Effect.Effect<VerifyOptions, FileError> => Effect.map(readKey(options), (key) => ({ verify: options.verify, key }))
+  options: KeyFlags & { readonly verify: boolean }
+): Effect.Effect<VerifyOptions, KeyError> => Effect.map(readKey(options), (key) => ({ verify: options.verify, key }))
 
 /** @internal */
 export const readSeal = (
-  options: KeyFile & { readonly seal: Option.Option<Algorithm | "none"> }
-): Effect.Effect<SealOptions | false, FileError> => {
+  options: KeyFlags & { readonly seal: Option.Option<Algorithm | "none"> }
+): Effect.Effect<SealOptions | false, KeyError> => {
   const algorithm = Option.getOrUndefined(options.seal)
   return algorithm === "none" ? Effect.succeed(false) : Effect.map(readKey(options), (key) => ({ algorithm, key }))
 }
@@ -104,7 +96,7 @@ export const sourceVerification = {
 export const readSourceVerification = (options: {
   readonly verify: boolean
   readonly sourceKeyFile: Option.Option<string>
-}): Effect.Effect<VerifyOptions, FileError> =>
+}): Effect.Effect<VerifyOptions, KeyError> =>
   readVerification({ verify: options.verify, keyFile: options.sourceKeyFile })
 
 /**
