@@ -35,6 +35,7 @@ import { captureCommand } from "./internal/captureCommand.ts"
 import { completions } from "./internal/completions.ts"
 import { convertCommand } from "./internal/convertCommand.ts"
 import { infoCommand } from "./internal/infoCommand.ts"
+import { written } from "./internal/output.ts"
 import { receiveCommand } from "./internal/receiveCommand.ts"
 import { recoverCommand } from "./internal/recoverCommand.ts"
 import { presenter, report, ReportedError } from "./internal/report.ts"
@@ -73,7 +74,8 @@ const usageError = new ReportedError({ exitCode: 2 })
  *
  * **Details**
  *
- * Results go to stdout, everything else to stderr. Failures have been reported there when the effect fails; what is left
+ * Results go to stdout, everything else to stderr. A result that cannot be written is a failure; a reader that went away
+ * (`| head`) is none. Failures have been reported there when the effect fails; what is left
  * for the caller is to turn the error into an exit code, as `Runtime.defaultTeardown` does.
  *
  * @category running
@@ -84,6 +86,7 @@ export const run = (options: { readonly version: string }) => {
   return (args: ReadonlyArray<string>) =>
     parse(args).pipe(
       Effect.catchIf(CliError.isCliError, () => Effect.fail(usageError)),
+      written,
       Effect.tapCause(report),
       Effect.provide(Migration.layer),
       Effect.provideService(CliConfig.CliConfig, config),

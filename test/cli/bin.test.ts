@@ -53,6 +53,34 @@ const endless = (path: string): string => {
 }
 
 describe("bin", { timeout: 60_000 }, () => {
+  it.live.skipIf(!Fs.existsSync("/dev/full"))("output that cannot be written is no success; a reader may go away", () =>
+    Effect.gen(function* () {
+      const files = yield* folder
+      files.write("ram", pages(3))
+      assert.include(yield* run(["save", "--block", `pc.ram=${files.at("ram")}`, files.at("vm.img")]), { code: 0 })
+      const shell = (line: string) =>
+        Effect.sync(() =>
+          ChildProcess.spawnSync("bash", ["-c", `set -o pipefail; "$0" "$@" ${line}`, process.execPath, BIN, ...args], {
+            encoding: "utf8"
+          })
+        )
+      const image = files.at("vm.img")
+      let args: ReadonlyArray<string> = []
+      for (args of [
+        ["info", image],
+        ["verify", image],
+        ["recover", image, files.at("new.img")],
+        ["--completions", "bash"],
+        ["--version"]
+      ]) {
+        const full = yield* shell("> /dev/full")
+        assert.include(full, { status: 7, stderr: "multifd: standard output: write: no space left (ENOSPC)\n" })
+      }
+      args = ["info", image]
+      assert.include(yield* shell("| true"), { status: 0, stderr: "" })
+    })
+  )
+
   it.live("a save, a restore and their exit codes", () =>
     Effect.gen(function* () {
       const files = yield* folder

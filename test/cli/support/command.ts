@@ -30,8 +30,7 @@ export const runWith = (
     const exit = yield* Effect.exit(command(args)).pipe(Effect.provide(progress.layer))
     let code = -1
     Runtime.defaultTeardown(exit, (value) => void (code = value))
-    const stdout = lines(yield* TestConsole.logLines)
-    return { code, stdout, stderr: progress.text() + lines(yield* TestConsole.errorLines) }
+    return { code, stdout: progress.stdout(), stderr: progress.text() + lines(yield* TestConsole.errorLines) }
   }).pipe(Effect.provide([NodeServices.layer, Layer.fresh(TestConsole.layer)]))
 
 /** Runs `multifd` with arguments. */
