@@ -52,6 +52,12 @@ export interface ReceiveFrom {
    * for its own limit. A `RateLimit` can be changed while it goes on.
    */
   readonly maxBandwidth?: number | RateLimit | undefined
+  /**
+   * Whether the sender's question whether it may switch over is answered (QEMU's capability `switchover-ack`): without an
+   * answer it keeps its guest running for ever. Nothing on the connection tells whether it waits for one, and QEMU 11.1 fails
+   * when it does not. Default: by the machine type, yes from 8.1 up to 11.0, where it is harmless, and otherwise no.
+   */
+  readonly switchoverAck?: boolean | undefined
   /** What the sender may ask for, and how long it may take. */
   readonly limits?: Limits.Input | undefined
   /** Zero pages between two runs that are written along rather than skipped. Default 4; costs room on the disk. */

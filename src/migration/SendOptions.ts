@@ -76,8 +76,9 @@ export interface SendOptions<out E = never> {
   /** Default: as QEMU does for the machine type, `legacy` up to 8.2 and `multifd` later. */
   readonly zeroPageDetection?: ZeroPageDetection | undefined
   /**
-   * What tells the destination that all channels have synced: `round` or `section`. Default: as QEMU does for the machine
-   * type, `section` up to 8.0 and `round` later.
+   * What tells the destination that all channels have synced, `each-round` or `each-section`. A QEMU that waits for the
+   * other one hangs. Default: what the source did, where the image's notes say it; otherwise as QEMU does for the machine
+   * type, `each-section` up to 8.0 and `each-round` later and for names that say nothing (`MachineType.versionOf`).
    */
   readonly marks?: Exclude<Marks, "none"> | undefined
   /** The guest's, 16 bytes in the order in which it is written down. Default: the source's, or zeros where it has none. */

@@ -14,9 +14,9 @@
  *     endRam     early sections, END: [FLUSH] EOS      ◀────────────────┘
  *     write      device state, end of stream, description
  *
- *   marks:   round      FLUSH, once for each barrier      (machine types 8.1 and later)
- *            section    EOS of every section of RAM       (machine types 8.0 and older)
- *            none       no channels: pages are records
+ *   marks:   each-round     FLUSH, once for each barrier      (machine types 8.1 and later)
+ *            each-section   EOS of every section of RAM       (machine types 8.0 and older)
+ *            none           no channels: pages are records
  * ```
  *
  * A real destination stores pages only when it has passed the first mark, which follows the list of blocks; without that
@@ -40,7 +40,7 @@ import { type Flow, makeOutlet } from "./internal/outlet.ts"
  * @category models
  * @since 0.1.0
  */
-export type Marks = "round" | "section" | "none"
+export type Marks = "each-round" | "each-section" | "none"
 
 /**
  * What the stream says of the machine.
@@ -113,7 +113,7 @@ export const make = (options: Options): MainChannel => {
   const { configuration, early, footers, prelude, ramSectionId: sectionId, switchoverStart } = machine
   const write = makeOutlet(connection, "main", options)
   const records = RamRecords.make()
-  const ending = { sectionId, footers, flush: marks === "round" }
+  const ending = { sectionId, footers, flush: marks === "each-round" }
   const addresses = configuration?.capabilities.includes("x-ignore-shared")
   let started = false
   let inPart = false

@@ -38,6 +38,7 @@ import { limitedConnection } from "./internal/limitedConnection.ts"
 import { type MainStream, makeMainStream } from "./internal/mainStream.ts"
 import { receiveMain } from "./internal/receiveMain.ts"
 import type { Limits } from "./Limits.ts"
+import type { Marks } from "./MainChannel.ts"
 import type { PageSink } from "./PageSink.ts"
 import type { ProtocolError } from "./ProtocolError.ts"
 import type { RateLimit } from "./RateLimit.ts"
@@ -80,6 +81,8 @@ export interface Closing {
   readonly footers: boolean
   /** The byte of the main connection at which the device state begins. */
   readonly position: number
+  /** What marked the SYNCs of the channels; `undefined`: there were no channels. */
+  readonly marks: Exclude<Marks, "none"> | undefined
 }
 
 /**
@@ -118,6 +121,8 @@ export interface Options<in out E> {
   readonly uuid?: Uint8Array | undefined
   /** Bytes of a page where the configuration does not say. Default 4096. */
   readonly pageSize?: number | undefined
+  /** Whether to send a SWITCHOVER_ACK where there is a return path. Default: by the machine type. */
+  readonly switchoverAck?: boolean | undefined
   readonly limits: Limits
   /** Connections are read no faster than it allows, all of them together. Default: there is no limit. */
   readonly rateLimit?: RateLimit | undefined
@@ -205,12 +210,21 @@ const receive = Effect.fnUntraced(function* <E>(
   options: Options<E>,
   { channels, stream, watchdog }: Connected
 ): Effect.fn.Return<void, E | ReceiverError> {
-  const { limits, target } = options
+  const { limits, switchoverAck, target } = options
   const epochs = Epochs.make(stream.peer, channels.length)
   const ready = yield* Deferred.make<Ready<E>>()
   const over = yield* Latch.make()
   const begun = (begin: Ready<E>) => Effect.asVoid(Deferred.succeed(ready, begin))
-  const mainChannel = receiveMain({ stream, target, limits, watchdog, epochs, begun })
+  const mainChannel = receiveMain({
+    stream,
+    target,
+    limits,
+    watchdog,
+    epochs,
+    begun,
+    switchoverAck,
+    isMultifd: channels.length > 0
+  })
   yield* allOrFirstError<E | ReceiverError, never>([
     Effect.andThen(mainChannel, over.open),
     ...channels.map((connection, id) =>

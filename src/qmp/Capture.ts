@@ -242,6 +242,8 @@ const transfer = Effect.fnUntraced(function* (
     channels,
     compression,
     directIo,
+    // QEMU is told not to wait for one.
+    switchoverAck: false,
     maxBandwidth: limit,
     limits: limitsOf(capture),
     seal: options.seal,

@@ -69,6 +69,8 @@ describe("send and receive", { timeout: 60_000 }, () => {
     { both: ["--channels=1", "--compression=zlib"], send: ["--level", "9", "--zero-page-detection", "legacy"] },
     { both: ["--compression", "zstd"], send: ["--level=0"], receive: ["--direct-io"] },
     { both: ["--compression", "qpl", "--uuid", "00112233-4455-6677-8899-aabbccddeeff"] },
+    { send: ["--marks", "each-section"], receive: ["--switchover-ack", "no"] },
+    { send: ["--marks=each-round"], receive: ["--switchover-ack=yes"] },
     { both: ["--timeout", "10"], send: ["--max-bandwidth", "100M"] },
     { both: ["--timeout=0"], send: ["--max-bandwidth", "0"] },
     { both: ["--tls-psk", tls("psk/keys.psk")] },
@@ -318,6 +320,7 @@ describe("what can go wrong", { timeout: 60_000 }, () => {
         [...to, "--tls-hostname", "h"],
         [...to, "--tls-psk", "a", "--tls-hostname", "h"],
         [...to, "--zero-page-detection", "some"],
+        [...to, "--marks", "round"],
         [...to, "--max-bandwidth", "fast"],
         [...to, "--level", "high"]
       ]

@@ -37,7 +37,7 @@ const simulation = Arbitrary.all({
   channels: between(0, 4),
   compression: literals("none", "none", "zlib"),
   zeroPageDetection: literals("none", "legacy", "multifd"),
-  marks: literals("round", "section"),
+  marks: literals("each-round", "each-section"),
   queueDepth: between(1, 5),
   batchSize: between(1024, 100_000),
   seed: between(1, 1000)

@@ -26,6 +26,7 @@ import { whileTimePasses } from "./support/time.ts"
 
 const { receive, receiveBlocks } = Migration.make
 const listen = SocketAddress.tcp("10.0.0.1", 4444)
+const NIL = "00000000-0000-0000-0000-000000000000"
 
 /** Plays a script to whatever receives, which is told when to begin. */
 const against = <A, E>(
@@ -347,14 +348,34 @@ describe("a sender with a return path", () => {
     )
   )
 
-  it.effect("of an old QEMU hears nothing that it does not know", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const { heard } = yield* answers(talking("pc-i440fx-8.0"))
-        assert.isTrue(heard.equals(Buffer.concat([pong(1), pong(7), shut(0)])))
-      })
+  const acknowledgements: ReadonlyArray<readonly [machine: string, ours: boolean | undefined, acknowledges: boolean]> =
+    [
+      ["pc-i440fx-8.0", undefined, false],
+      ["pc-i440fx-jammy", undefined, false],
+      ["pc-q35-8.1", undefined, true],
+      ["pc-q35-noble-v2", undefined, true],
+      ["pc-q35-11.0", undefined, true],
+      ["pc-q35-11.1", undefined, false],
+      ["pc-i440fx-11.2", undefined, false],
+      ["microvm", undefined, false],
+      ["none", undefined, false],
+      ["pc-q35-10.0", false, false],
+      ["microvm", true, true],
+      ["pc-i440fx-8.0", true, true]
+    ]
+  for (const [machine, switchoverAck, acknowledges] of acknowledgements) {
+    const said = switchoverAck === undefined ? "" : `, told ${switchoverAck}`
+    it.effect(`of a ${machine}${said} ${acknowledges ? "is" : "is not"} told that it may switch over`, () =>
+      world(() =>
+        Effect.gen(function* () {
+          const { exit, heard } = yield* answers(talking(machine), { switchoverAck })
+          yield* exit
+          const all = [pong(1), ...(acknowledges ? [acknowledged] : []), pong(7), shut(0)]
+          assert.isTrue(heard.equals(Buffer.concat(all)))
+        })
+      )
     )
-  )
+  }
 
   it.effect("may end its side by itself, description or not", () =>
     world(() =>
@@ -386,6 +407,34 @@ describe("a sender with a return path", () => {
         yield* exit
       })
     )
+  )
+})
+
+describe("what marked the SYNCs", () => {
+  const notesOf = (script: Sender.Script, options: Partial<ReceiveIntoImage> = {}) =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const network = yield* VirtualNetwork.make()
+      return yield* Effect.gen(function* () {
+        yield* into(script, options)
+        return (yield* Effect.scoped(Image.open("/image"))).notes
+      }).pipe(Effect.provide(disk.layer), Effect.provide(network.layer))
+    })
+  const bySections = { start: [Sender.start(false)], records: [], end: [Sender.ramEnd(false)] }
+
+  it.effect("stands in the notes of the image", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* notesOf(Sender.honest(2)), { marks: "each-round" })
+      const old = { ...Sender.honest(2), main: Sender.main(bySections) }
+      assert.deepStrictEqual(yield* notesOf(old, { notes: { uuid: NIL } }), { marks: "each-section", uuid: NIL })
+    })
+  )
+
+  it.effect("is not known without channels", () =>
+    Effect.gen(function* () {
+      const script = { main: Sender.main({ start: [Sender.start(false)], end: [Sender.ramEnd(false)] }), lanes: [] }
+      assert.deepStrictEqual(yield* notesOf(script), {})
+    })
   )
 })
 

@@ -75,7 +75,7 @@ const shapes = Arbitrary.map(
 const ways = {
   channels: Arbitrary.schema(Schema.Literals([0, 1, 2, 5])),
   zeroPageDetection: Arbitrary.schema(Schema.Literals(["none", "legacy", "multifd"])),
-  marks: Arbitrary.schema(Schema.Literals(["round", "section"])),
+  marks: Arbitrary.schema(Schema.Literals(["each-round", "each-section"])),
   batchSize: Arbitrary.schema(Schema.Literals([16 * 1024, 100_000, 1024 * 1024])),
   seed: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 })))
 }
@@ -145,7 +145,10 @@ describe("Migration.send", () => {
     Effect.gen(function* () {
       const { source } = yield* small
       const found = yield* Effect.forEach(
-        ["pc-i440fx-8.0", "pc-q35-8.1", "virt-8.2", "pc-i440fx-9.0", "pc-q35-10.0", "none", "pc-i440fx-2.12"],
+        [
+          ...["pc-i440fx-8.0", "pc-q35-8.1", "virt-8.2", "pc-i440fx-9.0", "pc-q35-10.0", "none", "pc-i440fx-2.12"],
+          ...["pc-i440fx-jammy", "pc-q35-noble-v2", "pc-q35-rhel9.2.0"]
+        ],
         Effect.fnUntraced(function* (machine) {
           const state = MachineState.empty({ machine })
           const { destination } = yield* run({ source: { ...source, machineState: state } })
@@ -161,8 +164,36 @@ describe("Migration.send", () => {
         ["pc-i440fx-9.0", 3, true, 3],
         ["pc-q35-10.0", 3, true, 3],
         ["none", 3, true, 3],
-        ["pc-i440fx-2.12", 0, false, 3]
+        ["pc-i440fx-2.12", 0, false, 3],
+        ["pc-i440fx-jammy", 0, false, 3],
+        ["pc-q35-noble-v2", 3, false, 3],
+        ["pc-q35-rhel9.2.0", 0, false, 3]
       ])
+    })
+  )
+
+  it.effect("marks: what is asked for, or what its source did, or as its machine type does", () =>
+    Effect.gen(function* () {
+      const flushesOf = Effect.fnUntraced(function* (
+        machine: string,
+        noted: "each-section" | "each-round" | undefined,
+        marks?: "each-section" | "each-round"
+      ) {
+        const { block } = yield* Memory.small()
+        const image = { target: "/vm.img", blocks: [block], machineState: MachineState.empty({ machine }) }
+        yield* save({ ...image, notes: { marks: noted } })
+        const { machine: sent } = yield* arrived({ source: yield* Image.open("/vm.img"), marks })
+        return [sent.flushes, sent.marks]
+      }, Effect.scoped)
+      const bySections = [0, 3]
+      const byRounds = [3, 3]
+      yield* Effect.gen(function* () {
+        assert.deepStrictEqual(yield* flushesOf("microvm", undefined), byRounds)
+        assert.deepStrictEqual(yield* flushesOf("microvm", "each-section"), bySections)
+        assert.deepStrictEqual(yield* flushesOf("pc-i440fx-8.0", "each-round"), byRounds)
+        assert.deepStrictEqual(yield* flushesOf("microvm", "each-section", "each-round"), byRounds)
+        assert.deepStrictEqual(yield* flushesOf("microvm", undefined, "each-section"), bySections)
+      }).pipe(Effect.provide(MemoryDisk.make().layer))
     })
   )
 

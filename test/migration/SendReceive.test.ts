@@ -88,7 +88,7 @@ const ways = {
   channels: literals(0, 1, 2, 5),
   compression: literals("none", "zlib", "zstd", "qpl"),
   zeroPageDetection: literals("none", "legacy", "multifd"),
-  marks: literals("round", "section"),
+  marks: literals("each-round", "each-section"),
   batchSize: literals(16 * 1024, 1024 * 1024),
   seed: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 })))
 }

@@ -26,7 +26,7 @@ const machine: MainChannel.Machine = {
 const blocks = [{ idstr: "m", usedLength: 8 * PAGE }]
 
 const make = (wire: Wire.Wire, options: Partial<MainChannel.Options> = {}): MainChannel.MainChannel =>
-  MainChannel.make({ connection: wire.connection, machine, blocks, marks: "round", ...options })
+  MainChannel.make({ connection: wire.connection, machine, blocks, marks: "each-round", ...options })
 
 /** What one step writes. */
 const bytesOf = (wire: Wire.Wire, step: Effect.Effect<unknown, unknown>) =>
@@ -43,8 +43,8 @@ const flush = "0000000000000200"
 
 /** As QEMU 10.0 wrote them. */
 const forms: Record<MainChannel.Marks, { readonly start: string; readonly part: string; readonly end: string }> = {
-  section: { start: eos, part: `02 00000001 ${eos}`, end: `03 00000001 ${eos}` },
-  round: { start: flush + eos, part: `02 00000001 ${flush} ${eos}`, end: `03 00000001 ${flush} ${eos}` },
+  "each-section": { start: eos, part: `02 00000001 ${eos}`, end: `03 00000001 ${eos}` },
+  "each-round": { start: flush + eos, part: `02 00000001 ${flush} ${eos}`, end: `03 00000001 ${flush} ${eos}` },
   none: { start: eos, part: `02 00000001 ${eos}`, end: `03 00000001 ${eos}` }
 }
 
@@ -64,7 +64,7 @@ const described = (stream: Uint8Array) => {
 }
 
 describe("MainChannel", () => {
-  for (const marks of ["section", "round", "none"] as const) {
+  for (const marks of ["each-section", "each-round", "none"] as const) {
     it.effect(`marks of a ${marks}: at the end of START, in a PART, at the end of END`, () =>
       Effect.gen(function* () {
         const wire = Wire.make()
@@ -79,9 +79,9 @@ describe("MainChannel", () => {
   }
 
   const captures = {
-    none: "round",
-    legacy: "round",
-    "per-section": "section",
+    none: "each-round",
+    legacy: "each-round",
+    "per-section": "each-section",
     plain: "none",
     uuid: "none",
     "ignore-shared": "none"

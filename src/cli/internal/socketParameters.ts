@@ -117,6 +117,32 @@ export const zeroPageDetection = Flag.Literals("zero-page-detection", ["none", "
 )
 
 /**
+ * What tells the other side that all channels have synced.
+ *
+ * @internal
+ */
+export const marks = Flag.Literals("marks", ["each-section", "each-round"]).pipe(
+  Flag.withDescription(
+    "Where the other side waits for the channels: machine types up to 8.0 after each-section, later ones after each-round " +
+      "(default: as the image says, or its machine type)"
+  ),
+  Flag.optional
+)
+
+/**
+ * Whether the sender is told that it may switch over.
+ *
+ * @internal
+ */
+export const switchoverAck = Flag.Literals("switchover-ack", ["yes", "no"]).pipe(
+  Flag.withDescription(
+    "Answer a sender whose switchover-ack is on (default: machine types 8.1 to 11.0; QEMU 11.1 fails of an answer it does not await)"
+  ),
+  Flag.map((answer) => answer === "yes"),
+  Flag.optional
+)
+
+/**
  * The most bytes a second.
  *
  * @internal

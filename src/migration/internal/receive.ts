@@ -61,7 +61,7 @@ const receiveInto = Effect.fnUntraced(function* <E>(
   { channels, codec, limits }: Plan,
   { onComplete, onDevicePacket, target }: Pick<Receiver.Options<E>, "target" | "onComplete" | "onDevicePacket">
 ): Effect.fn.Return<void, ReceiveError | E, Scope.Scope> {
-  const { onListening, onProblem = Effect.logWarning, pageSize, tls, uuid } = options
+  const { onListening, onProblem = Effect.logWarning, pageSize, switchoverAck, tls, uuid } = options
   const listener = yield* Listener.make({
     address: options.listen,
     tls,
@@ -71,7 +71,7 @@ const receiveInto = Effect.fnUntraced(function* <E>(
   if (onListening !== undefined) yield* onListening(listener.address)
   for (const problem of Exposure.ofListener(listener.address, tls)) yield* onProblem(problem)
   const rateLimit = yield* RateLimit.of(options.maxBandwidth)
-  const hooks = { target, onComplete, onDevicePacket }
+  const hooks = { target, onComplete, onDevicePacket, switchoverAck }
   yield* Receiver.run({ listener, channels, codec, uuid, pageSize, limits, rateLimit, ...hooks })
 })
 

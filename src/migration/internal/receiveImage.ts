@@ -117,10 +117,10 @@ export const imageTarget = Effect.fnUntraced(function* (
       }),
     complete: Effect.gen(function* () {
       const { closing, image, opening, position, stateStart } = begun!
-      const { footers } = closing!
+      const { footers, marks } = closing!
       const tail = yield* drive(image.file, position, StreamTail.parse({ from: stateStart, to: position, footers }))
       yield* checkTail(tail, { ...opening, ...closing!, from: stateStart })
-      yield* image.writeSeal(position)
+      yield* image.writeSeal(position, marks === undefined ? {} : { marks })
       if (options.onReceived !== undefined) yield* options.onReceived
       yield* progress.enter("sync")
       yield* image.commit

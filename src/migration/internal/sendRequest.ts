@@ -132,9 +132,10 @@ const problemsOf = (options: SendOptions<unknown>, pageSize: number): ReadonlyAr
   ]
 }
 
-const marksOf = (options: SendOptions<unknown>, channels: number, machine: string | undefined): Marks => {
+const marksOf = ({ marks, source }: SendOptions<unknown>, channels: number, machine: string | undefined): Marks => {
   if (channels === 0) return "none"
-  return options.marks ?? (isAtMost(machine, 8, 0) ? "section" : "round")
+  const noted = isImage(source) ? source.notes.marks : undefined
+  return marks ?? noted ?? (isAtMost(machine, 8, 0) ? "each-section" : "each-round")
 }
 
 /** Four packets: half as much of the processor's time goes into batches as with those of 1 MiB, which are best for files. */

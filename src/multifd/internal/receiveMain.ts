@@ -6,7 +6,7 @@ import type { Epochs } from "../Epochs.ts"
 import type { Limits } from "../Limits.ts"
 import type { PageSink } from "../PageSink.ts"
 import * as ProtocolError from "../ProtocolError.ts"
-import type { Opening, Target } from "../Receiver.ts"
+import type { Closing, Opening, Target } from "../Receiver.ts"
 import type { Watchdog } from "../Watchdog.ts"
 import type { MainError, MainStream } from "./mainStream.ts"
 import { makeGather } from "./gather.ts"
@@ -21,6 +21,9 @@ interface Options<in out E> {
   readonly limits: Pick<Limits, "maxDeviceState">
   readonly watchdog: Watchdog
   readonly epochs: Epochs
+  readonly isMultifd: boolean
+  /** Whether to send a SWITCHOVER_ACK. Default: by the machine type. */
+  readonly switchoverAck: boolean | undefined
   /** Every block has its sink: the channels may begin. */
   readonly begun: (ready: {
     readonly pageSize: number
@@ -37,6 +40,7 @@ interface Draft {
   switchoverStart: boolean
   footers: boolean
   position: number
+  marks: Closing["marks"]
 }
 
 /**
@@ -60,15 +64,16 @@ export const receiveMain = Effect.fnUntraced(function* <E>(options: Options<E>):
     early: new GrowingBytes(),
     switchoverStart: false,
     footers: true,
-    position: 0
+    position: 0,
+    marks: undefined
   }
   const opening = yield* readOpening(options, draft)
   const sinks = yield* watchdog.working(target.begin(opening))
   yield* begun({ pageSize: draft.pageSize, sinks })
   yield* target.during(readRam(options, draft, sinks))
   yield* epochs.close
-  const { early, footers, position, switchoverStart } = draft
-  yield* watchdog.working(target.ramEnd({ early: early.view.slice(), switchoverStart, footers, position }))
+  const { early, footers, marks, position, switchoverStart } = draft
+  yield* watchdog.working(target.ramEnd({ early: early.view.slice(), switchoverStart, footers, position, marks }))
   yield* readState(options, position)
   if (!stream.hasReturnPath) yield* epochs.allEnded
   yield* watchdog.working(target.complete)
@@ -101,7 +106,7 @@ const readOpening = Effect.fnUntraced(function* <E>(
 
 /** All records, up to the end of RAM. */
 const readRam = <E>(
-  { epochs, stream, watchdog }: Options<E>,
+  { epochs, isMultifd, stream, switchoverAck, watchdog }: Options<E>,
   draft: Draft,
   sinks: ReadonlyMap<string, PageSink<E>>
 ): Effect.Effect<void, E | MainError> =>
@@ -122,7 +127,9 @@ const readRam = <E>(
             break
           case "SectionEnd":
             if (event.isMark) yield* mark
-            if (event.section === "start") yield* approve(stream, draft)
+            if (event.section !== "start") break
+            if (isMultifd) draft.marks = event.isMark ? "each-section" : "each-round"
+            if (switchoverAck ?? mayWait(draft)) yield* stream.answer({ _tag: "SwitchoverAck" })
             break
           case "RamEnd":
             Object.assign(draft, { footers: event.footers, position: event.position })
@@ -135,11 +142,11 @@ const readRam = <E>(
   )
 
 /**
- * A source with `switchover-ack` goes on with its guest until it hears this, and others pass over it: but QEMU before 8.1,
- * which does not know it and would give up.
+ * A source with `switchover-ack` goes on with its guest until it hears a SWITCHOVER_ACK. Others pass over it, but for QEMU
+ * before 8.1, which does not know it, and machines of 11.1 and later, which count what they wait for: both give up.
  */
-const approve = (stream: MainStream, { configuration }: Draft): Effect.Effect<void, MainError> =>
-  isAtMost(configuration?.machine, 8, 0) ? Effect.void : stream.answer({ _tag: "SwitchoverAck" })
+const mayWait = ({ configuration }: Draft): boolean =>
+  isAtMost(configuration?.machine, 11, 0) && !isAtMost(configuration?.machine, 8, 0)
 
 /** What is neither RAM nor its end. */
 const note = (stream: MainStream, draft: Draft, event: Event): Effect.Effect<void, MainError> => {

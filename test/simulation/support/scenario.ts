@@ -38,7 +38,7 @@ export interface Scenario {
   readonly channels: number
   readonly compression: "none" | "zlib"
   readonly zeroPageDetection: "none" | "legacy" | "multifd"
-  readonly marks: "round" | "section"
+  readonly marks: "each-round" | "each-section"
   readonly returnPath: boolean
   readonly queueDepth: number
   readonly batchSize: number
@@ -130,7 +130,7 @@ export const draw = Effect.fnUntraced(function* (chance: Chance) {
     channels,
     compression: channels > 0 && chance.oneIn(3) ? "zlib" : "none",
     zeroPageDetection: chance.pick(["none", "legacy", "multifd"]),
-    marks: chance.pick(["round", "section"]),
+    marks: chance.pick(["each-round", "each-section"]),
     returnPath: !chance.oneIn(4),
     queueDepth: chance.between(1, 5),
     batchSize: chance.pick([4096, 20_000, 100_000]),
