@@ -14,7 +14,8 @@ import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import type { IntegrityError, SealKeyError } from "../Integrity.ts"
 import { drive } from "./drive.ts"
-import { checkUnmarked, type ReadOptions, readSeal, restIsOther } from "./readSeal.ts"
+import { checkUnmarked } from "./lostMark.ts"
+import { type ReadOptions, readSeal, restIsOther } from "./readSeal.ts"
 import { parse as parseTail, readTail } from "./readTail.ts"
 import * as VerifiedRest from "./verifiedRest.ts"
 
@@ -164,7 +165,12 @@ const readStream = Effect.fnUntraced(function* (
       ...(tail?.findings ?? []),
       ...sealFindings,
       ...(verify && seal === undefined && sealFindings.length === 0 && tail !== undefined
-        ? yield* checkUnmarked(file, stream, { streamEnd: tail.end, fileSize })
+        ? yield* checkUnmarked(file, stream, {
+            streamEnd: tail.end,
+            stateStart: tail.deviceState.position,
+            fileSize,
+            isWhole: tail.findings.length === 0
+          })
         : [])
     ]
   }

@@ -40,7 +40,8 @@ export type ReadOptions = VerifyOptions & {
   readonly partial?: boolean | undefined
 }
 
-const corrupt = (offset: number, expected: string, found: string): Finding.Finding =>
+/** @internal */
+export const corrupt = (offset: number, expected: string, found: string): Finding.Finding =>
   Finding.make({ code: "seal-corrupt", offset, expected, found })
 
 const unsealed = (limit: number, findings: ReadonlyArray<Finding.Finding> = []): SealContents => ({
@@ -176,38 +177,3 @@ export const checkRest = Effect.fnUntraced(function* (
   const [expected, actual] = [seal.rest, found].map((digest) => Buffer.from(digest).toString("hex"))
   return { findings: [restIsOther(start, expected!, actual!)] }
 })
-
-/**
- * A seal without its mark: somebody has wiped that out; or another image was written over a sealed one, whose mark lies
- * where nobody looks for it now.
- *
- * @internal
- */
-export const checkUnmarked = Effect.fnUntraced(function* (
-  file: PositionalFile,
-  stream: ParsedImage,
-  { fileSize, streamEnd }: { readonly streamEnd: number; readonly fileSize: number }
-): Effect.fn.Return<ReadonlyArray<Finding.Finding>, FileError> {
-  const position = ImageSeal.sealPosition(streamEnd)
-  if (position >= fileSize) return []
-  const bytes = new Uint8Array(Math.min(ImageSeal.HEAD_LENGTH, fileSize - position))
-  yield* file.readExtents([{ position, bytes }])
-  if (!ImageSeal.isSeal(bytes)) return []
-  const head = ImageSeal.decodeHead(bytes, position)
-  const isOther =
-    Result.isSuccess(head) &&
-    ImageSeal.sealPosition(head.success.end) === position &&
-    (yield* checkRest(file, stream, head.success, fileSize)).findings.length > 0
-  return [
-    isOther
-      ? Finding.make({
-          code: "seal-stale",
-          offset: position,
-          expected: "nothing, or a seal of this image",
-          found: other
-        })
-      : corrupt(position, "a mark that leads to the seal", "a seal without one")
-  ]
-})
-
-const other = "that of another one"
