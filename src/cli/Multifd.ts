@@ -29,7 +29,6 @@ import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
 import * as Migration from "../migration/Migration.ts"
 import { captureCommand } from "./internal/captureCommand.ts"
 import { completions } from "./internal/completions.ts"
@@ -38,13 +37,15 @@ import { infoCommand } from "./internal/infoCommand.ts"
 import { written } from "./internal/output.ts"
 import { receiveCommand } from "./internal/receiveCommand.ts"
 import { recoverCommand } from "./internal/recoverCommand.ts"
-import { presenter, report, ReportedError } from "./internal/report.ts"
+import { logTo } from "./internal/logger.ts"
+import { presenter, reported, ReportedError } from "./internal/report.ts"
 import { restoreCommand } from "./internal/restoreCommand.ts"
 import { resumeCommand } from "./internal/resumeCommand.ts"
 import { saveCommand } from "./internal/saveCommand.ts"
 import { sealCommand } from "./internal/sealCommand.ts"
 import { sendCommand } from "./internal/sendCommand.ts"
 import { verifyCommand } from "./internal/verifyCommand.ts"
+import { plain } from "./internal/view.ts"
 
 const command = Command.make("multifd").pipe(
   Command.withDescription("Save, restore, send and receive virtual-machine RAM in parallel, as QEMU does it"),
@@ -69,6 +70,10 @@ const config = CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, 
 /** The parser's own failures have been presented by the time that they arrive here. */
 const usageError = new ReportedError({ exitCode: 2 })
 
+/** Whoever reads JSON lines gets the parser's complaints as one, too. */
+const asksForJson = (args: ReadonlyArray<string>): boolean =>
+  args.some((arg, index) => arg === "--progress=json" || (arg === "json" && args[index - 1] === "--progress"))
+
 /**
  * Runs a command line.
  *
@@ -87,10 +92,10 @@ export const run = (options: { readonly version: string }) => {
     parse(args).pipe(
       Effect.catchIf(CliError.isCliError, () => Effect.fail(usageError)),
       written,
-      Effect.tapCause(report),
+      reported,
       Effect.provide(Migration.layer),
       Effect.provideService(CliConfig.CliConfig, config),
-      Effect.provideService(CliOutput.Presenter, presenter),
-      Effect.provideService(Logger.LogToStderr, true)
+      Effect.provideService(CliOutput.Presenter, presenter(asksForJson(args))),
+      logTo(plain)
     )
 }

@@ -358,12 +358,25 @@ describe("multifd", () => {
     })
   )
 
+  it.effect("a command line that makes no sense is one JSON document, where JSON lines are asked for", () =>
+    Effect.gen(function* () {
+      for (const asked of [["--progress", "json"], ["--progress=json"]]) {
+        const { code, stderr, stdout } = yield* Command.run("save", "--channels", "0", "--wrong", ...asked, "out.img")
+        assert.deepStrictEqual({ code, stdout }, { code: 2, stdout: "" })
+        const [document, ...rest] = stderr.trimEnd().split("\n")
+        assert.include(json(document!), { event: "failed", error: "UsageError", exitCode: 2 })
+        assert.deepStrictEqual(rest, [])
+      }
+      assert.match((yield* Command.run("save", "--progress")).stderr, /^multifd save: /)
+    })
+  )
+
   it.effect("progress: a line on a terminal, JSON lines on demand, nothing with --quiet", () =>
     Effect.gen(function* () {
       const { at, image } = yield* savedImage
       const args = ["convert", image, at("out.img")]
       const drawn = yield* Command.runWith({ isTerminal: true }, ...args)
-      assert.match(drawn.stderr, /168 KiB \(42 pages, 14 zero\) in 0\.00 s\n$/)
+      assert.match(drawn.stderr, /out\.img: 168 KiB \(42 pages, 14 zero\) in 0\.00 s, \d+ KiB on disk\n$/)
       assert.strictEqual((yield* Command.runWith({ isTerminal: true }, ...args, "--quiet")).stderr, "")
       const { stderr } = yield* Command.run(...args, "--progress", "json")
       const events = stderr.trimEnd().split("\n").map(json)

@@ -122,7 +122,7 @@ describe("bin", { timeout: 60_000 }, () => {
           child.kill(signal)
         })
         assert.include(ended, { code: 130, signal: null, stdout: "" })
-        assert.match(ended.stderr, /\{"event":"interrupted","exitCode":130\}\n$/)
+        assert.match(ended.stderr, /\{"event":"interrupted","message":"nothing was written","exitCode":130\}\n$/)
         assert.lengthOf(during!, 3)
         assert.deepStrictEqual(files.list(), ["ram", "vm.img"])
         assert.strictEqual(files.read("vm.img").toString(), "the old image")

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Capture from "../../qmp/Capture.ts"
 import * as QmpClient from "../../qmp/QmpClient.ts"
 import { type Audience, follow } from "./follow.ts"
+import { capturedGuest } from "./guestState.ts"
 import * as Parameters from "./parameters.ts"
 import * as QmpParameters from "./qmpParameters.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -41,7 +42,7 @@ export const captureCommand = Command.make(
   },
   Effect.fnUntraced(function* (options) {
     const { channels, compression, keepPartial, maxBandwidth, target } = options
-    const capture = Effect.fnUntraced(function* ({ otherSide, progress, warn }: Audience) {
+    const capture = Effect.fnUntraced(function* ({ leaves, otherSide, progress, warn }: Audience) {
       const qmp = yield* QmpClient.make({ address: options.qmp })
       return yield* Capture.run({
         qmp,
@@ -56,9 +57,9 @@ export const captureCommand = Command.make(
         progress,
         onStatistics: otherSide,
         onProblem: warn
-      })
+      }).pipe(Effect.onInterrupt(() => Effect.flatMap(capturedGuest(qmp, options.live), leaves)))
     }, Effect.scoped)
-    yield* follow(options, capture, "destination")
+    yield* follow(options, { image: target, isWritten: true, role: "destination" }, capture)
   })
 ).pipe(
   Command.withDescription("Capture a running virtual machine into an image, over its monitor; it goes on afterwards"),

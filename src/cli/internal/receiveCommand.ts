@@ -51,7 +51,7 @@ export const receiveCommand = Command.make(
         progress
       })
     })
-    yield* follow(options, receive, "listener")
+    yield* follow(options, { image: target, isWritten: true, role: "listener" }, receive)
   })
 ).pipe(
   Command.withDescription("Receive a running migration of QEMU over sockets into an image, as it comes in"),

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Recover from "../../migration/Recover.ts"
 import { damageLine } from "./damageLine.ts"
 import * as Parameters from "./parameters.ts"
+import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
 import * as Text from "./text.ts"
 
@@ -34,7 +35,9 @@ export const recoverCommand = Command.make(
   Effect.fnUntraced(function* (options) {
     const { channels, source, target } = options
     const key = yield* SealParameters.readKey(options)
-    const report = yield* Recover.run({ source, target, key, channels, seal: { key } })
+    const report = yield* Recover.run({ source, target, key, channels, seal: { key } }).pipe(
+      whenInterrupted("nothing was written")
+    )
     yield* Console.log(options.json ? JSON.stringify(toJson(report), null, 2) : toText(report))
   })
 ).pipe(

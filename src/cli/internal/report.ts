@@ -17,36 +17,75 @@ export class ReportedError extends Schema.TaggedError<ReportedError>()("Reported
 }
 
 /**
- * Help that was asked for is a result and goes to stdout. What is wrong with a command line goes to stderr, a line each,
- * without the help text that would bury it.
- *
- * @internal
+ * Says on stderr what is wrong with a command line: a line each, without the help text that would bury it, or one JSON document.
  */
-export const presenter: CliOutput.Presenter = {
-  present: (event) => {
-    if (event._tag === "Version") return Console.log(`${event.name} ${event.version}`)
-    if (event._tag === "Help" && event.reason === "Requested") return CliOutput.defaultPresenter.present(event)
-    const command = event.commandPath.join(" ")
-    const problems = event._tag === "Help" ? ["expected a command"] : event.errors.map((error) => error.message)
-    const lines = problems.map((problem) => `${command}: ${oneLine(problem)}`)
-    return Console.error([...lines, `Try "${command} --help".`].join("\n"))
+const complain = (asJson: boolean, command: string, problems: ReadonlyArray<string>): Effect.Effect<void> => {
+  if (asJson) {
+    const message = problems.map(oneLine).join("; ")
+    return Console.error(JSON.stringify({ event: "failed", error: "UsageError", message, exitCode: 2 }))
   }
+  const lines = problems.map((problem) => `${command}: ${oneLine(problem)}`)
+  return Console.error([...lines, `Try "${command} --help".`].join("\n"))
 }
 
 /**
- * Says on stderr why a command failed: one line for what can go wrong, a trace for what must not. Interruption needs no
- * words: whoever interrupts knows.
+ * Help that was asked for is a result and goes to stdout. What is wrong with a command line goes to stderr.
  *
  * @internal
  */
-export const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
-  if (Cause.hasInterruptsOnly(cause)) return Effect.void
+export const presenter = (asJson: boolean): CliOutput.Presenter => ({
+  present: (event) => {
+    if (event._tag === "Version") return Console.log(`${event.name} ${event.version}`)
+    if (event._tag === "Help" && event.reason === "Requested") return CliOutput.defaultPresenter.present(event)
+    const problems = event._tag === "Help" ? ["expected a command"] : event.errors.map((error) => error.message)
+    return complain(asJson, event.commandPath.join(" "), problems)
+  }
+})
+
+/**
+ * The failure that counts, whatever came with it. Where nothing failed and something broke, it is a defect of this program: it
+ * has a trace, and no error's exit code.
+ *
+ * @internal
+ */
+export const failureOf = (cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)
-  if (!Runtime.getErrorReported(error)) return Effect.void
   return Cause.hasFails(cause)
-    ? Console.error(`multifd: ${oneLine(messageOf(error))}`)
-    : Console.error(`multifd: unexpected error, please report it\n${Cause.pretty(cause)}`)
+    ? { error, exitCode: Runtime.getErrorExitCode(error), trace: undefined }
+    : { error, exitCode: 1, trace: Cause.pretty(cause) }
 }
+
+/**
+ * Says on stderr why a command failed: one line for what can go wrong, a trace for what must not. What was interrupted has said
+ * what is left.
+ */
+const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
+  const { error, trace } = failureOf(cause)
+  if (trace !== undefined) return Console.error(`multifd: unexpected error, please report it\n${trace}`)
+  return Runtime.getErrorReported(error) ? Console.error(`multifd: ${oneLine(messageOf(error))}`) : Effect.void
+}
+
+/**
+ * Reports a failure and leaves its exit code: 1 for a defect, even where it is an error with another one.
+ *
+ * @internal
+ */
+export const reported = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | ReportedError, R> =>
+  Effect.catchCause(self, (cause) => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+    const failure: Effect.Effect<never, E | ReportedError> = Cause.hasFails(cause)
+      ? Effect.failCause(cause)
+      : Effect.fail(new ReportedError({ exitCode: 1 }))
+    return Effect.andThen(report(cause), failure)
+  })
+
+/**
+ * Says what is left when a command is interrupted that shows no progress.
+ *
+ * @internal
+ */
+export const whenInterrupted = (left: string) =>
+  Effect.onInterrupt(() => Console.error(`multifd: interrupted: ${left}`))
 
 /**
  * @internal

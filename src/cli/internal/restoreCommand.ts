@@ -29,7 +29,11 @@ export const restoreCommand = Command.make(
         migration.restore({ image, blocks, channels, directIo, progress })
       )
     }, Effect.scoped)
-    yield* follow(options, restore, "destination")
+    yield* follow(
+      options,
+      { image: options.image, role: "destination", left: "files that were there may hold pages of the image" },
+      restore
+    )
   })
 ).pipe(
   Command.withDescription("Restore RAM blocks of an image into files: in place where they exist, else into new ones"),

@@ -5,6 +5,7 @@ import * as Image from "../../migration/Image.ts"
 import * as QmpClient from "../../qmp/QmpClient.ts"
 import * as Resume from "../../qmp/Resume.ts"
 import { type Audience, follow } from "./follow.ts"
+import { resumedGuest } from "./guestState.ts"
 import * as Parameters from "./parameters.ts"
 import * as QmpParameters from "./qmpParameters.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -40,7 +41,7 @@ export const resumeCommand = Command.make(
   },
   Effect.fnUntraced(function* (options) {
     const { allowLost, channels, compression, newIdentity, paused } = options
-    const resume = Effect.fnUntraced(function* ({ otherSide, progress, warn }: Audience) {
+    const resume = Effect.fnUntraced(function* ({ leaves, otherSide, progress, warn }: Audience) {
       const image = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
       const qmp = yield* QmpClient.make({ address: options.qmp })
       return yield* Resume.run({
@@ -54,9 +55,9 @@ export const resumeCommand = Command.make(
         progress,
         onStatistics: otherSide,
         onProblem: warn
-      })
+      }).pipe(Effect.onInterrupt(() => Effect.flatMap(resumedGuest(qmp), leaves)))
     }, Effect.scoped)
-    yield* follow(options, resume)
+    yield* follow(options, { image: options.image }, resume)
   })
 ).pipe(
   Command.withDescription("Resume a virtual machine from an image, in a QEMU that was started with -incoming defer"),

@@ -55,7 +55,7 @@ export const sendCommand = Command.make(
         progress
       })
     }, Effect.scoped)
-    yield* follow(options, send)
+    yield* follow(options, { image: options.image, left: "the receiver has no complete machine" }, send)
   })
 ).pipe(
   Command.withDescription(

@@ -5,6 +5,7 @@ import type * as Integrity from "../../migration/Integrity.ts"
 import * as Verify from "../../migration/Verify.ts"
 import { damageLine } from "./damageLine.ts"
 import * as Parameters from "./parameters.ts"
+import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
 import * as Text from "./text.ts"
 
@@ -66,7 +67,9 @@ export const verifyCommand = Command.make(
   },
   Effect.fnUntraced(function* (options) {
     const key = yield* SealParameters.readKey(options)
-    const report = yield* Verify.run(options.image, { channels: options.channels, key })
+    const report = yield* Verify.run(options.image, { channels: options.channels, key }).pipe(
+      whenInterrupted("nothing was written, and nothing is known yet")
+    )
     yield* Console.log(options.json ? JSON.stringify(toJson(report), null, 2) : toText(report))
     if (report.error !== undefined) return yield* Effect.fail(report.error)
   }, Effect.scoped)

@@ -1,16 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
-import {
-  type Audience,
-  type Flags,
-  follow,
-  otherSideText,
-  progressLine,
-  summaryLine
-} from "../../../src/cli/internal/follow.ts"
+import * as Layer from "effect/Layer"
+import * as TestConsole from "effect/testing/TestConsole"
+import { type Audience, follow, type Followed } from "../../../src/cli/internal/follow.ts"
+import * as Screen from "../../../src/cli/internal/screen.ts"
+import type { Flags } from "../../../src/cli/internal/view.ts"
 import { FileIoError } from "../../../src/io/FileError.ts"
 import type { Summary } from "../../../src/migration/Migration.ts"
 import * as Stderr from "../support/stderr.ts"
@@ -46,22 +44,38 @@ const listen = ({ listening, ...audience }: Audience) =>
     Effect.andThen(work({ listening, ...audience }))
   )
 
-const run = Effect.fnUntraced(function* (
-  options: Partial<Flags> & { readonly isTerminal?: boolean; readonly listens?: boolean },
-  operation: (audience: Audience) => Effect.Effect<Summary, FileIoError> = work
-) {
-  const { isTerminal = false, listens = false, progress = "auto", quiet = false } = options
-  const stderr = Stderr.make({ isTerminal })
-  const fiber = yield* Effect.forkChild(
-    follow({ progress, quiet }, operation, listens ? "listener" : "source").pipe(
-      Effect.provide(stderr.layer),
-      Effect.exit
+interface Viewer extends Partial<Flags> {
+  readonly isTerminal?: boolean
+  readonly listens?: boolean
+  /** Asked each time that something is drawn. */
+  readonly columns?: () => number | undefined
+  readonly isDumb?: boolean
+  /** Milliseconds after which Ctrl-C is pressed. */
+  readonly interruptedAfter?: number
+  readonly followed?: Followed
+}
+
+const run = Effect.fnUntraced(
+  function* (viewer: Viewer, operation: (audience: Audience) => Effect.Effect<Summary, FileIoError> = work) {
+    const { columns = () => undefined, isDumb = false, isTerminal = false, progress = "auto", quiet = false } = viewer
+    const { followed = { image: { path: "/no/vm.img" } }, interruptedAfter, listens = false } = viewer
+    const stderr = Stderr.make({ isTerminal })
+    const fiber = yield* Effect.forkChild(
+      follow({ progress, quiet }, { ...followed, role: listens ? "listener" : "source" }, operation).pipe(
+        Effect.provide(stderr.layer),
+        Effect.provideService(Screen.Screen, { columns, isDumb: () => isDumb })
+      )
     )
-  )
-  yield* Effect.repeat(TestClock.adjust("100 millis"), { times: 30 })
-  const exit = yield* Fiber.join(fiber)
-  return { exit, text: stderr.text() }
-})
+    for (let millis = 0; millis < 3000; millis += 100) {
+      if (millis === interruptedAfter) yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("100 millis")
+    }
+    const exit = yield* Fiber.await(fiber)
+    const logged = yield* TestConsole.errorLines
+    return { exit, text: stderr.text(), logged: logged.map(String) }
+  },
+  Effect.provide(Layer.fresh(TestConsole.layer))
+)
 
 const jsonLines = (text: string): ReadonlyArray<Record<string, unknown>> =>
   text
@@ -76,9 +90,9 @@ describe("follow", () => {
       assert(Exit.isSuccess(exit))
       const drawn = text.split("\r\u001b[K")
       assert.isAbove(drawn.length, 10)
-      assert.include(text, "RAM 50%  512 KiB of 1.00 MiB  128 pages, 28 zero")
+      assert.include(text, "RAM 50%  512 KiB of 1.00 MiB  ")
       assert.include(text, "multifd: warning: nobody listens here\n")
-      assert.strictEqual(drawn.at(-1), `${summaryLine(summary)}\n`)
+      assert.strictEqual(drawn.at(-1), "/no/vm.img: 1.00 GiB (262144 pages, 144 zero) in 1.00 s, 1.00 GiB/s\n")
     })
   )
 
@@ -156,43 +170,111 @@ describe("follow", () => {
     })
   )
 
-  it.effect("an interruption is a JSON line as well", () =>
+  it.effect("an interruption says what is left, in a line or in JSON, when everything is put back", () =>
     Effect.gen(function* () {
-      const stderr = Stderr.make({ isTerminal: false })
-      const fiber = yield* Effect.forkChild(
-        Effect.provide(
-          follow({ progress: "json", quiet: false }, () => Effect.never),
-          stderr.layer
-        )
-      )
-      yield* TestClock.adjust("1 second")
-      yield* Fiber.interrupt(fiber)
-      assert.deepStrictEqual(jsonLines(stderr.text()).at(-1), { event: "interrupted", exitCode: 130 })
+      const capture = ({ leaves }: Audience) =>
+        Effect.onInterrupt(Effect.never, () => Effect.andThen(Effect.sleep("1 second"), leaves("the guest runs again")))
+      const viewer = { interruptedAfter: 500, followed: { image: { path: "/no/vm.img" }, isWritten: true } }
+      const line = "multifd: interrupted: the guest runs again, nothing was written\n"
+      const plain = yield* run(viewer, capture)
+      assert(Exit.isFailure(plain.exit) && Cause.hasInterruptsOnly(plain.exit.cause))
+      assert.strictEqual(plain.text, line)
+      const drawn = yield* run({ ...viewer, isTerminal: true }, capture)
+      assert.isTrue(drawn.text.endsWith(`\r\u001b[K${line}`), drawn.text)
+      assert.strictEqual((yield* run({ ...viewer, quiet: true }, capture)).text, "")
+      const json = jsonLines((yield* run({ ...viewer, progress: "json" }, capture)).text)
+      const message = "the guest runs again, nothing was written"
+      assert.deepStrictEqual(json.at(-1), { event: "interrupted", message, exitCode: 130 })
     })
   )
 
-  it("knows no rate and no end before there is one", () => {
-    const now = {
-      phase: "setup" as const,
-      bytesTotal: 0,
-      bytesDone: 0,
-      bytesRemaining: 0,
-      pages: 0,
-      normalPages: 0,
-      zeroPages: 0,
-      bytesTransferred: 0,
-      elapsedMillis: 0,
-      phaseMillis: { setup: 0, ram: 0, device: 0, sync: 0 },
-      bytesPerSecond: 0,
-      etaMillis: undefined
-    }
-    assert.strictEqual(progressLine(now), "setting up")
-    const known = { ...now, bytesTotal: 2 ** 20 }
-    assert.notInclude(progressLine(known), "ETA")
-    const moving = { ...known, phase: "ram" as const, bytesPerSecond: 2 ** 30, etaMillis: 61_000 }
-    assert.include(progressLine(moving), "ETA 1 min 01 s")
-    assert.include(summaryLine(summary), "1.00 GiB (262144 pages, 144 zero) in 1.00 s, 1.00 GiB/s")
-  })
+  it.effect("an interruption of what reads an image says what that leaves", () =>
+    Effect.gen(function* () {
+      const followed = { image: { path: "/no/vm.img" }, left: "the receiver has no complete machine" }
+      const { text } = yield* run({ interruptedAfter: 500, followed }, () => Effect.never)
+      assert.strictEqual(text, "multifd: interrupted: the receiver has no complete machine\n")
+    })
+  )
+
+  it.effect("the line fits the terminal, also when that changes its size", () =>
+    Effect.gen(function* () {
+      const columns = [100, 60, 20, 0]
+      let drawn = 0
+      const { text } = yield* run({ isTerminal: true, columns: () => columns[Math.floor(drawn++ / 2)] ?? 5 })
+      const lines = text.split("\u001b[?7l").map((line) => line.split("\u001b[?7h")[0]!)
+      assert.deepStrictEqual(
+        lines.filter((line) => line.startsWith("RAM")),
+        [
+          "RAM 50%  512 KiB of 1.00 MiB  5.00 MiB/s  ETA 0.10 s  128 pages, 28 zero",
+          "RAM 50%  512 KiB of 1.00 MiB  2.50 MiB/s  ETA 0.20 s  128 pages, 28 zero",
+          "RAM 50%  512 KiB of 1.00 MiB  1.67 MiB/s  ETA 0.30 s",
+          "RAM 50%  512 KiB of 1.00 MiB  1.25 MiB/s  ETA 0.40 s",
+          "RAM 50%",
+          "RAM 50%",
+          "RAM 50%  512 KiB of 1.00 MiB  731 KiB/s  ETA 0.70 s  128 pages, 28 zero",
+          "RAM 50%  512 KiB of 1.00 MiB  640 KiB/s  ETA 0.80 s  128 pages, 28 zero",
+          "RAM 5"
+        ]
+      )
+    })
+  )
+
+  it.effect("a terminal that cannot go back gets no line, but what is said once", () =>
+    Effect.gen(function* () {
+      for (const progress of ["auto", "line"] as const) {
+        const { text } = yield* run({ isTerminal: true, isDumb: true, progress, listens: true }, listen)
+        const [first, second, third, ...rest] = text.split("\n")
+        assert.strictEqual(first, "listening on tcp:127.0.0.1:4444")
+        assert.strictEqual(second, "multifd: warning: nobody listens here")
+        assert.match(third!, /^\/no\/vm\.img: 1\.00 GiB /)
+        assert.deepStrictEqual(rest, [""])
+      }
+    })
+  )
+
+  const untidy = (audience: Audience) =>
+    Effect.ensuring(
+      work(audience),
+      Effect.andThen(
+        Effect.ignore(Effect.fail(ioError), { log: "Error" }),
+        Effect.logWarning("what was saved so far is kept in /x")
+      )
+    )
+
+  it.effect("what is logged while tidying up is a line each, JSON where everything is, and nothing with --quiet", () =>
+    Effect.gen(function* () {
+      const lines = ["while tidying up: /x: write failed with EIO", "what was saved so far is kept in /x"]
+      const plain = yield* run({}, untidy)
+      assert.deepStrictEqual(
+        plain.logged,
+        lines.map((line) => `multifd: warning: ${line}`)
+      )
+      assert.deepStrictEqual(
+        (yield* run({ progress: "json" }, untidy)).logged.map((line) => JSON.parse(line)),
+        lines.map((message) => ({ event: "warning", message }))
+      )
+      assert.deepStrictEqual(
+        (yield* run({ isTerminal: true }, untidy)).logged,
+        lines.map((line) => `\r\u001b[Kmultifd: warning: ${line}`)
+      )
+      assert.deepStrictEqual((yield* run({ quiet: true }, untidy)).logged, [])
+    })
+  )
+
+  it.effect("a defect is a JSON line with its trace and exit code 1, whatever error it is", () =>
+    Effect.gen(function* () {
+      const { exit, text } = yield* run({ progress: "json" }, () => Effect.die(ioError))
+      assert.deepInclude({ ...(yield* Effect.flip(exit)) }, { _tag: "ReportedError", exitCode: 1 })
+      const { trace, ...failed } = jsonLines(text).at(-1)!
+      assert.deepStrictEqual(failed, {
+        event: "failed",
+        error: "UnexpectedError",
+        message: "/x: write failed with EIO",
+        exitCode: 1
+      })
+      assert.match(String(trace), /\n {4}at /)
+    })
+  )
 
   it.effect("shows what QEMU says of its side, in the line and in JSON", () =>
     Effect.gen(function* () {
@@ -207,11 +289,4 @@ describe("follow", () => {
       assert.notInclude(alone.text, "qemu")
     })
   )
-
-  it("QEMU's side in a few words", () => {
-    assert.strictEqual(otherSideText({}), "QEMU: none")
-    const ram = { remaining: 3 * 2 ** 20, "dirty-sync-count": 4 }
-    const statistics = { status: "active", ram: { ...ram } } as unknown as Parameters<typeof otherSideText>[0]
-    assert.strictEqual(otherSideText(statistics), "QEMU: active, 3.00 MiB left, pass 4")
-  })
 })

@@ -1,15 +1,30 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as TestConsole from "effect/testing/TestConsole"
-import { report, ReportedError } from "../../../src/cli/internal/report.ts"
+import { reported as report, ReportedError } from "../../../src/cli/internal/report.ts"
 import { NoSpaceError } from "../../../src/io/FileError.ts"
 
 const noSpace = new NoSpaceError({ operation: "write", path: "/a\nb", code: "ENOSPC" })
 
-const reported = (cause: Cause.Cause<unknown>) =>
-  Effect.andThen(report(cause), TestConsole.errorLines).pipe(Effect.map((lines) => lines.join("\n")))
+const codeOf = (exit: Exit.Exit<never, unknown>): number => {
+  let code = -1
+  Runtime.defaultTeardown(exit, (value) => void (code = value))
+  return code
+}
+
+const ended = Effect.fnUntraced(
+  function* (cause: Cause.Cause<unknown>) {
+    const exit = yield* Effect.exit(report(Effect.failCause(cause)))
+    return { text: (yield* TestConsole.errorLines).join("\n"), code: codeOf(exit) }
+  },
+  Effect.provide(Layer.fresh(TestConsole.layer))
+)
+
+const reported = (cause: Cause.Cause<unknown>) => Effect.map(ended(cause), ({ text }) => text)
 
 describe("report", () => {
   it.effect("what can go wrong is one line", () =>
@@ -37,6 +52,17 @@ describe("report", () => {
       assert.strictEqual(yield* reported(Cause.interrupt()), "")
       assert.strictEqual(yield* reported(Cause.fail(new ReportedError({ exitCode: 7 }))), "")
       assert.strictEqual(Runtime.getErrorExitCode(new ReportedError({ exitCode: 7 })), 7)
+    })
+  )
+
+  it.effect("what must not go wrong ends with 1, even where it is an error that has another exit code", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* ended(Cause.fail(noSpace))).code, 7)
+      assert.strictEqual((yield* ended(Cause.interrupt())).code, 130)
+      const { code, text } = yield* ended(Cause.die(noSpace))
+      assert.strictEqual(code, 1)
+      assert.match(text, /^multifd: unexpected error, please report it\n[^]*no space left \(ENOSPC\)\n {4}at /)
+      assert.strictEqual((yield* ended(Cause.combine(Cause.interrupt(), Cause.die(noSpace)))).code, 1)
     })
   )
 })

@@ -1,0 +1,43 @@
+import * as Effect from "effect/Effect"
+import type { Client } from "../../qmp/QmpClient.ts"
+import * as QmpCommands from "../../qmp/QmpCommands.ts"
+import { printable } from "./text.ts"
+
+/** Whoever has interrupted waits for the answer. */
+const PATIENCE = "5 seconds"
+
+const stateOf = (qmp: Client) => {
+  const impatient: Client = {
+    ...qmp,
+    execute: (command, args, result) => qmp.execute(command, args, result, { timeout: PATIENCE })
+  }
+  return Effect.map(QmpCommands.queryStatus(impatient), ({ status }) => printable(status))
+}
+
+const UNKNOWN = "the guest's state is not known, because QEMU's monitor does not answer"
+
+/**
+ * What a guest does whose capture was interrupted. One that is captured live has not stood still for it.
+ *
+ * @internal
+ */
+export const capturedGuest = (qmp: Client, isLive: boolean): Effect.Effect<string> =>
+  Effect.match(stateOf(qmp), {
+    onFailure: () => UNKNOWN,
+    onSuccess: (status) => {
+      if (status !== "running") return `the guest is ${status}`
+      return isLive ? "the guest runs" : "the guest runs again"
+    }
+  })
+
+/**
+ * What a guest does whose resumption was interrupted.
+ *
+ * @internal
+ */
+export const resumedGuest = (qmp: Client): Effect.Effect<string> =>
+  Effect.match(stateOf(qmp), {
+    onFailure: () => "the guest has not run, start QEMU anew to try again",
+    onSuccess: (status) =>
+      status === "inmigrate" ? "the guest has not run, start QEMU anew to try again" : `the guest is ${status}`
+  })

@@ -1,0 +1,90 @@
+import * as Effect from "effect/Effect"
+import * as AtomicFile from "../../io/AtomicFile.ts"
+import { FileCalls, type Stat } from "../../io/FileCalls.ts"
+import type { Location } from "../../migration/Location.ts"
+import type { Summary } from "../../migration/Migration.ts"
+import * as Text from "./text.ts"
+
+/**
+ * The image of a command.
+ *
+ * @internal
+ */
+export interface Subject {
+  readonly image: Location
+  /** Whether the command writes it. Default `false`: it reads it. */
+  readonly isWritten?: boolean | undefined
+  /** What an interruption leaves, besides what is known of an image that is written. */
+  readonly left?: string | undefined
+}
+
+/**
+ * What a command has done, and to which image.
+ *
+ * @internal
+ */
+export interface Outcome {
+  readonly summary: Summary & { readonly downtimeMillis?: number | undefined }
+  readonly path: string
+  /** Bytes that the file of an image takes that was written; `undefined` where that says nothing: of a device, for example. */
+  readonly bytesOnDisk: number | undefined
+}
+
+const BYTES_OF_BLOCK = 512
+
+/** What is there, as far as it can be seen. */
+const look = (path: string): Effect.Effect<Stat | undefined> =>
+  Effect.flatMap(FileCalls, (calls) =>
+    Effect.callback<Stat | undefined>((resume) => {
+      calls.stat(path, (error, stat) => resume(Effect.succeed(error === null ? stat : undefined)))
+    })
+  )
+
+/**
+ * Looks at the image when everything is done.
+ *
+ * @internal
+ */
+export const outcomeOf = Effect.fnUntraced(function* (
+  summary: Summary,
+  { image, isWritten = false }: Subject
+): Effect.fn.Return<Outcome> {
+  const stat = isWritten ? yield* look(image.path) : undefined
+  const bytes = stat === undefined ? 0 : stat.blocks * BYTES_OF_BLOCK
+  return { summary, path: image.path, bytesOnDisk: bytes > 0 ? bytes : undefined }
+})
+
+/**
+ * What an interruption leaves of the image.
+ *
+ * @internal
+ */
+export const interruptedText = Effect.fnUntraced(function* ({
+  image,
+  isWritten = false,
+  left
+}: Subject): Effect.fn.Return<string> {
+  if (!isWritten && left !== undefined) return left
+  const stat = isWritten ? yield* look(image.path) : undefined
+  const written =
+    stat !== undefined && AtomicFile.isInPlace(image, stat)
+      ? `${Text.printable(image.path)} holds no image, what was there may be lost`
+      : "nothing was written"
+  return left === undefined ? written : `${left}, ${written}`
+})
+
+/**
+ * The line that stays when everything is done.
+ *
+ * @internal
+ */
+export const summaryLine = ({ bytesOnDisk, path, summary }: Outcome): string => {
+  const { device, ram, setup, sync } = summary.phaseMillis
+  const total = setup + ram + device + sync
+  const rate = total > 0 ? [`${Text.bytes((summary.bytesTotal * 1000) / total)}/s`] : []
+  const disk = bytesOnDisk === undefined ? [] : [`${Text.bytes(bytesOnDisk)} on disk`]
+  const downtime = summary.downtimeMillis === undefined ? [] : [`downtime ${Math.round(summary.downtimeMillis)} ms`]
+  const pages = `${summary.pages} pages, ${summary.zeroPages} zero`
+  const done = `${Text.bytes(summary.bytesTotal)} (${pages}) in ${Text.duration(total)}`
+  return `${Text.printable(path)}: ${[done, ...rate, ...disk, ...downtime].join(", ")}`
+}

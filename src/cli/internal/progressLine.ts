@@ -1,0 +1,64 @@
+import type { Phase, Snapshot } from "../../migration/Progress.ts"
+import type { QemuStatistics } from "../../qmp/QemuStatistics.ts"
+import * as Text from "./text.ts"
+
+const phases: Readonly<Record<Phase, string>> = {
+  waiting: "waiting",
+  setup: "setting up",
+  ram: "RAM",
+  device: "device state",
+  sync: "making durable",
+  cancelling: "putting everything back",
+  completed: "done",
+  failed: "failed",
+  cancelled: "cancelled"
+}
+
+const percent = (done: number, total: number): string => `${Math.min(Math.floor((done * 100) / total), 100)}%`
+
+/**
+ * What QEMU says of its side: its status, what it has left, and its passes over RAM.
+ *
+ * @internal
+ */
+export const otherSideFields = ({ ram = {}, status = "none" }: QemuStatistics): ReadonlyArray<string> => {
+  const { remaining, "dirty-sync-count": pass } = ram
+  return [
+    `  QEMU: ${Text.printable(status)}`,
+    ...(remaining === undefined ? [] : [`, ${Text.bytes(remaining)} left`]),
+    ...(pass === undefined ? [] : [`, pass ${pass}`])
+  ]
+}
+
+/** The most important first; each begins with what sets it off. Only the phase before it is known how much there is. */
+const fieldsOf = (now: Snapshot, otherSide: QemuStatistics | undefined): ReadonlyArray<string> => {
+  const theirs = otherSide === undefined ? [] : otherSideFields(otherSide)
+  if (now.bytesTotal === 0) return [phases[now.phase], ...theirs]
+  const eta = now.phase === "ram" && now.etaMillis !== undefined ? [`  ETA ${Text.duration(now.etaMillis)}`] : []
+  return [
+    `${phases[now.phase]} ${percent(now.bytesDone, now.bytesTotal)}`,
+    `  ${Text.bytes(now.bytesDone)} of ${Text.bytes(now.bytesTotal)}`,
+    `  ${Text.bytes(now.bytesPerSecond)}/s`,
+    ...eta,
+    ...theirs,
+    `  ${now.pages} pages, ${now.zeroPages} zero`
+  ]
+}
+
+/** As many of the fields as fit, from the left; of the first one, as much as fits. */
+const fit = ([first = "", ...others]: ReadonlyArray<string>, columns: number): string => {
+  let text = first.slice(0, columns)
+  for (const field of others) {
+    if (text.length + field.length > columns) return text
+    text += field
+  }
+  return text
+}
+
+/**
+ * The line of a terminal that has so many columns: phase, bytes, rate, the time that is left, QEMU's side where there is one, and pages.
+ *
+ * @internal
+ */
+export const progressLine = (now: Snapshot, otherSide?: QemuStatistics, columns = Infinity): string =>
+  fit(fieldsOf(now, otherSide), columns)

@@ -1,0 +1,39 @@
+import * as Context from "effect/Context"
+
+/**
+ * The terminal behind stderr.
+ *
+ * @internal
+ */
+export interface Screen {
+  /** Its width now: it follows the window. `undefined`: stderr is no terminal. */
+  readonly columns: () => number | undefined
+  /** Whether it cannot go back in a line that it has written. */
+  readonly isDumb: () => boolean
+}
+
+/** What is taken for the width of a terminal that does not know its own. */
+const USUAL_COLUMNS = 80
+
+/**
+ * The columns that a line may take.
+ *
+ * @internal
+ */
+export const widthOf = (screen: Screen): number => {
+  const columns = screen.columns()
+  if (columns === undefined) return Infinity
+  return columns > 0 ? columns : USUAL_COLUMNS
+}
+
+/**
+ * Default: the terminal of this process.
+ *
+ * @internal
+ */
+export const Screen: Context.Reference<Screen> = Context.Reference<Screen>("effect-multifd/cli/Screen", {
+  defaultValue: () => ({
+    columns: () => process.stderr.columns,
+    isDumb: () => process.env["TERM"] === "dumb"
+  })
+})

@@ -1,0 +1,125 @@
+import type * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stdio from "effect/Stdio"
+import type * as Progress from "../../migration/Progress.ts"
+import type { QemuStatistics } from "../../qmp/QemuStatistics.ts"
+import { type Outcome, summaryLine } from "./outcome.ts"
+import { progressLine } from "./progressLine.ts"
+import { failureOf, messageOf } from "./report.ts"
+import { Screen, widthOf } from "./screen.ts"
+import * as Text from "./text.ts"
+
+/**
+ * The flags that say how a command tells what it is doing.
+ *
+ * @internal
+ */
+export interface Flags {
+  readonly progress: "auto" | "line" | "json"
+  readonly quiet: boolean
+}
+
+/**
+ * What is written to stderr, as text that ends where the next one begins.
+ *
+ * @internal
+ */
+export interface View {
+  /** Time between two progress texts; `undefined`: there are none. */
+  readonly interval: Duration.Input | undefined
+  readonly progress: (now: Progress.Snapshot, otherSide: QemuStatistics | undefined) => string
+  readonly warning: (message: string) => string
+  /** What `--log-level` shows besides warnings. */
+  readonly log: (level: string, message: string) => string
+  readonly listening: (uri: string) => string
+  readonly completed: (outcome: Outcome) => string
+  /** `left`: what an interruption leaves behind. */
+  readonly interrupted: (left: string) => string
+  readonly failed: (cause: Cause.Cause<unknown>) => string
+  /** Whether `failed` says all there is to say. */
+  readonly reportsFailures: boolean
+}
+
+/** Back to the first column, clear the line; the text after it is cut off rather than wrapped at the screen's edge. */
+const redraw = (text: string): string => `\r\u001b[K\u001b[?7l${text}\u001b[?7h`
+const CLEAR = "\r\u001b[K"
+
+const nothing = () => ""
+
+const quiet: View = {
+  interval: undefined,
+  progress: nothing,
+  warning: nothing,
+  log: nothing,
+  listening: nothing,
+  completed: nothing,
+  interrupted: nothing,
+  failed: nothing,
+  reportsFailures: false
+}
+
+/**
+ * For a file, and for whoever reads the lines of other programs as well.
+ *
+ * @internal
+ */
+export const plain: View = {
+  ...quiet,
+  warning: (message) => plain.log("warning", message),
+  log: (level, message) => `multifd: ${level}: ${Text.oneLine(message)}\n`,
+  interrupted: (left) => `multifd: interrupted: ${Text.oneLine(left)}\n`
+}
+
+/** For somebody who looks at a terminal that only ever goes on. */
+const dumb: View = {
+  ...plain,
+  listening: (uri) => `listening on ${Text.oneLine(uri)}\n`,
+  completed: (outcome) => `${summaryLine(outcome)}\n`
+}
+
+const line = (screen: Screen): View => ({
+  ...dumb,
+  interval: "100 millis",
+  progress: (now, otherSide) => redraw(progressLine(now, otherSide, widthOf(screen))),
+  warning: (message) => CLEAR + dumb.warning(message),
+  log: (level, message) => CLEAR + dumb.log(level, message),
+  completed: (outcome) => CLEAR + dumb.completed(outcome),
+  interrupted: (left) => CLEAR + dumb.interrupted(left),
+  failed: () => CLEAR
+})
+
+const jsonLine = (event: string, fields: object): string => `${JSON.stringify({ event, ...fields })}\n`
+
+const tagOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "UnexpectedError"
+
+const json: View = {
+  interval: "500 millis",
+  progress: (now, qemu) => jsonLine("progress", { ...now, ...(qemu === undefined ? {} : { qemu }) }),
+  warning: (message) => jsonLine("warning", { message }),
+  log: (level, message) => jsonLine("log", { level, message }),
+  listening: (uri) => jsonLine("listening", { uri }),
+  completed: ({ bytesOnDisk, path, summary }) => jsonLine("completed", { path, ...summary, bytesOnDisk }),
+  interrupted: (message) => jsonLine("interrupted", { message, exitCode: 130 }),
+  failed: (cause) => {
+    const { error, exitCode, trace } = failureOf(cause)
+    const tag = trace === undefined ? tagOf(error) : "UnexpectedError"
+    return jsonLine("failed", { error: tag, message: messageOf(error), exitCode, trace })
+  },
+  reportsFailures: true
+}
+
+/**
+ * How a command that was told this is seen.
+ *
+ * @internal
+ */
+export const viewOf = Effect.fnUntraced(function* (flags: Flags): Effect.fn.Return<View, never, Stdio.Stdio> {
+  if (flags.quiet) return quiet
+  if (flags.progress === "json") return json
+  const stdio = yield* Stdio.Stdio
+  const screen = yield* Screen
+  if (flags.progress === "auto" && !(yield* stdio.stderrIsTerminal)) return plain
+  return screen.isDumb() ? dumb : line(screen)
+})
