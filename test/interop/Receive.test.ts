@@ -10,17 +10,27 @@ import * as Fixtures from "./support/Fixtures.ts"
 import * as Grid from "./support/Grid.ts"
 import * as Guest from "./support/Guest.ts"
 import * as Library from "./support/Library.ts"
+import type * as Migrate from "./support/Migrate.ts"
+import * as Qemu from "./support/Qemu.ts"
 import * as QemuImage from "./support/QemuImage.ts"
 import * as Sockets from "./support/Sockets.ts"
-import { describeQemu } from "./support/suite.ts"
+import { describeQemu, describeQemus } from "./support/suite.ts"
+import * as Tls from "./support/Tls.ts"
 
 const MIB = 1024 * 1024
+const PAGES_IN_PACKET = 128
 const UUID = "00112233-4455-6677-8899-aabbccddeeff"
 
 /** What a guest that never ran is in after it was loaded. */
 const NEVER_RAN = "prelaunch"
 
-type Way = Omit<Grid.Cell, "name">
+/** How one guest is sent. */
+interface Way extends Pick<Grid.Cell, "transport" | "channels" | "compression" | "zeroPages"> {
+  /** Our credentials. Default: none. */
+  readonly tls?: Grid.Cell["tls"] | undefined
+  /** QEMU's. */
+  readonly credentials?: ReadonlyArray<string> | undefined
+}
 
 const usual: Way = { transport: "tcp", channels: 2, compression: "none", zeroPages: "multifd" }
 
@@ -35,12 +45,14 @@ const receiveLike = Effect.fnUntraced(function* (
   ours: Ours = {}
 ) {
   const { fresh } = yield* Fixtures.Fixtures
-  const { channels, compression, transport, zeroPages } = way
+  const { channels, compression, credentials = [], tls = "none", transport, zeroPages } = way
   const path = fresh("ram")
   const at = transport === "tcp" ? "tcp:127.0.0.1:0" : `unix:${fresh("file")}`
-  const { received, uri } = yield* Library.receive(at, path, { channels, compression, ...ours })
-  const { args, machine } = original.recipe
-  const guest = yield* Guest.start({ machine, args, ram: original.ram, dimm: original.dimm })
+  const options = { channels, compression, tls: yield* Tls.server[tls], ...ours }
+  const { received, uri } = yield* Library.receive(at, path, options)
+  const { args = [], machine, qemu } = original.recipe
+  const more = { args: [...args, ...credentials], ram: original.ram, dimm: original.dimm }
+  const guest = yield* Guest.start({ qemu, machine, ...more })
   const send = Sockets.send(guest, uri, { channels, compression, zeroPages, ...theirs })
   return { path, send, received }
 })
@@ -73,6 +85,14 @@ const assertLoads = (original: Fixtures.Saved, path: string, capabilities: Reado
     if (original.dimm !== undefined) assert.strictEqual(Files.firstDifference(original.dimm.file, dimm), undefined)
     assert.strictEqual(yield* Guest.runState(guest), NEVER_RAN)
   }).pipe(Effect.scoped)
+
+/** Up to 7.2, multifd sends some of the pages twice with which a packet ends and the next one begins, and counts them once. */
+const assertCounted = (ours: Migration.Summary, theirs: NonNullable<Migrate.Info["ram"]>, qemu: Qemu.Qemu): void => {
+  const mostTwice = Qemu.isAtLeast(9, 0, qemu) ? 0 : Math.ceil(theirs.normal / PAGES_IN_PACKET)
+  assert.isAtLeast(ours.normalPages, theirs.normal)
+  assert.isAtMost(ours.normalPages, theirs.normal + mostTwice)
+  assert.strictEqual(ours.zeroPages, theirs.duplicate)
+}
 
 const VIRTIO_MEM = [
   ["-m", "16M,slots=2,maxmem=512M"],
@@ -110,25 +130,30 @@ const streams: Record<string, Fixtures.Recipe> = {
   "no description": { machine: "pc,suppress-vmdesc=on" }
 }
 
-describeQemu("a guest that QEMU sends to us", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
-    for (const cell of Grid.cells) {
-      it.effect(`${cell.name}: every page, and QEMU loads the image`, () =>
+describeQemus("a guest that QEMU sends to us", Grid.versions, (qemu) => {
+  layer(Layer.mergeAll(Fixtures.layerOf(qemu), Migration.layer), { excludeTestServices: true })((it) => {
+    for (const cell of Grid.from(qemu)) {
+      it.effect(`${Grid.nameOf(cell)}: every page, and QEMU loads the image`, () =>
         Effect.gen(function* () {
-          const original = yield* (yield* Fixtures.Fixtures).saved({ ram: { pattern: "mixed", size: 16 * MIB } })
-          const { path, sent, summary } = yield* receiveCompletely(original, cell)
+          const recipe = { ram: { pattern: "mixed", size: 16 * MIB }, machine: Grid.machineOf(cell) } as const
+          const original = yield* (yield* Fixtures.Fixtures).saved(recipe)
+          const way = { ...cell, credentials: Grid.credentials(cell, "client") }
+          const { path, sent, summary } = yield* receiveCompletely(original, way, Grid.settings(cell, "client"))
           assertSame(original, path, cell)
           yield* assertLoads(original, path)
           assert.deepStrictEqual((yield* Image.open(path)).findings, [])
           assert.notMatch(Fs.readdirSync(Path.dirname(path)).join(), /\.part/)
           assert.strictEqual(summary.bytesTotal, sent.ram!.total)
-          assert.strictEqual(summary.normalPages, sent.ram!.normal)
-          assert.strictEqual(summary.zeroPages, sent.ram!.duplicate)
+          assertCounted(summary, sent.ram!, qemu)
           Fs.rmSync(path)
         })
       )
     }
+  })
+})
 
+describeQemu("a guest that QEMU sends to us, in less usual ways", () => {
+  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
     for (const [name, recipe] of Object.entries(streams)) {
       it.effect(`${name}: QEMU loads the image`, () =>
         Effect.gen(function* () {

@@ -8,25 +8,26 @@ import * as Guest from "./support/Guest.ts"
 import * as Library from "./support/Library.ts"
 import * as QemuImage from "./support/QemuImage.ts"
 import * as Sockets from "./support/Sockets.ts"
-import { describeQemu } from "./support/suite.ts"
+import { describeQemus } from "./support/suite.ts"
+import * as Tls from "./support/Tls.ts"
 
 const MIB = 1024 * 1024
 
-/** A guest that never ran. */
-const recipe: Fixtures.Recipe = { ram: { pattern: "mixed", size: 16 * MIB }, channels: 2 }
-
-/** What such a guest is in after it was loaded. */
+/** What a guest that never ran is in after it was loaded. */
 const NEVER_RAN = "prelaunch"
 
 /** Sends a guest's image to another one that waits for it, and fails unless all of its memory has arrived. */
-const sendAndCompare = ({ channels, compression, transport, zeroPages }: Grid.Cell, recipe: Fixtures.Recipe) =>
+const sendAndCompare = (cell: Grid.Cell) =>
   Effect.gen(function* () {
+    const { channels, compression, tls, transport, zeroPages } = cell
     const { fresh, saved } = yield* Fixtures.Fixtures
-    const original = yield* saved(recipe)
-    const { guest } = yield* Fixtures.startLike(original)
+    const ram = { pattern: "mixed", size: 16 * MIB } as const
+    const original = yield* saved({ ram, channels: 2, machine: Grid.machineOf(cell) })
+    const { guest } = yield* Fixtures.startLike(original, Grid.credentials(cell, "server"))
     const at = transport === "tcp" ? "tcp:127.0.0.1:0" : `unix:${fresh("file")}`
-    const { loaded, uri } = yield* Sockets.listen(guest, at, { channels, compression })
-    yield* Library.send(original.path, uri, { channels, compression, zeroPageDetection: zeroPages })
+    const { loaded, uri } = yield* Sockets.listen(guest, at, Grid.settings(cell, "server"))
+    const ours = { channels, compression, zeroPageDetection: zeroPages, marks: Grid.marks(cell) }
+    yield* Library.send(original.path, uri, { ...ours, tls: yield* Tls.client[tls] })
     assert.include(yield* loaded, { status: "completed", reason: "" })
     assert.strictEqual(yield* Guest.runState(guest), NEVER_RAN)
 
@@ -34,12 +35,12 @@ const sendAndCompare = ({ channels, compression, transport, zeroPages }: Grid.Ce
     for (const [idstr, content] of QemuImage.contents(QemuImage.read(original.path))) {
       assert.isTrue(content.equals(found.get(idstr)!), idstr)
     }
-  })
+  }).pipe(Effect.scoped)
 
-describeQemu("an image that is sent to a waiting QEMU", () => {
-  layer(Layer.mergeAll(Fixtures.layer, Migration.layer), { excludeTestServices: true })((it) => {
-    for (const cell of Grid.cells) {
-      it.effect(`${cell.name}: every page, and the run state`, () => sendAndCompare(cell, recipe))
+describeQemus("an image that is sent to a waiting guest", Grid.versions, (qemu) => {
+  layer(Layer.mergeAll(Fixtures.layerOf(qemu), Migration.layer), { excludeTestServices: true })((it) => {
+    for (const cell of Grid.to(qemu)) {
+      it.effect(`${Grid.nameOf(cell)}: every page, and the run state`, () => sendAndCompare(cell))
     }
   })
 })

@@ -1,5 +1,5 @@
 /**
- * The tests of test/faults and test/simulation, for hours: every number that their support/settings.ts know, as large as is
+ * The tests of test/faults and test/simulation and the grids of test/interop, for hours: every number that their support/settings.ts know, as large as is
  * worth it; and what is only worth it at such a length. What the environment sets already stays as it is.
  */
 import { defineConfig } from "vitest/config"
@@ -16,12 +16,17 @@ const numbers = {
   FAULTS_POWER_SEEDS: "320",
   FAULTS_POWER_SUBSETS: "1000",
   SIMULATION_SEEDS: "50000",
-  QEMU_SHAPES: "3000"
+  QEMU_SHAPES: "3000",
+  // Every combination of options with every QEMU, and not only every two of them.
+  GRID: "all"
 }
 
 export default defineConfig({
   test: {
-    include: ["test/faults/**/*.test.ts", "test/simulation/**/*.test.ts", "test/soak/**/*.soak.ts"],
+    include: [
+      ...["test/faults/**/*.test.ts", "test/simulation/**/*.test.ts", "test/soak/**/*.soak.ts"],
+      ...["test/interop/Receive.test.ts", "test/interop/Send.test.ts"]
+    ],
     env: Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, process.env[name] ?? number])),
     testTimeout: 0,
     hookTimeout: 0

@@ -1,16 +1,21 @@
 /**
- * Images that a real QEMU saves once for all tests of a file.
+ * Images that a real QEMU saves once for all tests of a file. A QEMU without mapped-ram (before 9.0) sends itself to the library
+ * instead, and loads what the library sends; `Receive.test.ts` compares what arrives with what the guest had.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
+import * as Migration from "../../../src/migration/Migration.ts"
 import * as Guest from "./Guest.ts"
+import * as Library from "./Library.ts"
 import * as Migrate from "./Migrate.ts"
 import * as Pattern from "./Pattern.ts"
+import * as Qemu from "./Qemu.ts"
 import * as QemuImage from "./QemuImage.ts"
 import type { QmpError } from "./Qmp.ts"
+import * as Sockets from "./Sockets.ts"
 import * as Workspace from "./Workspace.ts"
 
 const MIB = 1024 * 1024
@@ -28,6 +33,8 @@ export interface Recipe extends Omit<Migrate.SaveOptions, "path"> {
   readonly ram?: Filled | undefined
   /** A second DIMM. */
   readonly dimm?: Filled | undefined
+  /** Default: the one that the fixtures are of. */
+  readonly qemu?: Qemu.Qemu | undefined
   readonly machine?: string | undefined
   /** More arguments of QEMU; the guest that loads the image needs the same. */
   readonly args?: ReadonlyArray<string> | undefined
@@ -58,18 +65,32 @@ export class Fixtures extends Context.Service<
 
 const DEFAULT_RAM: Filled = { pattern: "mixed", size: 16 * MIB }
 
+const hasMappedRam = ({ qemu }: Guest.Guest): boolean => Qemu.isAtLeast(9, 0, qemu)
+
+/** Has a guest send itself to the library, into an image. */
+const sendToImage = (guest: Guest.Guest, path: string) =>
+  Effect.gen(function* () {
+    const { received, uri } = yield* Effect.orDie(Library.receive("tcp:127.0.0.1:0", path, { channels: 0 }))
+    // It may have been received with these.
+    yield* guest.qmp.execute("migrate-set-capabilities", { capabilities: [{ capability: "multifd", state: false }] })
+    const info = yield* Sockets.send(guest, uri, { parameters: { "tls-creds": "" } })
+    yield* Effect.orDie(received)
+    return info
+  }).pipe(Effect.scoped, Effect.provide(Migration.layer))
+
 const saveGuest = (
   recipe: Recipe,
   path: string,
   memory: Pick<Saved, "ram" | "dimm">
 ): Effect.Effect<Saved, FixtureError> =>
   Effect.gen(function* () {
-    const guest = yield* Guest.start({ ...memory, machine: recipe.machine, args: recipe.args })
-    const info = yield* Migrate.save(guest, { ...recipe, path })
+    const { args, machine, qemu } = recipe
+    const guest = yield* Guest.start({ ...memory, qemu, machine, args })
+    const info = yield* hasMappedRam(guest) ? Migrate.save(guest, { ...recipe, path }) : sendToImage(guest, path)
     return { ...memory, recipe, path, info }
   }).pipe(Effect.scoped)
 
-const make = Effect.gen(function* () {
+const make = Effect.fnUntraced(function* (qemu: Qemu.Qemu | undefined) {
   const space = yield* Workspace.make
   const images = new Map<string, Effect.Effect<Saved, FixtureError>>()
   let files = 0
@@ -80,8 +101,9 @@ const make = Effect.gen(function* () {
     if (!Fs.existsSync(file)) Pattern.writeFile(file, pattern, size, seed)
     return { file, size }
   }
-  const saved = (recipe: Recipe) =>
+  const saved = (wanted: Recipe) =>
     Effect.gen(function* () {
+      const recipe = { qemu, ...wanted }
       const key = JSON.stringify(recipe)
       const dimm = recipe.dimm === undefined ? undefined : fill(recipe.dimm, 2)
       const memory = { ram: fill(recipe.ram ?? DEFAULT_RAM, 1), dimm }
@@ -92,8 +114,11 @@ const make = Effect.gen(function* () {
   return { space, saved, fresh }
 })
 
-/** Fixtures that live as long as the tests of a file. */
-export const layer: Layer.Layer<Fixtures> = Layer.effect(Fixtures, make)
+/** Fixtures of a QEMU that live as long as the tests of a file. */
+export const layerOf = (qemu: Qemu.Qemu | undefined): Layer.Layer<Fixtures> => Layer.effect(Fixtures, make(qemu))
+
+/** Fixtures of the QEMU of the machine. */
+export const layer: Layer.Layer<Fixtures> = layerOf(Qemu.installed)
 
 /** A guest like one that was saved, with memory of its own, which waits to be loaded. */
 export interface Twin {
@@ -111,6 +136,7 @@ export const startLike = (
     const { fresh } = yield* Fixtures
     const [ram, dimm] = [fresh("ram"), fresh("ram")]
     const guest = yield* Guest.start({
+      qemu: saved.recipe.qemu,
       machine: saved.recipe.machine,
       args: [...(saved.recipe.args ?? []), ...more],
       ram: { file: ram, size: saved.ram.size },
@@ -120,18 +146,27 @@ export const startLike = (
     return { guest, ram, dimm }
   })
 
+/** Everything in an image that nobody needs any more. */
+const contentsOf = (path: string): ReadonlyMap<string, Buffer> => {
+  const contents = QemuImage.contents(QemuImage.read(path))
+  Fs.rmSync(path)
+  return contents
+}
+
 /**
  * Has a guest that is paused save itself: all blocks that it has, whatever anybody thinks that it should have.
  */
 export const blocksOf = (guest: Guest.Guest) =>
   Effect.gen(function* () {
     const path = (yield* Fixtures).fresh("ram")
+    if (!hasMappedRam(guest)) {
+      yield* sendToImage(guest, path)
+      return contentsOf(path)
+    }
     // QEMU refuses to set both at once, or in the other order.
     yield* guest.qmp.execute("migrate-set-parameters", { "multifd-compression": "none", "tls-creds": "" })
     yield* Migrate.save(guest, { path })
-    const contents = QemuImage.contents(QemuImage.read(path))
-    Fs.rmSync(path)
-    return contents
+    return contentsOf(path)
   })
 
 /**
@@ -144,5 +179,8 @@ export const loadLike = (
 ): Effect.Effect<Twin & { readonly loaded: Migrate.Loaded }, Guest.GuestError | QmpError, Fixtures | Scope.Scope> =>
   Effect.gen(function* () {
     const twin = yield* startLike(saved)
-    return { ...twin, loaded: yield* Migrate.load(twin.guest, image) }
+    if (hasMappedRam(twin.guest)) return { ...twin, loaded: yield* Migrate.load(twin.guest, image) }
+    const { loaded, uri } = yield* Sockets.listen(twin.guest, "tcp:127.0.0.1:0", { capabilities: image.capabilities })
+    yield* Effect.orDie(Effect.provide(Library.send(image.path, uri, { channels: 0 }), Migration.layer))
+    return { ...twin, loaded: yield* loaded }
   })

@@ -52,7 +52,8 @@ export interface SaveOptions extends Options, Passes {}
 
 /** What `query-migrate` says of a migration; times in milliseconds. */
 export const Info = Schema.Struct({
-  status: Schema.String,
+  /** Up to 7.2, one that waits has none. */
+  status: Schema.String.pipe(Schema.withDecodingDefaultKey(Effect.succeed("none"))),
   "error-desc": Schema.optionalKey(Schema.String),
   "total-time": Schema.optionalKey(Schema.Number),
   "setup-time": Schema.optionalKey(Schema.Number),

@@ -1,7 +1,9 @@
 /**
- * QEMU's side of TLS, with the certificates and keys of `test/fixtures/tls`.
+ * Both sides of TLS, with the certificates and keys of `test/fixtures/tls`.
  */
+import * as Effect from "effect/Effect"
 import * as Path from "node:path"
+import * as TlsCredentials from "../../../src/io/TlsCredentials.ts"
 
 const FIXTURES = Path.resolve(import.meta.dirname, "../../fixtures/tls")
 
@@ -27,3 +29,17 @@ export const psk = (endpoint: Endpoint, name: string): ReadonlyArray<string> => 
   "-object",
   `tls-creds-psk,id=${ID},endpoint=${endpoint},dir=${directory(name)}`
 ]
+
+/** Our credentials as a client, of the same directories. */
+export const client = {
+  none: Effect.succeed(undefined),
+  x509: TlsCredentials.clientFromDirectory(directory("x509"), { hostname: "localhost" }),
+  psk: TlsCredentials.clientFromPskFile(keys("psk"))
+}
+
+/** Our credentials as a server. */
+export const server = {
+  none: Effect.succeed(undefined),
+  x509: TlsCredentials.serverFromDirectory(directory("x509")),
+  psk: TlsCredentials.serverFromPskFile(keys("psk"))
+}
