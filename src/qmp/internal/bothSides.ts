@@ -13,9 +13,15 @@ const failureOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<E> =>
     return Exit.isFailure(exit) ? Effect.failCause(exit.cause as Cause.Cause<never>) : Effect.never
   })
 
+/** What must not happen did. QEMU hears of it as of any failure, and what it says of that is no explanation. */
+const defectOf = (exit: Exit.Exit<unknown, unknown>): Cause.Cause<never> | undefined => {
+  const defect = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isDieReason) : undefined
+  return defect && Cause.fromReasons([defect])
+}
+
 /**
  * Runs two sides of one migration, this one and QEMU's. When one fails, the other one fails of it: what the first one to fail
- * says may be a consequence only, and then the other one has a little time to say more.
+ * says may be a consequence only, and then the other one has a little time to say more. A defect of either is a defect of both.
  *
  * @internal
  */
@@ -37,6 +43,8 @@ export const bothSides = <A, B, E1, E2, E>(
     yield* Effect.raceFirst(ended, patience)
     yield* Fiber.interruptAll([ours, theirs])
     const [oursExit, theirsExit] = yield* ended
+    const defect = defectOf(oursExit) ?? defectOf(theirsExit)
+    if (defect !== undefined) return yield* Effect.failCause(defect)
     const ourError = Exit.findErrorOption(oursExit)
     const theirError = Exit.findErrorOption(theirsExit)
     if (ourError._tag === "Some" && theirError._tag === "Some") {
