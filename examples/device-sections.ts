@@ -1,5 +1,7 @@
 /**
  * A machine without QEMU: its registers travel beside its memory, as device sections of one's own.
+ *
+ * With an argument, it lists the device sections of an image of yours: `node examples/device-sections.ts vm.img`.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
@@ -21,7 +23,8 @@ const decode = (data: Uint8Array): typeof registers => {
   return { pc: bytes.getUint32(0), sp: bytes.getUint32(4) }
 }
 
-const program = Effect.gen(function* () {
+/** An image of a machine with registers and 1 MiB of memory. */
+const exampleImage = Effect.gen(function* () {
   const migration = yield* Migration.Migration
   const path = yield* temporaryFile("machine.img")
 
@@ -31,11 +34,16 @@ const program = Effect.gen(function* () {
   })
   const ram = yield* MemoryPages.make({ idstr: "ram", memory: new Uint8Array(2 ** 20) })
   yield* migration.save({ target: path, blocks: [ram], machineState })
+  return path
+})
 
-  const image = yield* Image.open(path)
+const program = Effect.gen(function* () {
+  const [, , yours] = process.argv
+  const image = yield* Image.open(yours ?? (yield* exampleImage))
   yield* Console.log(`machine type ${image.machine}`)
   for (const { data, instanceId, name, version } of image.deviceSections) {
-    yield* Console.log(`${name} ${instanceId}, version ${version}: ${JSON.stringify(decode(data))}`)
+    const content = yours === undefined ? JSON.stringify(decode(data)) : `${data.length} bytes`
+    yield* Console.log(`${name} ${instanceId}, version ${version}: ${content}`)
   }
 }).pipe(Effect.scoped, Effect.provide(Migration.layer))
 

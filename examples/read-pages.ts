@@ -27,7 +27,7 @@ const printable = (bytes: Uint8Array): string =>
 /** The first page of a block that has any content. */
 const firstPage = Effect.fnUntraced(function* (image: Image.Image, { idstr, pageSize, reader }: Image.ImageBlock) {
   const page = reader.present.nextSet(0)
-  if (page < 0) return yield* Console.log(`${idstr}: all zeros`)
+  if (page === reader.present.pages) return yield* Console.log(`${idstr}: all zeros`)
   const bytes = yield* image.readPages(idstr, page * pageSize, 64)
   yield* Console.log(`${idstr}: page ${page} begins with ${printable(bytes)}`)
 })

@@ -2,9 +2,15 @@
  * The programs in `examples/` do what they say, with the package as its users get it.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
 import * as Consumer from "./support/consumer.ts"
+import * as Guests from "../interop/support/Guests.ts"
+import * as Migrate from "../interop/support/Migrate.ts"
+import * as Qemu from "../interop/support/Qemu.ts"
+import { describeQemus } from "../interop/support/suite.ts"
+import * as Workspace from "../interop/support/Workspace.ts"
 import { root, run } from "./support/run.ts"
 import * as Temporary from "./support/temporary.ts"
 
@@ -17,8 +23,27 @@ const expected: Readonly<Record<string, RegExp>> = {
   "network-faults.ts": /36 moves in \d+ virtual minutes: [1-9]\d* failed, none did harm/,
   "read-pages.ts": /page 1280 begins with somebody was here/,
   "send-receive.ts": /every byte is the same/,
+  "v86.ts": /saved 4096 pages, [^]*has counted on from there to/,
   "wasm-memory.ts": /counts on: 1000, 1001/
 }
+
+/** What those that take an image print of a machine with a disk, in the order in which it has them, and blocks without pages. */
+const ofImage: Readonly<Record<string, RegExp>> = {
+  "device-sections.ts":
+    /^machine type pc-[^]*\ntimer 0, version 2: 24 bytes\n[^]*\nglobalstate 0, version 1: \d+ bytes\n/,
+  "read-pages.ts": /^pc\.ram: page \d+ begins with [^]*: all zeros\n/,
+  "send-receive.ts": /^sent [1-9]\d* pages [^]*every byte is the same/
+}
+
+/** The image that a QEMU makes of a guest that was in its firmware for a moment, looking for something to boot. */
+const saveGuest = Effect.fnUntraced(function* (qemu: Qemu.Qemu, name: Guests.Name, path: string) {
+  const space = yield* Workspace.make
+  const boot = space.file("disk")
+  yield* Effect.promise(() => Fs.writeFile(boot, Buffer.alloc(2 ** 20)))
+  const { guest } = yield* Guests.start(space, name, { qemu, boot })
+  yield* Effect.sleep("500 millis")
+  yield* Migrate.save(guest, { path, channels: 2 })
+}, Effect.scoped)
 
 describe("examples", { timeout: 120_000 }, () => {
   let temporary = ""
@@ -47,4 +72,35 @@ describe("examples", { timeout: 120_000 }, () => {
       assert.deepStrictEqual(await Fs.readdir(scratch), [])
     })
   }
+
+  it("v86.ts: the image that it leaves is one", async () => {
+    const path = Path.join(temporary, "v86.img")
+    await run(consumer.folder, process.execPath, "examples/v86.ts", path)
+    const multifd = Path.join(consumer.installed, "dist/bin.js")
+    assert.match(await run(consumer.folder, process.execPath, multifd, "verify", path), /nothing is wrong with it/)
+  })
+
+  describeQemus("examples", ["10.0", "11.1"], (qemu) => {
+    // The one on the PATH is that of the demo.ts above.
+    it.skipIf(qemu === Qemu.installed)("demo.ts", async () => {
+      const bin = Path.join(temporary, `bin-${Qemu.versionOf(qemu)}`)
+      await Fs.mkdir(bin)
+      await Fs.writeFile(Path.join(bin, "qemu-system-x86_64"), `#!/bin/sh\nexec ${qemu.binary} "$@"\n`, { mode: 0o755 })
+      const path = `PATH=${bin}:${process.env["PATH"]}`
+      const output = await run(consumer.folder, "env", path, `TMPDIR=${scratch}`, process.execPath, "examples/demo.ts")
+      assert.match(output, new RegExp(`QEMU +${Qemu.versionOf(qemu)}[^]*it runs on`))
+    })
+
+    for (const name of ["pc", "q35"] as const) {
+      it(`read an image of ${name}`, async () => {
+        const path = Path.join(temporary, `${name}-${Qemu.versionOf(qemu)}.img`)
+        await Effect.runPromise(saveGuest(qemu, name, path))
+        for (const [example, output] of Object.entries(ofImage)) {
+          const program = [process.execPath, Path.join("examples", example), path]
+          assert.match(await run(consumer.folder, "env", `TMPDIR=${scratch}`, ...program), output)
+        }
+        assert.deepStrictEqual(await Fs.readdir(scratch), [])
+      })
+    }
+  })
 })

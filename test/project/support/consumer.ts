@@ -46,7 +46,7 @@ export const make = async (folder: string): Promise<Consumer> => {
   const installed = Path.join(modules, "effect-multifd")
   await Fs.mkdir(installed, { recursive: true })
   await run(installed, "tar", "--extract", "--strip-components=1", "--file", tarball)
-  for (const name of ["effect", "@effect", "@types", "undici-types"])
+  for (const name of ["effect", "@effect", "@types", "undici-types", "v86"])
     await Fs.symlink(Path.join(root, "node_modules", name), Path.join(modules, name))
   const compilerOptions = { module: "NodeNext", target: "ES2024", strict: true, noEmit: true, types: ["node"] }
   await Temporary.writeFiles(consumer, {
