@@ -53,8 +53,8 @@ const isPossible = ({ channels, compression, qemu, zeroPages }: Cell): boolean =
  * What our sender has to be told of the marks: a nameless machine type does not say which QEMU it is of, and those before 8.1 want a
  * mark for each section.
  */
-export const marks = ({ machine, qemu }: Cell): "section" | undefined =>
-  machine === "microvm" && isOld(qemu) ? "section" : undefined
+export const marks = ({ machine, qemu }: Cell): "each-section" | undefined =>
+  machine === "microvm" && isOld(qemu) ? "each-section" : undefined
 
 /** An old QEMU that sends cannot be told to leave zero pages as they are. */
 const canBeSentBy = ({ qemu, zeroPages }: Cell): boolean => !isOld(qemu) || zeroPages === "legacy"
