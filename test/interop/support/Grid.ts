@@ -94,8 +94,10 @@ export const nameOf = ({ channels, compression, machine, tls, transport, zeroPag
   [machine, transport, channelsName(channels), compression, `zero pages: ${zeroPages}`, `TLS: ${tls}`].join(", ")
 
 /** QEMU's credentials for a cell. */
-export const credentials = ({ tls }: Cell, endpoint: "client" | "server"): ReadonlyArray<string> =>
-  tls === "none" ? [] : Tls[tls](endpoint, tls)
+export const credentials = ({ tls }: Cell, endpoint: "client" | "server"): ReadonlyArray<string> => {
+  if (tls === "none") return []
+  return tls === "x509" ? Tls.x509(endpoint, tls) : Tls.psk(endpoint, tls)
+}
 
 /** QEMU's settings for a cell; as a sender, it has to be told the name in our certificate, which a Unix socket does not have: 5.2 asks for one with keys, too. */
 export const settings = (cell: Cell, endpoint: "client" | "server"): Options => ({
