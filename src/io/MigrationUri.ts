@@ -127,14 +127,12 @@ const parseTcp = (uri: string): Result.Result<SocketAddress.TcpAddress, Migratio
   return Result.succeed(SocketAddress.tcp(match[1] ?? match[2]!, port))
 }
 
-/** Bytes of a path that the kernel has room for, the zero behind it left out. */
-const MAX_UNIX_PATH = 107
-
 const parseUnix = (uri: string): Result.Result<SocketAddress.UnixAddress, MigrationUriError> => {
   const path = uri.slice(unixScheme.length)
   const length = Buffer.byteLength(path)
-  if (length >= 1 && length <= MAX_UNIX_PATH && !path.includes("\0")) return Result.succeed(SocketAddress.unix(path))
-  const expected = `a path of 1 to ${MAX_UNIX_PATH} bytes after unix:`
+  if (length >= 1 && length <= SocketAddress.MAX_UNIX_PATH && !path.includes("\0"))
+    return Result.succeed(SocketAddress.unix(path))
+  const expected = `a path of 1 to ${SocketAddress.MAX_UNIX_PATH} bytes after unix:`
   return Result.fail(new MigrationUriError({ uri, expected, found: path }))
 }
 

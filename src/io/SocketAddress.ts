@@ -33,7 +33,13 @@ export interface TcpAddress {
  */
 export interface UnixAddress {
   readonly _tag: "Unix"
+  /** 1 to 107 bytes. */
   readonly path: string
+  /**
+   * Of a listener: whether every user may connect who can reach the path, so that the directory alone decides. Default `false`:
+   * this user, and whom else the umask lets.
+   */
+  readonly everyUser?: boolean | undefined
 }
 
 /**
@@ -58,7 +64,19 @@ export const tcp = (host: string, port: number): TcpAddress => ({ _tag: "Tcp", h
  * @category constructors
  * @since 0.1.0
  */
-export const unix = (path: string): UnixAddress => ({ _tag: "Unix", path })
+export const unix = (path: string, options?: Pick<UnixAddress, "everyUser">): UnixAddress => ({
+  _tag: "Unix",
+  path,
+  ...options
+})
+
+/**
+ * Bytes of a Unix socket's path that the kernel has room for, the zero behind it left out.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const MAX_UNIX_PATH: number = 107
 
 /** Nobody but this machine's own programs. */
 const LOOPBACK = "127.0.0.1"

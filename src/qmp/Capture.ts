@@ -42,12 +42,13 @@ import { liftable } from "./internal/liftable.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
 import { impatient, type Step, tidyUp } from "./internal/tidyUp.ts"
+import * as Unreachable from "./internal/unreachable.ts"
 import * as Vm from "./internal/vm.ts"
 import type { QemuStatistics } from "./QemuStatistics.ts"
 import type { Client } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
 import type { QmpError, QmpEventsError } from "./QmpError.ts"
-import type { QemuMigrationError, VmNotReadyError } from "./VmError.ts"
+import type { QemuMigrationError, SocketUnreachableError, VmNotReadyError } from "./VmError.ts"
 import type { VmOptions } from "./VmOptions.ts"
 
 /**
@@ -83,7 +84,10 @@ export interface Options extends VmOptions, Pick<ReceiveIntoImage, "seal" | "kee
   readonly leave?: Leave | undefined
   /** O_DIRECT for the image's pages. Default `false`. */
   readonly directIo?: boolean | undefined
-  /** Where to listen for QEMU. Default: a Unix socket in a private directory, which QEMU's user has to be able to reach. */
+  /**
+   * Where to listen for QEMU. Default: a Unix socket in a private directory, which QEMU's user has to be able to reach; one of
+   * another user can connect to a `SocketAddress.unix` with `everyUser`.
+   */
   readonly listen?: SocketAddress.SocketAddress | undefined
   /** What QEMU may ask for, and how long it may take. `maxRam`: default twice what it says that it has, at least 1 TiB. */
   readonly limits?: Limits.Input | undefined
@@ -113,7 +117,8 @@ export interface Captured extends Summary {
  * @category errors
  * @since 0.1.0
  */
-export type CaptureError = VmNotReadyError | QemuMigrationError | QmpError | QmpEventsError | ReceiveError | FileError
+export type CaptureError =
+  VmNotReadyError | SocketUnreachableError | QemuMigrationError | QmpError | QmpEventsError | ReceiveError | FileError
 
 /** Run states in which QEMU does not send a machine. */
 const unsendable: Readonly<Record<string, string>> = {
@@ -232,10 +237,11 @@ const transfer = Effect.fnUntraced(function* (
   const { compression, directIo, maxBandwidth, progress, qmp, target } = options
   const migration = yield* Migration
   const { lift, limit } = liftable(yield* RateLimit.of(maxBandwidth))
+  const listen = options.listen ?? (yield* privateAddress(qmp))
   const listening = yield* Deferred.make<SocketAddress.SocketAddress>()
   const statistics = yield* Deferred.make<QemuStatistics, QmpError>()
   const receiving = migration.receive({
-    listen: options.listen ?? (yield* privateAddress),
+    listen,
     onListening: (address) => Effect.asVoid(Deferred.succeed(listening, address)),
     onReceived: Effect.asVoid(Deferred.into(arrived(capture), statistics)),
     target,
@@ -258,7 +264,7 @@ const transfer = Effect.fnUntraced(function* (
   const [summary] = yield* bothSides(receiving, driving, {
     isConsequence: MigrationWatch.isConsequence,
     explain: MigrationWatch.explain
-  })
+  }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, address: listen })))
   if (capture.completes) yield* Vm.settled(qmp)
   return { ...summary, machine: vm.machine, statistics: yield* Deferred.await(statistics) }
 })

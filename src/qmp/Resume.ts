@@ -31,11 +31,12 @@ import * as Destination from "./internal/destination.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
 import { impatient, tidyUp } from "./internal/tidyUp.ts"
+import * as Unreachable from "./internal/unreachable.ts"
 import * as Vm from "./internal/vm.ts"
 import type { Version } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
 import { QmpDisconnectedError, type QmpError, type QmpEventsError } from "./QmpError.ts"
-import type { QemuMigrationError, VmNotReadyError } from "./VmError.ts"
+import type { QemuMigrationError, SocketUnreachableError, VmNotReadyError } from "./VmError.ts"
 import type { VmOptions } from "./VmOptions.ts"
 
 /**
@@ -56,7 +57,10 @@ export interface Options extends VmOptions {
   readonly newIdentity?: boolean | undefined
   /** Whether an image is loaded although pages of it were lost in a recovery, and are zeros. Default `false`. */
   readonly allowLost?: boolean | undefined
-  /** Where QEMU listens. Default: a Unix socket in a private directory, in which QEMU's user has to be able to make it. */
+  /**
+   * Where QEMU listens; a TCP address has to have a port. Default: a Unix socket in a private directory, in which QEMU's user has
+   * to be able to make it.
+   */
   readonly listen?: SocketAddress.SocketAddress | undefined
   /** Told what went wrong while settings were put back. Default: a warning in the log. */
   readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
@@ -79,7 +83,11 @@ export interface Resumed extends Summary {
  * @category errors
  * @since 0.1.0
  */
-export type ResumeError = VmNotReadyError | QemuMigrationError | QmpError | QmpEventsError | SendError | FileError
+export type ResumeError =
+  VmNotReadyError | SocketUnreachableError | QemuMigrationError | QmpError | QmpEventsError | SendError | FileError
+
+const listenProblems = (listen: SocketAddress.SocketAddress | undefined): ReadonlyArray<string> =>
+  listen?._tag === "Tcp" && listen.port === 0 ? ["expected a TCP port for QEMU to listen on, found 0"] : []
 
 const problemsOf = ({ capabilities, runState, status }: Vm.Vm, channels: number): ReadonlyArray<string> => [
   ...(runState.status === "inmigrate" && status === "none"
@@ -108,7 +116,7 @@ const transfer = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Summary, ResumeError, Migration | Scope.Scope> {
   const { allowLost, compression, image, progress, qmp } = options
   const migration = yield* Migration
-  const address = options.listen ?? (yield* privateAddress)
+  const address = SocketAddress.withHost(options.listen ?? (yield* privateAddress(qmp)))
   const watch = yield* MigrationWatch.make(qmp, "destination")
   // Whether the guest runs in the end is not left to the run state in the image.
   yield* QmpCommands.stop(qmp)
@@ -121,7 +129,7 @@ const transfer = Effect.fnUntraced(function* (
   const [summary] = yield* bothSides(listening.whenOpen(sending), watch.run(Effect.andThen(listen, listening.open)), {
     isConsequence: MigrationWatch.isConsequence,
     explain: MigrationWatch.explain
-  })
+  }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, address })))
   yield* Vm.settled(qmp)
   return summary
 })
@@ -175,6 +183,7 @@ export const run = Effect.fn("Resume.run")(function* (
   const { machine } = vm
   yield* Vm.refuse(qmp, "resume", [
     ...problemsOf(vm, channels),
+    ...listenProblems(options.listen),
     ...Destination.problemsOf(image, destination, { machine, newIdentity, allowLost, paused })
   ])
   const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets({ channels, compression }))

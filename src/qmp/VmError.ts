@@ -55,3 +55,28 @@ export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()
     return `${this.peer}: QEMU's migration ${this.status}: ${this.description || "it does not say why"}${more}${here}`
   }
 }
+
+/**
+ * The two sides of a migration did not come together at the socket that was made for it: QEMU runs as another user, in a
+ * container, or has a `/tmp` of its own. A source goes on as before; a destination waits as before. Exit code 10.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SocketUnreachableError extends Schema.TaggedError<SocketUnreachableError>()("SocketUnreachableError", {
+  /** The monitor's address. */
+  peer: Schema.String,
+  /** The socket's. */
+  address: Schema.String,
+  /** QEMU's words, or those of this side. */
+  description: Schema.String
+}) {
+  override readonly [Runtime.errorExitCode] = 10
+  override get message(): string {
+    return (
+      `${this.peer}: expected QEMU and this program to meet at ${this.address}, found: ${this.description}; where QEMU runs as ` +
+      "another user, in a container or with a /tmp of its own, name a socket that both can reach: --listen unix:PATH in a " +
+      "directory of both, or --listen tcp:HOST:PORT"
+    )
+  }
+}

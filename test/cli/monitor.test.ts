@@ -25,7 +25,14 @@ describe("capture and resume", () => {
           [["--qmp", "/run/qmp,offset=1", "vm.img", "--channels", "256"], "expected 0 to 255 channels, found 256"],
           [["--qmp", "tcp:nowhere", "vm.img"], "--qmp:"],
           [["--qmp", "/run/qmp", "vm.img", "--compression", "lz4"], "lz4"],
-          [["--qmp", "/run/qmp", "tcp:h:1"], "expected file:PATH or a path"]
+          [["--qmp", "/run/qmp", "tcp:h:1"], "expected file:PATH or a path"],
+          [
+            ["--qmp", "telnet:127.0.0.1:1,server=on", "vm.img"],
+            "of a monitor without telnet (-qmp unix:PATH,server=on"
+          ],
+          [["--qmp", "tcp:127.0.0.1:1,server=on,telnet=on", "vm.img"], "of a monitor without telnet"],
+          [["--qmp", `/${"x".repeat(107)}`, "vm.img"], "expected a path of 1 to 107 bytes"],
+          [["--qmp", "/run/qmp", "vm.img", "--listen", "/run/vm"], "--listen: expected tcp:HOST:PORT or unix:PATH"]
         ]
         for (const [args, problem] of wrong) {
           const ran = yield* Command.run(command, ...args)
@@ -50,10 +57,22 @@ describe("capture and resume", () => {
   it.live("nobody at the socket: one line, exit code 6, no file", () =>
     Effect.gen(function* () {
       const files = yield* Files.folder
-      for (const socket of [files.at("none"), `unix:${files.at("none")}`, "tcp:127.0.0.1:1"]) {
+      const none = files.at("none")
+      for (const socket of [
+        ...[
+          none,
+          `unix:${none}`,
+          `unix:${none},server=on,wait=off`,
+          `unix:${none},server,nowait`,
+          `unix:${none},reconnect=1`
+        ],
+        ...["tcp:127.0.0.1:1", "tcp:127.0.0.1:1,server=on,wait=off,ipv4=on"]
+      ]) {
         const ran = yield* Command.run("capture", "--qmp", socket, files.at("vm.img"))
         assert.strictEqual(ran.code, 6, socket)
+        const [address] = socket.replace(/^\//, "unix:/").split(",")
         assert.match(ran.stderr, /^multifd: .*: cannot connect \(\w+\)\n$/)
+        assert.include(ran.stderr, `${address}: `)
       }
       assert.isFalse(Fs.existsSync(files.at("vm.img")))
     })
@@ -69,6 +88,17 @@ describe("capture and resume", () => {
       const failed = JSON.parse(ssh.stderr.trim().split("\n").at(-1)!)
       assert.deepInclude(failed, { event: "failed", error: "QmpProtocolError", exitCode: 8 })
       assert.include(yield* Command.run("capture", "--qmp", files.at("gone"), files.at("vm.img")), { code: 6 })
+    })
+  )
+
+  it.live("a monitor for people: exit code 8, and which one would do", () =>
+    Effect.gen(function* () {
+      const files = yield* Files.folder
+      const banner = "QEMU 10.0.2 monitor - type 'help' for more information\r\n(qemu) "
+      yield* listen(files.at("hmp"), (socket) => void socket.on("error", () => {}).write(banner))
+      const ran = yield* Command.run("capture", "--qmp", files.at("hmp"), files.at("vm.img"))
+      assert.strictEqual(ran.code, 8)
+      assert.include(ran.stderr, "QEMU's human monitor (-monitor); QEMU has a QMP monitor with -qmp unix:PATH")
     })
   )
 

@@ -43,6 +43,22 @@ describe("Listener", () => {
     })
   )
 
+  it.live("a Unix socket is for those whom the umask lets, or for everybody who can reach it", () =>
+    Effect.gen(function* () {
+      const path = Path.join(yield* directory, "socket")
+      const modes = yield* Effect.forEach([undefined, false, true], (everyUser) =>
+        Effect.scoped(
+          Effect.map(
+            Listener.make({ address: SocketAddress.unix(path, { everyUser }) }),
+            () => Fs.statSync(path).mode & 0o222
+          )
+        )
+      )
+      const umasked = 0o222 & ~process.umask()
+      assert.deepStrictEqual(modes, [umasked, umasked, 0o222])
+    })
+  )
+
   onEveryNetwork("an accepted connection outlives the listener", (address) =>
     Effect.gen(function* () {
       const { far, listener, near } = yield* connected(address)

@@ -37,6 +37,20 @@ describe("PrivateDirectory", () => {
     })
   )
 
+  it.live("is made where it is asked for", () =>
+    Effect.gen(function* () {
+      const parent = yield* PrivateDirectory.make
+      const inner = yield* Effect.scoped(
+        Effect.tap(PrivateDirectory.makeIn(parent), (path) => {
+          assert.strictEqual(Path.dirname(path), parent)
+          assert.strictEqual(Fs.statSync(path).mode & 0o777, 0o700)
+          return Effect.void
+        })
+      )
+      assert.isFalse(Fs.existsSync(inner))
+    })
+  )
+
   it.live("a place that does not exist: FileNotFoundError", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(inDirectory("/nonexistent", PrivateDirectory.make))

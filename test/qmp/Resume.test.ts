@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as ImageNotes from "../../src/format/ImageNotes.ts"
 import * as PositionalFile from "../../src/io/PositionalFile.ts"
+import * as SocketAddress from "../../src/io/SocketAddress.ts"
 import * as Image from "../../src/migration/Image.ts"
 import * as MachineState from "../../src/migration/MachineState.ts"
 import * as Migration from "../../src/migration/Migration.ts"
@@ -350,6 +351,40 @@ describe("Resume", () => {
         assert.isFalse(state.running)
       }))
   }
+
+  for (const words of [
+    "Failed to unlink socket /x/migration: Permission denied",
+    "Failed to bind socket to /x/migration: No such file or directory",
+    "UNIX socket path '/x' is too long"
+  ]) {
+    test(`QEMU cannot listen where it should (${words}): the place, its words and the way out`, (image) =>
+      Effect.gen(function* () {
+        const { qmp } = yield* FakeQemu.make(waiting, { "migrate-incoming": () => Effect.fail(words) })
+        const error = yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.unix("/x/migration") }))
+        assert.deepInclude(error, { _tag: "SocketUnreachableError", address: "unix:/x/migration", description: words })
+        assert.include(error.message, "--listen unix:PATH in a directory of both, or --listen tcp:HOST:PORT")
+      }))
+  }
+
+  test("QEMU listens in a directory of its own: the place and the way out", (image) =>
+    Effect.gen(function* () {
+      const { qmp } = yield* FakeQemu.make(waiting, { "migrate-incoming": () => Effect.succeed({}) })
+      const error = yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.unix("/x/migration") }))
+      assert.deepInclude(error, { _tag: "SocketUnreachableError", address: "unix:/x/migration" })
+      assert.match(error.message, /unix:\/x\/migration: cannot connect \(\w+\); where QEMU runs as another user/)
+    }))
+
+  test("QEMU is told where to listen: on this machine alone where no host is named, and always on a port", (image) =>
+    Effect.gen(function* () {
+      const uris: Array<unknown> = []
+      const answer = ({ uri }: Readonly<Record<string, unknown>>) => (uris.push(uri), Effect.fail("no"))
+      const { log, qmp } = yield* FakeQemu.make(waiting, { "migrate-incoming": answer })
+      const none = yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.tcp("h", 0) }))
+      assert.include(none.message, "expected a TCP port for QEMU to listen on, found 0")
+      assert.notInclude(log, "stop")
+      yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.tcp("", 4444) }))
+      assert.deepStrictEqual(uris, ["tcp:127.0.0.1:4444"])
+    }))
 
   test("QEMU exits instead of saying why: the monitor has ended", (image) =>
     Effect.gen(function* () {

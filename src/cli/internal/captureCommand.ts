@@ -47,6 +47,7 @@ export const captureCommand = Command.make(
       return yield* Capture.run({
         qmp,
         target,
+        listen: Option.getOrUndefined(options.listen),
         live: options.live,
         channels,
         compression,

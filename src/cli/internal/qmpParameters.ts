@@ -4,16 +4,36 @@ import * as Compression from "../../compression/Compression.ts"
 import * as MigrationUri from "../../io/MigrationUri.ts"
 import * as SocketAddress from "../../io/SocketAddress.ts"
 import { limits } from "../../multifd/PipelineOptions.ts"
+import * as SocketParameters from "./socketParameters.ts"
 import { parsed } from "./parameters.ts"
 
+type Problem = { readonly message: string }
+
+const EXPECTED = "a socket's path, unix:PATH or tcp:HOST:PORT"
+
+const refuse = (expected: string, text: string): Result.Result<never, Problem> =>
+  Result.fail({ message: `expected ${expected}, found ${JSON.stringify(text)}` })
+
+/** A monitor as it is written behind QEMU's `-qmp`, without what only concerns QEMU's end of it. */
+const serverOptions = /(?:,(?:server|wait|nowait|delay|nodelay|ipv[46]|to|tight|reconnect(?:-ms)?)(?:=[^,]*)?)+$/
+const telnet = /^telnet:|^(?:unix|tcp):.*,(?:telnet|tn3270)(?:=on)?(?:,|$)/
+const scheme = /^(?:unix|tcp):/
+
 /** A monitor's socket is mostly a Unix one, and its path needs no scheme. */
-const parseMonitor = (text: string): Result.Result<SocketAddress.SocketAddress, { readonly message: string }> =>
-  Result.flatMap(MigrationUri.parse(text), (uri) => {
-    if (uri._tag !== "File") return Result.succeed(uri)
-    return uri.offset === undefined && !text.startsWith("file:")
-      ? Result.succeed(SocketAddress.unix(uri.path))
-      : Result.fail({ message: `expected a socket's path, unix:PATH or tcp:HOST:PORT, found ${JSON.stringify(text)}` })
+const parseMonitor = (text: string): Result.Result<SocketAddress.SocketAddress, Problem> => {
+  if (telnet.test(text))
+    return refuse(`${EXPECTED} of a monitor without telnet (-qmp unix:PATH,server=on,wait=off)`, text)
+  const uri = scheme.test(text) ? text.replace(serverOptions, "") : text
+  return Result.flatMap(MigrationUri.parse(uri), (parsed) => {
+    if (parsed._tag !== "File") return Result.succeed(parsed)
+    return parsed.offset === undefined && !text.startsWith("file:") ? parsePath(parsed.path) : refuse(EXPECTED, text)
   })
+}
+
+const parsePath = (path: string): Result.Result<SocketAddress.SocketAddress, Problem> =>
+  Result.flatMap(MigrationUri.parse(`unix:${path}`), (uri) =>
+    uri._tag === "Unix" ? Result.succeed(uri) : refuse(EXPECTED, path)
+  )
 
 /**
  * The monitor of a QEMU.
@@ -42,9 +62,18 @@ const compression = Flag.Literals("compression", Compression.methods).pipe(
   Flag.withDefault("none" as const)
 )
 
+/** Where both sides meet. Whoever may enter the directory of a Unix socket may connect to it: QEMU may be another user's. */
+const listen = SocketParameters.address(
+  "listen",
+  "Where QEMU and this program meet, for a QEMU of another user, in a container or with a /tmp of its own"
+).pipe(
+  Flag.map((address) => (address._tag === "Unix" ? SocketAddress.unix(address.path, { everyUser: true }) : address)),
+  Flag.optional
+)
+
 /**
  * What a migration to or from a QEMU of this machine can be told.
  *
  * @internal
  */
-export const transfer = { channels, compression }
+export const transfer = { channels, compression, listen }

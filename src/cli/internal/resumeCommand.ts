@@ -1,6 +1,7 @@
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Image from "../../migration/Image.ts"
 import * as QmpClient from "../../qmp/QmpClient.ts"
 import * as Resume from "../../qmp/Resume.ts"
@@ -49,6 +50,7 @@ export const resumeCommand = Command.make(
         image,
         channels,
         compression,
+        listen: Option.getOrUndefined(options.listen),
         paused,
         newIdentity,
         allowLost,

@@ -51,8 +51,10 @@ const serverOf = (address: SocketAddress, options: ListenOptions): Net.Server =>
 
 const bind = (server: Net.Server, address: SocketAddress, backlog: number): void => {
   // `exclusive`: in a worker of a cluster the port is this process's own all the same.
-  if (address._tag === "Unix") server.listen({ path: address.path, backlog, exclusive: true })
-  else server.listen({ host: address.host, port: address.port, backlog, exclusive: true })
+  if (address._tag === "Unix") {
+    const { everyUser = false, path } = address
+    server.listen({ path, backlog, exclusive: true, writableAll: everyUser })
+  } else server.listen({ host: address.host, port: address.port, backlog, exclusive: true })
 }
 
 /** A Unix socket takes the place of one that was left over. */

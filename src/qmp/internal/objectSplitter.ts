@@ -5,6 +5,8 @@
  *
  *     one object a line, or an indented one (QEMU's `pretty=on`): where an object ends follows from its brackets
  */
+import * as Stranger from "./stranger.ts"
+
 /** Deeper than any message of QEMU, whose own parser stops at 1024, and no danger to a recursive one. */
 const MAX_DEPTH = 1024
 
@@ -34,12 +36,6 @@ const BACKSLASH = 0x5c
 const OPENING = new Set([0x7b, 0x5b])
 const CLOSING = new Set([0x7d, 0x5d])
 const BRACE = 0x7b
-
-/** What was found instead of an object, enough of it to recognise. */
-const EXCERPT_BYTES = 60
-
-const excerpt = (bytes: Uint8Array): string =>
-  JSON.stringify(new TextDecoder().decode(bytes.subarray(0, EXCERPT_BYTES)))
 
 /**
  * Makes a splitter that keeps at most `maxBytes` of an object that is not complete.
@@ -88,7 +84,7 @@ export const make = (maxBytes: number): ObjectSplitter => {
         const byte = bytes[at]!
         if (depth === 0) {
           if (SPACE.has(byte)) continue
-          if (byte !== BRACE) return { expected: "a JSON object", found: excerpt(bytes.subarray(at)) }
+          if (byte !== BRACE) return Stranger.problemOf(bytes.subarray(at))
           start = at
         }
         step(byte)

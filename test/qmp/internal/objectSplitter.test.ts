@@ -35,11 +35,23 @@ describe("objectSplitter", () => {
   })
 
   it("gives what is complete before it finds something else", () => {
-    const { objects, problem } = split(encode('{"a":1} QEMU 10.0.2 monitor - type "help" for more information'), 100)
+    const { objects, problem } = split(encode(`{"a":1} QEMU is not here, ${"and ".repeat(50)}`), 300)
     assert.deepStrictEqual(objects, ['{"a":1}'])
     assert.strictEqual(problem?.expected, "a JSON object")
-    assert.match(problem?.found ?? "", /^"QEMU 10\.0\.2 monitor/)
+    assert.match(problem?.found ?? "", /^"QEMU is not here, and .{1,50}"$/)
   })
+
+  for (const [name, bytes, found] of [
+    ["the human monitor", encode("QEMU 10.0.2 monitor - type 'help' for more information\r\n(qemu) "), "human monitor"],
+    ["telnet", Uint8Array.of(0xff, 0xfb, 1, 0xff, 0xfb, 3), "telnet"]
+  ] as const) {
+    it(`${name} is recognised, and the way out is named`, () => {
+      const { problem } = split(bytes, 100)
+      assert.strictEqual(problem?.expected, "a QMP monitor")
+      assert.include(problem?.found, found)
+      assert.include(problem?.found, "-qmp unix:PATH,server=on,wait=off")
+    })
+  }
 
   it("keeps no more than the limit of an object, in however many pieces it comes", () => {
     const text = `{"a":"${"x".repeat(100)}"}`
