@@ -371,7 +371,10 @@ describe("Resume", () => {
       const { qmp } = yield* FakeQemu.make(waiting, { "migrate-incoming": () => Effect.succeed({}) })
       const error = yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.unix("/x/migration") }))
       assert.deepInclude(error, { _tag: "SocketUnreachableError", address: "unix:/x/migration" })
-      assert.match(error.message, /unix:\/x\/migration: cannot connect \(\w+\); where QEMU runs as another user/)
+      assert.match(
+        error.message,
+        /unix:\/x\/migration \(main channel\): cannot connect \(\w+\); where QEMU runs as another user/
+      )
     }))
 
   test("QEMU is told where to listen: on this machine alone where no host is named, and always on a port", (image) =>

@@ -33,10 +33,12 @@ describe("a QEMU that cannot come to the socket of a capture", () => {
       }))
   }
 
-  test("what is about something else stays in QEMU's words", () =>
-    Effect.gen(function* () {
-      const { qmp } = yield* failing("State blocked by a device")
-      const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET, listen }))
-      assert.deepInclude(error, { _tag: "QemuMigrationError", description: "State blocked by a device" })
-    }))
+  for (const description of ["State blocked by a device", "Unable to write to socket: Broken pipe"]) {
+    test(`${description}: stays in QEMU's words`, () =>
+      Effect.gen(function* () {
+        const { qmp } = yield* failing(description)
+        const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET, listen }))
+        assert.deepInclude(error, { _tag: "QemuMigrationError", description })
+      }))
+  }
 })

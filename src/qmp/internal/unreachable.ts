@@ -5,6 +5,11 @@ import { SocketUnreachableError } from "../VmError.ts"
 interface AnyError {
   readonly _tag: string
   readonly message: string
+  readonly address?: unknown
+  readonly command?: unknown
+  readonly description?: unknown
+  readonly here?: unknown
+  readonly role?: unknown
 }
 
 interface Place {
@@ -14,26 +19,26 @@ interface Place {
   readonly address: SocketAddress.SocketAddress
 }
 
-/** What QEMU says of a socket, whichever its version: where it is, or what could not be done with it. */
-const aboutSockets = /\b(?:connect|socket|bind|unlink|listen|address)\b/i
+/** What a source says that found no socket, and what a destination says that could make none, whichever the version. */
+const ofSource = /\bconnect\b/i
+const ofDestination = /\b(?:socket|bind|unlink|listen|address)\b/i
 
-const isAbout = (words: string, address: SocketAddress.SocketAddress): boolean =>
-  aboutSockets.test(words) || (address._tag === "Unix" && words.includes(address.path))
+/** QEMU's words, where they are about how it came to the socket. A source that broke off later is seen on this side, too. */
+const ofQemu = (error: AnyError): { readonly words: string; readonly pattern: RegExp } | undefined => {
+  const { command, description: words, here, role } = error
+  if (typeof words !== "string") return undefined
+  if (error._tag === "QmpCommandError" && command === "migrate-incoming") return { words, pattern: ofDestination }
+  return error._tag === "QemuMigrationError" && role === "source" && here === undefined
+    ? { words, pattern: ofSource }
+    : undefined
+}
 
-/** QEMU's words or ours, where one side could not come to the socket of the other; `undefined`: it failed of something else. */
-const wordsOf = (error: AnyError, address: SocketAddress.SocketAddress): string | undefined => {
-  if (error._tag === "ConnectError" && "address" in error && error.address === SocketAddress.format(address)) {
-    return error.message
-  }
-  // A source that came here and broke off has something to say on this side, too.
-  const isFirst =
-    (error._tag === "QmpCommandError" && "command" in error && error.command === "migrate-incoming") ||
-    (error._tag === "QemuMigrationError" &&
-      "role" in error &&
-      error.role === "source" &&
-      !("here" in error && error.here))
-  if (!isFirst || !("description" in error) || typeof error.description !== "string") return undefined
-  return isAbout(error.description, address) ? error.description : undefined
+/** Why one side could not come to the socket of the other; `undefined`: it failed of something else. */
+const reasonOf = (error: AnyError, address: SocketAddress.SocketAddress): string | undefined => {
+  if (error._tag === "ConnectError" && error.address === SocketAddress.format(address)) return error.message
+  const { pattern, words } = ofQemu(error) ?? {}
+  const isAbout = pattern?.test(words ?? "") || (address._tag === "Unix" && words?.includes(address.path))
+  return isAbout === true ? words : undefined
 }
 
 /**
@@ -44,7 +49,7 @@ const wordsOf = (error: AnyError, address: SocketAddress.SocketAddress): string 
 export const explain =
   ({ address, peer }: Place) =>
   <E extends AnyError>(error: E): E | SocketUnreachableError => {
-    const description = wordsOf(error, address)
+    const description = reasonOf(error, address)
     return description === undefined
       ? error
       : new SocketUnreachableError({ peer, address: SocketAddress.format(address), description })
