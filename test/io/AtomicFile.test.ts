@@ -197,7 +197,12 @@ describe("AtomicFile", () => {
       const disk = MemoryDisk.make()
       disk.write("/x", oldBytes)
       yield* Effect.provide(
-        begin({ path: "/x", offset: 100 }, ({ keep, name }) => Effect.andThen(name, keep)),
+        begin({ path: "/x", offset: 100 }, ({ keep, name }) =>
+          Effect.andThen(
+            name,
+            Effect.map(keep, (kept) => assert.isFalse(kept))
+          )
+        ),
         disk.layer
       )
       assert.deepStrictEqual(disk.files(), ["/x"])

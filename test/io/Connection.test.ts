@@ -59,6 +59,18 @@ describe("Connection", () => {
     })
   )
 
+  onEveryNetwork("a side that ended can still be written to by the one that connected", (address) =>
+    Effect.gen(function* () {
+      const { far, near } = yield* connected(address)
+      yield* far.end
+      assert.strictEqual(yield* near.readSome(new Uint8Array(1)), 0)
+      for (let i = 0; i < 5; i++) yield* turn
+      yield* near.write([bytes(7)])
+      yield* near.end
+      assert.deepStrictEqual(new Uint8Array(yield* readToEnd(far)), bytes(7))
+    })
+  )
+
   onEveryNetwork("a side that ended can still be written to", (address) =>
     Effect.gen(function* () {
       const { far, near } = yield* connected(address)

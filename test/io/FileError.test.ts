@@ -91,6 +91,24 @@ describe("FileError", () => {
     assert.include(twice.message, "(ram, channel 7)")
   })
 
+  it.each([
+    [{ step: "ram", block: "pc.ram" }, "(ram, block pc.ram)"],
+    [{ block: "pc.ram", offset: 0 }, "(block pc.ram at 0)"],
+    [{ step: "ram", offset: 4096 }, "(ram)"],
+    [{ channel: 0 }, "(channel 0)"]
+  ] as const)("says of its place what it knows: %o", (place, expected) => {
+    const error = FileError.at(all[0]!, place)
+    assert.include(error.message, `/image: write of 4096 bytes at 1048576 ${expected} `)
+  })
+
+  it.each([
+    [{ operation: "open", path: "/image" }, "/image: open "],
+    [{ operation: "read", path: "/image", length: 0 }, "/image: read of 0 bytes "],
+    [{ operation: "read", path: "/image", position: 0 }, "/image: read at 0 "]
+  ] as const)("says of its call what it knows: %o", (call, expected) =>
+    assert.include(FileError.fromCause(call, errno("EIO")).message, expected)
+  )
+
   it("says how far a file goes that is too short", () => {
     const error = all.at(-1)!
     assert.strictEqual(error.message, "/image: write of 4096 bytes at 1048576: the file ends after 17 of them")

@@ -179,6 +179,15 @@ describe("PositionalFile", () => {
     })
   )
 
+  it.effect("a socket has no positions, either", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      disk.special("/socket", "socket")
+      const opening = PositionalFile.open("/socket", { access: "read" }).pipe(Effect.scoped, Effect.provide(disk.layer))
+      assert.include(yield* Effect.flip(opening), { _tag: "NotSeekableError", kind: "socket", code: "ESPIPE" })
+    })
+  )
+
   onEveryPlace("refuses what has no positions, without opening it", (place) =>
     Effect.gen(function* () {
       place.fifo("fifo")

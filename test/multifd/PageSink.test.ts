@@ -141,6 +141,18 @@ describe("a sink for a RAM block", () => {
   })
 })
 
+it.effect("a sink for memory that can only be written reads it where it is", () =>
+  Effect.gen(function* () {
+    const memory = Buffer.alloc(SIZE, 7)
+    const { reader: _, ...block } = yield* MemoryPages.make({ idstr: "m", memory, pageSize: PS })
+    const sink = PageSink.toBlock(block, { coalescePages: 0 })
+    memory.fill(9, 3 * PS, 4 * PS)
+    const page = Buffer.alloc(2 * PS)
+    yield* sink.read!(3 * PS, page)
+    assert.isTrue(page.equals(memory.subarray(3 * PS, 5 * PS)))
+  })
+)
+
 const createFile = Effect.fnUntraced(function* (path: string, content: Uint8Array) {
   const file = yield* PositionalFile.open(path, { access: "write", create: "exclusive" })
   yield* file.write(0, content)
@@ -158,7 +170,10 @@ describe("a sink for an image", () => {
           const target = { pagesOffset: 2 * PS, bitmap: PageBitmap.make(PAGES) }
           const shape = { idstr: "m", pageSize: PS, usedLength: SIZE }
           let told = 0
-          const written = (bytes: number) => void (told += bytes)
+          const written = (bytes: number) => {
+            assert.isAbove(bytes, 0)
+            told += bytes
+          }
           const counters = TransferCounters.make()
           const sink = PageSink.toImage({ shape, file, target, coalescePages: 3, counters, written })
           yield* storeAll(sink, arrivals)

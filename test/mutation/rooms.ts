@@ -18,11 +18,11 @@ const room = (name: string, sample: number, ...others: ReadonlyArray<string>): R
 export const rooms: Readonly<Record<string, Room>> = {
   format: room("format", 300, "test/multifd/**/*.test.ts"),
   compression: room("compression", 100, "test/multifd/**/*.test.ts"),
-  io: room("io", 60),
-  multifd: room("multifd", 80, "test/migration/Receive.test.ts", "test/migration/SendReceive.test.ts"),
+  io: room("io", 80),
+  multifd: room("multifd", 80, "test/migration/{Hostile,Receive,SendReceive}.test.ts"),
   migration: room("migration", 80),
-  qmp: room("qmp", 60),
-  cli: room("cli", 60)
+  qmp: room("qmp", 80),
+  cli: room("cli", 80)
 }
 
 /** The room of that name, which has to be one. */

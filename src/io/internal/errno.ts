@@ -65,8 +65,8 @@ const names: ReadonlyMap<number, string> = new Map([
   ...Array.from(getSystemErrorMap(), ([number, [name]]) => [-number, name] as const)
 ])
 
-/** What a `code` of Node's looks like that is a name; an errno that Node does not know is `Unknown system error -122`. */
-const NAME = /^[A-Z][A-Z0-9_]*$/
+/** A `code` of Node that is a name, such as `ERR_SSL_SSL/TLS_ALERT_BAD_RECORD_MAC`; no errno `Unknown system error -122`. */
+const NAME = /^[A-Z][A-Z0-9_/]*$/
 
 /**
  * The name of what went wrong. Node's own names are those of libuv, which does not know all errnos of a system; the number

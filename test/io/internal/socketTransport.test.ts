@@ -26,6 +26,39 @@ describe("SocketTransport", () => {
     server.close()
   })
 
+  const inside = ["kBuffer", "kBufferGen", "kBufferCb", "_handle"] as const
+
+  /** A socket that keeps inside all of it but one thing. */
+  const without = (missing?: (typeof inside)[number]) => {
+    const begun: Array<Uint8Array> = []
+    const socket: Record<string | symbol, unknown> = {}
+    for (const name of inside.slice(0, 3)) if (name !== missing) socket[Symbol(name)] = undefined
+    if (missing !== "_handle") socket["_handle"] = { useUserBuffer: (memory: Uint8Array) => begun.push(memory) }
+    return { socket: socket as unknown as Net.Socket, begun }
+  }
+
+  it("onread takes all of what it needs, or nothing", () => {
+    const place = new Uint8Array(1)
+    const onread = { buffer: () => place, callback: () => true }
+    const whole = without()
+    assert.isTrue(setOnread(whole.socket, onread))
+    assert.deepStrictEqual(whole.begun, [place])
+    const kept = Object.getOwnPropertySymbols(whole.socket).map((symbol) => Reflect.get(whole.socket, symbol))
+    assert.deepStrictEqual(kept, [place, onread.buffer, onread.callback])
+    for (const missing of inside) {
+      const { begun, socket } = without(missing)
+      assert.isFalse(setOnread(socket, onread))
+      assert.deepStrictEqual(begun, [])
+      const symbols = Object.getOwnPropertySymbols(socket).map((symbol) => Reflect.get(socket, symbol))
+      assert.isTrue(symbols.every((value) => value === undefined))
+    }
+    for (const handle of [null, undefined, {}, { useUserBuffer: 5 }]) {
+      const { socket } = without()
+      Reflect.set(socket, "_handle", handle)
+      assert.isFalse(setOnread(socket, onread))
+    }
+  })
+
   it.effect("Node's accepted sockets take onread", () =>
     Effect.gen(function* () {
       const server = Net.createServer({ pauseOnConnect: true })
