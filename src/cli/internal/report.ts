@@ -3,8 +3,13 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import * as CliOutput from "effect/cli/CliOutput"
+import type * as CliOutput from "effect/cli/CliOutput"
+import type * as HelpDoc from "effect/cli/HelpDoc"
+import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
+import { helpText } from "./help.ts"
+import { Screen, widthOf } from "./screen.ts"
 import { oneLine } from "./text.ts"
+import { usageProblem } from "./usage.ts"
 
 /**
  * The failure of a command that has told the user already; only the exit code is left of it.
@@ -28,6 +33,12 @@ const complain = (asJson: boolean, command: string, problems: ReadonlyArray<stri
   return Console.error([...lines, `Try "${command} --help".`].join("\n"))
 }
 
+const showHelp = Effect.fnUntraced(function* (doc: HelpDoc.HelpDoc): Effect.fn.Return<void> {
+  const { canColor } = yield* TerminalCapabilities.TerminalCapabilities
+  const columns = widthOf((yield* Screen).outputColumns())
+  yield* Console.log(helpText(doc, { columns, colors: canColor }))
+})
+
 /**
  * Help that was asked for is a result and goes to stdout. What is wrong with a command line goes to stderr.
  *
@@ -36,8 +47,8 @@ const complain = (asJson: boolean, command: string, problems: ReadonlyArray<stri
 export const presenter = (asJson: boolean): CliOutput.Presenter => ({
   present: (event) => {
     if (event._tag === "Version") return Console.log(`${event.name} ${event.version}`)
-    if (event._tag === "Help" && event.reason === "Requested") return CliOutput.defaultPresenter.present(event)
-    const problems = event._tag === "Help" ? ["expected a command"] : event.errors.map((error) => error.message)
+    if (event._tag === "Help" && event.reason === "Requested") return showHelp(event.helpDoc)
+    const problems = event._tag === "Help" ? ["expected a command"] : event.errors.map(usageProblem)
     return complain(asJson, event.commandPath.join(" "), problems)
   }
 })

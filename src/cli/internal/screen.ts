@@ -1,13 +1,15 @@
 import * as Context from "effect/Context"
 
 /**
- * The terminal behind stderr.
+ * The terminal behind stderr, and that behind stdout.
  *
  * @internal
  */
 export interface Screen {
   /** Its width now: it follows the window. `undefined`: stderr is no terminal. */
   readonly columns: () => number | undefined
+  /** The same of stdout. */
+  readonly outputColumns: () => number | undefined
   /** Whether it cannot go back in a line that it has written. */
   readonly isDumb: () => boolean
 }
@@ -16,12 +18,11 @@ export interface Screen {
 const USUAL_COLUMNS = 80
 
 /**
- * The columns that a line may take.
+ * The columns that a line may take in a terminal of a width.
  *
  * @internal
  */
-export const widthOf = (screen: Screen): number => {
-  const columns = screen.columns()
+export const widthOf = (columns: number | undefined): number => {
   if (columns === undefined) return Infinity
   return columns > 0 ? columns : USUAL_COLUMNS
 }
@@ -34,6 +35,7 @@ export const widthOf = (screen: Screen): number => {
 export const Screen: Context.Reference<Screen> = Context.Reference<Screen>("effect-multifd/cli/Screen", {
   defaultValue: () => ({
     columns: () => process.stderr.columns,
+    outputColumns: () => process.stdout.columns,
     isDumb: () => process.env["TERM"] === "dumb"
   })
 })

@@ -19,7 +19,9 @@ export const keyFile = Flag.String("key-file").pipe(
 
 const verifying = (name: string, what: string) =>
   Flag.Boolean(name).pipe(
-    Flag.withDescription(`Whether ${what} compared with its checksums, where there are some (default: yes)`),
+    Flag.withDescription(
+      `Compare ${what} with its checksums, where there are some (default: yes); --no-${name}: do not`
+    ),
     Flag.withDefault(true)
   )
 
@@ -28,7 +30,7 @@ const verifying = (name: string, what: string) =>
  *
  * @internal
  */
-export const verification = { verify: verifying("verify", "what is read is"), keyFile }
+export const verification = { verify: verifying("verify", "what is read"), keyFile }
 
 const algorithm = Flag.Literals("seal", ["crc32", "sha256", "hmac-sha256", "none"]).pipe(
   Flag.withDescription("The checksums that the image gets, which QEMU does not look at (default: crc32)"),
@@ -84,7 +86,7 @@ export const readSeal = (
  * @internal
  */
 export const sourceVerification = {
-  verify: verifying("verify", "the image that is read is"),
+  verify: verifying("verify", "the image that is read"),
   sourceKeyFile: Flag.String("source-key-file").pipe(
     Flag.withMetavar("PATH"),
     Flag.withDescription("The file whose bytes are the secret of the seal of the image that is read"),

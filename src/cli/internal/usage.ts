@@ -16,3 +16,42 @@ export const refuse = (command: string, problems: ReadonlyArray<string>): Effect
           errors: problems.map((message) => new CliError.ValidationError({ message }))
         })
       )
+
+/** Sentences of others, as parts of one. */
+const lowerFirst = (text: string): string => text.replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase())
+
+const suggested = (suggestions: ReadonlyArray<string>): string =>
+  suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
+
+/** What was expected of a value, and what was found: our own checks say both. */
+const valueProblem = ({ expected, value }: CliError.InvalidValue): string => {
+  if (/^expected .*, found /.test(expected)) return expected
+  const what = lowerFirst(expected)
+    .replace(/^expected:? /, "")
+    .replace("a string representing a finite number", "a number")
+  return `expected ${what}, found ${value === "" ? "nothing" : JSON.stringify(value)}`
+}
+
+/**
+ * What is wrong with a command line, in the words of this program's other errors.
+ *
+ * @internal
+ */
+export const usageProblem = (error: CliError.CliError): string => {
+  switch (error._tag) {
+    case "UnrecognizedOption":
+      return `there is no ${error.option}${suggested(error.suggestions)}`
+    case "UnknownSubcommand":
+      return `there is no command ${JSON.stringify(error.subcommand)}${suggested(error.suggestions)}`
+    case "MissingOption":
+      return `--${error.option} is missing`
+    case "MissingArgument":
+      return `${error.argument} is missing`
+    case "UnexpectedArgument":
+      return `expected no more arguments, found ${error.arguments.map((value) => JSON.stringify(value)).join(", ")}`
+    case "InvalidValue":
+      return `${error.kind === "flag" ? "--" : ""}${error.option}: ${valueProblem(error)}`
+    default:
+      return error.message
+  }
+}

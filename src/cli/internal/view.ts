@@ -81,7 +81,7 @@ const dumb: View = {
 const line = (screen: Screen): View => ({
   ...dumb,
   interval: "100 millis",
-  progress: (now, otherSide) => redraw(progressLine(now, otherSide, widthOf(screen))),
+  progress: (now, otherSide) => redraw(progressLine(now, otherSide, widthOf(screen.columns()))),
   warning: (message) => CLEAR + dumb.warning(message),
   log: (level, message) => CLEAR + dumb.log(level, message),
   completed: (outcome) => CLEAR + dumb.completed(outcome),

@@ -63,7 +63,7 @@ const run = Effect.fnUntraced(
     const fiber = yield* Effect.forkChild(
       follow({ progress, quiet }, { ...followed, role: listens ? "listener" : "source" }, operation).pipe(
         Effect.provide(stderr.layer),
-        Effect.provideService(Screen.Screen, { columns, isDumb: () => isDumb })
+        Effect.provideService(Screen.Screen, { columns, outputColumns: () => undefined, isDumb: () => isDumb })
       )
     )
     for (let millis = 0; millis < 3000; millis += 100) {

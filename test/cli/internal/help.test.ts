@@ -1,0 +1,86 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { helpText } from "../../../src/cli/internal/help.ts"
+import * as Screen from "../../../src/cli/internal/screen.ts"
+import * as Command from "../support/command.ts"
+
+const commands = "save restore convert receive send capture resume seal recover info verify".split(" ")
+
+const helpIn = (columns: number | undefined, ...command: ReadonlyArray<string>) =>
+  Command.run(...command, "--help").pipe(
+    Effect.provideService(Screen.Screen, {
+      columns: () => undefined,
+      outputColumns: () => columns,
+      isDumb: () => false
+    }),
+    Effect.map(({ stdout }) => stdout)
+  )
+
+const words = (text: string): string => text.trim().replaceAll(/\s+/g, " ")
+
+/** What is there to be copied stays in one piece. */
+const withoutExamples = (text: string): string => text.split("\nEXAMPLES\n")[0]!
+
+describe("help", () => {
+  it.effect("fits into 80 columns, and nothing of it is lost", () =>
+    Effect.gen(function* () {
+      for (const command of [[], ...commands.map((name) => [name])]) {
+        const wide = yield* helpIn(undefined, ...command)
+        const narrow = yield* helpIn(80, ...command)
+        assert.strictEqual(words(narrow), words(wide))
+        const long = withoutExamples(narrow)
+          .split("\n")
+          .filter((line) => line.length > 80)
+        assert.deepStrictEqual(long, [], command.join(" "))
+        const cut = /\nEXAMPLES\n[^]*$/
+        assert.strictEqual(cut.exec(narrow)?.[0], cut.exec(wide)?.[0])
+      }
+    })
+  )
+
+  it.effect("says in the usage what a command cannot do without", () =>
+    Effect.gen(function* () {
+      assert.include(yield* helpIn(80, "send"), "\n  multifd send --to URI [flags] <IMAGE>\n")
+      assert.include(yield* helpIn(80, "info"), "\n  multifd info [flags] <IMAGE>\n")
+      assert.include(yield* helpIn(80, "capture"), "\n  multifd capture --qmp SOCKET [flags] <OUT>\n")
+    })
+  )
+
+  it.effect("the later lines of a description stand below its first", () =>
+    Effect.gen(function* () {
+      const lines = (yield* helpIn(80)).split("\n")
+      const level = lines.findIndex((line) => line.startsWith("  --log-level LEVEL      Show what"))
+      assert.match(lines[level + 1]!, /^ {25}\S/)
+    })
+  )
+
+  it("colors are in front of a description, and take no room", () => {
+    const doc = {
+      description: "Save RAM",
+      usage: "multifd save [flags]",
+      flags: [
+        {
+          name: "block",
+          aliases: [],
+          type: "ID",
+          required: true,
+          description: { _tag: "Some", value: "one two three four five six seven eight nine" }
+        }
+      ]
+    } as unknown as Parameters<typeof helpText>[0]
+    const plain = helpText(doc, { columns: 50 })
+    assert.include(plain, "  --block ID    one two three four five six seven\n                eight nine")
+    const colored = helpText(doc, { columns: 50, colors: true })
+    assert.strictEqual(colored.replaceAll(new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, "g"), ""), plain)
+    assert.notStrictEqual(colored, plain)
+  })
+
+  it.effect("a terminal that is too narrow for two columns wraps by itself", () =>
+    Effect.gen(function* () {
+      assert.include(
+        yield* helpIn(40, "save"),
+        "  --device-state IMAGE                     Take configuration, device state and"
+      )
+    })
+  )
+})
