@@ -25,7 +25,7 @@ export default defineConfig({
   test: {
     include: [
       ...["test/faults/**/*.test.ts", "test/simulation/**/*.test.ts", "test/soak/**/*.soak.ts"],
-      ...["test/interop/Receive.test.ts", "test/interop/Send.test.ts"]
+      ...["CaptureResume", "Receive", "Send"].map((name) => `test/interop/${name}.test.ts`)
     ],
     env: Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, process.env[name] ?? number])),
     testTimeout: 0,
