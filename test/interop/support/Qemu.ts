@@ -45,6 +45,12 @@ export const all: ReadonlyArray<Qemu> = [
 /** The QEMU of a version such as `11.1`, where the machine has one. */
 export const ofVersion = (version: string): Qemu | undefined => all.find((qemu) => versionOf(qemu) === version)
 
+/** Stands for a QEMU that the machine does not have. */
+export const absent = (version: string): Qemu => {
+  const [major = 0, minor = 0] = version.split(".").map(Number)
+  return { binary: `no QEMU ${version}`, major, minor, micro: 0 }
+}
+
 /** Where a missing QEMU is a failure and not a reason to skip. */
 export const isRequired: boolean = process.env["REQUIRE_QEMU"] === "1" || (process.env["CI"] ?? "") !== ""
 
