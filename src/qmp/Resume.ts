@@ -33,6 +33,7 @@ import { privateAddress } from "./internal/privateAddress.ts"
 import { impatient, tidyUp } from "./internal/tidyUp.ts"
 import * as Unreachable from "./internal/unreachable.ts"
 import * as Vm from "./internal/vm.ts"
+import * as Waits from "./internal/waits.ts"
 import type { Version } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
 import { QmpDisconnectedError, type QmpError, type QmpEventsError } from "./QmpError.ts"
@@ -114,7 +115,7 @@ const transfer = Effect.fnUntraced(function* (
   options: Options,
   { channels, uuid }: { readonly channels: number; readonly uuid: Uint8Array | undefined }
 ): Effect.fn.Return<Summary, ResumeError, Migration | Scope.Scope> {
-  const { allowLost, compression, image, progress, qmp } = options
+  const { allowLost, compression, image, progress, qmp, timeout } = options
   const migration = yield* Migration
   const address = SocketAddress.withHost(options.listen ?? (yield* privateAddress(qmp)))
   const watch = yield* MigrationWatch.make(qmp, "destination")
@@ -125,8 +126,23 @@ const transfer = Effect.fnUntraced(function* (
   const listen = QmpCommands.migrateIncoming(qmp, SocketAddress.format(address), {
     exitOnError: canStay(qmp.version) ? false : undefined
   })
-  const sending = migration.send({ source: image, to: address, channels, compression, uuid, allowLost, progress })
-  const [summary] = yield* bothSides(listening.whenOpen(sending), watch.run(Effect.andThen(listen, listening.open)), {
+  const limits = Waits.limitsOf(timeout)
+  const sending = migration.send({
+    source: image,
+    to: address,
+    channels,
+    compression,
+    uuid,
+    allowLost,
+    limits,
+    progress
+  })
+  const sides = Waits.endTogether(listening.whenOpen(sending), watch.run(Effect.andThen(listen, listening.open)), {
+    peer: qmp.peer,
+    timeout,
+    expected: "QEMU to say that the machine is there"
+  })
+  const [summary] = yield* bothSides(...sides, {
     isConsequence: MigrationWatch.isConsequence,
     explain: MigrationWatch.explain
   }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, address })))

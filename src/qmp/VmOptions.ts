@@ -23,6 +23,11 @@ export interface VmOptions {
   readonly channels?: number | undefined
   /** How pages are compressed on their way. Default `none`; over a socket of one machine it only costs time. */
   readonly compression?: Method | undefined
+  /**
+   * How long QEMU may keep us waiting at any one point: until it connects, takes or gives something, or says how it ended. Then
+   * it fails with `PeerTimeoutError`. Default 60 seconds. `Duration.infinity` still wants connections to be there in time.
+   */
+  readonly timeout?: Duration.Input | undefined
   /** Follows this side; of a capture, make it with `Progress.makeDestination`. */
   readonly progress?: Progress | undefined
   /** Told every `interval` what QEMU's side says. */

@@ -1,7 +1,8 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as ImageNotes from "../../src/format/ImageNotes.ts"
+import * as Listener from "../../src/io/Listener.ts"
 import * as PositionalFile from "../../src/io/PositionalFile.ts"
 import * as SocketAddress from "../../src/io/SocketAddress.ts"
 import * as Image from "../../src/migration/Image.ts"
@@ -387,6 +388,26 @@ describe("Resume", () => {
       assert.notInclude(log, "stop")
       yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.tcp("", 4444) }))
       assert.deepStrictEqual(uris, ["tcp:127.0.0.1:4444"])
+    }))
+
+  test("QEMU takes everything and hangs then: given up in time", (image) =>
+    Effect.gen(function* () {
+      const { qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.isMute = true)))
+      const error = yield* Effect.flip(Resume.run({ qmp, image, timeout: "200 millis" }))
+      assert.deepInclude(error, { _tag: "PeerTimeoutError", peer: "unix:/run/qmp", milliseconds: 200 })
+      assert.include(error.message, "QEMU to say that the machine is there")
+      assert.isFalse(state.running)
+    }))
+
+  test("QEMU listens, and takes nothing: given up in time", (image) =>
+    Effect.gen(function* () {
+      const scope = yield* Effect.scope
+      const listen = SocketAddress.unix("/x/migration")
+      const { qmp } = yield* FakeQemu.make(waiting, {
+        "migrate-incoming": () => Effect.as(Effect.orDie(Scope.provide(Listener.make({ address: listen }), scope)), {})
+      })
+      const error = yield* Effect.flip(Resume.run({ qmp, image, listen, channels: 0, timeout: "200 millis" }))
+      assert.deepInclude(error, { _tag: "PeerTimeoutError", milliseconds: 200 })
     }))
 
   test("QEMU exits instead of saying why: the monitor has ended", (image) =>

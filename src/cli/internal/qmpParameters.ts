@@ -1,4 +1,6 @@
 import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Compression from "../../compression/Compression.ts"
 import * as MigrationUri from "../../io/MigrationUri.ts"
@@ -76,4 +78,16 @@ const listen = SocketParameters.address(
  *
  * @internal
  */
-export const transfer = { channels, compression, listen }
+export const transfer = { channels, compression, listen, timeout: SocketParameters.transfer.timeout }
+
+/**
+ * The monitor's client and how long QEMU may keep us waiting, as `--timeout` says. 0: for ever, but for the monitor's greeting.
+ *
+ * @internal
+ */
+export const timeouts = (seconds: Option.Option<number>) => {
+  if (Option.isNone(seconds)) return { client: {}, timeout: undefined }
+  const timeout = seconds.value === 0 ? Duration.infinity : Duration.seconds(seconds.value)
+  const connectTimeout = seconds.value === 0 ? undefined : timeout
+  return { client: { connectTimeout, commandTimeout: timeout }, timeout }
+}

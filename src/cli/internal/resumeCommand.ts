@@ -44,12 +44,14 @@ export const resumeCommand = Command.make(
     const { allowLost, channels, compression, newIdentity, paused } = options
     const resume = Effect.fnUntraced(function* ({ leaves, otherSide, progress, warn }: Audience) {
       const image = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
-      const qmp = yield* QmpClient.make({ address: options.qmp })
+      const { client, timeout } = QmpParameters.timeouts(options.timeout)
+      const qmp = yield* QmpClient.make({ address: options.qmp, ...client })
       return yield* Resume.run({
         qmp,
         image,
         channels,
         compression,
+        timeout,
         listen: Option.getOrUndefined(options.listen),
         paused,
         newIdentity,

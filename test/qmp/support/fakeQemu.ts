@@ -15,7 +15,7 @@ import type * as SocketAddress from "../../../src/io/SocketAddress.ts"
 import * as MachineState from "../../../src/migration/MachineState.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
 import * as MigrationParameters from "../../../src/migration/MigrationParameters.ts"
-import type { MigrationStatus } from "../../../src/index.ts"
+import * as MigrationStatus from "../../../src/migration/MigrationStatus.ts"
 import * as QmpClient from "../../../src/qmp/QmpClient.ts"
 import * as MemoryPages from "../../../src/ram/MemoryPages.ts"
 import * as Monitor from "./monitor.ts"
@@ -39,6 +39,8 @@ export interface State {
   /** As it is written down; zeros: none. Both sides of its migrations go by it. */
   uuid: string
   cpus: number
+  /** Says of no migration how it ended, as a QEMU that hangs then. */
+  isMute: boolean
   /** Ends the monitor's connection, as a QEMU that dies does. */
   hangUp: Effect.Effect<void>
   /** Tells of an event. */
@@ -70,6 +72,7 @@ const initial = (): State => ({
   memory: Uint8Array.from({ length: 64 * 4096 }, (_, at) => (at % 3 === 0 ? at / 4096 : 7)),
   uuid: "00000000-0000-0000-0000-000000000000",
   cpus: 1,
+  isMute: false,
   hangUp: Effect.void,
   tell: () => Effect.void
 })
@@ -152,7 +155,8 @@ export const make = Effect.fnUntraced(function* (
   const enter = (status: MigrationStatus.Status) =>
     Effect.suspend(() => {
       state.status = status
-      return state.capabilities["events"] === true ? monitor.tell("MIGRATION", { status }) : Effect.void
+      const isTold = state.capabilities["events"] === true && !(state.isMute && MigrationStatus.isFinal(status))
+      return isTold ? monitor.tell("MIGRATION", { status }) : Effect.void
     })
   const channels = () => (state.capabilities["multifd"] === true ? Number(state.parameters["multifd-channels"]) : 0)
   const uuid = () => Uuid.parse(state.uuid)
