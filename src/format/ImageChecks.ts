@@ -68,7 +68,7 @@ const pastTheEnd = (blocks: ReadonlyArray<MappedBlock>, fileSize: number): Reado
         offset: field,
         block,
         expected: `a bitmap inside the ${fileSize} bytes of the file`,
-        found: `one that ends at byte ${end}`
+        found: `one that ends at byte ${end}: at least ${end - fileSize} bytes are missing`
       })
     )
 
@@ -118,7 +118,7 @@ export const checkBitmap = (options: {
   const end = header.pagesOffset + (bitmap.lastSet() + 1) * header.pageSize
   if (bitmap.lastSet() >= 0 && end > fileSize) {
     const expected = `all pages inside the ${fileSize} bytes of the file`
-    const found = `page ${bitmap.lastSet()}, which ends at byte ${end}`
+    const found = `page ${bitmap.lastSet()}, which ends at byte ${end}: at least ${end - fileSize} bytes are missing`
     findings.push(Finding.make({ code: "pages-past-end", offset: header.bitmapOffset, block: idstr, expected, found }))
   }
   if (!bitmap.paddingIsClear()) {

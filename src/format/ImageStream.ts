@@ -120,7 +120,7 @@ export function* parse(options: {
   readonly fileSize: number
 }): Parser<ParsedImage> {
   const draft = makeDraft(options.start)
-  const outcome = yield* attempt(readImage(draft, new Cursor(options.start), options.fileSize))
+  const outcome = yield* attempt(readImage(draft, new Cursor(options.start, options.fileSize), options.fileSize))
   draft.findings.push(...checkBlocks(draft.blocks, draft.configuration))
   if (Result.isFailure(outcome)) draft.findings.push(outcome.failure)
   return draft

@@ -6,6 +6,7 @@
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import type * as Checksum from "../format/Checksum.ts"
+import { LostPages } from "../format/ImageNotes.ts"
 import * as ImageSeal from "../format/ImageSeal.ts"
 import type { Shape } from "../ram/RamBlock.ts"
 
@@ -174,6 +175,29 @@ export class IntegrityError extends Schema.TaggedError<IntegrityError>()("Integr
 }
 
 /**
+ * Pages of an image were lost when it was recovered, and are zeros: all of it has its checksums, and yet it is not what was
+ * saved.
+ *
+ * **Details**
+ *
+ * Exit code 12.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class LostPagesError extends Schema.TaggedError<LostPagesError>()("LostPagesError", {
+  path: Schema.String,
+  /** How many pages of which blocks. */
+  lost: Schema.NonEmptyArray(LostPages)
+}) {
+  override readonly [Runtime.errorExitCode] = 12
+  override get message() {
+    const parts = this.lost.map(({ idstr, pages }) => `${pages} pages of "${idstr}"`)
+    return `${this.path}: recovered with losses: ${parts.join(", ")} were lost and are zeros`
+  }
+}
+
+/**
  * The key and the image do not belong together.
  *
  * **Details**
@@ -196,7 +220,7 @@ export class SealKeyError extends Schema.TaggedError<SealKeyError>()("SealKeyErr
 }
 
 const sentences = {
-  missing: "expected the key that it is sealed with, found none",
+  missing: "expected the key that it is sealed with, found none; --key-file names it (--source-key-file in convert)",
   "not-keyed": "expected an image that is sealed with a key, found one that is not",
   wrong: "expected a seal of the given key, found another one"
 }

@@ -4,9 +4,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import type { ImageNotes, LostPages } from "../format/ImageNotes.ts"
 import * as PipelineOptions from "../multifd/PipelineOptions.ts"
 import type * as Integrity from "./Integrity.ts"
-import { salvage } from "./internal/salvage.ts"
+import { type Salvage, salvage } from "./internal/salvage.ts"
 import * as Location from "./Location.ts"
 import * as Migration from "./Migration.ts"
 
@@ -17,13 +18,18 @@ import * as Migration from "./Migration.ts"
  * @since 0.1.0
  */
 export interface Report {
-  /** Whether the save was never finished: pages that it had not come to are not known, and zero in the new image. */
+  /** Whether the save was never finished. */
   readonly partial: boolean
   /** Whether everything that is not RAM could be taken over; otherwise the new image holds RAM and nothing else. */
   readonly machineState: boolean
   /** The pages that did not have their checksum: they are zero in the new image. */
   readonly lost: ReadonlyArray<Integrity.Damage>
-  /** The new image. */
+  /**
+   * Of a save that was never finished: how many pages of which block nothing is known of, because it had not come to them, or
+   * because they were zero. They are zero in the new image.
+   */
+  readonly neverSaved: ReadonlyArray<LostPages>
+  /** The new image. Pages of `lost` and `neverSaved` are not among its zero pages. */
   readonly summary: Migration.Summary
 }
 
@@ -40,8 +46,28 @@ export interface Options extends Omit<Migration.WriteOptions, "maxBandwidth"> {
   readonly key?: Uint8Array | undefined
 }
 
+/** Whatever is zero for want of anything better, by block; the source may have lost some before. */
+const allLost = ({ lost, neverSaved, notes }: Salvage): ReadonlyArray<LostPages> => {
+  const pages = new Map<string, number>()
+  const add = (idstr: string, count: number): void => void pages.set(idstr, (pages.get(idstr) ?? 0) + count)
+  for (const one of lost) add(one.block, one.pages)
+  for (const one of [...neverSaved, ...(notes.lost ?? [])]) add(one.idstr, one.pages)
+  return [...pages].map(([idstr, count]) => ({ idstr, pages: count }))
+}
+
+const notesOf = (salvaged: Salvage, notes: ImageNotes | undefined): ImageNotes => {
+  const lost = allLost(salvaged)
+  return { ...salvaged.notes, ...notes, ...(lost.length === 0 ? {} : { lost }) }
+}
+
+/** Pages that nothing is known of are no zero pages, although they are zeros now. */
+const withoutLost = (summary: Migration.Summary, { lost, neverSaved }: Salvage): Migration.Summary => {
+  const pages = [...lost, ...neverSaved].reduce((sum, one) => sum + one.pages, 0)
+  return { ...summary, pages: summary.pages - pages, zeroPages: summary.zeroPages - pages }
+}
+
 /**
- * Writes a new image of all pages that have their checksum. Fails with `MigrationRequestError` where nothing can be proven:
+ * Writes a new image of all pages that have their checksum; its notes say how many others there are. Fails with `MigrationRequestError` where nothing can be proven:
  * there are no checksums, or they are damaged themselves.
  *
  * **Details**
@@ -64,10 +90,10 @@ export const run = Effect.fn("Recover.run")(function* ({
     Effect.gen(function* () {
       const { channels } = yield* PipelineOptions.make(options)
       const salvaged = yield* salvage(Location.make(source), { key, channels })
-      const { blocks, lost, machineState, partial } = salvaged
-      const notes = { ...salvaged.notes, ...options.notes }
+      const { blocks, lost, machineState, neverSaved, partial } = salvaged
+      const notes = notesOf(salvaged, options.notes)
       const summary = yield* Migration.make.save({ ...options, notes, blocks, machineState: machineState.value })
-      return { partial, machineState: machineState.isWhole, lost, summary }
+      return { partial, machineState: machineState.isWhole, lost, neverSaved, summary: withoutLost(summary, salvaged) }
     })
   )
 })

@@ -28,7 +28,8 @@ export interface Report {
    */
   readonly damage: ReadonlyArray<Integrity.Damage>
   /** The error that all of it amounts to; `undefined`: nothing is wrong. */
-  readonly error: ImageError.ImageError | Integrity.IntegrityError | Integrity.SealKeyError | undefined
+  readonly error:
+    ImageError.ImageError | Integrity.IntegrityError | Integrity.SealKeyError | Integrity.LostPagesError | undefined
 }
 
 /**
@@ -71,13 +72,15 @@ const readAll = Effect.fnUntraced(function* (
 })
 
 const errorOf = (
-  { findings, keyProblem, path }: Image.Inspection,
+  { findings, keyProblem, notes, path }: Image.Inspection,
   [first, ...rest]: ReadonlyArray<Integrity.Damage>
 ): Report["error"] => {
   const error = ImageError.fromFindings(path, findings)
   if (error !== undefined) return error
   if (keyProblem !== undefined) return new Integrity.SealKeyError({ path, problem: keyProblem })
-  return first === undefined ? undefined : new Integrity.IntegrityError({ path, damage: [first, ...rest] })
+  if (first !== undefined) return new Integrity.IntegrityError({ path, damage: [first, ...rest] })
+  const [lost, ...more] = (notes.lost ?? []).filter(({ pages }) => pages > 0)
+  return lost === undefined ? undefined : new Integrity.LostPagesError({ path, lost: [lost, ...more] })
 }
 
 /**

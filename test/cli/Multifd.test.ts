@@ -252,7 +252,9 @@ describe("multifd", () => {
       assert.deepStrictEqual(json(yield* succeed("verify", "--json", image)), {
         path: image,
         ok: true,
+        reason: null,
         seal: { algorithm: "crc32", extentSize: 1024 * 1024 },
+        notes: {},
         damage: [],
         findings: []
       })
@@ -271,16 +273,63 @@ describe("multifd", () => {
       ] as const) {
         const ran = yield* Command.run("verify", at(name))
         assert.strictEqual(ran.code, code, ran.stderr)
-        assert.match(ran.stderr, /^multifd: [^\n]+\n$/)
+        assert.strictEqual(ran.stderr, "")
         assert.match(ran.stdout, /^error [a-z-]+: /)
-        const { findings, ok } = json((yield* Command.run("verify", "--json", at(name))).stdout)
+        assert.lengthOf(new Set(ran.stdout.trimEnd().split("\n")), ran.stdout.trimEnd().split("\n").length)
+        const { findings, ok, reason } = json((yield* Command.run("verify", "--json", at(name))).stdout)
         assert.isFalse(ok)
+        assert.include(reason.message, findings[0].message)
         assert.include(findings[0], { severity: "error" })
         assert.hasAnyKeys(findings[0], ["code", "category", "offset", "expected", "found", "message"])
         assert.strictEqual((yield* Command.run("info", at(name))).code, code)
         assert.strictEqual((yield* Command.run("restore", at(name), "--block", `pc.ram=${at("new")}`)).code, code)
       }
       assert.isFalse(Fs.existsSync(at("new")))
+    })
+  )
+
+  it.effect("verify and info say how much of an image is missing", () =>
+    Effect.gen(function* () {
+      const { at, image, write } = yield* savedImage
+      const sound = Fs.readFileSync(image)
+      const plain = at("plain.img")
+      yield* succeed("convert", "--seal", "none", image, plain)
+      const [main] = json(yield* succeed("info", "--json", image)).blocks
+      const unsealed = Fs.readFileSync(plain).subarray(0, main.pagesOffset + 38 * 4096)
+      for (const [bytes, missing] of [
+        [sound.subarray(0, sound.length - 1), "1 bytes are missing"],
+        [sound.subarray(0, sound.length - 20_000), "20000 bytes are missing"],
+        [sound.subarray(0, main.pagesOffset + 5), `${sound.length - main.pagesOffset - 5} bytes are missing`],
+        [unsealed, "at least 8193 bytes are missing"],
+        [sound.subarray(0, 100), /at least \d+ bytes are missing/]
+      ] as const) {
+        write("cut", bytes)
+        const { code, stdout } = yield* Command.run("verify", at("cut"))
+        assert.strictEqual(code, 5)
+        const words = new RegExp(missing)
+        assert.match(stdout.split("\n")[0]!, words)
+        assert.match((yield* Command.run("info", at("cut"))).stderr, words)
+      }
+    })
+  )
+
+  it.effect("verify without the right key says so, and how to name one", () =>
+    Effect.gen(function* () {
+      const { at, image, write } = yield* savedImage
+      write("key", Buffer.alloc(32, 1))
+      write("other", Buffer.alloc(32, 2))
+      yield* succeed("seal", image, "--key-file", at("key"))
+      for (const [problem, args] of [
+        ["missing", []],
+        ["wrong", ["--key-file", at("other")]]
+      ] as const) {
+        const { code, stderr, stdout } = yield* Command.run("verify", image, ...args)
+        assert.deepStrictEqual([code, stderr], [4, ""])
+        assert.match(stdout, /^error: [^\n]*(--key-file|a seal of the given key)[^\n]*\n$/)
+        const { findings, ok, reason } = json((yield* Command.run("verify", "--json", image, ...args)).stdout)
+        assert.deepInclude({ findings, ok }, { findings: [], ok: false })
+        assert.include(reason, { error: "SealKeyError", problem })
+      }
     })
   )
 
@@ -341,6 +390,7 @@ describe("multifd", () => {
       const partial = list().find((name) => name.endsWith(".part"))
       assert.include(failed.stderr, `what was saved so far is kept in ${at(partial!)}`)
       assert.match(yield* succeed("recover", at(partial!), at("new.img")), /^\d+ pages recovered\n$/)
+      assert.deepStrictEqual(json(yield* succeed("info", "--json", at("new.img"))).notes, {})
       yield* succeed("restore", at("new.img"), "--block", `pc.ram=${at("out")}`)
       assert.isTrue(read("out").equals(ram))
 
@@ -348,11 +398,33 @@ describe("multifd", () => {
       const damaged = Fs.readFileSync(image)
       damaged[main.pagesOffset + 5]! ^= 1
       write("damaged.img", damaged)
-      assert.match(yield* succeed("recover", at("damaged.img"), at("new.img")), /\nlost pages 0 to 39 of "pc.ram"/)
-      const { lost, machineState } = json(yield* succeed("recover", "--json", at("damaged.img"), at("new.img")))
+      const recovered = yield* Command.run("recover", at("damaged.img"), at("new.img"))
+      assert.deepStrictEqual([recovered.code, recovered.stderr], [12, ""])
+      assert.match(recovered.stdout, /\nlost pages 0 to 39 of "pc.ram"/)
+      const again = yield* Command.run("recover", "--json", at("damaged.img"), at("new.img"))
+      assert.strictEqual(again.code, 12)
+      const { lost, machineState, neverSaved, summary } = json(again.stdout)
       assert.deepInclude(lost[0], { block: "pc.ram", firstPage: 0, pages: 40 })
       assert.isTrue(machineState)
-      yield* succeed("verify", at("new.img"))
+      assert.deepStrictEqual(neverSaved, [])
+      assert.include(summary, { normalPages: 1, zeroPages: 1, pages: 2 })
+
+      const notes = { lost: [{ idstr: "pc.ram", pages: 40 }] }
+      assert.include(yield* succeed("info", at("new.img")), "40 pages of pc.ram")
+      const verified = yield* Command.run("verify", at("new.img"))
+      assert.deepStrictEqual([verified.code, verified.stderr], [12, ""])
+      assert.match(
+        verified.stdout,
+        /^error: [^\n]*40 pages of "pc.ram" were lost[^\n]*\n[^\n]*all of it has its checksums/
+      )
+      const report = json((yield* Command.run("verify", "--json", at("new.img"))).stdout)
+      assert.deepInclude(report, { ok: false, notes, findings: [], damage: [] })
+      assert.strictEqual(report.reason.error, "LostPagesError")
+      yield* succeed("convert", at("new.img"), at("same.img"))
+      assert.strictEqual((yield* Command.run("verify", at("same.img"))).code, 12)
+      assert.strictEqual((yield* Command.run("convert", "--seal", "none", at("new.img"), at("plain2.img"))).code, 2)
+      assert.strictEqual((yield* Command.run("recover", at("new.img"), at("twice.img"))).code, 0)
+      assert.deepStrictEqual(json(yield* succeed("info", "--json", at("twice.img"))).notes, notes)
       yield* succeed("convert", "--seal", "none", image, at("plain.img"))
       assert.strictEqual((yield* Command.run("recover", at("plain.img"), at("other.img"))).code, 2)
     })

@@ -37,7 +37,7 @@ const KIB = 1024
 const EXTENT = 64 * KIB
 const key = new Uint8Array(32).fill(3)
 
-const noted = { uuid: "2b6f0cc9-04d1-4b5c-9e0c-0123456789ab", lost: [{ idstr: "pc.ram", pages: 3 }] }
+const noted: ImageNotes.ImageNotes = { uuid: "2b6f0cc9-04d1-4b5c-9e0c-0123456789ab", marks: "each-round" }
 
 /** Numbers that look random and come again with the same seed. */
 const numbers = (seed: number) => {

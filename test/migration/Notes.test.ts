@@ -110,9 +110,12 @@ describe("notes", () => {
           Effect.provide([network.layer, disk.layer])
         )
       })
-      assert.deepStrictEqual(yield* marked(notes, {}), { uuid })
-      assert.deepStrictEqual(yield* marked(notes, { uuid: own }), { uuid: "abababab-abab-abab-abab-abababababab" })
-      assert.deepStrictEqual(yield* marked({}, {}), {})
+      assert.deepStrictEqual(yield* marked(notes, {}), { uuid, marks: "each-section" })
+      assert.deepStrictEqual(yield* marked(notes, { uuid: own }), {
+        uuid: "abababab-abab-abab-abab-abababababab",
+        marks: "each-section"
+      })
+      assert.deepStrictEqual(yield* marked({}, {}), { marks: "each-round" })
       assert.deepStrictEqual(yield* marked(notes, { channels: 0 }), {})
     })
   )
@@ -133,7 +136,9 @@ describe("notes", () => {
         Effect.provide(disk.layer),
         Effect.provide(network.layer)
       )
-      assert.deepStrictEqual(yield* Effect.provide(notesIn("/copy.img"), disk.layer), notes)
+      // What the wire says counts.
+      const written: ImageNotes.ImageNotes = { ...notes, marks: "each-round" }
+      assert.deepStrictEqual(yield* Effect.provide(notesIn("/copy.img"), disk.layer), written)
     })
   )
 

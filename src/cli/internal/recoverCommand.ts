@@ -6,14 +6,31 @@ import { damageLine } from "./damageLine.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
+import { ReportedError } from "./report.ts"
 import * as Text from "./text.ts"
 
-const toJson = ({ lost, machineState, partial, summary }: Recover.Report) => ({ partial, machineState, lost, summary })
+/** Recovered, but not all of it. */
+const EXIT_LOST = 12
 
-const toText = ({ lost, machineState, partial, summary }: Recover.Report): string =>
+const toJson = ({ lost, machineState, neverSaved, partial, summary }: Recover.Report) => ({
+  partial,
+  machineState,
+  lost,
+  neverSaved,
+  summary
+})
+
+const isLossy = ({ lost, machineState, neverSaved }: Recover.Report): boolean =>
+  !machineState || lost.length > 0 || neverSaved.length > 0
+
+const neverSavedLine = ({ idstr, pages }: Recover.Report["neverSaved"][number]): string =>
+  `${Text.counted(pages, "page")} of "${Text.printable(idstr)}" the save had not come to, or they were zero: they are zero now`
+
+const toText = ({ lost, machineState, neverSaved, partial, summary }: Recover.Report): string =>
   [
     `${Text.counted(summary.normalPages, "page")} recovered`,
-    ...(partial ? ["the save was never finished: pages that it had not come to are zero"] : []),
+    ...(partial ? ["the save was never finished"] : []),
+    ...neverSaved.map(neverSavedLine),
     ...(machineState ? [] : ["the device state is lost: the new image holds RAM only"]),
     ...lost.map((damage) => `lost ${damageLine(damage)}`)
   ].join("\n")
@@ -39,9 +56,12 @@ export const recoverCommand = Command.make(
       whenInterrupted("nothing was written")
     )
     yield* Console.log(options.json ? JSON.stringify(toJson(report), null, 2) : toText(report))
+    if (isLossy(report)) return yield* new ReportedError({ exitCode: EXIT_LOST })
   })
 ).pipe(
-  Command.withDescription("Write a new image of what has its checksums, and list what has not"),
+  Command.withDescription(
+    "Write a new image of what has its checksums, and list what has not; 12 is the exit code where something is lost"
+  ),
   Command.withExamples([
     {
       command: "multifd recover .vm.img.3f09a1b2c4d5.part vm.img",

@@ -1,21 +1,35 @@
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
 import type * as Integrity from "../../migration/Integrity.ts"
 import * as Verify from "../../migration/Verify.ts"
 import { damageLine } from "./damageLine.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
+import { ReportedError } from "./report.ts"
 import * as Text from "./text.ts"
 
 const sealOf = ({ inspection: { seal } }: Verify.Report) =>
   seal === undefined ? null : { algorithm: seal.algorithm, extentSize: seal.extentSize }
 
+/** Why it is not in order, where that is so: whether there are findings or not. */
+const reasonOf = ({ error }: Verify.Report) =>
+  error === undefined
+    ? null
+    : {
+        error: error._tag,
+        ...(error._tag === "SealKeyError" ? { problem: error.problem } : {}),
+        message: error.message
+      }
+
 const toJson = (report: Verify.Report) => ({
   path: report.inspection.path,
   ok: report.error === undefined,
+  reason: reasonOf(report),
   seal: sealOf(report),
+  notes: report.inspection.notes,
   damage: report.damage,
   findings: report.inspection.findings.map(({ code, severity, category, offset, block, expected, found, message }) => ({
     code,
@@ -41,15 +55,21 @@ const lineOf = ({ error }: Verify.Report, damage: Integrity.Damage): string =>
     ? `not what was sealed: ${damageLine(damage)}`
     : `error pages-checksum-wrong: ${damageLine(damage)}`
 
+/** What no finding says. */
+const otherLines = ({ error }: Verify.Report): ReadonlyArray<string> =>
+  error?._tag === "SealKeyError" || error?._tag === "LostPagesError" ? [`error: ${Text.oneLine(error.message)}`] : []
+
 const toText = (report: Verify.Report): string => {
   const { damage, error, inspection } = report
   const path = Text.printable(inspection.path)
   const lines = [
     ...inspection.findings.map(({ code, message, severity }) => `${severity} ${code}: ${Text.oneLine(message)}`),
-    ...damage.map((one) => lineOf(report, one))
+    ...damage.map((one) => lineOf(report, one)),
+    ...otherLines(report)
   ]
-  if (lines.length === 0 && error === undefined) return `${path}: nothing is wrong with it; ${extentOfIt(report)}`
-  return [...lines, ...(error === undefined ? [`${path}: ${extentOfIt(report)}`] : [])].join("\n")
+  if (lines.length === 0) return `${path}: nothing is wrong with it; ${extentOfIt(report)}`
+  const isSealed = error === undefined || error._tag === "LostPagesError"
+  return [...lines, ...(isSealed ? [`${path}: ${extentOfIt(report)}`] : [])].join("\n")
 }
 
 /**
@@ -71,7 +91,10 @@ export const verifyCommand = Command.make(
       whenInterrupted("nothing was written, and nothing is known yet")
     )
     yield* Console.log(options.json ? JSON.stringify(toJson(report), null, 2) : toText(report))
-    if (report.error !== undefined) return yield* Effect.fail(report.error)
+    // What is wrong has been said, each thing once.
+    if (report.error !== undefined) {
+      return yield* new ReportedError({ exitCode: report.error[Runtime.errorExitCode] })
+    }
   }, Effect.scoped)
 ).pipe(
   Command.withDescription(

@@ -67,7 +67,7 @@ function* entryFollows(cursor: Cursor): Steps<boolean> {
   if (first !== undefined) return first !== 0
   const { position } = cursor
   const expected = "another RAM block, or the end of the list"
-  return yield* stop({ code: "stream-cut", offset: position, expected, found: "the end" })
+  return yield* stop({ code: "stream-cut", offset: position, expected, found: cursor.endBefore(position + 1) })
 }
 
 /** Whether entries carry a guest address; `undefined` where the configuration that says so was left out. */

@@ -55,8 +55,20 @@ const MAX_POSITION = Number.MAX_SAFE_INTEGER
  */
 export class Cursor {
   position: number
-  constructor(position: number) {
+  readonly #fileSize: number | undefined
+
+  /** With the length of the file, what is cut short says how much of it is missing. */
+  constructor(position: number, fileSize?: number) {
     this.position = position
+    this.#fileSize = fileSize
+  }
+
+  /** The end of the input, in front of `needed`. */
+  endBefore(needed: number): string {
+    const size = this.#fileSize
+    return size === undefined || size >= needed
+      ? "the end"
+      : `the end at byte ${size}: at least ${needed - size} bytes are missing`
   }
 
   /** Up to `length` bytes without moving on; fewer where the input ends. */
@@ -69,7 +81,7 @@ export class Cursor {
     if (length === 0) return new Uint8Array(0)
     const bytes = yield { position: this.position, length }
     if (bytes.length < length) {
-      const found = `the end at byte ${this.position + bytes.length}`
+      const found = `the end at byte ${this.position + bytes.length}: at least ${length - bytes.length} bytes are missing`
       yield* stop({ code: "stream-cut", offset: this.position, expected: `${what}, ${length} bytes`, found })
     }
     this.position += length
@@ -83,7 +95,8 @@ export class Cursor {
     const last = offset + length - 1
     const isThere = last < MAX_POSITION && (yield { position: last, length: 1 }).length === 1
     if (!isThere) {
-      yield* stop({ code: "stream-cut", offset, expected: `${what}, ${length} bytes`, found: "the end" })
+      const found = this.endBefore(last + 1)
+      yield* stop({ code: "stream-cut", offset, expected: `${what}, ${length} bytes`, found })
     }
     this.position = last + 1
   }

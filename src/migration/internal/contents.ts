@@ -157,13 +157,15 @@ const readStream = Effect.fnUntraced(function* (
     tail,
     seal,
     keyProblem: sealed.keyProblem,
+    // How much is missing of a file that was cut off is known best by its mark.
     findings: [
+      ...sealFindings.filter(({ code }) => code === "seal-cut"),
       ...stream.findings,
       ...ImageChecks.checkRegions({ image: stream, fileSize, streamEnd: tail?.end }),
       ...findings,
       ...(described === undefined ? [] : ImageChecks.checkPageSize(stream.blocks, described)),
       ...(tail?.findings ?? []),
-      ...sealFindings,
+      ...sealFindings.filter(({ code }) => code !== "seal-cut"),
       ...(verify && seal === undefined && sealFindings.length === 0 && tail !== undefined
         ? yield* checkUnmarked(file, stream, {
             streamEnd: tail.end,

@@ -1,10 +1,18 @@
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { ImageNotes } from "../../format/ImageNotes.ts"
 import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import type { ConvertOptions, MigrationError } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
 import { wholeExtents } from "./extentChecks.ts"
+import { refuse } from "./request.ts"
 import { save } from "./save.ts"
+
+/** Without a seal nothing would say any more that pages are lost. */
+const sealProblems = ({ seal }: Pick<ConvertOptions, "seal">, { lost = [] }: ImageNotes): ReadonlyArray<string> =>
+  seal === false && lost.some(({ pages }) => pages > 0)
+    ? ["expected a seal for an image with lost pages, where they are noted, found none"]
+    : []
 
 /**
  * Saves what an image holds: its bitmaps are known, so no page is looked at, only copied.
@@ -19,5 +27,8 @@ export const convert = (
   const blocks = source.blocks.filter((block) => !block.ignored)
   const batchSize = wholeExtents(options.batchSize ?? PipelineOptions.limits.batchSize.default, blocks)
   const notes = { ...source.notes, ...options.notes }
-  return save({ ...options, notes, batchSize, blocks, machineState: source.machineState }, ignored, progress)
+  return Effect.andThen(
+    refuse("convert", sealProblems(options, notes)),
+    save({ ...options, notes, batchSize, blocks, machineState: source.machineState }, ignored, progress)
+  )
 }

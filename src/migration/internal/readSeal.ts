@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { Buffer } from "node:buffer"
+import { timingSafeEqual } from "node:crypto"
 import * as Finding from "../../format/Finding.ts"
 import * as ImageSeal from "../../format/ImageSeal.ts"
 import type { ParsedImage } from "../../format/ImageStream.ts"
@@ -97,14 +98,14 @@ const readMarked = Effect.fnUntraced(function* (
   const limit = Math.min(fileSize, position)
   if (position + length > fileSize) {
     const expected = `a seal from ${position} to ${position + length}`
-    const found = `the end of the file at ${fileSize}`
+    const found = `the end of the file at ${fileSize}: ${position + length - fileSize} bytes are missing`
     return unsealed(limit, [Finding.make({ code: "seal-cut", offset: position, expected, found })])
   }
   const bytes = new Uint8Array(length)
   yield* file.readExtents([{ position, bytes }])
   const isKeyed = algorithm === "hmac-sha256"
   const isChecked = !isKeyed || key !== undefined
-  const isRight = isChecked && Buffer.compare(SealMark.digestOf(mark, bytes, isKeyed ? key : undefined), digest) === 0
+  const isRight = isChecked && timingSafeEqual(SealMark.digestOf(mark, bytes, isKeyed ? key : undefined), digest)
   if (isChecked && !isRight && !isKeyed) {
     return unsealed(limit, [corrupt(position, "the seal that its mark was made for", "another digest")])
   }

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { ImageNotes } from "../../format/ImageNotes.ts"
+import type { ImageNotes, LostPages } from "../../format/ImageNotes.ts"
 import type { MappedBlock } from "../../format/ImageStream.ts"
 import * as MigrationStream from "../../format/MigrationStream.ts"
 import type { FileError } from "../../io/FileError.ts"
@@ -27,6 +27,8 @@ export interface Salvage {
   readonly partial: boolean
   readonly blocks: ReadonlyArray<RamBlock.Readable<FileError | Integrity.IntegrityError>>
   readonly lost: ReadonlyArray<Integrity.Damage>
+  /** Pages that the save had not come to, or that were zero: nothing tells these apart. */
+  readonly neverSaved: ReadonlyArray<LostPages>
   /** Those of the source. */
   readonly notes: ImageNotes
   readonly machineState: {
@@ -97,6 +99,17 @@ const prove = Effect.fnUntraced(function* (
   return lost.toSorted((a, b) => a.position - b.position)
 })
 
+const neverSavedOf = (
+  proven: ReadonlyMap<string, Proven>,
+  lost: ReadonlyArray<Integrity.Damage>
+): ReadonlyArray<LostPages> =>
+  [...proven.values()]
+    .map(({ block, present }) => {
+      const damaged = lost.reduce((sum, damage) => sum + (damage.block === block.idstr ? damage.pages : 0), 0)
+      return { idstr: block.idstr, pages: block.pages - damaged - present.count() }
+    })
+    .filter(({ pages }) => pages > 0)
+
 const machineStateOf = Effect.fnUntraced(function* (
   file: PositionalFile.PositionalFile,
   contents: Contents,
@@ -155,6 +168,7 @@ export const salvage = Effect.fnUntraced(function* (
     partial,
     blocks: stream.blocks.flatMap(readable),
     lost,
+    neverSaved: partial ? neverSavedOf(proven, lost) : [],
     notes: seal.notes,
     machineState: yield* machineStateOf(file, contents, isWhole)
   }
