@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ChildProcess from "node:child_process"
 import * as AtomicFile from "../../src/io/AtomicFile.ts"
+import { type Calls, FileCalls } from "../../src/io/FileCalls.ts"
 import * as FilePages from "../../src/io/FilePages.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
@@ -125,6 +126,26 @@ describe("FilePages", () => {
         )
         assert.deepStrictEqual(disk.read("/ram"), file.fill(0, from * page, (from + count) * page))
       })
+  )
+
+  it.effect("looks at what it makes zero through as many buffers as it is asked at the same time", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const buffers = new Set<ArrayBufferLike>()
+      const read: Calls["read"] = (fd, bytes, ...rest) => {
+        buffers.add(bytes.buffer)
+        disk.calls.read(fd, bytes, ...rest)
+      }
+      yield* Effect.gen(function* () {
+        const { writer } = yield* FilePages.make({ idstr: "a", path: "/ram", length: 16 * page, access: "read-write" })
+        for (let i = 0; i < 5; i++) yield* writer.zero(i * page, 3 * page)
+        assert.strictEqual(buffers.size, 1)
+        const both = [writer.zero(0, page), writer.zero(page, page)]
+        yield* Effect.all(both, { concurrency: 2, discard: true })
+        yield* writer.zero(0, page)
+        assert.strictEqual(buffers.size, 2)
+      }).pipe(Effect.scoped, Effect.provideService(FileCalls, { ...disk.calls, read }))
+    })
   )
 
   onEveryPlace("what is no block is refused, and nothing is created", (place) =>
