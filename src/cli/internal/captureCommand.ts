@@ -60,7 +60,7 @@ export const captureCommand = Command.make(
         onProblem: warn
       }).pipe(Effect.onInterrupt(() => Effect.flatMap(capturedGuest(qmp, options.live), leaves)))
     }, Effect.scoped)
-    yield* follow(options, { image: target, isWritten: true, role: "destination" }, capture)
+    yield* follow(options, { image: target, isWritten: true, keepPartial, role: "destination" }, capture)
   })
 ).pipe(
   Command.withDescription("Capture a running virtual machine into an image, over its monitor; it goes on afterwards"),

@@ -29,7 +29,7 @@ export const convertCommand = Command.make(
       const seal = yield* SealParameters.readSeal(options)
       return yield* migration.convert({ source: image, target, channels, directIo, seal, keepPartial, progress })
     }, Effect.scoped)
-    yield* follow(options, { image: target, isWritten: true }, convert)
+    yield* follow(options, { image: target, isWritten: true, keepPartial }, convert)
   })
 ).pipe(
   Command.withDescription("Write any readable image anew as a plain mapped-ram file, which QEMU loads"),

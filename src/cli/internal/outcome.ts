@@ -14,6 +14,8 @@ export interface Subject {
   readonly image: Location
   /** Whether the command writes it. Default `false`: it reads it. */
   readonly isWritten?: boolean | undefined
+  /** Whether what was written of it stays under another name, which a warning tells. */
+  readonly keepPartial?: boolean | undefined
   /** What an interruption leaves, besides what is known of an image that is written. */
   readonly left?: string | undefined
 }
@@ -62,14 +64,15 @@ export const outcomeOf = Effect.fnUntraced(function* (
 export const interruptedText = Effect.fnUntraced(function* ({
   image,
   isWritten = false,
+  keepPartial = false,
   left
 }: Subject): Effect.fn.Return<string> {
   if (!isWritten && left !== undefined) return left
   const stat = isWritten ? yield* look(image.path) : undefined
-  const written =
-    stat !== undefined && AtomicFile.isInPlace(image, stat)
-      ? `${Text.printable(image.path)} holds no image, what was there may be lost`
-      : "nothing was written"
+  const path = Text.printable(image.path)
+  const untouched = keepPartial ? `${path} was not written` : "nothing was written"
+  const isInPlace = stat !== undefined && AtomicFile.isInPlace(image, stat)
+  const written = isInPlace ? `${path} holds no image, what was there may be lost` : untouched
   return left === undefined ? written : `${left}, ${written}`
 })
 

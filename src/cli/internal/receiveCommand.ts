@@ -51,7 +51,11 @@ export const receiveCommand = Command.make(
         progress
       })
     })
-    yield* follow(options, { image: target, isWritten: true, role: "listener" }, receive)
+    yield* follow(
+      options,
+      { image: target, isWritten: true, keepPartial: options.keepPartial, role: "listener" },
+      receive
+    )
   })
 ).pipe(
   Command.withDescription("Receive a running migration of QEMU over sockets into an image, as it comes in"),

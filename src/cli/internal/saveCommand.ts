@@ -82,7 +82,7 @@ export const saveCommand = Command.make(
       yield* Effect.forEach([...doubts, ...blocks.flatMap((block) => doubtsAbout(block, image))], warn)
       return yield* migration.save({ ...transfer, blocks: [...taken, ...blocks], machineState: image.machineState })
     }, Effect.scoped)
-    yield* follow(options, { image: target, isWritten: true }, save)
+    yield* follow(options, { image: target, isWritten: true, keepPartial: options.keepPartial }, save)
   })
 ).pipe(
   Command.withDescription("Save RAM blocks that lie in files into a mapped-ram image, over several channels"),

@@ -46,6 +46,8 @@ describe("outcome", () => {
       const left = (image: { readonly path: string; readonly offset?: number }, left?: string) =>
         Effect.provide(interruptedText({ image, isWritten: true, left }), layer)
       assert.strictEqual(yield* left({ path: "/vm.img" }), "nothing was written")
+      const kept = interruptedText({ image: { path: "/vm.img" }, isWritten: true, keepPartial: true })
+      assert.strictEqual(yield* Effect.provide(kept, layer), "/vm.img was not written")
       assert.strictEqual(yield* left({ path: "/new.img", offset: 0 }), "nothing was written")
       const inPlace = "/vm.img holds no image, what was there may be lost"
       assert.strictEqual(yield* left({ path: "/vm.img", offset: 0 }), inPlace)
