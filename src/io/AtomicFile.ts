@@ -148,7 +148,13 @@ const remove = (
   identity: FileIdentity.FileIdentity | undefined
 ): Effect.Effect<void, FileError.FileError> => {
   const same = identity === undefined ? Effect.void : assertNamed(calls, path, identity)
-  return Effect.andThen(same, unlink(calls, path))
+  // Where that cannot be told, the name is so unlikely that it is still ours.
+  const unlessReplaced = Effect.catchIf(
+    same,
+    ({ _tag }) => _tag !== "FileReplacedError",
+    () => Effect.void
+  )
+  return Effect.andThen(unlessReplaced, unlink(calls, path))
 }
 
 const replace = Effect.fnUntraced(function* (

@@ -92,9 +92,11 @@ export interface Stat {
   readonly mode: number
   readonly uid: number
   readonly gid: number
-  /** Device and inode: two names with both the same are the same file. */
+  /** Device and inode: two names with both the same are the same file. An inode of 2^53 or more is a bigint. */
   readonly dev: number
-  readonly ino: number
+  readonly ino: number | bigint
+  /** Of a device's name, which device it is: two names with the same are the same device. 0 for anything else. */
+  readonly rdev: number
   /** Allocated 512-byte units. */
   readonly blocks: number
 }
@@ -106,6 +108,26 @@ export interface Stat {
  * @since 0.1.0
  */
 export type ErrnoError = NodeJS.ErrnoException
+
+/** Inodes may have 64 bits, and some file systems (overlayfs, network file systems) use the highest of them. */
+const toStat = ({ blocks, dev, gid, ino, mode, rdev, size, uid }: Fs.BigIntStats): Stat => ({
+  size: Number(size),
+  mode: Number(mode),
+  uid: Number(uid),
+  gid: Number(gid),
+  dev: Number(dev),
+  ino: ino <= Number.MAX_SAFE_INTEGER ? Number(ino) : ino,
+  rdev: Number(rdev),
+  blocks: Number(blocks)
+})
+
+const answer =
+  (done: (error: ErrnoError | null, stat: Stat) => void) =>
+  (error: ErrnoError | null, stats: Fs.BigIntStats): void =>
+    error === null ? done(null, toStat(stats)) : done(error, noStat)
+
+/** What stands beside an error. */
+const noStat: Stat = { size: 0, mode: 0, uid: 0, gid: 0, dev: 0, ino: 0, rdev: 0, blocks: 0 }
 
 /**
  * Node's own calls.
@@ -123,8 +145,8 @@ export const node: Calls = {
   ftruncate: Fs.ftruncate,
   fchmod: Fs.fchmod,
   fchown: Fs.fchown,
-  fstat: Fs.fstat,
-  stat: Fs.stat,
+  fstat: (fd, done) => Fs.fstat(fd, { bigint: true }, answer(done)),
+  stat: (path, done) => Fs.stat(path, { bigint: true }, answer(done)),
   readlink: Fs.readlink,
   realpath: Fs.realpath.native,
   rename: Fs.rename,

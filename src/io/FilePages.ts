@@ -10,8 +10,9 @@ import * as PageRuns from "../ram/PageRuns.ts"
 import type { PageWriter } from "../ram/PageWriter.ts"
 import * as RamBlock from "../ram/RamBlock.ts"
 import * as ZeroPages from "../ram/ZeroPages.ts"
-import { FileCalls } from "./FileCalls.ts"
+import { FileCalls, type Stat } from "./FileCalls.ts"
 import type { FileError } from "./FileError.ts"
+import * as FileIdentity from "./FileIdentity.ts"
 import { syncName, unlink } from "./internal/directory.ts"
 import { fileKind } from "./internal/fileKind.ts"
 import * as PositionalFile from "./PositionalFile.ts"
@@ -103,13 +104,24 @@ const shapeInside = Effect.fnUntraced(function* (
   })
 })
 
+/** Where the block lies. A character device such as /dev/zero holds nothing that could be in anything's way. */
+const storageOf = (
+  { offset = 0, path }: Options,
+  { usedLength }: RamBlock.Shape,
+  stat: Stat
+): RamBlock.Storage | undefined =>
+  fileKind(stat) === "character device"
+    ? undefined
+    : { file: FileIdentity.key(stat), path, start: offset, end: offset + usedLength }
+
 const forReading = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<RamBlock.Readable<FileError>, RamBlock.RamBlockError | FileError, Scope.Scope> {
   const file = yield* PositionalFile.open(options.path, { access: "read" })
   const size = yield* file.size
   const shape = yield* shapeInside(options, size, size)
-  return { ...shape, reader: reader(file, options.offset ?? 0) }
+  const storage = storageOf(options, shape, yield* file.stat)
+  return { ...shape, storage, reader: reader(file, options.offset ?? 0) }
 })
 
 interface Opened {
@@ -143,12 +155,14 @@ const forWriting = Effect.fnUntraced(function* (
   if (options.length !== undefined) yield* shapeInside(options, 0, Number.MAX_SAFE_INTEGER)
   const { created, file } = yield* openOrCreate(options)
   const size = yield* file.size
-  const isFile = fileKind(yield* file.stat) === "file"
+  const stat = yield* file.stat
+  const isFile = fileKind(stat) === "file"
   const shape = yield* shapeInside(options, size, isFile ? Number.MAX_SAFE_INTEGER : size)
   const end = offset + shape.usedLength
   if (isFile && size < end) yield* file.truncate(end)
   return {
     ...shape,
+    storage: storageOf(options, shape, stat),
     reader: reader(file, offset),
     writer: {
       fresh: created || (isFile && size <= offset),

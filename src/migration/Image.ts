@@ -22,6 +22,7 @@ import type { Seal } from "../format/ImageSeal.ts"
 import type { LibvirtSave } from "../format/LibvirtSave.ts"
 import type { Configuration } from "../format/MigrationStream.ts"
 import type { FileError } from "../io/FileError.ts"
+import * as FileIdentity from "../io/FileIdentity.ts"
 import * as PositionalFile from "../io/PositionalFile.ts"
 import type { PageBitmap } from "../ram/PageBitmap.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
@@ -175,12 +176,22 @@ export const open = Effect.fn("Image.open")(function* (
   if (error !== undefined) return yield* error
   const { keyProblem } = contents
   if (keyProblem !== undefined) return yield* new SealKeyError({ path: inspection.path, problem: keyProblem })
+  const machineState = yield* ImageParts.machineState(file, contents)
   return {
     ...inspection,
-    machineState: yield* ImageParts.machineState(file, contents),
+    blocks: inspection.blocks.map(storedIn(inspection.path, yield* file.stat)),
+    machineState,
     readPages: readPages(inspection.blocks)
   }
 })
+
+/** Tells where a block lies, so that nothing is written over it while it is read. */
+const storedIn =
+  (path: string, identity: FileIdentity.FileIdentity) =>
+  (block: ImageBlock): ImageBlock => {
+    const { pagesOffset: start, usedLength } = block
+    return { ...block, storage: { file: FileIdentity.key(identity), path, start, end: start + usedLength } }
+  }
 
 const read = Effect.fnUntraced(function* (
   location: string | Location.Location,

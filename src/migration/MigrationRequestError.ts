@@ -19,7 +19,7 @@ import * as Schema from "effect/Schema"
  */
 export class MigrationRequestError extends Schema.TaggedError<MigrationRequestError>()("MigrationRequestError", {
   /** Which operation was asked for. */
-  operation: Schema.Literals(["save", "restore", "convert", "send", "receive", "read", "seal", "recover"]),
+  operation: Schema.Literals(["save", "restore", "convert", "send", "receive", "read", "seal", "recover", "capture"]),
   /** One sentence each: what was expected, what was found. */
   problems: Schema.NonEmptyArray(Schema.String)
 }) {

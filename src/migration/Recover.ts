@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type { ImageNotes, LostPages } from "../format/ImageNotes.ts"
 import * as PipelineOptions from "../multifd/PipelineOptions.ts"
 import type * as Integrity from "./Integrity.ts"
+import { checkOther } from "./internal/request.ts"
 import { type Salvage, salvage } from "./internal/salvage.ts"
 import * as Location from "./Location.ts"
 import * as Migration from "./Migration.ts"
@@ -67,8 +68,9 @@ const withoutLost = (summary: Migration.Summary, { lost, neverSaved }: Salvage):
 }
 
 /**
- * Writes a new image of all pages that have their checksum; its notes say how many others there are. Fails with `MigrationRequestError` where nothing can be proven:
- * there are no checksums, or they are damaged themselves.
+ * Writes a new image of all pages that have their checksum; its notes say how many others there are. Fails with
+ * `MigrationRequestError` where nothing can be proven: there are no checksums, or they are damaged themselves; and where the
+ * target is the source, by whatever name.
  *
  * **Details**
  *
@@ -89,6 +91,7 @@ export const run = Effect.fn("Recover.run")(function* ({
   return yield* Effect.scoped(
     Effect.gen(function* () {
       const { channels } = yield* PipelineOptions.make(options)
+      yield* checkOther(Location.make(source), Location.make(options.target))
       const salvaged = yield* salvage(Location.make(source), { key, channels })
       const { blocks, lost, machineState, neverSaved, partial } = salvaged
       const notes = notesOf(salvaged, options.notes)

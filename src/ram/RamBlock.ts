@@ -26,12 +26,41 @@ export interface Shape {
 }
 
 /**
+ * The range of a file or device that a block's bytes lie in. It tells that two blocks, or a block and an image, are in each
+ * other's way, whatever the names that they are known by.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Storage {
+  /** The same text for the same file, another one for another, as `FileIdentity.key` gives it. */
+  readonly file: string
+  /** The name that it was opened by. */
+  readonly path: string
+  /** Byte offset of the block's first byte in the file. */
+  readonly start: number
+  /** Byte offset behind its last one. */
+  readonly end: number
+}
+
+/**
+ * What is known of where a block's bytes lie.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Stored {
+  /** `undefined`: in no file, or that is not known. Default: `undefined`. */
+  readonly storage?: Storage | undefined
+}
+
+/**
  * A RAM block whose pages can be read: the source of a save.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Readable<out E = never> extends Shape {
+export interface Readable<out E = never> extends Shape, Stored {
   readonly reader: PageReader<E>
 }
 
@@ -41,7 +70,7 @@ export interface Readable<out E = never> extends Shape {
  * @category models
  * @since 0.1.0
  */
-export interface Writable<out E = never> extends Shape {
+export interface Writable<out E = never> extends Shape, Stored {
   readonly writer: PageWriter<E>
 }
 

@@ -84,6 +84,8 @@ export interface MemoryDisk {
   readonly chmod: (path: string, mode: number) => void
   /** Puts a symbolic link there. */
   readonly link: (path: string, target: string) => void
+  /** Gives the file or device at `target`, which has to be there, another name: a hard link. */
+  readonly hardLink: (path: string, target: string) => void
   /** Puts a block device of `size` bytes there. */
   readonly device: (path: string, size: number) => void
   /** Puts something there that has no content: a directory, a fifo, … A fifo cannot be opened: that call never ends. */
@@ -160,6 +162,7 @@ const fromTree = (tree: Tree, options: Options): MemoryDisk => {
       if (found !== undefined) found.mode = mode
     },
     link: (path, target) => void tree.put(path, "link", 0o777, target),
+    hardLink: (path, target) => tree.putLink(path, tree.resolve("link", target, true).node!),
     device: (path, size) => {
       const device = tree.put(path, "block device", 0o600)
       tree.record({ _tag: "Truncate", node: device.id, length: size })

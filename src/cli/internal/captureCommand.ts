@@ -6,6 +6,7 @@ import * as Capture from "../../qmp/Capture.ts"
 import * as QmpClient from "../../qmp/QmpClient.ts"
 import { type Audience, follow } from "./follow.ts"
 import { capturedGuest } from "./guestState.ts"
+import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import * as QmpParameters from "./qmpParameters.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -43,6 +44,7 @@ export const captureCommand = Command.make(
   Effect.fnUntraced(function* (options) {
     const { channels, compression, keepPartial, maxBandwidth, target } = options
     const capture = Effect.fnUntraced(function* ({ leaves, otherSide, progress, warn }: Audience) {
+      yield* checkApart("capture", [target.path], options)
       const qmp = yield* QmpClient.make({ address: options.qmp })
       return yield* Capture.run({
         qmp,

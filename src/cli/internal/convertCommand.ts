@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Image from "../../migration/Image.ts"
 import { Migration } from "../../migration/Migration.ts"
 import { type Audience, follow } from "./follow.ts"
+import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
 
@@ -27,6 +28,7 @@ export const convertCommand = Command.make(
     const convert = Effect.fnUntraced(function* ({ progress }: Audience) {
       const image = yield* Image.open(source, yield* SealParameters.readSourceVerification(options))
       const seal = yield* SealParameters.readSeal(options)
+      yield* checkApart("convert", [target.path], options)
       return yield* migration.convert({ source: image, target, channels, directIo, seal, keepPartial, progress })
     }, Effect.scoped)
     yield* follow(options, { image: target, isWritten: true, keepPartial }, convert)

@@ -5,7 +5,7 @@ import type { FileError } from "../../io/FileError.ts"
 import * as PositionalFile from "../../io/PositionalFile.ts"
 
 /** Longer ones make nothing safer, and are more likely another file. */
-const MAX_BYTES = 1024 * 1024
+const MAX_KEY_BYTES = 1024 * 1024
 
 /**
  * The file does not hold the secret of a seal. Nothing was touched; the caller names another file. Exit code 2.
@@ -18,7 +18,7 @@ export class KeyFileError extends Schema.TaggedError<KeyFileError>()("KeyFileErr
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message() {
-    return `${this.path}: expected a key file of 1 to ${MAX_BYTES} bytes, found ${this.found}`
+    return `${this.path}: expected a key file of 1 to ${MAX_KEY_BYTES} bytes, found ${this.found}`
   }
 }
 
@@ -32,10 +32,10 @@ export const read = (path: string): Effect.Effect<Uint8Array, FileError | KeyFil
   return Effect.gen(function* () {
     const file = yield* PositionalFile.open(path, { access: "read" })
     if ((yield* file.size) === Number.POSITIVE_INFINITY) return yield* refuse("a character device, which has no end")
-    const bytes = new Uint8Array(MAX_BYTES + 1)
+    const bytes = new Uint8Array(MAX_KEY_BYTES + 1)
     const length = yield* file.read(0, bytes)
     if (length === 0) return yield* refuse("an empty one")
-    if (length > MAX_BYTES) return yield* refuse("a longer one")
+    if (length > MAX_KEY_BYTES) return yield* refuse("a longer one")
     return bytes.slice(0, length)
   }).pipe(
     Effect.scoped,

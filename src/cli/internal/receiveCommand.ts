@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as SocketAddress from "../../io/SocketAddress.ts"
 import { Migration } from "../../migration/Migration.ts"
 import { type Audience, follow } from "./follow.ts"
+import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
 import * as SocketParameters from "./socketParameters.ts"
@@ -34,6 +35,7 @@ export const receiveCommand = Command.make(
     const { channels, compression, directIo, target } = options
     const receive = Effect.fnUntraced(function* ({ listening, progress, warn }: Audience) {
       const tls = yield* TlsParameters.readServer(options)
+      yield* checkApart("receive", [target.path], options)
       return yield* migration.receive({
         listen: options.listen,
         tls,

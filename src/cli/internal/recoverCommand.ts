@@ -3,6 +3,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Recover from "../../migration/Recover.ts"
 import { damageLine } from "./damageLine.ts"
+import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -52,6 +53,7 @@ export const recoverCommand = Command.make(
   Effect.fnUntraced(function* (options) {
     const { channels, source, target } = options
     const key = yield* SealParameters.readKey(options)
+    yield* checkApart("recover", [target.path], options)
     const report = yield* Recover.run({ source, target, key, channels, seal: { key } }).pipe(
       whenInterrupted("nothing was written")
     )

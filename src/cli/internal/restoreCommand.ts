@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Image from "../../migration/Image.ts"
 import { Migration } from "../../migration/Migration.ts"
 import { type Audience, follow } from "./follow.ts"
+import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import { restoreInto } from "./restoreTargets.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -25,6 +26,8 @@ export const restoreCommand = Command.make(
     const { channels, directIo } = options
     const restore = Effect.fnUntraced(function* ({ progress }: Audience) {
       const image = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
+      const paths = options.blocks.map(({ path }) => path)
+      yield* checkApart("restore", paths, options)
       return yield* restoreInto(image, options.blocks, (blocks) =>
         migration.restore({ image, blocks, channels, directIo, progress })
       )

@@ -3,6 +3,7 @@ import type * as Scope from "effect/Scope"
 import * as Path from "node:path"
 import * as AtomicFile from "../../io/AtomicFile.ts"
 import type { FileError } from "../../io/FileError.ts"
+import * as FileIdentity from "../../io/FileIdentity.ts"
 import * as FilePages from "../../io/FilePages.ts"
 import * as PositionalFile from "../../io/PositionalFile.ts"
 import type { Image } from "../../migration/Image.ts"
@@ -14,11 +15,13 @@ import type { BlockArgument } from "./blockArgument.ts"
 interface Target extends RamBlock.Shape {
   readonly path: string
   readonly offset: number
+  /** The same for all names of the file, be it there already or not. */
+  readonly key: string
 }
 
 const targetOf =
   (image: Image) =>
-  ({ idstr, length, offset = 0, path }: BlockArgument): Target | string => {
+  ({ idstr, length, offset = 0, path }: BlockArgument): Omit<Target, "key"> | string => {
     const block = image.blocks.find((candidate) => candidate.idstr === idstr)
     if (block === undefined) {
       const names = image.blocks.map((candidate) => candidate.idstr).join(", ")
@@ -31,11 +34,20 @@ const targetOf =
   }
 
 const overlap = (a: Target, b: Target): boolean =>
-  a.path === b.path && a.offset < b.offset + b.usedLength && b.offset < a.offset + a.usedLength
+  a.key === b.key && a.offset < b.offset + b.usedLength && b.offset < a.offset + a.usedLength
+
+/** The image is on that file, from its stream on; libvirt's header lies in front of it. */
+const overwrites = (
+  { format, machineState: { origin }, offset }: Image,
+  { key, offset: start, usedLength }: Target
+): boolean => {
+  const from = format === "libvirt-sparse" ? 0 : offset
+  return origin !== undefined && FileIdentity.key(origin) === key && start + usedLength > from
+}
 
 /** What is wrong with one target beside the image and the targets in front of it. */
 const conflictsOf = (image: Image, target: Target, earlier: ReadonlyArray<Target>): ReadonlyArray<string> => [
-  ...(target.path === Path.resolve(image.path) ? [`block "${target.idstr}" would overwrite the image itself`] : []),
+  ...(overwrites(image, target) ? [`block "${target.idstr}" would overwrite the image itself`] : []),
   ...earlier.flatMap((other) => {
     if (other.idstr === target.idstr) return [`block "${target.idstr}" is given twice`]
     return overlap(other, target) ? [`blocks "${other.idstr}" and "${target.idstr}" overlap in ${target.path}`] : []
@@ -43,20 +55,22 @@ const conflictsOf = (image: Image, target: Target, earlier: ReadonlyArray<Target
 ]
 
 /** Looks at everything that can be known before any file is touched. */
-const plan = (
+const plan = Effect.fnUntraced(function* (
   image: Image,
   blocks: ReadonlyArray<BlockArgument>
-): Effect.Effect<ReadonlyArray<Target>, MigrationRequestError> => {
+): Effect.fn.Return<ReadonlyArray<Target>, FileError | MigrationRequestError> {
   const all = blocks.map(targetOf(image))
-  const targets = all.filter((target) => typeof target !== "string")
+  const targets: ReadonlyArray<Target> = yield* Effect.forEach(
+    all.filter((target) => typeof target !== "string"),
+    (target) => Effect.map(FileIdentity.destination(target.path), ({ key }) => ({ ...target, key }))
+  )
   const [problem, ...more] = [
     ...all.filter((target) => typeof target === "string"),
     ...targets.flatMap((target, index) => conflictsOf(image, target, targets.slice(0, index)))
   ]
-  return problem === undefined
-    ? Effect.succeed(targets)
-    : Effect.fail(new MigrationRequestError({ operation: "restore", problems: [problem, ...more] }))
-}
+  if (problem === undefined) return targets
+  return yield* new MigrationRequestError({ operation: "restore", problems: [problem, ...more] })
+})
 
 /** Opening it for writing tells as well what keeps it from being written, before anything is. */
 const isMissing = (path: string): Effect.Effect<boolean, FileError> =>
@@ -69,8 +83,8 @@ const createMissing = Effect.fnUntraced(function* (
   targets: ReadonlyArray<Target>
 ): Effect.fn.Return<ReadonlyMap<string, AtomicFile.AtomicFile>, FileError, Scope.Scope> {
   const created = new Map<string, AtomicFile.AtomicFile>()
-  for (const path of new Set(targets.map((target) => target.path))) {
-    if (yield* isMissing(path)) created.set(path, yield* AtomicFile.make({ path }))
+  for (const { key, path } of new Map(targets.map((target) => [target.key, target])).values()) {
+    if (yield* isMissing(path)) created.set(key, yield* AtomicFile.make({ path }))
   }
   return created
 })
@@ -89,8 +103,8 @@ export const restoreInto = Effect.fnUntraced(function* <A, E, R>(
 ): Effect.fn.Return<A, E | FileError | MigrationRequestError | RamBlock.RamBlockError, R | Scope.Scope> {
   const targets = yield* plan(image, blocks)
   const created = yield* createMissing(targets)
-  const open = ({ path, usedLength: length, ...target }: Target) =>
-    FilePages.make({ ...target, length, path: created.get(path)?.path ?? path, access: "read-write" })
+  const open = ({ key, path, usedLength: length, ...target }: Target) =>
+    FilePages.make({ ...target, length, path: created.get(key)?.path ?? path, access: "read-write" })
   const result = yield* Effect.scoped(Effect.flatMap(Effect.forEach(targets, open), restore))
   yield* Effect.forEach(created.values(), (file) => file.commit, { discard: true })
   return result

@@ -9,6 +9,7 @@ import { Migration } from "../../migration/Migration.ts"
 import type * as RamBlock from "../../ram/RamBlock.ts"
 import type { BlockArgument } from "./blockArgument.ts"
 import { type Audience, follow } from "./follow.ts"
+import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
 
@@ -76,6 +77,7 @@ export const saveCommand = Command.make(
         )
       )
       const seal = yield* SealParameters.readSeal(options)
+      yield* checkApart("save", [target.path], options)
       const transfer = { target, channels, directIo, seal, keepPartial: options.keepPartial, progress }
       if (image === undefined) return yield* migration.save({ ...transfer, blocks })
       const { doubts, taken } = othersOf(image, blocks)

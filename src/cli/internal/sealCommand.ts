@@ -1,6 +1,7 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Seal from "../../migration/Seal.ts"
+import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -20,6 +21,7 @@ export const sealCommand = Command.make(
   },
   Effect.fnUntraced(function* (options) {
     const seal = yield* SealParameters.readSeal(options)
+    yield* checkApart("seal", [options.image.path], options)
     if (seal === false) return yield* refuse("seal", ["--seal: expected checksums to add, found none"])
     yield* Seal.run(options.image, { ...seal, channels: options.channels }).pipe(
       whenInterrupted("the image loads as before")

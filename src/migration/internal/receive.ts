@@ -12,11 +12,13 @@ import * as Receiver from "../../multifd/Receiver.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import * as Integrity from "../Integrity.ts"
 import type { MachineState } from "../MachineState.ts"
+import type { MigrationRequestError } from "../MigrationRequestError.ts"
 import type { Progress } from "../Progress.ts"
 import type { ReceiveError, ReceiveFrom, ReceiveIntoBlocks, ReceiveIntoImage } from "../ReceiveOptions.ts"
+import * as Location from "../Location.ts"
 import { blocksTarget } from "./receiveBlocks.ts"
 import { imageTarget } from "./receiveImage.ts"
-import { DEFAULT_SOCKET_CHANNELS, keepProblems, refuse, uuidProblems } from "./request.ts"
+import { checkApart, checkSocket, DEFAULT_SOCKET_CHANNELS, keepProblems, refuse, uuidProblems } from "./request.ts"
 
 /** Connections of others that may be open beside those of the sender, until they have been told apart. */
 const SPARE_CONNECTIONS = 8
@@ -88,6 +90,7 @@ export const receiveImage = Effect.fnUntraced(function* (
   yield* progress.enter("setup")
   yield* refuse("receive", [...Integrity.problems(options.seal), ...keepProblems(options)])
   const planned = yield* plan(options)
+  yield* checkSocket(Location.make(options.target), options.listen)
   const target = yield* imageTarget(options, planned.settings, progress)
   yield* receiveInto(options, planned, { target, onComplete: settle })
 })
@@ -104,11 +107,16 @@ export const receiveBlocks = Effect.fnUntraced(function* <E>(
 ): Effect.fn.Return<MachineState, ReceiveError | E, Scope.Scope> {
   yield* progress.enter("setup")
   const planned = yield* plan(options)
+  if (typeof options.blocks !== "function") yield* checkApart("receive", options.blocks)
   const { limits } = planned
   const held = { ...limits, maxDeviceState: Math.min(limits.maxDeviceState, limits.maxHeld) }
   const target = blocksTarget(options, planned.settings, progress)
   const { onDevicePacket } = options
   const onComplete = (): boolean => settle(target.machineState())
-  yield* receiveInto<E | ProtocolError>(options, { ...planned, limits: held }, { target, onComplete, onDevicePacket })
+  yield* receiveInto<E | ProtocolError | MigrationRequestError>(
+    options,
+    { ...planned, limits: held },
+    { target, onComplete, onDevicePacket }
+  )
   return target.machineState()
 })

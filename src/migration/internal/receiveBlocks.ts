@@ -9,9 +9,11 @@ import type { Closing, Opening, Target } from "../../multifd/Receiver.ts"
 import type * as RamBlock from "../../ram/RamBlock.ts"
 import * as Carried from "../Carried.ts"
 import type { MachineState } from "../MachineState.ts"
+import type { MigrationRequestError } from "../MigrationRequestError.ts"
 import type { Progress } from "../Progress.ts"
 import type { ReceiveIntoBlocks } from "../ReceiveOptions.ts"
 import { checkOpening, checkTail } from "./receiveChecks.ts"
+import { checkApart } from "./request.ts"
 
 /**
  * Blocks that take what arrives, and the rest of the machine once it is there.
@@ -21,6 +23,8 @@ import { checkOpening, checkTail } from "./receiveChecks.ts"
 export interface BlocksTarget<in out E> extends Target<E> {
   readonly machineState: () => MachineState
 }
+
+type Refusal = ProtocolError.ProtocolError | MigrationRequestError
 
 /** What has arrived so far. */
 interface Draft<E> {
@@ -40,14 +44,15 @@ export const blocksTarget = <E>(
   { blocks }: ReceiveIntoBlocks<E>,
   { coalescePages }: PipelineOptions,
   progress: Progress
-): BlocksTarget<E | ProtocolError.ProtocolError> => {
+): BlocksTarget<E | Refusal> => {
   const { counters } = progress
   const draft: Draft<E> = { opening: undefined, closing: undefined, sinks: [], state: [], machine: undefined }
 
-  const begin: Target<E | ProtocolError.ProtocolError>["begin"] = Effect.fnUntraced(function* (opening) {
+  const begin: Target<E | Refusal>["begin"] = Effect.fnUntraced(function* (opening) {
     yield* checkOpening(opening)
     const given = typeof blocks === "function" ? yield* blocks(opening.blocks) : blocks
     yield* checkMatch(opening, given)
+    yield* checkApart("receive", given)
     draft.opening = opening
     draft.sinks = given.map((block) => PageSink.toBlock(block, { coalescePages, counters }))
     yield* progress.begin(opening.blocks)

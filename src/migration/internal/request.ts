@@ -3,9 +3,10 @@ import * as ImageNotes from "../../format/ImageNotes.ts"
 import * as AtomicFile from "../../io/AtomicFile.ts"
 import type { FileError } from "../../io/FileError.ts"
 import * as FileIdentity from "../../io/FileIdentity.ts"
+import type { SocketAddress } from "../../io/SocketAddress.ts"
 import type { RateLimit } from "../../multifd/RateLimit.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
-import type { ImageBlock } from "../Image.ts"
+import type { Image, ImageBlock } from "../Image.ts"
 import type * as Live from "../Live.ts"
 import type { Location } from "../Location.ts"
 import type { WriteOptions } from "../Migration.ts"
@@ -108,20 +109,95 @@ export const liveProblems = (live: Live.Options<unknown> | undefined): ReadonlyA
   live === undefined ? [] : Convergence.problems(Convergence.settings(live))
 
 /**
- * Whether a target that is written in place is another file than the one that is still being read from.
+ * Whether a target is another file than those that are still being read from, or a part of one that nothing is read from. An
+ * image that is replaced as a whole may be the one that the machine is from: it is read to its end before.
  *
  * @internal
  */
 export const checkTarget = Effect.fnUntraced(function* (
   target: Location,
-  origin: FileIdentity.FileIdentity | undefined
+  origin: FileIdentity.FileIdentity | undefined,
+  blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>
 ): Effect.fn.Return<void, MigrationRequestError | FileError> {
-  if (origin === undefined) return
   const existing = yield* FileIdentity.ofPath(target.path)
-  if (existing === undefined || !FileIdentity.equals(existing, origin)) return
-  if (!AtomicFile.isInPlace(target, existing)) return
-  yield* refuse("save", [`expected another file to write to in place, found the source itself: ${target.path}`])
+  if (existing === undefined) return
+  const isOrigin = origin !== undefined && FileIdentity.equals(existing, origin)
+  const inPlace = AtomicFile.isInPlace(target, existing)
+  if (isOrigin) {
+    const itself = `expected another file to write to in place, found the source itself: ${target.path}`
+    return yield* refuse("save", inPlace ? [itself] : [])
+  }
+  const { offset = 0, path } = target
+  yield* refuse("save", blocks.flatMap(overwritten({ path, start: offset, identity: existing })))
 })
+
+/**
+ * Whether what is recovered goes to another file than the damaged one, which may be all that is left of some pages.
+ *
+ * @internal
+ */
+export const checkOther = Effect.fnUntraced(function* (
+  source: Location,
+  target: Location
+): Effect.fn.Return<void, MigrationRequestError | FileError> {
+  const [from, to] = yield* Effect.all([source, target].map(({ path }) => FileIdentity.ofPath(path)))
+  if (from === undefined || to === undefined || !FileIdentity.equals(from, to)) return
+  yield* refuse("recover", [`expected another file to write to, found the source itself: ${target.path}`])
+})
+
+/**
+ * Whether an image gets another name than the socket that its sender connects to, which is removed in the end.
+ *
+ * @internal
+ */
+export const checkSocket = Effect.fnUntraced(function* (
+  target: Location,
+  listen: SocketAddress
+): Effect.fn.Return<void, MigrationRequestError> {
+  if (listen._tag !== "Unix") return
+  const destinations = [target.path, listen.path].map((path) => FileIdentity.destination(path))
+  // What is wrong with a path is told by those who open it.
+  const [image, socket] = yield* Effect.orElseSucceed(Effect.all(destinations), () => [])
+  if (image === undefined || image.key !== socket?.key) return
+  yield* refuse("receive", [
+    `expected another path for the image than that of the socket, found the same: ${target.path}`
+  ])
+})
+
+/** A block that lies in what a file has from `start` on: an image takes all of that. */
+const overwritten =
+  (file: { readonly path: string; readonly start: number; readonly identity: FileIdentity.FileIdentity }) =>
+  ({ idstr, storage }: RamBlock.Shape & RamBlock.Stored): ReadonlyArray<string> => {
+    if (storage === undefined || storage.file !== FileIdentity.key(file.identity) || storage.end <= file.start)
+      return []
+    const name = storage.path === file.path ? "" : `, which is also called ${storage.path}`
+    return [`expected another file for the image than that of block "${idstr}", found the same: ${file.path}${name}`]
+  }
+
+const overlaps = (a: RamBlock.Storage | undefined, b: RamBlock.Storage | undefined): boolean =>
+  a !== undefined && b !== undefined && a.file === b.file && a.start < b.end && b.start < a.end
+
+/** Blocks that would be written over each other. */
+const colliding = (blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>): ReadonlyArray<string> =>
+  blocks.flatMap(({ idstr, storage }, index) =>
+    blocks
+      .slice(0, index)
+      .filter((other) => overlaps(other.storage, storage))
+      .map(
+        (other) =>
+          `expected a place of its own for each block, found that "${other.idstr}" and "${idstr}" overlap in ${storage?.path}`
+      )
+  )
+
+/**
+ * Whether blocks that are written to lie apart from each other.
+ *
+ * @internal
+ */
+export const checkApart = (
+  operation: Operation,
+  blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>
+): Effect.Effect<void, MigrationRequestError> => refuse(operation, colliding(blocks))
 
 const misfit = (block: RamBlock.Shape, source: ImageBlock | undefined): ReadonlyArray<string> => {
   if (source === undefined) return [`expected a block that the image has, found "${block.idstr}"`]
@@ -139,12 +215,34 @@ const misfit = (block: RamBlock.Shape, source: ImageBlock | undefined): Readonly
 }
 
 /**
- * Whether blocks can take the pages of an image: each one is in it, with the same shape.
+ * Whether blocks can take the pages of an image: each one is in it, with the same shape, and lies apart from the image and from
+ * the others.
  *
  * @internal
  */
 export const checkRestore = (
-  blocks: ReadonlyArray<RamBlock.Shape>,
-  sources: ReadonlyMap<string, ImageBlock>
-): Effect.Effect<void, MigrationRequestError> =>
-  refuse("restore", [...repeated(blocks), ...blocks.flatMap((block) => misfit(block, sources.get(block.idstr)))])
+  blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>,
+  { blocks: sources, format, machineState: { origin }, offset, path }: Image
+): Effect.Effect<void, MigrationRequestError> => {
+  // libvirt's header lies in front of the stream.
+  const start = format === "libvirt-sparse" ? 0 : offset
+  return refuse("restore", [
+    ...repeated(blocks),
+    ...blocks.flatMap((block) =>
+      misfit(
+        block,
+        sources.find(({ idstr }) => idstr === block.idstr)
+      )
+    ),
+    ...(origin === undefined ? [] : blocks.flatMap(overwriting({ path, start, identity: origin }))),
+    ...colliding(blocks)
+  ])
+}
+
+const overwriting =
+  (image: Parameters<typeof overwritten>[0]) =>
+  (block: RamBlock.Shape & RamBlock.Stored): ReadonlyArray<string> =>
+    overwritten(image)(block).map(() => {
+      const { idstr, storage } = block
+      return `expected another file for block "${idstr}" than that of the image, found that it would overwrite the image itself: ${storage?.path}`
+    })

@@ -33,7 +33,7 @@ export const restore = Effect.fnUntraced(function* <E>(
   yield* progress.enter("setup")
   const { batchSize, channels, coalescePages, queueDepth } = yield* PipelineOptions.make(options)
   const sources = new Map(image.blocks.map((block) => [block.idstr, block]))
-  yield* checkRestore(blocks, sources)
+  yield* checkRestore(blocks, image)
   const places = new Map<string, RestoreChannel.Place<E | IntegrityError>>(
     blocks.map(({ idstr, writer }) => {
       const { checks, pagesOffset, reader } = sources.get(idstr)!

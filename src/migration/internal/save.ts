@@ -68,7 +68,7 @@ export const save = Effect.fnUntraced(function* <E>(
   ])
   const machine = options.machineState ?? MachineState.empty({ pageSize: blocks[0]!.pageSize })
   const location = Location.make(options.target)
-  yield* checkTarget(location, machine.origin)
+  yield* checkTarget(location, machine.origin, blocks)
   const target = yield* AtomicFile.make(location)
   const image = yield* ImageWriter.make(target, machine, [...blocks, ...ignored], options)
   const source = yield* Source.make({ ...settings, blocks, machine, live, progress })

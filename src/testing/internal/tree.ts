@@ -51,6 +51,7 @@ export class TreeNode {
       gid: this.gid,
       dev: 0,
       ino: this.id,
+      rdev: this.kind === "block device" || this.kind === "character device" ? 1 + this.id : 0,
       blocks: (this.content.allocated * CHUNK) / 512
     }
   }
@@ -203,6 +204,14 @@ export class Tree {
     this.record({ _tag: "Names", names: [name] })
     this.record({ _tag: "Sync", node: directory.id })
     return node
+  }
+
+  /** Gives a file another name, durably. */
+  putLink(path: string, node: TreeNode): void {
+    const parent = Path.dirname(path)
+    const directory = this.find(parent) ?? this.put(parent, "directory", 0o755)
+    this.record({ _tag: "Names", names: [{ directory: directory.id, name: Path.basename(path), node: node.id }] })
+    this.record({ _tag: "Sync", node: directory.id })
   }
 
   /** Every name but those of directories. */

@@ -1,0 +1,65 @@
+import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import * as Path from "node:path"
+import type { FileError } from "../../io/FileError.ts"
+import * as FileIdentity from "../../io/FileIdentity.ts"
+import { MigrationRequestError } from "../../migration/MigrationRequestError.ts"
+
+/** The flags that name files whose loss would hurt. */
+export interface Flags {
+  readonly keyFile?: Option.Option<string>
+  readonly sourceKeyFile?: Option.Option<string>
+  readonly tlsPsk?: Option.Option<string>
+  readonly tlsDir?: Option.Option<string>
+}
+
+/** QEMU's names of the files with certificates and keys. */
+const credentials = [
+  "ca-cert.pem",
+  "ca-crl.pem",
+  "server-cert.pem",
+  "server-key.pem",
+  "client-cert.pem",
+  "client-key.pem",
+  "dh-params.pem"
+]
+
+const inputsOf = ({ keyFile, sourceKeyFile, tlsDir, tlsPsk }: Flags): ReadonlyArray<readonly [string, string]> => {
+  const named = (flag: string, value: Option.Option<string> | undefined, paths: (path: string) => Array<string>) =>
+    value?._tag === "Some" ? paths(value.value).map((path) => [flag, path] as const) : []
+  const itself = (path: string) => [path]
+  return [
+    ...named("--key-file", keyFile, itself),
+    ...named("--source-key-file", sourceKeyFile, itself),
+    ...named("--tls-psk", tlsPsk, itself),
+    ...named("--tls-dir", tlsDir, (directory) => credentials.map((name) => Path.join(directory, name)))
+  ]
+}
+
+/** Which file a path is, if it is one that can be told. */
+const keyOf = (path: string): Effect.Effect<string | undefined, FileError> =>
+  FileIdentity.ofPath(path).pipe(Effect.map((stat) => (stat === undefined ? undefined : FileIdentity.key(stat))))
+
+/**
+ * Refuses to write over a file with a secret that the same command line reads, by whatever name. Whether what is written lies
+ * apart from images and blocks is looked at by the operations themselves, which do not see these files.
+ *
+ * @internal
+ */
+export const checkApart = Effect.fnUntraced(function* (
+  operation: MigrationRequestError["operation"],
+  outputs: ReadonlyArray<string>,
+  flags: Flags
+): Effect.fn.Return<void, FileError | MigrationRequestError> {
+  const written = yield* Effect.forEach(outputs, (path) => Effect.map(keyOf(path), (key) => ({ path, key })))
+  const problems: Array<string> = []
+  for (const [flag, path] of inputsOf(flags)) {
+    const key = yield* keyOf(path)
+    for (const output of written) {
+      if (key === undefined || key !== output.key) continue
+      problems.push(`expected another file to write to than that of ${flag}, found the same: ${output.path}`)
+    }
+  }
+  const [first, ...rest] = problems
+  if (first !== undefined) return yield* new MigrationRequestError({ operation, problems: [first, ...rest] })
+})
