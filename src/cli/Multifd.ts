@@ -19,6 +19,7 @@
  * | 8 | the other side of a connection broke the protocol, or could not be trusted (TLS) |
  * | 9 | the other side did nothing for too long |
  * | 10 | QEMU refused, or its side of a migration failed |
+ * | 12 | an image was recovered with losses, or bears the mark of it |
  * | 130 | interrupted by SIGINT, SIGTERM or SIGHUP; everything was closed and tidied up |
  *
  * @since 0.1.0
