@@ -145,9 +145,20 @@ export const maxPageSize: number = 1024 * 1024
  * @since 0.1.0
  */
 export const validate = <A extends Shape>(shape: A): Effect.Effect<A, RamBlockError> => {
-  const error = checkIdstr(shape) ?? checkPageSize(shape) ?? checkUsedLength(shape)
+  const error = checkObject(shape) ?? checkIdstr(shape) ?? checkPageSize(shape) ?? checkUsedLength(shape)
   return error === undefined ? Effect.succeed(shape) : Effect.fail(error)
 }
+
+/** What a caller without types may pass. */
+const checkObject = (shape: unknown): RamBlockError | undefined =>
+  typeof shape === "object" && shape !== null
+    ? undefined
+    : new RamBlockError({
+        idstr: "",
+        property: "idstr",
+        expected: "that of a RAM block",
+        found: `${String(shape)} instead`
+      })
 
 const checkIdstr = (shape: Shape): RamBlockError | undefined => {
   const { idstr } = shape

@@ -55,6 +55,13 @@ describe("RamBlock", () => {
   refuses("part of a page", { usedLength: 8191 }, "usedLength")
   refuses("a length that numbers do not hold exactly", { usedLength: 2 ** 53 }, "usedLength")
 
+  it.effect.each([undefined, null, 5, "pc.ram"])("refuses what is no block: %s", (value) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(RamBlock.validate(value as unknown as RamBlock.Shape))
+      assert.deepStrictEqual([error.property, error.found], ["idstr", `${value} instead`])
+    })
+  )
+
   it.effect("says what was expected and found, and of which block", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(RamBlock.validate({ ...good, usedLength: 5000 }))
