@@ -1,4 +1,5 @@
 import * as Finding from "../Finding.ts"
+import * as ForeignFile from "../ForeignFile.ts"
 import * as MappedRam from "../MappedRam.ts"
 import type { Configuration } from "../MigrationStream.ts"
 import { type Cursor, type Steps, stop, view } from "./cursor.ts"
@@ -79,11 +80,12 @@ function* addressFollows(cursor: Cursor): Steps<boolean> {
   const bytes = yield* cursor.peek(LOOKAHEAD_BYTES)
   if (pageSizeAt(bytes, 0)) return false
   if (pageSizeAt(bytes, ADDRESS_BYTES)) return true
+  const isCut = bytes.length < LOOKAHEAD_BYTES
   return yield* stop({
-    code: bytes.length < LOOKAHEAD_BYTES ? "stream-cut" : "mapped-ram-missing",
+    code: isCut ? "stream-cut" : "mapped-ram-missing",
     offset: cursor.position,
     expected: "a mapped-ram header behind the first block",
-    found: `${bytes.length} bytes without one`
+    found: isCut ? `${bytes.length} bytes without one` : ForeignFile.describe(ForeignFile.plainStream)
   })
 }
 

@@ -17,8 +17,12 @@ export function* readFileHeader(cursor: Cursor): Steps<void> {
   yield* stop({ code: "stream-version-unsupported", offset: offset + 4, expected: String(VERSION), found })
 }
 
-/** Whether bytes agree with the magic number as far as they go, so that a cut file is told from another kind of file. */
-const beginsLikeMagic = (head: Uint8Array): boolean => {
+/**
+ * Whether bytes agree with the magic number as far as they go, so that a cut file is told from another kind of file.
+ *
+ * @internal
+ */
+export const beginsLikeMagic = (head: Uint8Array): boolean => {
   const magic = [MAGIC >>> 24, (MAGIC >>> 16) & 0xff, (MAGIC >>> 8) & 0xff, MAGIC & 0xff]
   return head.length > 0 && head.subarray(0, 4).every((byte, i) => byte === magic[i])
 }

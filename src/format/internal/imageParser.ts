@@ -1,10 +1,19 @@
 import type { ByteRange } from "../ImageStream.ts"
+import * as ForeignFile from "../ForeignFile.ts"
 import { readBlockList } from "./blockList.ts"
 import * as configuration from "./configuration.ts"
 import { Command, RamFlag, SectionType } from "./constants.ts"
 import { type Cursor, type Steps, stop } from "./cursor.ts"
 import type { Draft } from "./draft.ts"
-import { describeRecord, readCommand, readFileHeader, readFooter, readOpening, readRamRecord } from "./framing.ts"
+import {
+  beginsLikeMagic,
+  describeRecord,
+  readCommand,
+  readFileHeader,
+  readFooter,
+  readOpening,
+  readRamRecord
+} from "./framing.ts"
 import { MAX_STATE_BYTES, stateLimit } from "./parts.ts"
 import { readRamPartHeader, readRamStartHeader, stopAtIterable, stopAtSection } from "./ramSections.ts"
 import { SectionSizes } from "./sectionSizes.ts"
@@ -16,6 +25,7 @@ import { SectionSizes } from "./sectionSizes.ts"
  */
 export function* readImage(draft: Draft, cursor: Cursor, fileSize: number): Steps<void> {
   const sizes = new SectionSizes()
+  yield* stopAtForeign(cursor)
   yield* readFileHeader(cursor)
   yield* readConfiguration(draft, cursor)
   yield* readPrelude(draft, cursor, sizes, fileSize)
@@ -25,6 +35,15 @@ export function* readImage(draft: Draft, cursor: Cursor, fileSize: number): Step
     sizes.skipSection(cursor, search(cursor.position), draft.footers)
   )
   draft.stateStart = cursor.position
+}
+
+/** What is known by its first bytes is called by its name. */
+function* stopAtForeign(cursor: Cursor): Steps<void> {
+  const head = yield* cursor.peek(ForeignFile.HEAD_LENGTH)
+  const foreign = beginsLikeMagic(head) ? undefined : ForeignFile.recognise(head)
+  if (foreign === undefined) return
+  const found = ForeignFile.describe(foreign)
+  yield* stop({ code: "magic-wrong", offset: cursor.position, expected: `"QEVM"`, found })
 }
 
 const rangeFrom = (position: number, cursor: Cursor): ByteRange => ({ position, length: cursor.position - position })
@@ -37,7 +56,7 @@ function* readConfiguration(draft: Draft, cursor: Cursor): Steps<void> {
   if (draft.configuration === undefined) return
   const { capabilities } = draft.configuration
   if (!capabilities.includes("mapped-ram")) {
-    const found = capabilities.length === 0 ? "none" : capabilities.join(", ")
+    const found = [...capabilities, ForeignFile.describe(ForeignFile.plainStream)].join(", ")
     yield* stop({ code: "mapped-ram-missing", offset, expected: "mapped-ram among the capabilities", found })
   }
   draft.findings.push(...configuration.unknownCapabilities(draft.configuration, offset))

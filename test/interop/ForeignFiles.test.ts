@@ -1,0 +1,111 @@
+/** Files that people have and try: what the tools write that make them. */
+import { assert, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { execFileSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Net from "node:net"
+import * as Cli from "./support/Cli.ts"
+import * as Files from "./support/Files.ts"
+import * as Guest from "./support/Guest.ts"
+import * as Migrate from "./support/Migrate.ts"
+import * as Pattern from "./support/Pattern.ts"
+import { describeQemu, describeWhere } from "./support/suite.ts"
+import * as Workspace from "./support/Workspace.ts"
+
+const MIB = 1024 * 1024
+
+/** Exit code 3, and what it is in one line, of both commands. */
+const isCalled = (path: string, words: RegExp) =>
+  Effect.gen(function* () {
+    const info = yield* Cli.run("info", path)
+    assert.strictEqual(info.code, 3, info.stderr)
+    assert.match(info.stderr, words)
+    const verified = yield* Cli.run("verify", path)
+    assert.deepStrictEqual([verified.code, verified.stderr], [3, ""])
+    assert.match(verified.stdout, words)
+  })
+
+const isThere = (tool: string): boolean => {
+  try {
+    execFileSync(tool, ["--version"], { stdio: "ignore" })
+    return true
+  } catch {
+    return false
+  }
+}
+
+const archives: ReadonlyArray<readonly [tool: string, args: ReadonlyArray<string>, words: RegExp]> = [
+  ["gzip", ["-c"], /a file that gzip compressed; decompress it first: gzip -dc FILE/],
+  ["zstd", ["-q", "-c"], /a file that zstd compressed; decompress it first: zstd -dc FILE/],
+  ["xz", ["-c"], /a file that xz compressed; decompress it first: xz -dc FILE/],
+  ["bzip2", ["-c"], /a file that bzip2 compressed; decompress it first: bzip2 -dc FILE/],
+  ["tar", ["-c", "-P"], /a tar archive; unpack it first: tar -xf FILE/]
+]
+
+for (const [tool, args, words] of archives) {
+  describeWhere(`${tool}`, { isThere: isThere(tool), isRequired: false, missing: `needs ${tool}` }, () => {
+    it.live("what it writes is called by its name", () =>
+      Effect.gen(function* () {
+        const space = yield* Workspace.make
+        const path = space.file("packed")
+        Fs.writeFileSync(space.file("plain"), Buffer.alloc(20_000, "image"))
+        Fs.writeFileSync(path, execFileSync(tool, [...args, space.file("plain")]))
+        yield* isCalled(path, words)
+      })
+    )
+  })
+}
+
+const disks = [
+  ["qcow2", /a disk of QEMU \(qcow2\)/],
+  ["vmdk", /a disk of VMware; qemu-img convert/],
+  ["vdi", /a disk of VirtualBox; qemu-img convert/],
+  ["vhdx", /a disk of Hyper-V; qemu-img convert/]
+] as const
+
+describeWhere("qemu-img", { isThere: isThere("qemu-img"), isRequired: false, missing: "needs qemu-img" }, () => {
+  it.live.each(disks)("%s: a disk is called by its name", ([format, words]) =>
+    Effect.gen(function* () {
+      const path = (yield* Workspace.make).file("disk")
+      execFileSync("qemu-img", ["create", "-q", "-f", format, path, "64M"])
+      yield* isCalled(path, words)
+    })
+  )
+})
+
+describeQemu("files of QEMU that are no images", () => {
+  it.live("a core dump, and an empty file", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const guest = yield* Guest.start({ ram: { file: space.ram("ram"), size: 8 * MIB } })
+      const core = space.file("core")
+      yield* guest.qmp.execute("dump-guest-memory", { paging: false, protocol: `file:${core}` })
+      yield* isCalled(core, /an ELF core dump [^;]*; it has no device state/)
+      Fs.writeFileSync(space.file("empty"), "")
+      yield* isCalled(space.file("empty"), /an empty file; nothing was saved into it/)
+    })
+  )
+
+  it.live("a plain stream, and its way on leads to an image", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const [ram, plain] = [space.ram("ram"), space.file("plain")]
+      Pattern.writeFile(ram, "mixed", 8 * MIB)
+      const guest = yield* Guest.start({ ram: { file: ram, size: 8 * MIB } })
+      yield* Migrate.outgoing(guest, `file:${plain}`, {})
+      yield* isCalled(plain, /a plain migration stream; multifd receive --channels 0/)
+
+      const socket = space.file("socket")
+      const { ran } = yield* Cli.listen("--listen", `unix:${socket}`, "--channels", "0", space.file("image"))
+      const connection = Net.connect(socket)
+      Fs.createReadStream(plain).pipe(connection)
+      const received = yield* ran
+      assert.strictEqual(received.code, 0, received.stderr)
+      const restored = space.file("restored")
+      Fs.writeFileSync(restored, "")
+      const block = `${Guest.MAIN_BLOCK}=${restored}`
+      assert.strictEqual((yield* Cli.run("restore", space.file("image"), "--block", block)).code, 0)
+      assert.strictEqual(Files.firstDifference(ram, restored), undefined)
+    })
+  )
+})
