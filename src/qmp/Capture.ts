@@ -264,7 +264,7 @@ const transfer = Effect.fnUntraced(function* (
   const [summary] = yield* bothSides(receiving, driving, {
     isConsequence: MigrationWatch.isConsequence,
     explain: MigrationWatch.explain
-  }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, address: listen })))
+  }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, role: "source", address: listen })))
   if (capture.completes) yield* Vm.settled(qmp)
   return { ...summary, machine: vm.machine, statistics: yield* Deferred.await(statistics) }
 })

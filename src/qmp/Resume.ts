@@ -145,7 +145,7 @@ const transfer = Effect.fnUntraced(function* (
   const [summary] = yield* bothSides(...sides, {
     isConsequence: MigrationWatch.isConsequence,
     explain: MigrationWatch.explain
-  }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, address })))
+  }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, role: "destination", address })))
   yield* Vm.settled(qmp)
   return summary
 })

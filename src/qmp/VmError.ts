@@ -30,6 +30,10 @@ export class VmNotReadyError extends Schema.TaggedError<VmNotReadyError>()("VmNo
   }
 }
 
+/** Up to 10.0 a destination tells its monitor no more than that it failed. */
+const elsewhere = (description: string): string =>
+  /^(?:load of migration failed(?:: [^:]*)?)?$/.test(description) ? "says why" : "may say more"
+
 /**
  * QEMU's side of the migration failed, or was cancelled by somebody else. `description` is QEMU's own words, `here` what this
  * side saw of it. A source goes on as before; a destination cannot be used again. Exit code 10.
@@ -50,15 +54,15 @@ export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()
   override readonly [Runtime.errorExitCode] = 10
   override get message(): string {
     const here = this.here === undefined ? "" : ` (on this side: ${this.here})`
-    // A destination tells its monitor little more than that it failed.
-    const more = this.role === "destination" ? "; QEMU's standard error says why" : ""
+    const more = this.role === "destination" ? `; QEMU's standard error ${elsewhere(this.description)}` : ""
     return `${this.peer}: QEMU's migration ${this.status}: ${this.description || "it does not say why"}${more}${here}`
   }
 }
 
 /**
  * The two sides of a migration did not come together at the socket that was made for it: QEMU runs as another user, in a
- * container, or has a `/tmp` of its own. A source goes on as before; a destination waits as before. Exit code 10.
+ * container, or has a `/tmp` of its own. A source goes on as before; a destination has to be started again, since QEMU listens
+ * once only. Exit code 10.
  *
  * @category errors
  * @since 0.1.0
@@ -66,6 +70,8 @@ export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()
 export class SocketUnreachableError extends Schema.TaggedError<SocketUnreachableError>()("SocketUnreachableError", {
   /** The monitor's address. */
   peer: Schema.String,
+  /** Which side QEMU was. */
+  role: MigrationStatus.Role,
   /** The socket's. */
   address: Schema.String,
   /** QEMU's words, or those of this side. */
@@ -73,10 +79,11 @@ export class SocketUnreachableError extends Schema.TaggedError<SocketUnreachable
 }) {
   override readonly [Runtime.errorExitCode] = 10
   override get message(): string {
+    const again = this.role === "destination" ? "; this QEMU has to be started again first" : ""
     return (
       `${this.peer}: expected QEMU and this program to meet at ${this.address}, found: ${this.description}; where QEMU runs as ` +
       "another user, in a container or with a /tmp of its own, name a socket that both can reach: --listen unix:PATH in a " +
-      "directory of both, or --listen tcp:HOST:PORT"
+      `directory of both, or --listen tcp:HOST:PORT${again}`
     )
   }
 }

@@ -363,7 +363,10 @@ describe("Resume", () => {
         const { qmp } = yield* FakeQemu.make(waiting, { "migrate-incoming": () => Effect.fail(words) })
         const error = yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.unix("/x/migration") }))
         assert.deepInclude(error, { _tag: "SocketUnreachableError", address: "unix:/x/migration", description: words })
-        assert.include(error.message, "--listen unix:PATH in a directory of both, or --listen tcp:HOST:PORT")
+        assert.match(
+          error.message,
+          /--listen unix:PATH in a directory of both, or --listen tcp:HOST:PORT; this QEMU has to be started again first$/
+        )
       }))
   }
 

@@ -1,4 +1,5 @@
 import * as SocketAddress from "../../io/SocketAddress.ts"
+import type * as MigrationStatus from "../../migration/MigrationStatus.ts"
 import { SocketUnreachableError } from "../VmError.ts"
 
 /** As much as is known of any error here. */
@@ -15,6 +16,8 @@ interface AnyError {
 interface Place {
   /** The monitor's address. */
   readonly peer: string
+  /** Which side QEMU is. */
+  readonly role: MigrationStatus.Role
   /** Where the migration's socket is. */
   readonly address: SocketAddress.SocketAddress
 }
@@ -47,10 +50,10 @@ const reasonOf = (error: AnyError, address: SocketAddress.SocketAddress): string
  * @internal
  */
 export const explain =
-  ({ address, peer }: Place) =>
+  ({ address, peer, role }: Place) =>
   <E extends AnyError>(error: E): E | SocketUnreachableError => {
     const description = reasonOf(error, address)
     return description === undefined
       ? error
-      : new SocketUnreachableError({ peer, address: SocketAddress.format(address), description })
+      : new SocketUnreachableError({ peer, role, address: SocketAddress.format(address), description })
   }
