@@ -296,7 +296,7 @@ const putBack = (
  *
  * **Details**
  *
- * Works with QEMU 8.1 and later, whatever its support for mapped-ram. The capabilities and parameters that are needed are set
+ * Works with QEMU 5.2 and later, whatever its support for mapped-ram. The capabilities and parameters that are needed are set
  * and put back afterwards; auto-converge and the like stay as they are. The disks of the machine are not part of it.
  *
  * **Failure effect**, also of an interruption: the guest goes on as before if it ran, with its former settings; the target is
