@@ -16,16 +16,14 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
-import * as Path from "node:path"
-import { type Calls, FileCalls, type Stat } from "./FileCalls.ts"
+import { FileCalls, type Stat } from "./FileCalls.ts"
 import * as FileError from "./FileError.ts"
 import * as FileIdentity from "./FileIdentity.ts"
-import { openParent, rename, syncNames, unlink } from "./internal/directory.ts"
+import { openParent, rename, syncNames } from "./internal/directory.ts"
 import { fileKind, seekableKind } from "./internal/fileKind.ts"
-import { systemCall } from "./internal/systemCall.ts"
 import { resolveTarget } from "./internal/target.ts"
+import * as TemporaryFile from "./internal/temporaryFile.ts"
 import * as PositionalFile from "./PositionalFile.ts"
 
 /**
@@ -76,86 +74,9 @@ export interface Options {
   readonly offset?: number | undefined
 }
 
-/** The random part of a temporary name; `O_EXCL` tells when somebody else has it already. */
-const NAME_BITS = 48
-
-/** Each attempt fails with a chance of files / 2^48: a directory where this many fail is not worth another try. */
-const NAME_ATTEMPTS = 8
-
-/** Keeps a temporary name below the 255 bytes that file systems allow, four bytes a character at the most. */
-const NAME_CHARACTERS = 48
-
-const temporaryName = (target: string) =>
-  Effect.map(Random.next, (random) => {
-    const name = Path.basename(target).slice(0, NAME_CHARACTERS)
-    const unique = Math.floor(random * 2 ** NAME_BITS).toString(16)
-    return Path.join(Path.dirname(target), `.${name}.${unique}.part`)
-  })
-
-const createTemporary = (target: string) =>
-  temporaryName(target).pipe(
-    Effect.flatMap((path) =>
-      PositionalFile.open(path, {
-        access: "read-write",
-        create: "exclusive",
-        mode: 0o600,
-        inThread: true,
-        syncOnRelease: false
-      })
-    ),
-    Effect.retry({ times: NAME_ATTEMPTS - 1, while: (error) => error.code === "EEXIST" })
-  )
-
-const isPermitted = (self: Effect.Effect<void, FileError.FileError>) =>
-  self.pipe(
-    Effect.as(true),
-    Effect.catchTag("FilePermissionError", () => Effect.succeed(false))
-  )
-
-/**
- * The new file gets the old one's owner and permissions. Where the owner cannot be kept, the group is another one too,
- * and the old group's permissions are not for it.
- */
-const takeOver = Effect.fnUntraced(function* (
-  file: PositionalFile.PositionalFile,
-  now: Stat,
-  old: Stat
-): Effect.fn.Return<void, FileError.FileError> {
-  const sameOwner = now.uid === old.uid && now.gid === old.gid
-  const kept = sameOwner || (yield* isPermitted(file.chown(old.uid, old.gid)))
-  yield* file.chmod(old.mode & (kept ? 0o777 : 0o707))
-})
-
 /** A file that its owner has protected against writing is not replaced either. */
 const assertWritable = (path: string) =>
   Effect.scoped(PositionalFile.open(path, { access: "write", syncOnRelease: false }))
-
-/** A file whose name was removed meanwhile, or given to another, is lost when it is closed, however durable. */
-const assertNamed = Effect.fnUntraced(function* (
-  calls: Calls,
-  path: string,
-  identity: FileIdentity.FileIdentity
-): Effect.fn.Return<void, FileError.FileError> {
-  const found = yield* systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done))
-  if (FileIdentity.equals(found, identity)) return
-  return yield* new FileError.FileReplacedError({ operation: "stat", path, code: "ESTALE" })
-})
-
-/** Removes the temporary file, unless another process has given its name to another file. */
-const remove = (
-  calls: Calls,
-  path: string,
-  identity: FileIdentity.FileIdentity | undefined
-): Effect.Effect<void, FileError.FileError> => {
-  const same = identity === undefined ? Effect.void : assertNamed(calls, path, identity)
-  // Where that cannot be told, the name is so unlikely that it is still ours.
-  const unlessReplaced = Effect.catchIf(
-    same,
-    ({ _tag }) => _tag !== "FileReplacedError",
-    () => Effect.void
-  )
-  return Effect.andThen(unlessReplaced, unlink(calls, path))
-}
 
 const replace = Effect.fnUntraced(function* (
   target: string,
@@ -168,12 +89,14 @@ const replace = Effect.fnUntraced(function* (
   let named = false
   let kept = false
   let identity: FileIdentity.FileIdentity | undefined
-  const file = yield* Effect.acquireRelease(createTemporary(target), ({ path }) =>
-    Effect.suspend(() => (named || kept ? Effect.void : Effect.ignore(remove(calls, path, identity), { log: "Error" })))
+  const file = yield* Effect.acquireRelease(TemporaryFile.create(target), ({ path }) =>
+    Effect.suspend(() =>
+      named || kept ? Effect.void : Effect.ignore(TemporaryFile.remove(calls, path, identity), { log: "Error" })
+    )
   )
   const made = yield* file.stat
   identity = made
-  if (old !== undefined) yield* takeOver(file, made, old)
+  if (old !== undefined) yield* TemporaryFile.takeOver(file, made, old)
   const giveName = Effect.gen(function* () {
     yield* rename(calls, file.path, target)
     named = true
@@ -183,7 +106,7 @@ const replace = Effect.fnUntraced(function* (
     if (named) return
     yield* file.sync
     yield* file.close
-    yield* assertNamed(calls, file.path, made)
+    yield* TemporaryFile.assertNamed(calls, file.path, made)
     yield* Effect.uninterruptible(giveName)
   })
   return {
@@ -219,7 +142,7 @@ const writeInPlace = Effect.fnUntraced(function* (
   const commit = Effect.gen(function* () {
     if (committed) return
     yield* file.sync
-    yield* assertNamed(calls, target, yield* file.stat)
+    yield* TemporaryFile.assertNamed(calls, target, yield* file.stat)
     committed = true
     yield* file.close
   })
@@ -236,6 +159,38 @@ const writeInPlace = Effect.fnUntraced(function* (
 export const isInPlace = (options: Options, stat: Stat): boolean =>
   options.offset !== undefined || fileKind(stat) !== "file"
 
+/** Nothing that is written to a character device can be read again. */
+const keepingKind = Effect.fnUntraced(function* (
+  path: string,
+  stat: Stat
+): Effect.fn.Return<void, FileError.FileError> {
+  const kind = yield* seekableKind(path, stat)
+  if (kind !== "character device") return
+  return yield* new FileError.NotSeekableError({ operation: "open", path, code: "ESPIPE", kind })
+})
+
+/**
+ * Whether a target could be written in place, as far as that can be told without touching it: it is there, of a kind that
+ * keeps what is written, and may be opened for writing; with O_DIRECT, where that is asked for.
+ *
+ * **When to use**
+ *
+ * Before something that cannot be undone, such as stopping a machine, when `make` has to wait: it cuts the target off.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const checkInPlace = Effect.fnUntraced(function* (
+  { path }: Options,
+  { directIo }: Pick<PositionalFile.OpenOptions, "directIo"> = {}
+): Effect.fn.Return<void, FileError.FileError> {
+  const stat = yield* FileIdentity.ofPath(path)
+  if (stat !== undefined) yield* keepingKind(path, stat)
+  const open = { access: "read-write", syncOnRelease: false } as const
+  yield* Effect.scoped(PositionalFile.open(path, open))
+  if (directIo === true) yield* Effect.scoped(PositionalFile.open(path, { ...open, directIo }))
+})
+
 /**
  * Begins to write a file that appears under its name only when it is complete.
  *
@@ -250,7 +205,7 @@ export const isInPlace = (options: Options, stat: Stat): boolean =>
  * What cannot be renamed over is written in place: a device, and a regular file that exists and is given an `offset`. What stood there is lost from the first byte on; a regular file is cut off at `offset` when the scope ends
  * without `commit`, which gives an empty or shorter file back as it was.
  *
- * A fifo, a socket or a directory is refused with `NotSeekableError`.
+ * A fifo, a socket, a directory, or a character device such as /dev/null is refused with `NotSeekableError`.
  *
  * **Example** (All or nothing)
  *
@@ -275,6 +230,6 @@ export const make = Effect.fnUntraced(function* (
   const origin = options.offset ?? 0
   const { path, stat } = yield* resolveTarget(calls, options.path)
   if (stat === undefined) return yield* replace(path, stat, origin)
-  yield* seekableKind(options.path, stat)
+  yield* keepingKind(options.path, stat)
   return yield* isInPlace(options, stat) ? writeInPlace(path, stat, origin) : replace(path, stat, origin)
 })

@@ -78,8 +78,8 @@ const defaults = {
  * **Details**
  *
  * Leaving the scope does what `close` does, on every way out; the port can be listened on again at once. A Unix socket gets a
- * file at its path, which is removed in the end; one that is left over there is replaced, like QEMU does, but a file that
- * is no socket is not.
+ * file at its path, which is removed in the end; one that is left over there is replaced, like QEMU does, but neither one that
+ * a process listens on, nor a file that is no socket: `ListenError` (`EADDRINUSE`).
  *
  * **Failure effect**: nothing listens.
  *

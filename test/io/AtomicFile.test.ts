@@ -338,7 +338,10 @@ describe("AtomicFile", () => {
       const error = yield* Effect.flip(Effect.provide(save({ path: "/dev/disk", offset: 40_000 }), disk.layer))
       assert.include(error, { _tag: "NoSpaceError", code: "ENOSPC" })
       assert.strictEqual(disk.read("/dev/disk")!.length, 65_536)
-      yield* Effect.provide(save({ path: "/dev/null" }), disk.layer)
+      for (const offset of [undefined, 0, 4096]) {
+        const refused = yield* Effect.flip(Effect.provide(save({ path: "/dev/null", offset }), disk.layer))
+        assert.include(refused, { _tag: "NotSeekableError", kind: "character device" })
+      }
       assert.deepStrictEqual(disk.files(), ["/dev/disk", "/dev/null", "/link"])
     })
   )

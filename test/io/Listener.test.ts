@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
+import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Path from "node:path"
@@ -224,6 +225,48 @@ describe("Listener", () => {
         assert.isFalse(yield* Effect.orElseSucceed(isListening(address), () => false))
         yield* connected(address)
       })
+    )
+
+    it.effect("one that a process listens on is not, and that process hears nothing of it", () =>
+      Effect.gen(function* () {
+        const folder = yield* directory
+        Fs.mkdirSync(Path.join(folder, "real"))
+        Fs.symlinkSync("real", Path.join(folder, "link"))
+        let connections = 0
+        const server = Net.createServer((socket) => {
+          connections++
+          socket.destroy()
+        })
+        const path = Path.join(folder, "real", "socket")
+        yield* Effect.callback<void>((resume) => void server.listen(path, () => resume(Effect.void)))
+        const { ino } = Fs.lstatSync(path)
+        for (const name of ["real/socket", "link/socket"]) {
+          const address = SocketAddress.unix(Path.join(folder, name))
+          const error = yield* Effect.flip(Effect.scoped(Listener.make({ address })))
+          assert.deepInclude(error, { _tag: "ListenError", code: "EADDRINUSE" })
+        }
+        assert.strictEqual(Fs.lstatSync(path).ino, ino)
+        if (process.platform === "linux") assert.strictEqual(connections, 0)
+        assert.isTrue(yield* isListening(SocketAddress.unix(path)))
+        yield* Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+      })
+    )
+
+    it.live("one that was bound by a relative path, which the system's list does not tell, is not", () =>
+      Effect.gen(function* () {
+        const folder = yield* directory
+        const script =
+          'process.chdir(process.argv[1]); require("net").createServer().listen("s", () => console.log("up"))'
+        const child = yield* Effect.acquireRelease(
+          Effect.sync(() => ChildProcess.spawn(process.execPath, ["-e", script, folder])),
+          (child) => Effect.sync(() => void child.kill("SIGKILL"))
+        )
+        yield* Effect.callback<void>((resume) => void child.stdout.once("data", () => resume(Effect.void)))
+        const address = SocketAddress.unix(Path.join(folder, "s"))
+        const error = yield* Effect.flip(Effect.scoped(Listener.make({ address })))
+        assert.deepInclude(error, { _tag: "ListenError", code: "EADDRINUSE" })
+        assert.isTrue(yield* isListening(address))
+      }).pipe(Effect.scoped)
     )
 
     it.effect("another file is not", () =>

@@ -481,6 +481,42 @@ describe("what stands at the target", () => {
     )
   )
 
+  it.effect("is looked at before a sender may connect, also where it is written in place", () =>
+    Effect.gen(function* () {
+      const network = yield* VirtualNetwork.make()
+      const refusal = (disk: MemoryDisk.MemoryDisk, options: Partial<ReceiveIntoImage>) =>
+        receive({ listen, target: "/image", onListening: () => Effect.die("too early"), ...options }).pipe(
+          Effect.flip,
+          Effect.map((error) => error._tag),
+          Effect.provide(disk.layer),
+          Effect.provide(network.layer)
+        )
+      const disk = MemoryDisk.make({ directIo: false })
+      disk.write("/old", old)
+      disk.write("/protected", old, { mode: 0o400 })
+      disk.device("/dev/disk", 65_536)
+      disk.device("/dev/protected", 65_536)
+      disk.chmod("/dev/protected", 0o400)
+      disk.special("/dev/null", "character device")
+      disk.special("/fifo", "fifo")
+      const before = disk.files()
+      const cases: ReadonlyArray<readonly [string, Partial<ReceiveIntoImage>]> = [
+        ["FilePermissionError", { target: { path: "/protected", offset: 0 } }],
+        ["FilePermissionError", { target: "/dev/protected" }],
+        ["NotSeekableError", { target: "/dev/null" }],
+        ["NotSeekableError", { target: { path: "/dev/null", offset: 4096 } }],
+        ["NotSeekableError", { target: "/fifo" }],
+        ["NotSeekableError", { target: "/dev" }],
+        ["FileIoError", { directIo: true }],
+        ["FileIoError", { directIo: true, target: "/dev/disk" }],
+        ["FileIoError", { directIo: true, target: { path: "/old", offset: 512 } }]
+      ]
+      for (const [tag, options] of cases)
+        assert.strictEqual(yield* refusal(disk, options), tag, JSON.stringify(options))
+      assert.deepStrictEqual([disk.files(), disk.read("/old"), disk.openFiles()], [before, old, []])
+    })
+  )
+
   it.effect("stays when the disk is full, which the sender hears", () =>
     Effect.gen(function* () {
       const disk = MemoryDisk.make({ capacity: 3 * 4096 })

@@ -24,17 +24,20 @@ const credentials = [
   "dh-params.pem"
 ]
 
-const inputsOf = ({ keyFile, sourceKeyFile, tlsDir, tlsPsk }: Flags): ReadonlyArray<readonly [string, string]> => {
-  const named = (flag: string, value: Option.Option<string> | undefined, paths: (path: string) => Array<string>) =>
-    value?._tag === "Some" ? paths(value.value).map((path) => [flag, path] as const) : []
-  const itself = (path: string) => [path]
-  return [
-    ...named("--key-file", keyFile, itself),
-    ...named("--source-key-file", sourceKeyFile, itself),
-    ...named("--tls-psk", tlsPsk, itself),
-    ...named("--tls-dir", tlsDir, (directory) => credentials.map((name) => Path.join(directory, name)))
-  ]
-}
+type Paths = (path: string) => ReadonlyArray<string>
+
+const itself: Paths = (path) => [path]
+const credentialsIn: Paths = (directory) => credentials.map((name) => Path.join(directory, name))
+
+const named = (flag: string, value: Option.Option<string> | undefined, paths: Paths) =>
+  value?._tag === "Some" ? paths(value.value).map((path) => [flag, path] as const) : []
+
+const inputsOf = ({ keyFile, sourceKeyFile, tlsDir, tlsPsk }: Flags): ReadonlyArray<readonly [string, string]> => [
+  ...named("--key-file", keyFile, itself),
+  ...named("--source-key-file", sourceKeyFile, itself),
+  ...named("--tls-psk", tlsPsk, itself),
+  ...named("--tls-dir", tlsDir, credentialsIn)
+]
 
 /** Which file a path is, if it is one that can be told. */
 const keyOf = (path: string): Effect.Effect<string | undefined, FileError> =>

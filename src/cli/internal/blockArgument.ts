@@ -83,5 +83,9 @@ export const parse = (text: string): Result.Result<BlockArgument, BlockArgumentE
   if (idstr === "" || path === "") {
     return Result.fail(new BlockArgumentError({ text, expected: "ID=PATH[,offset=N][,length=N]", found: text }))
   }
+  if (path === "-") {
+    const expected = 'a file or a device, or "./-" for a file of that name'
+    return Result.fail(new BlockArgumentError({ text, expected, found: path }))
+  }
   return Result.map(parseOptions(text, cut < 0 ? "" : place.slice(cut)), (sizes) => ({ idstr, path, ...sizes }))
 }

@@ -21,6 +21,13 @@ export const parsed =
 
 /** A socket is no place for an image. */
 const parseFile = (text: string): Result.Result<MigrationUri.FileUri, { readonly message: string }> =>
+  text === "-" ? Result.fail({ message: NO_STREAM }) : parseUri(text)
+
+/** A pipe is no place for an image either, and a file that is called like this is hardly ever meant. */
+const NO_STREAM =
+  'expected a file or a block device, found "-": pages have their places in a file; a file of that name is "./-"'
+
+const parseUri = (text: string): Result.Result<MigrationUri.FileUri, { readonly message: string }> =>
   Result.filterOrFail(MigrationUri.parse(text), isFile, () => ({
     message: `expected file:PATH or a path, found ${JSON.stringify(text)}`
   }))

@@ -34,17 +34,23 @@ interface Begun {
 }
 
 /**
- * Opens the file now, so that what cannot be written is known before anybody connects; unless it is one that is written in
- * place, which would lose what it holds although perhaps nobody ever connects.
+ * Opens the file now, so that what cannot be written is known before anybody connects; one that is written in place is only
+ * looked at, or it would lose what it holds although perhaps no sender ever connects.
  */
 const prepare = Effect.fnUntraced(function* (
-  location: Location.Location
+  location: Location.Location,
+  directIo: boolean | undefined
 ): Effect.fn.Return<Effect.Effect<AtomicFile.AtomicFile, FileError>, FileError, Scope.Scope> {
   const scope = yield* Effect.scope
   const open = Scope.provide(AtomicFile.make(location), scope)
   const existing = yield* FileIdentity.ofPath(location.path)
-  if (existing !== undefined && AtomicFile.isInPlace(location, existing)) return open
-  return Effect.succeed(yield* open)
+  if (existing !== undefined && AtomicFile.isInPlace(location, existing)) {
+    yield* AtomicFile.checkInPlace(location, { directIo })
+    return open
+  }
+  const target = yield* open
+  if (directIo === true) yield* Effect.scoped(PositionalFile.open(target.path, { access: "write", directIo }))
+  return Effect.succeed(target)
 })
 
 /** What the caller knows of the machine, and whose it is. */
@@ -70,7 +76,7 @@ export const imageTarget = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Target<FileError | ProtocolError>, FileError, Scope.Scope> {
   const { counters } = progress
   const scope = yield* Effect.scope
-  const open = yield* prepare(Location.make(options.target))
+  const open = yield* prepare(Location.make(options.target), options.directIo)
   let begun: Begun | undefined
 
   const openPages = (path: string) =>

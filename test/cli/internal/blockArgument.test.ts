@@ -38,6 +38,12 @@ describe("--block", () => {
     }
   })
 
+  it("refuses - for a stream, which has no places for pages", () => {
+    assert.strictEqual(refused("m=-").expected, 'a file or a device, or "./-" for a file of that name')
+    assert.strictEqual(refused("m=-,offset=1M").found, "-")
+    assert.strictEqual(parsed("m=./-").path, "./-")
+  })
+
   it("refuses options that it does not know, that come twice, or that are followed by anything", () => {
     assert.strictEqual(refused("m=f,ofset=1M").expected, "offset=N or length=N")
     assert.strictEqual(refused("m=f,offset=1M,readonly").found, "readonly")
