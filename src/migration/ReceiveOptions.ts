@@ -97,7 +97,8 @@ export interface ReceiveIntoImage extends ReceiveFrom {
   readonly directIo?: boolean | undefined
   /**
    * Done when everything has arrived and was found to be whole, before it is made durable. A sender that has asked for an
-   * answer (`return-path`) is still waiting for it, and whatever becomes of its connections from now on does not matter.
+   * answer (`return-path`) is still waiting for it, and whatever becomes of its connections from now on does not matter: the
+   * caller knows. Without it, a sender that hangs up before it has its answer has failed (`SenderLeftError`).
    */
   readonly onReceived?: Effect.Effect<void> | undefined
 }

@@ -15,7 +15,8 @@
  * ```
  *
  * With a return path the sender keeps its connections open until it is told that all went well, so its end is known by the
- * description behind the device state; and only then, when everything is durable, it is told so.
+ * description behind the device state; and only then, when everything is durable, it is told so. One that is gone by then has
+ * failed, and its guest may go on.
  *
  * @since 0.1.0
  */
@@ -43,6 +44,7 @@ import type { PageSink } from "./PageSink.ts"
 import type { ProtocolError } from "./ProtocolError.ts"
 import type { RateLimit } from "./RateLimit.ts"
 import * as ReceiveChannel from "./ReceiveChannel.ts"
+import type { SenderLeftError } from "./SenderLeftError.ts"
 import * as Watchdog from "./Watchdog.ts"
 
 /**
@@ -132,6 +134,11 @@ export interface Options<in out E> {
    * keeps it from being told, and waits for the interruption that is on its way. Default: `true`.
    */
   readonly onComplete?: (() => boolean) | undefined
+  /**
+   * Whether a sender that waits for an answer may hang up without it once everything has arrived, as one does that is called
+   * off by then. Default `false`: it has failed (`SenderLeftError`).
+   */
+  readonly mayLeave?: boolean | undefined
   /** Takes device state that devices send on the channels. Default: it is an error. */
   readonly onDevicePacket?: ((packet: ReceiveChannel.DevicePacket) => Effect.Effect<void, E>) | undefined
 }
@@ -145,6 +152,7 @@ export interface Options<in out E> {
 export type ReceiverError =
   | Exclude<ConnectionError.ConnectionError, ConnectionError.ConnectError>
   | ProtocolError
+  | SenderLeftError
   | CompressionError
   | CompressorFailedError
 
@@ -209,23 +217,26 @@ interface Connected extends Pick<Assembled, "channels"> {
 const receive = Effect.fnUntraced(function* <E>(
   options: Options<E>,
   { channels, stream, watchdog }: Connected
-): Effect.fn.Return<void, E | ReceiverError> {
-  const { limits, switchoverAck, target } = options
+): Effect.fn.Return<void, E | ReceiverError, Scope.Scope> {
+  const { limits, mayLeave = false, switchoverAck, target } = options
   const epochs = Epochs.make(stream.peer, channels.length)
   const ready = yield* Deferred.make<Ready<E>>()
   const over = yield* Latch.make()
+  // What becomes of the channels is of no importance any more; how the main channel ends is.
+  const complete = Effect.andThen(target.complete, over.open)
   const begun = (begin: Ready<E>) => Effect.asVoid(Deferred.succeed(ready, begin))
   const mainChannel = receiveMain({
     stream,
-    target,
+    target: { ...target, complete },
     limits,
     watchdog,
     epochs,
     begun,
     switchoverAck,
+    mayLeave,
     isMultifd: channels.length > 0
   })
-  yield* allOrFirstError<E | ReceiverError, never>([
+  yield* allOrFirstError<E | ReceiverError, Scope.Scope>([
     Effect.andThen(mainChannel, over.open),
     ...channels.map((connection, id) =>
       Effect.raceFirst(

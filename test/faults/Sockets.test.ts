@@ -74,6 +74,7 @@ const socketErrors = [
   "TlsError",
   "PeerTimeoutError",
   "PeerFailedError",
+  "SenderLeftError",
   "ProtocolError"
 ]
 

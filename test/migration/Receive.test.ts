@@ -19,6 +19,7 @@ import type { ReceiveIntoBlocks, ReceiveIntoImage } from "../../src/migration/Re
 import type { DevicePacket } from "../../src/multifd/ReceiveChannel.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
+import * as FaultyNetwork from "../../src/testing/FaultyNetwork.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import * as Sender from "./support/sender.ts"
@@ -396,6 +397,57 @@ describe("a sender with a return path", () => {
         assert.strictEqual((yield* Effect.flip(exit))._tag, "ProtocolError")
         assert.isTrue(heard.subarray(-8).equals(shut(1)))
         assert.deepStrictEqual(disk.files(), [])
+      })
+    )
+  )
+
+  it.effect("that hangs up before it hears of success has failed", () =>
+    world(({ disk }) =>
+      Effect.gen(function* () {
+        const { exit } = yield* answers(talking("pc-q35-10.0", [Sender.description, "close"]))
+        assert.deepInclude(yield* Effect.flip(exit), { _tag: "SenderLeftError", complete: false })
+        assert.deepStrictEqual(disk.files(), [])
+      })
+    )
+  )
+
+  it.effect("that was told that it may switch over, and fails because of it, is given the time to hang up", () =>
+    world(({ disk }) =>
+      Effect.gen(function* () {
+        const script = talking("pc-q35-11.1", [Sender.description, { pause: 150 }, "close"])
+        const { exit } = yield* answers(script, { switchoverAck: true })
+        assert.strictEqual((yield* Effect.flip(exit))._tag, "SenderLeftError")
+        assert.deepStrictEqual(disk.files(), [])
+      })
+    )
+  )
+
+  it.effect("that cannot be told any more has failed, although the image is there", () =>
+    world(({ disk, network }) =>
+      Effect.gen(function* () {
+        let writes = 0
+        const isAnswer = ({ name, peer }: FaultyNetwork.Call) =>
+          name === "write" && peer !== SocketAddress.format(listen) && ++writes === 3
+        const plan = FaultyFiles.from(0, FaultyFiles.Fault.Fail({ code: "EPIPE" }), isAnswer)
+        const { exit, heard } = yield* Effect.provide(
+          answers(talking("pc-i440fx-8.0")),
+          FaultyNetwork.make(plan, network.calls).layer
+        )
+        const error = yield* Effect.flip(exit)
+        assert.deepInclude(error, { _tag: "SenderLeftError", complete: true })
+        assert.match(error.message, /its guest may go on there; everything had arrived, and is kept$/)
+        assert.isTrue(heard.equals(Buffer.concat([pong(1), pong(7)])))
+        assert.deepStrictEqual(disk.files(), ["/image"])
+      })
+    )
+  )
+
+  it.effect("may hang up where the caller knows what becomes of it", () =>
+    world(() =>
+      Effect.gen(function* () {
+        const script = talking("pc-q35-10.0", [Sender.description, "close"])
+        const { exit } = yield* answers(script, { onReceived: Effect.sleep(10) })
+        yield* exit
       })
     )
   )

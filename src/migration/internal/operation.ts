@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import { SenderLeftError } from "../../multifd/SenderLeftError.ts"
 import * as Metrics from "../Metrics.ts"
 import type { Summary, TransferOptions } from "../Migration.ts"
 import * as Progress from "../Progress.ts"
@@ -24,9 +25,13 @@ const conclude = (progress: Progress.Progress, exit: Exit.Exit<unknown, unknown>
     return progress.enter("failed")
   })
 
+/** A sender that did not hear the answer goes on with its guest, however complete what it has sent is. */
+const hasLeft = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof SenderLeftError
+
 /**
  * An operation. It may call `settle` where it is too late for anything else than success: whatever comes afterwards, a failure
- * or an interruption, it has succeeded with that value. `settle` says whether it is; not where an interruption is on its way.
+ * or an interruption, it has succeeded with that value, but for a sender that has left. `settle` says whether it is; not where an interruption is on its way.
  */
 type Run<A, E> = (progress: Progress.Progress, settle: (value: A) => boolean) => Effect.Effect<A, E, Scope.Scope>
 
@@ -51,7 +56,7 @@ const concluded = <A, E>(run: Run<A, E>, progress: Progress.Progress): Effect.Ef
         return Effect.andThen(isCancelled ? progress.enter("cancelling") : Effect.void, Fiber.interrupt(fiber))
       })
       const joined = yield* Effect.exit(Effect.onInterrupt(restore(Fiber.join(fiber)), () => cancel))
-      const exit: Exit.Exit<A, E> = settled ?? joined
+      const exit: Exit.Exit<A, E> = settled === undefined || hasLeft(joined) ? joined : settled
       yield* Scope.close(scope, exit)
       yield* conclude(progress, exit)
       return yield* exit

@@ -61,7 +61,7 @@ const isPageSize = (size: number): boolean =>
 const receiveInto = Effect.fnUntraced(function* <E>(
   options: ReceiveFrom,
   { channels, codec, limits }: Plan,
-  { onComplete, onDevicePacket, target }: Pick<Receiver.Options<E>, "target" | "onComplete" | "onDevicePacket">
+  hooks: Pick<Receiver.Options<E>, "target" | "onComplete" | "onDevicePacket" | "mayLeave">
 ): Effect.fn.Return<void, ReceiveError | E, Scope.Scope> {
   const { onListening, onProblem = Effect.logWarning, pageSize, switchoverAck, tls, uuid } = options
   const listener = yield* Listener.make({
@@ -73,8 +73,7 @@ const receiveInto = Effect.fnUntraced(function* <E>(
   if (onListening !== undefined) yield* onListening(listener.address)
   for (const problem of Exposure.ofListener(listener.address, tls)) yield* onProblem(problem)
   const rateLimit = yield* RateLimit.of(options.maxBandwidth)
-  const hooks = { target, onComplete, onDevicePacket, switchoverAck }
-  yield* Receiver.run({ listener, channels, codec, uuid, pageSize, limits, rateLimit, ...hooks })
+  yield* Receiver.run({ listener, channels, codec, uuid, pageSize, switchoverAck, limits, rateLimit, ...hooks })
 })
 
 /**
@@ -92,7 +91,11 @@ export const receiveImage = Effect.fnUntraced(function* (
   const planned = yield* plan(options)
   yield* checkSocket(Location.make(options.target), options.listen)
   const target = yield* imageTarget(options, planned.settings, progress)
-  yield* receiveInto(options, planned, { target, onComplete: settle })
+  yield* receiveInto(options, planned, {
+    target,
+    onComplete: settle,
+    mayLeave: options.onReceived !== undefined
+  })
 })
 
 /**

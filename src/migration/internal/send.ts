@@ -117,7 +117,7 @@ const sendAll = Effect.fnUntraced(function* <E>(
   sending: Sending<E>,
   mayBeDone: Effect.Effect<void>
 ): Effect.fn.Return<void, E | SendError> {
-  const { connection, main, plan, progress, source, watchdog } = sending
+  const { connection, main, options, plan, progress, source, watchdog } = sending
   const { counters } = progress
   const isLegacy = plan.channels > 0 && plan.zeroPages === "legacy"
   yield* main.begin
@@ -135,6 +135,9 @@ const sendAll = Effect.fnUntraced(function* <E>(
     open: openChannel(sending, PacketNumbers.make())
   })
   yield* progress.enter("sync")
+  // A sender that waits for an answer keeps its side open until then: one that hangs up before has failed.
+  const isAwaited = options.returnPath !== false && source.machine().description.length > 0
+  if (isAwaited) return
   yield* Effect.mapError(connection.end, ConnectionError.at({ channel: "main" }))
 })
 
@@ -145,7 +148,7 @@ const sendAll = Effect.fnUntraced(function* <E>(
  *   setup    main connection, header; N connections, init packets; SYNC, RAM's START
  *   ram      rounds of scan → queue → channels: packets; SYNC, mark
  *   device   SYNC, RAM's END, device state, description; the end of every channel
- *   sync     the end of our side; the destination's answer that it has everything
+ *   sync     the destination's answer that it has everything; the end of our side
  * ```
  *
  * When the destination has everything, its guest runs. `onTaken` is called then: neither a failure nor an interruption may let

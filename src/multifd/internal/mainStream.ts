@@ -1,5 +1,7 @@
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import * as ReturnPath from "../../format/ReturnPath.ts"
 import * as SocketStream from "../../format/SocketStream.ts"
 import type { Connection, TransferError } from "../../io/Connection.ts"
@@ -26,11 +28,15 @@ export interface MainStream {
   readonly openReturnPath: Effect.Effect<void>
   /** Says something on the return path, if there is one. */
   readonly answer: (message: ReturnPath.Message) => Effect.Effect<void, TransferError>
+  /** Once the stream is complete: notices from now on when the sender hangs up. */
+  readonly watch: Effect.Effect<void, never, Scope.Scope>
+  /** Waits until it has. */
+  readonly hasLeft: Effect.Effect<void>
   /**
-   * Tells the sender how it went, if it listens, and where it went well waits for it to hang up. Nothing that goes wrong
-   * here changes what has been received.
+   * Tells the sender how it went, if it listens, and where it went well waits for it to hang up. Whether it can have heard:
+   * not, where the connection was broken before. Nothing that goes wrong behind the answer changes what has been received.
    */
-  readonly hangUp: (how: "loaded" | "failed") => Effect.Effect<void>
+  readonly hangUp: (how: "loaded" | "failed") => Effect.Effect<boolean>
 }
 
 const onMain = <A, E extends ConnectionError.ConnectionError>(self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
@@ -93,15 +99,19 @@ export const makeMainStream = (options: {
   const untilEnd: Effect.Effect<void, MainError> = Effect.flatMap(nextBytes, (bytes) =>
     bytes.length === 0 ? Effect.void : untilEnd
   )
+  let departure: Effect.Effect<void, MainError> | undefined
+  const watch = Effect.map(Effect.forkScoped(untilEnd), (fiber) => void (departure = Fiber.join(fiber)))
+  const left = Effect.suspend(() => departure ?? untilEnd)
   const answer: MainStream["answer"] = (message) =>
     Effect.suspend(() => (hasReturnPath ? onMain(connection.write([ReturnPath.encode(message)])) : Effect.void))
   const hangUp: MainStream["hangUp"] = (how) =>
     answer({ _tag: "Shut", value: how === "loaded" ? 0 : 1 }).pipe(
       Effect.map(() => void (hasHungUp = true)),
-      Effect.andThen(how === "loaded" ? untilEnd : Effect.sleep(GRACE)),
+      Effect.andThen(Effect.ignore(how === "loaded" ? left : Effect.sleep(GRACE))),
       Effect.interruptible,
-      Effect.timeout(FAREWELL),
-      Effect.ignore({ log: "Debug" })
+      Effect.as(true),
+      Effect.timeoutOrElse({ duration: FAREWELL, orElse: () => Effect.sync(() => hasHungUp) }),
+      Effect.catch(() => Effect.succeed(false))
     )
   return {
     peer,
@@ -112,6 +122,8 @@ export const makeMainStream = (options: {
     },
     openReturnPath: Effect.sync(() => void (hasReturnPath = true)),
     answer,
-    hangUp: (how) => Effect.suspend(() => (hasReturnPath && !hasHungUp ? hangUp(how) : Effect.void))
+    watch,
+    hasLeft: Effect.ignore(left),
+    hangUp: (how) => Effect.suspend(() => (hasReturnPath && !hasHungUp ? hangUp(how) : Effect.succeed(true)))
   }
 }

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as Finding from "../../format/Finding.ts"
 import { isAtMost } from "../../format/MachineType.ts"
 import type { Event } from "../../format/SocketStream.ts"
@@ -7,6 +8,7 @@ import type { Limits } from "../Limits.ts"
 import type { PageSink } from "../PageSink.ts"
 import * as ProtocolError from "../ProtocolError.ts"
 import type { Closing, Opening, Target } from "../Receiver.ts"
+import { SenderLeftError } from "../SenderLeftError.ts"
 import type { Watchdog } from "../Watchdog.ts"
 import type { MainError, MainStream } from "./mainStream.ts"
 import { makeGather } from "./gather.ts"
@@ -24,6 +26,8 @@ interface Options<in out E> {
   readonly isMultifd: boolean
   /** Whether to send a SWITCHOVER_ACK. Default: by the machine type. */
   readonly switchoverAck: boolean | undefined
+  /** Whether a sender that waits for an answer may hang up without it, once everything has arrived. */
+  readonly mayLeave: boolean
   /** Every block has its sink: the channels may begin. */
   readonly begun: (ready: {
     readonly pageSize: number
@@ -55,7 +59,9 @@ interface Draft {
  *
  * @internal
  */
-export const receiveMain = Effect.fnUntraced(function* <E>(options: Options<E>): Effect.fn.Return<void, E | MainError> {
+export const receiveMain = Effect.fnUntraced(function* <E>(
+  options: Options<E>
+): Effect.fn.Return<void, E | MainError | SenderLeftError, Scope.Scope> {
   const { begun, epochs, stream, target, watchdog } = options
   const draft: Draft = {
     configuration: undefined,
@@ -74,10 +80,33 @@ export const receiveMain = Effect.fnUntraced(function* <E>(options: Options<E>):
   yield* epochs.close
   const { early, footers, marks, position, switchoverStart } = draft
   yield* watchdog.working(target.ramEnd({ early: early.view.slice(), switchoverStart, footers, position, marks }))
-  yield* readState(options, position)
+  const waits = yield* readState(options, position)
   if (!stream.hasReturnPath) yield* epochs.allEnded
-  yield* watchdog.working(target.complete)
-  if (stream.hasReturnPath) yield* stream.hangUp("loaded")
+  yield* finish(options, waits)
+})
+
+/**
+ * How long a source that has failed because of an answer that it did not wait for takes to hang up: it sends everything all the
+ * same, and is not told that all is well meanwhile.
+ */
+const FAILURE_GRACE = "200 millis"
+
+/**
+ * Everything has arrived: it is made to last, and the sender hears of it. One that waits for that has not handed over its
+ * guest where it has gone before.
+ */
+const finish = Effect.fnUntraced(function* <E>(
+  { mayLeave, stream, switchoverAck, target, watchdog }: Options<E>,
+  waits: boolean
+): Effect.fn.Return<void, E | SenderLeftError, Scope.Scope> {
+  const { peer } = stream
+  if (!stream.hasReturnPath) return yield* watchdog.working(target.complete)
+  const left = (complete: boolean) => Effect.fail(new SenderLeftError({ peer, complete }))
+  yield* stream.watch
+  const grace = switchoverAck === true && !mayLeave ? Effect.sleep(FAILURE_GRACE) : Effect.void
+  const complete = Effect.andThen(grace, watchdog.working(target.complete))
+  yield* waits && !mayLeave ? Effect.raceFirst(complete, Effect.andThen(stream.hasLeft, left(false))) : complete
+  if (!(yield* stream.hangUp("loaded")) && !mayLeave) return yield* left(true)
 })
 
 /** Everything up to and with the list of blocks. */
@@ -184,11 +213,11 @@ const obey = (
 /** Progress is what an honest peer has to make at the least between two signs of life, so that it cannot be dripped. */
 const PROGRESS_BYTES = 64 * 1024
 
-/** Everything behind RAM, which ends at `position`. */
+/** Everything behind RAM, which ends at `position`. Whether the sender has kept its side open. */
 const readState = Effect.fnUntraced(function* <E>(
   { limits: { maxDeviceState }, stream, target, watchdog }: Options<E>,
   position: number
-): Effect.fn.Return<void, E | MainError> {
+): Effect.fn.Return<boolean, E | MainError> {
   const end = new StateEnd()
   const { flush, push } = makeGather((bytes) => watchdog.working(target.state(bytes)))
   let arrived = 0
@@ -206,6 +235,7 @@ const readState = Effect.fnUntraced(function* <E>(
     yield* push(bytes)
   }
   yield* flush
+  return end.isComplete
 })
 
 const tooMuch = (peer: string, position: number, limit: number) => {

@@ -17,6 +17,7 @@ import type * as SocketStream from "../../../src/format/SocketStream.ts"
 import type { Connection } from "../../../src/io/Connection.ts"
 import * as Listener from "../../../src/io/Listener.ts"
 import type { SocketAddress } from "../../../src/io/SocketAddress.ts"
+import { StateEnd } from "../../../src/multifd/internal/stateEnd.ts"
 import * as SocketStreams from "../../format/support/socketStreams.ts"
 import * as Wire from "../../multifd/support/wire.ts"
 
@@ -38,12 +39,20 @@ export interface Options {
   readonly answer?: Uint8Array | undefined
 }
 
+/** Whether a main channel is all there: behind the description the sender waits for the answer. */
+const isWhole = (main: Buffer): boolean => {
+  const end = new StateEnd()
+  end.push(SocketStreams.read(main, { ends: false }).rest)
+  return end.isComplete
+}
+
 const readAll = Effect.fnUntraced(function* (connection: Connection, into: Array<Buffer>) {
   const buffer = Buffer.alloc(16 * 1024)
   for (;;) {
     const count = yield* connection.readSome(buffer)
     if (count === 0) return
     into.push(Buffer.from(buffer.subarray(0, count)))
+    if (buffer[count - 1] === 0x7d && isMain(Buffer.concat(into)) && isWhole(Buffer.concat(into))) return
   }
 })
 

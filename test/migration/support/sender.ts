@@ -28,6 +28,8 @@ export type Step =
   | "close"
   /** Waits for the end of the peer before it goes on. */
   | "hear"
+  /** Says nothing for so long. */
+  | { readonly pause: number }
   /** The bytes one by one, this far apart. */
   | { readonly drip: Uint8Array; readonly millis: number }
   /** The same bytes for ever. */
@@ -166,6 +168,7 @@ const take = (connection: Connection.Connection, step: Step, heard: Heard): Effe
   if (step === "stay") return Effect.never
   if (step === "close") return Effect.fail("closed")
   if (step === "hear") return untilEnd(connection, heard)
+  if ("pause" in step) return Effect.sleep(step.pause)
   return "drip" in step
     ? drip(connection, step.drip, step.millis)
     : Effect.forever(Effect.andThen(Effect.yieldNow, connection.write([step.forever])))

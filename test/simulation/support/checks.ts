@@ -18,7 +18,7 @@ const images = ["NotMigrationImageError", "TruncatedImageError", "CorruptImageEr
 const connections = ["ConnectError", "ListenError", "ConnectionLostError", "ConnectionEndedError", "PeerTimeoutError"]
 /** Accepting a connection fails in no other way than by its handshake; here, where a call is told to. */
 const handshakes = ["TlsError"]
-const peers = ["ProtocolError", "PeerFailedError", "PayloadError", "CompressorClosedError"]
+const peers = ["ProtocolError", "PeerFailedError", "SenderLeftError", "PayloadError", "CompressorClosedError"]
 const expectedTags = new Set([...files, ...images, ...connections, ...handshakes, ...peers])
 
 const same = (one: Uint8Array | undefined, other: Uint8Array | undefined): boolean =>
