@@ -202,6 +202,38 @@ export const quit = (qmp: Client): Answer<void> =>
 export const queryMemorySize = (qmp: Client): Answer<MemorySize> =>
   qmp.execute("query-memory-size-summary", {}, MemorySize)
 
+const CompatProperty = Schema.Struct({
+  "qom-type": Schema.String,
+  property: Schema.String,
+  value: Schema.String
+})
+
+/**
+ * A machine type, with what it has been given to do as older QEMUs did.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Machine = Schema.Struct({
+  name: Schema.String,
+  "compat-props": Schema.optionalKey(Schema.Array(CompatProperty))
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Machine = typeof Machine.Type
+
+/**
+ * All machine types, with their compatibility properties: half a MiB. Older QEMUs, of 9.0 for one, refuse the question.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const queryMachines = (qmp: Client): Answer<ReadonlyArray<Machine>> =>
+  qmp.execute("query-machines", { "compat-props": true }, Schema.Array(Machine))
+
 const MACHINE_SUFFIX = "-machine"
 
 /**

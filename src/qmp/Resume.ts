@@ -23,11 +23,12 @@ import type { FileError } from "../io/FileError.ts"
 import * as SocketAddress from "../io/SocketAddress.ts"
 import type { Image } from "../migration/Image.ts"
 import { Migration, type Summary } from "../migration/Migration.ts"
-import type { SendError } from "../migration/SendOptions.ts"
+import type { SendError, SendOptions } from "../migration/SendOptions.ts"
 import * as PipelineOptions from "../multifd/PipelineOptions.ts"
 import { bothSides } from "./internal/bothSides.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
 import * as Destination from "./internal/destination.ts"
+import * as Marks from "./internal/marks.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
 import { impatient, tidyUp } from "./internal/tidyUp.ts"
@@ -63,7 +64,7 @@ export interface Options extends VmOptions {
    * to be able to make it.
    */
   readonly listen?: SocketAddress.SocketAddress | undefined
-  /** Told what went wrong while settings were put back. Default: a warning in the log. */
+  /** Told what went wrong while settings were put back, and that the image is loaded without multifd. Default: a warning in the log. */
   readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
 }
 
@@ -113,9 +114,9 @@ const saysWhy = (error: ResumeError): ResumeError =>
 
 const transfer = Effect.fnUntraced(function* (
   options: Options,
-  { channels, uuid }: { readonly channels: number; readonly uuid: Uint8Array | undefined }
+  way: Marks.Way & Pick<SendOptions, "uuid">
 ): Effect.fn.Return<Summary, ResumeError, Migration | Scope.Scope> {
-  const { allowLost, compression, image, progress, qmp, timeout } = options
+  const { allowLost, image, progress, qmp, timeout } = options
   const migration = yield* Migration
   const address = SocketAddress.withHost(options.listen ?? (yield* privateAddress(qmp)))
   const watch = yield* MigrationWatch.make(qmp, "destination")
@@ -127,16 +128,7 @@ const transfer = Effect.fnUntraced(function* (
     exitOnError: canStay(qmp.version) ? false : undefined
   })
   const limits = Waits.limitsOf(timeout)
-  const sending = migration.send({
-    source: image,
-    to: address,
-    channels,
-    compression,
-    uuid,
-    allowLost,
-    limits,
-    progress
-  })
+  const sending = migration.send({ source: image, to: address, ...way, allowLost, limits, progress })
   const sides = Waits.endTogether(listening.whenOpen(sending), watch.run(Effect.andThen(listen, listening.open)), {
     peer: qmp.peer,
     timeout,
@@ -202,9 +194,10 @@ export const run = Effect.fn("Resume.run")(function* (
     ...listenProblems(options.listen),
     ...Destination.problemsOf(image, destination, { machine, newIdentity, allowLost, paused })
   ])
-  const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets({ channels, compression }))
+  const way = yield* Marks.wayTo({ qmp, image, machine }, { channels, compression }, onProblem)
+  const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets(way))
   const summary = yield* settings.set.pipe(
-    Effect.andThen(Effect.scoped(transfer(options, { channels, uuid: destination.uuid }))),
+    Effect.andThen(Effect.scoped(transfer(options, { ...way, uuid: destination.uuid }))),
     Effect.mapError(saysWhy),
     Effect.ensuring(tidyUp([BorrowedSettings.step(impatient(qmp), settings)], onProblem))
   )

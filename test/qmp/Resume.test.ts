@@ -69,6 +69,21 @@ describe("Resume", () => {
     }
   }
 
+  test(
+    "a machine type that says nothing is loaded without multifd",
+    (image) =>
+      Effect.gen(function* () {
+        const { log, qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.machine = "vendor-9")))
+        const problems: Array<string> = []
+        const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
+        yield* Resume.run({ qmp, image, compression: "zstd", onProblem })
+        assert.deepStrictEqual(state.memory, memory)
+        assert.match(problems.join(), /machine vendor-9 .* without multifd$/)
+        assert.notInclude(log, "migrate-set-parameters")
+      }),
+    { machine: "vendor-9" }
+  )
+
   for (const [version, exitOnError] of [
     [{ major: 9, minor: 0, micro: 0 }, undefined],
     [{ major: 9, minor: 1, micro: 0 }, false]
