@@ -220,6 +220,26 @@ describe("multifd", () => {
     })
   )
 
+  it.effect("save --device-state: what is noted of the image is noted of the new one", () =>
+    Effect.gen(function* () {
+      const { at, image } = yield* savedImage
+      const uuid = "2b6f0cc9-04d1-4b5c-9e0c-0123456789ab"
+      const rom = { idstr: "/rom@etc/acpi/tables", pages: 1 }
+      const noted = Effect.gen(function* () {
+        const source = yield* Image.open(image)
+        const notes = { uuid, lost: [{ idstr: "pc.ram", pages: 16 }, rom] }
+        yield* Migration.make.convert({ source, target: at("noted.img"), notes })
+      })
+      yield* Effect.scoped(noted)
+      const block = `pc.ram=${at("ram")}`
+      yield* succeed("save", "--block", block, "--device-state", at("noted.img"), at("out.img"))
+      assert.deepStrictEqual(json(yield* succeed("info", "--json", at("out.img"))).notes, { uuid, lost: [rom] })
+      const all = ["--block", block, "--block", `${rom.idstr}=${at("dump")},offset=4k`]
+      yield* succeed("save", ...all, "--device-state", at("noted.img"), at("all.img"))
+      assert.deepStrictEqual(json(yield* succeed("info", "--json", at("all.img"))).notes, { uuid })
+    })
+  )
+
   it.effect("save --device-state: a block that the machine will not take is worth a warning", () =>
     Effect.gen(function* () {
       const { at, image } = yield* savedImage

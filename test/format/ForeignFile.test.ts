@@ -99,7 +99,7 @@ describe("a file that is no image of ours", () => {
     const stream = Buffer.concat([MigrationStream.encodeFileHeader(), configuration, Buffer.alloc(64, 1)])
     const [finding] = Demand.runSync(ImageStream.parse({ start: 0, fileSize: stream.length }), stream).findings
     assert.strictEqual(finding!.code, "mapped-ram-missing")
-    assert.match(finding!.found, /^x-ignore-shared, a plain migration stream; multifd receive --channels 0/)
+    assert.match(finding!.found, /^x-ignore-shared, in a plain migration stream; multifd receive --channels 0/)
     assert.isTrue(Result.isSuccess(MigrationStream.decodeFileHeader(stream)))
   })
 })

@@ -364,7 +364,8 @@ describe("a damaged image", () => {
   it("says which capabilities there are instead of mapped-ram", () => {
     const found = (capabilities: ReadonlyArray<string>) =>
       Images.parse(Images.make({ configuration: { machine: "pc", capabilities } })).findings[0]!.found
-    assert.deepStrictEqual([found([]), found(["multifd", "events"])], ["none", "multifd, events"])
+    assert.match(found([]), /^none, in a plain migration stream; multifd receive --channels 0/)
+    assert.match(found(["multifd", "events"]), /^multifd, events, in a plain/)
   })
 
   it("has no more blocks than any machine", () => {

@@ -2,6 +2,7 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type { ImageNotes } from "../../format/ImageNotes.ts"
 import type { FileError } from "../../io/FileError.ts"
 import * as FilePages from "../../io/FilePages.ts"
 import * as Image from "../../migration/Image.ts"
@@ -50,6 +51,13 @@ const othersOf = (image: Image.Image, blocks: ReadonlyArray<Source>) => {
   }
 }
 
+/** It stays the machine that it was; what was lost of a block is lost only where the block is taken from the image. */
+const notesOf = ({ notes }: Image.Image, taken: ReadonlyArray<RamBlock.Shape>): ImageNotes => {
+  const { lost = [], ...others } = notes
+  const left = lost.filter((one) => taken.some(({ idstr }) => idstr === one.idstr))
+  return left.length === 0 ? others : { ...others, lost: left }
+}
+
 /**
  * `multifd save --block ID=PATH [--block …] [--device-state IMAGE] OUT`
  *
@@ -82,7 +90,9 @@ export const saveCommand = Command.make(
       if (image === undefined) return yield* migration.save({ ...transfer, blocks })
       const { doubts, taken } = othersOf(image, blocks)
       yield* Effect.forEach([...doubts, ...blocks.flatMap((block) => doubtsAbout(block, image))], warn)
-      return yield* migration.save({ ...transfer, blocks: [...taken, ...blocks], machineState: image.machineState })
+      const notes = notesOf(image, taken)
+      const { machineState } = image
+      return yield* migration.save({ ...transfer, blocks: [...taken, ...blocks], machineState, notes })
     }, Effect.scoped)
     yield* follow(options, { image: target, isWritten: true, keepPartial: options.keepPartial }, save)
   })

@@ -56,7 +56,8 @@ function* readConfiguration(draft: Draft, cursor: Cursor): Steps<void> {
   if (draft.configuration === undefined) return
   const { capabilities } = draft.configuration
   if (!capabilities.includes("mapped-ram")) {
-    const found = [...capabilities, ForeignFile.describe(ForeignFile.plainStream)].join(", ")
+    const others = capabilities.length === 0 ? "none" : capabilities.join(", ")
+    const found = `${others}, in ${ForeignFile.describe(ForeignFile.plainStream)}`
     yield* stop({ code: "mapped-ram-missing", offset, expected: "mapped-ram among the capabilities", found })
   }
   draft.findings.push(...configuration.unknownCapabilities(draft.configuration, offset))
