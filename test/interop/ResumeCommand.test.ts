@@ -87,6 +87,30 @@ describeQemus("multifd resume", ["5.2", "7.2", "10.0", "11.1"], (qemu) => {
   )
 })
 
+describeQemus("multifd receive, multifd send: the uuid", ["7.2", "10.0", "11.1"], (qemu) => {
+  it.live("of the channels is in the image, and is that of the channels again", () =>
+    Effect.gen(function* () {
+      const space = yield* Workspace.make
+      const [image, socket] = [space.file("image"), `unix:${space.file("migration")}`]
+      const multifd = { capabilities: [{ capability: "multifd", state: true }] }
+      const vm = yield* start(space, "vm", { qemu, args: identity(UUID) })
+      const { ran } = yield* Cli.listen("--listen", socket, image)
+      yield* vm.guest.qmp.execute("migrate-set-capabilities", multifd)
+      yield* vm.guest.qmp.execute("migrate", { uri: socket })
+      const received = yield* ran
+      assert.strictEqual(received.code, 0, received.stderr)
+      const info = yield* Cli.run("info", "--json", image)
+      assert.strictEqual(JSON.parse(info.stdout).notes.uuid, UUID)
+
+      const fresh = yield* start(space, "fresh", { qemu, incoming: true, args: identity(UUID) })
+      yield* fresh.guest.qmp.execute("migrate-set-capabilities", multifd)
+      yield* fresh.guest.qmp.execute("migrate-incoming", { uri: socket })
+      const sent = yield* Cli.run("send", image, "--to", socket)
+      assert.strictEqual(sent.code, 0, sent.stderr)
+    })
+  )
+})
+
 /** Writes SLP_EN to where SeaBIOS has put the power management of a PC, and waits. */
 const powerOff = Buffer.from("ba0406b80020efebfe", "hex")
 
