@@ -19,6 +19,7 @@
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
+import * as Exposure from "../io/Exposure.ts"
 import type { FileError } from "../io/FileError.ts"
 import * as SocketAddress from "../io/SocketAddress.ts"
 import type { Image } from "../migration/Image.ts"
@@ -64,7 +65,10 @@ export interface Options extends VmOptions {
    * to be able to make it.
    */
   readonly listen?: SocketAddress.SocketAddress | undefined
-  /** Told what went wrong while settings were put back, and that the image is loaded without multifd. Default: a warning in the log. */
+  /**
+   * Told what went wrong while settings were put back, that the image is loaded without multifd, and who else could reach where QEMU
+   * listens. Default: a warning in the log.
+   */
   readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
 }
 
@@ -87,6 +91,10 @@ export interface Resumed extends Summary {
  */
 export type ResumeError =
   VmNotReadyError | SocketUnreachableError | QemuMigrationError | QmpError | QmpEventsError | SendError | FileError
+
+/** Who else could come to where QEMU listens. */
+const exposuresOf = (listen: SocketAddress.SocketAddress | undefined): ReadonlyArray<string> =>
+  listen === undefined ? [] : Exposure.ofListener(SocketAddress.withHost(listen), undefined)
 
 const listenProblems = (listen: SocketAddress.SocketAddress | undefined): ReadonlyArray<string> =>
   listen?._tag === "Tcp" && listen.port === 0 ? ["expected a TCP port for QEMU to listen on, found 0"] : []
@@ -194,6 +202,7 @@ export const run = Effect.fn("Resume.run")(function* (
     ...listenProblems(options.listen),
     ...Destination.problemsOf(image, destination, { machine, newIdentity, allowLost, paused })
   ])
+  yield* Effect.forEach(exposuresOf(options.listen), onProblem, { discard: true })
   const way = yield* Marks.wayTo({ qmp, image, machine }, { channels, compression }, onProblem)
   const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets(way))
   const summary = yield* settings.set.pipe(

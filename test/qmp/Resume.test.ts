@@ -428,6 +428,20 @@ describe("Resume", () => {
       assert.deepInclude(error, { _tag: "PeerTimeoutError", milliseconds: 200 })
     }))
 
+  test("QEMU listens where others could come, too: that is said", (image) =>
+    Effect.gen(function* () {
+      const told = Effect.fnUntraced(function* (listen: SocketAddress.SocketAddress) {
+        const problems: Array<string> = []
+        const { qmp } = yield* FakeQemu.make(waiting, { "migrate-incoming": () => Effect.fail("no") })
+        const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
+        yield* Effect.flip(Resume.run({ qmp, image, listen, onProblem }))
+        return problems
+      }, Effect.scoped)
+      assert.match((yield* told(SocketAddress.tcp("0.0.0.0", 4444))).join(), /^whoever reaches tcp:0\.0\.0\.0:4444 can/)
+      assert.deepStrictEqual(yield* told(SocketAddress.tcp("", 4444)), [])
+      assert.deepStrictEqual(yield* told(SocketAddress.unix("/x/migration")), [])
+    }))
+
   test("QEMU exits instead of saying why: the monitor has ended", (image) =>
     Effect.gen(function* () {
       const { qmp } = yield* FakeQemu.make(waiting, {
