@@ -206,8 +206,7 @@ export const run = Effect.fn("Resume.run")(function* (
   const way = yield* Marks.wayTo({ qmp, image, machine }, { channels, compression }, onProblem)
   const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets(way))
   const summary = yield* settings.set.pipe(
-    Effect.andThen(Effect.scoped(transfer(options, { ...way, uuid: destination.uuid }))),
-    Effect.mapError(saysWhy),
+    Effect.andThen(Effect.mapError(Effect.scoped(transfer(options, { ...way, uuid: destination.uuid })), saysWhy)),
     Effect.ensuring(tidyUp([BorrowedSettings.step(impatient(qmp), settings)], onProblem))
   )
   yield* Vm.setRunning(qmp, !paused)

@@ -102,6 +102,22 @@ describe("capture and resume", () => {
     })
   )
 
+  it.live("resume --timeout: a monitor that says nothing, exit code 9", () =>
+    Effect.gen(function* () {
+      const files = yield* Files.folder
+      Fs.writeFileSync(files.at("ram"), Buffer.alloc(8192, 7))
+      assert.include(yield* Command.run("save", "--block", `pc.ram=${files.at("ram")}`, files.at("vm.img")), {
+        code: 0
+      })
+      yield* listen(files.at("hung"), (socket) => void socket.on("error", () => {}))
+      const began = performance.now()
+      const ran = yield* Command.run("resume", "--qmp", files.at("hung"), files.at("vm.img"), "--timeout", "0.3")
+      assert.strictEqual(ran.code, 9, ran.stderr)
+      assert.isBelow(performance.now() - began, 8000)
+      assert.include(ran.stderr, "QEMU's greeting")
+    })
+  )
+
   it.live("resume looks at the image before it looks at the machine", () =>
     Effect.gen(function* () {
       const files = yield* Files.folder
