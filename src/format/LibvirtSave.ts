@@ -32,6 +32,7 @@ import {
   VERSION
 } from "./internal/libvirt.ts"
 import type { Decoded } from "./MigrationStream.ts"
+import * as Uuid from "./Uuid.ts"
 
 /**
  * Bytes of the header.
@@ -148,4 +149,18 @@ export const encode = (save: Omit<LibvirtSave, "streamOffset">): Uint8Array => {
     cookieOffset: cookie.length === 0 ? 0 : xml.length
   })
   return new Uint8Array(Buffer.concat([header, xml, cookie]))
+}
+
+/** The domain's own stands in front of all others. */
+const UUID = /<uuid>([^<>]{0,99})<\/uuid>/
+
+/**
+ * The uuid of the domain, with small letters; `undefined` where its XML has none.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const uuidOf = ({ xml }: Pick<LibvirtSave, "xml">): string | undefined => {
+  const uuid = Uuid.parse((UUID.exec(xml)?.[1] ?? "").trim())
+  return uuid === undefined || Uuid.isNone(uuid) ? undefined : Uuid.format(uuid)
 }

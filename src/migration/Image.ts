@@ -19,7 +19,7 @@ import type { Finding } from "../format/Finding.ts"
 import * as GlobalState from "../format/GlobalState.ts"
 import * as ImageNotes from "../format/ImageNotes.ts"
 import type { Seal } from "../format/ImageSeal.ts"
-import type { LibvirtSave } from "../format/LibvirtSave.ts"
+import * as LibvirtSave from "../format/LibvirtSave.ts"
 import type { Configuration } from "../format/MigrationStream.ts"
 import type { FileError } from "../io/FileError.ts"
 import * as FileIdentity from "../io/FileIdentity.ts"
@@ -95,10 +95,10 @@ export interface Inspection {
   /** What the description says of the device sections. */
   readonly description: Description.Description | undefined
   /** What libvirt put in front of the stream. */
-  readonly libvirt: LibvirtSave | undefined
+  readonly libvirt: LibvirtSave.LibvirtSave | undefined
   /** How the image is sealed; `undefined`: there are no checksums, or nobody wanted to know. */
   readonly seal: Pick<Seal, "algorithm" | "extentSize"> | undefined
-  /** What its seal says beside that; empty where there is none. */
+  /** What its seal says beside that, and libvirt of its uuid; empty where there is neither. */
   readonly notes: ImageNotes.ImageNotes
   /** What is wrong with the key, or with there being none, which keeps the image from being opened. */
   readonly keyProblem: SealKeyError["problem"] | undefined
@@ -226,11 +226,17 @@ const inspectionOf = Effect.fnUntraced(function* (
     description: tail?.described,
     libvirt,
     seal: contents.seal,
-    notes: contents.seal?.notes ?? ImageNotes.empty,
+    notes: { ...notesOf(libvirt), ...contents.seal?.notes },
     keyProblem: contents.keyProblem,
     findings: [...contents.findings, ...sections.findings]
   }
 })
+
+/** What libvirt put in front of the stream says whose it is. */
+const notesOf = (libvirt: LibvirtSave.LibvirtSave | undefined): ImageNotes.ImageNotes => {
+  const uuid = libvirt === undefined ? undefined : LibvirtSave.uuidOf(libvirt)
+  return uuid === undefined ? ImageNotes.empty : { uuid }
+}
 
 const readPages =
   (blocks: ReadonlyArray<ImageBlock>): Image["readPages"] =>

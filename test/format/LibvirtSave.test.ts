@@ -127,3 +127,19 @@ describe("libvirt's header", () => {
     assert.deepStrictEqual(LibvirtSave.decodeHeader(header), Result.succeed({ value, end: LibvirtSave.HEADER_BYTES }))
   })
 })
+
+describe("uuidOf", () => {
+  const uuid = "00112233-4455-6677-8899-aabbccddeeff"
+
+  it("is the domain's, which stands first", () => {
+    for (const text of [uuid, uuid.toUpperCase(), `\n  ${uuid} `]) {
+      const xml = `<domain><uuid>${text}</uuid><devices><uuid>11111111-0000-0000-0000-000000000000</uuid></devices></domain>`
+      assert.strictEqual(LibvirtSave.uuidOf({ xml }), uuid)
+    }
+  })
+
+  it("is none where there is none", () => {
+    const zeros = `<uuid>${"0".repeat(8)}-0000-0000-0000-${"0".repeat(12)}</uuid>`
+    for (const xml of ["", "<domain/>", "<uuid>x</uuid>", zeros]) assert.isUndefined(LibvirtSave.uuidOf({ xml }))
+  })
+})

@@ -2,7 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { FileCalls, Image, type ImageError, LibvirtSave, MachineState, Migration } from "../../src/index.ts"
+import {
+  FileCalls,
+  Image,
+  type ImageError,
+  type ImageNotes,
+  LibvirtSave,
+  MachineState,
+  Migration
+} from "../../src/index.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as Memory from "./support/memory.ts"
 
@@ -179,6 +187,25 @@ describe("open", () => {
       assert.strictEqual(image.libvirt?.xml, "<domain/>")
       assert.strictEqual(image.libvirt?.cookie, "<cookie/>")
       assert.isTrue(image.libvirt?.wasRunning)
+    })
+  )
+
+  it.effect("is whose libvirt's header says, unless its seal says something else", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const source = yield* Memory.small()
+      const uuid = "00112233-4455-6677-8899-aabbccddeeff"
+      const xml = `<domain><name>vm</name><uuid>${uuid.toUpperCase()}</uuid></domain>`
+      const front = LibvirtSave.encode({ xml, cookie: undefined, wasRunning: true })
+      const target = { path: "/vm.img", offset: front.length }
+      const notesOf = Effect.fnUntraced(function* (notes: ImageNotes.ImageNotes) {
+        disk.write("/vm.img", front)
+        yield* Effect.provide(save({ target, blocks: [source.block], notes }), disk.layer)
+        return (yield* open(disk)).notes
+      })
+      assert.deepStrictEqual(yield* notesOf({ marks: "each-round" }), { uuid, marks: "each-round" })
+      const other = { uuid: "11111111-4455-6677-8899-aabbccddeeff" }
+      assert.deepStrictEqual(yield* notesOf(other), other)
     })
   )
 
