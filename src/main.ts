@@ -6,16 +6,25 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Runtime from "effect/Runtime"
 import { createRequire } from "node:module"
 import * as Multifd from "./cli/Multifd.ts"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
-const main = Effect.suspend(() => Multifd.run({ version })(process.argv.slice(2))).pipe(
+let isComplete = false
+const onComplete = (): void => void (isComplete = true)
+
+const main = Effect.suspend(() => Multifd.run({ version, onComplete })(process.argv.slice(2))).pipe(
   Effect.provide(NodeServices.layer)
 )
 
 // A terminal that goes away interrupts like Ctrl-C does: nothing half-done stays behind.
 process.on("SIGHUP", () => process.emit("SIGTERM"))
 
-NodeRuntime.runMain(main, { disableErrorReporting: true })
+/** An interruption that came too late has changed nothing. */
+const teardown: Runtime.Teardown = (exit, onExit) =>
+  Runtime.defaultTeardown(exit, (code) => onExit(isComplete && Exit.hasInterrupts(exit) ? 0 : code))
+
+NodeRuntime.runMain(main, { disableErrorReporting: true, teardown })

@@ -32,6 +32,7 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
 import * as Migration from "../migration/Migration.ts"
 import { captureCommand } from "./internal/captureCommand.ts"
+import { Completion } from "./internal/completion.ts"
 import { completions } from "./internal/completions.ts"
 import { convertCommand } from "./internal/convertCommand.ts"
 import { infoCommand } from "./internal/infoCommand.ts"
@@ -87,7 +88,11 @@ const asksForJson = (args: ReadonlyArray<string>): boolean =>
  * @category running
  * @since 0.1.0
  */
-export const run = (options: { readonly version: string }) => {
+export const run = (options: {
+  readonly version: string
+  /** Told that the command has done what it was asked for before it was interrupted: its exit code is then 0. */
+  readonly onComplete?: (() => void) | undefined
+}) => {
   const parse = Command.runWith(command, options)
   return (args: ReadonlyArray<string>) =>
     parse(args).pipe(
@@ -96,6 +101,7 @@ export const run = (options: { readonly version: string }) => {
       reported,
       Effect.provide(Migration.layer),
       Effect.provideService(CliConfig.CliConfig, config),
+      Effect.provideService(Completion, options.onComplete ?? (() => undefined)),
       Effect.provideService(CliOutput.Presenter, presenter(asksForJson(args))),
       logTo(plain)
     )

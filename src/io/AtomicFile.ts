@@ -42,9 +42,14 @@ export interface AtomicFile {
   /** Whether the target itself is written, so that a failure damages what was there. */
   readonly inPlace: boolean
   /**
+   * What of `commit` may take long and be called off: makes the content durable and closes `file`. In place, where the content
+   * itself is what decides, it does nothing.
+   */
+  readonly prepare: Effect.Effect<void, FileError.FileError>
+  /**
    * Makes the content durable and gives it its name; `file` is closed afterwards. Where it fails before the rename, the
    * target is as it was. Where only the sync of the directory fails, the new file has its name, complete, and may lose it
-   * to the old one in a power cut. In place, a failure leaves the content doubtful; a file that has lost its name meanwhile
+   * to the old one in a power cut: `UnconfirmedError`. In place, a failure leaves the content doubtful; a file that has lost its name meanwhile
    * is one. An interruption waits for the system call under way; when it comes during the rename or later, the new file has
    * its name. Another `commit` does nothing.
    */
@@ -100,13 +105,19 @@ const replace = Effect.fnUntraced(function* (
   const giveName = Effect.gen(function* () {
     yield* rename(calls, file.path, target)
     named = true
-    yield* syncNames(directory)
+    yield* Effect.mapError(syncNames(directory), FileError.unconfirmed(target))
   })
-  const commit = Effect.gen(function* () {
-    if (named) return
+  let isPrepared = false
+  const prepare = Effect.gen(function* () {
+    if (isPrepared) return
     yield* file.sync
     yield* file.close
     yield* TemporaryFile.assertNamed(calls, file.path, made)
+    isPrepared = true
+  })
+  const commit = Effect.gen(function* () {
+    if (named) return
+    yield* prepare
     yield* Effect.uninterruptible(giveName)
   })
   return {
@@ -114,6 +125,7 @@ const replace = Effect.fnUntraced(function* (
     file,
     origin,
     inPlace: false,
+    prepare,
     commit,
     name: syncNames(directory),
     keep: Effect.sync(() => {
@@ -144,9 +156,9 @@ const writeInPlace = Effect.fnUntraced(function* (
     yield* file.sync
     yield* TemporaryFile.assertNamed(calls, target, yield* file.stat)
     committed = true
-    yield* file.close
+    yield* Effect.mapError(file.close, FileError.unconfirmed(target))
   })
-  const inPlace = { inPlace: true, name: Effect.void, keep: Effect.succeed(false) }
+  const inPlace = { inPlace: true, prepare: Effect.void, name: Effect.void, keep: Effect.succeed(false) }
   return { path: target, file, origin, commit: Effect.uninterruptible(commit), ...inPlace }
 })
 

@@ -177,6 +177,25 @@ export class FileReplacedError extends Schema.TaggedError<FileReplacedError>()("
 }
 
 /**
+ * The file is complete under its name, but what makes that last could not be confirmed: its directory could not be synced, or the
+ * file not be closed. A power cut may bring back what was there before. Exit code 6.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnconfirmedError extends Schema.TaggedError<UnconfirmedError>()("UnconfirmedError", {
+  ...fields,
+  /** The name that the file has. */
+  name: Schema.String
+}) {
+  override readonly [Runtime.errorExitCode] = 6
+  override get message(): string {
+    const left = `${this.name} is complete, but a power cut may bring back what was there before`
+    return `${where(this)} failed with ${this.code}: ${left}`
+  }
+}
+
+/**
  * The file ends before the bytes that were expected in it. `length` bytes were expected at `position`, `found` of them
  * are there. Exit code 5.
  *
@@ -206,6 +225,7 @@ export type FileError =
   | FileNotFoundError
   | NotSeekableError
   | FileReplacedError
+  | UnconfirmedError
   | UnexpectedEndOfFileError
 
 interface Fields extends Call, Place {
@@ -251,6 +271,17 @@ export const fromCause = (call: Call, cause: unknown): FileError => {
 }
 
 /**
+ * Says of a failure that the file is complete under its name all the same.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unconfirmed =
+  (name: string) =>
+  ({ cause, code, operation, path }: FileError): UnconfirmedError =>
+    new UnconfirmedError({ operation, path, code, name, cause })
+
+/**
  * Adds where in the migration an error happened; what the error already says of that stays.
  *
  * **Example** (Naming the channel)
@@ -285,6 +316,8 @@ export const at: {
   switch (self._tag) {
     case "NotSeekableError":
       return new NotSeekableError({ ...fields, kind: self.kind })
+    case "UnconfirmedError":
+      return new UnconfirmedError({ ...fields, name: self.name })
     case "UnexpectedEndOfFileError":
       return new UnexpectedEndOfFileError({ ...fields, found: self.found })
     default:

@@ -258,11 +258,11 @@ export class Migration extends Context.Service<Migration, Operations>()("effect-
  * @since 0.1.0
  */
 export const make: Operations = {
-  save: (options) => operation("save", options, (progress) => save(options, [], progress)),
+  save: (options) => operation("save", options, (progress, _, last) => save(options, [], progress, last)),
   restore: (options) => operation("restore", options, (progress) => restore(options, progress)),
-  convert: (options) => operation("convert", options, (progress) => convert(options, progress)),
+  convert: (options) => operation("convert", options, (progress, _, last) => convert(options, progress, last)),
   send: (options) => operation("send", options, (progress, settle) => send(options, progress, settle)),
-  receive: (options) => operation("receive", options, (progress, settle) => receiveImage(options, progress, settle)),
+  receive: (options) => operation("receive", options, (...args) => receiveImage(options, ...args)),
   receiveBlocks: <E>(options: ReceiveIntoBlocks<E>) =>
     Effect.map(
       operationWith<MachineState, ReceiveError | E>("receive", options, (progress, settle) =>

@@ -139,6 +139,8 @@ export interface Options<in out E> {
    * off by then. Default `false`: it has failed (`SenderLeftError`).
    */
   readonly mayLeave?: boolean | undefined
+  /** Whether the target is complete although `complete` was interrupted at its very end: the sender is told so. Default: no. */
+  readonly isComplete?: (() => boolean) | undefined
   /** Takes device state that devices send on the channels. Default: it is an error. */
   readonly onDevicePacket?: ((packet: ReceiveChannel.DevicePacket) => Effect.Effect<void, E>) | undefined
 }
@@ -202,7 +204,7 @@ export const run = Effect.fn("Receiver.run")(function* <E>(
   const target = { ...options.target, begin, complete }
   yield* watchdog.during(receive({ ...options, target }, { channels: lanes, stream, watchdog })).pipe(
     Effect.raceFirst(assembled.strays),
-    Effect.onError(() => stream.hangUp(isComplete ? "loaded" : "failed"))
+    Effect.onError(() => stream.hangUp(isComplete || options.isComplete?.() === true ? "loaded" : "failed"))
   )
 })
 

@@ -19,10 +19,13 @@ interface Ended {
 /** Runs the program to its end; `onStderr` sees what it has written so far, and the process. */
 const run = (
   args: ReadonlyArray<string>,
-  onStderr?: (text: string, child: ChildProcess.ChildProcess) => void
+  onStderr?: (text: string, child: ChildProcess.ChildProcess) => void,
+  nodeFlags: ReadonlyArray<string> = []
 ): Effect.Effect<Ended> =>
   Effect.callback<Ended>((resume) => {
-    const child = ChildProcess.spawn(process.execPath, [BIN, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+    const child = ChildProcess.spawn(process.execPath, [...nodeFlags, BIN, ...args], {
+      stdio: ["ignore", "pipe", "pipe"]
+    })
     let stdout = ""
     let stderr = ""
     child.stdout.setEncoding("utf8").on("data", (text: string) => void (stdout += text))
@@ -129,6 +132,30 @@ describe("bin", { timeout: 60_000 }, () => {
       })
     )
   }
+
+  it.live("SIGINT while the image gets its name: exit code 0, and the image is there", () =>
+    Effect.gen(function* () {
+      const files = yield* folder
+      files.write("ram", pages(30))
+      files.write(
+        "signal.mjs",
+        Buffer.from(`import Fs from "node:fs"
+          import { syncBuiltinESMExports } from "node:module"
+          const { rename } = Fs
+          Fs.rename = (from, to, done) => {
+            process.kill(process.pid, "SIGINT")
+            setTimeout(() => rename(from, to, done), 200)
+          }
+          syncBuiltinESMExports()`)
+      )
+      const preload = ["--import", files.at("signal.mjs")]
+      const args = ["save", "--block", `pc.ram=${files.at("ram")}`, files.at("vm.img"), "--progress", "json"]
+      const ended = yield* run(args, undefined, preload)
+      assert.include(ended, { code: 0, signal: null, stdout: "" })
+      assert.match(ended.stderr, /\{"event":"completed",[^\n]+\}\n$/)
+      assert.include(yield* run(["verify", files.at("vm.img")]), { code: 0 })
+    })
+  )
 
   it.live("SIGINT while nobody has come: exit code 130, the old image is as it was, nothing else is left", () =>
     Effect.gen(function* () {

@@ -149,7 +149,13 @@ type Attempt = Effect.Success<ReturnType<typeof attempt>>
 const holds = (disk: Disk, path: string, content: Uint8Array | undefined): boolean =>
   content === undefined ? disk.stat(path) === undefined : disk.holds(path, content)
 
-const expectedErrors = ["FileIoError", "NoSpaceError", "FilePermissionError", "UnexpectedEndOfFileError"]
+const expectedErrors = [
+  "UnconfirmedError",
+  "FileIoError",
+  "NoSpaceError",
+  "FilePermissionError",
+  "UnexpectedEndOfFileError"
+]
 
 /** What an image seems to be that ends too early. */
 const imageErrors = ["NotMigrationImageError", "TruncatedImageError", "CorruptImageError"]
@@ -192,6 +198,7 @@ const check = Effect.fnUntraced(function* (
   const renamed = faulty.log().some((call) => call.name === "rename" && !hit.includes(call))
   if (way === "renamed")
     assert.isTrue(holds(disk, written, renamed ? complete : before), `${place}: the file has changed`)
+  if (way === "renamed") assert.strictEqual(tag === "UnconfirmedError", renamed, `${place}: ${tag}`)
   if (way === "in place" && !holds(disk, written, complete)) {
     assert.strictEqual((yield* Effect.result(Effect.provide(contentsOf(written), disk.layer)))._tag, "Failure", place)
   }

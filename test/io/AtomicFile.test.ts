@@ -426,7 +426,7 @@ const checkFailedSave = (place: Place, k: number, code: string, tag: string, onc
       assert.isTrue(failed.name === "close" || (failed.name === "fchown" && code === "EACCES"), where)
     } else {
       const error = yield* Effect.flip(exit)
-      assert.strictEqual(error._tag, tag, where)
+      assert.strictEqual(error._tag, isNew ? "UnconfirmedError" : tag, where)
       assert.strictEqual(error.code, code, where)
     }
   })

@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import type { Summary } from "../../migration/Migration.ts"
 import * as Progress from "../../migration/Progress.ts"
 import type { QemuStatistics } from "../../qmp/QemuStatistics.ts"
+import { Completion } from "./completion.ts"
 import { logTo } from "./logger.ts"
 import { interruptedText, outcomeOf, type Subject } from "./outcome.ts"
 import { failureOf, ReportedError } from "./report.ts"
@@ -43,7 +44,8 @@ export interface Followed extends Subject {
 
 /**
  * Runs an operation and shows on stderr how it goes. What cannot be shown (a closed pipe, a terminal that is gone) is no
- * reason to stop. Of a listener, nothing is shown before it does: whoever starts it waits for that line.
+ * reason to stop. Of a listener, nothing is shown before it does: whoever starts it waits for that line. An interruption that
+ * came too late, when the image had its name, is shown as the success that it is.
  *
  * @internal
  */
@@ -72,12 +74,19 @@ export const follow = Effect.fnUntraced(function* <E, R>(
     otherSide: (statistics) => Effect.sync(() => void (otherSide = statistics)),
     leaves: (text) => Effect.sync(() => void (left = text))
   }
-  const interrupted = Effect.suspend(() => Effect.map(interruptedText({ ...subject, left }), view.interrupted))
+  const interrupted = (isComplete: boolean) =>
+    Effect.suspend(() => Effect.map(interruptedText({ ...subject, left }, isComplete), view.interrupted))
   const showEnd = Effect.fnUntraced(function* (exit: Exit.Exit<Summary, E>) {
     yield* Exit.isSuccess(exit) ? Effect.andThen(begun.open, Fiber.await(drawing)) : Fiber.interrupt(drawing)
     if (Exit.isSuccess(exit)) return yield* show(view.completed(yield* outcomeOf(exit.value, subject)))
-    const isInterruption = Cause.hasInterruptsOnly(exit.cause)
-    yield* show(isInterruption ? yield* interrupted : view.failed(exit.cause))
+    if (!Cause.hasInterruptsOnly(exit.cause)) return yield* show(view.failed(exit.cause))
+    const now = yield* progress.snapshot
+    const isComplete = subject.isWritten === true && now.phase === "completed"
+    if (!isComplete || left !== undefined) return yield* show(yield* interrupted(isComplete))
+    const { bytesTotal, bytesTransferred, normalPages, pages, phaseMillis, zeroPages } = now
+    const summary = { bytesTotal, bytesTransferred, normalPages, pages, phaseMillis, zeroPages }
+    yield* show(view.completed(yield* outcomeOf(summary, subject)))
+    yield* Effect.sync(yield* Completion)
   })
   yield* operation(audience).pipe(
     logTo(view),

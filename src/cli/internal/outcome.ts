@@ -61,17 +61,16 @@ export const outcomeOf = Effect.fnUntraced(function* (
  *
  * @internal
  */
-export const interruptedText = Effect.fnUntraced(function* ({
-  image,
-  isWritten = false,
-  keepPartial = false,
-  left
-}: Subject): Effect.fn.Return<string> {
+export const interruptedText = Effect.fnUntraced(function* (
+  { image, isWritten = false, keepPartial = false, left }: Subject,
+  isComplete = false
+): Effect.fn.Return<string> {
   if (!isWritten && left !== undefined) return left
   const stat = isWritten ? yield* look(image.path) : undefined
   const path = Text.printable(image.path)
   const untouched = keepPartial ? `${path} was not written` : "nothing was written"
   const isInPlace = stat !== undefined && AtomicFile.isInPlace(image, stat)
+  if (isComplete) return [...(left === undefined ? [] : [left]), `${path} is complete`].join(", ")
   const written = isInPlace ? `${path} holds no image, what was there may be lost` : untouched
   return left === undefined ? written : `${left}, ${written}`
 })

@@ -6,6 +6,7 @@ import type { ConvertOptions, MigrationError } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
 import { wholeExtents } from "./extentChecks.ts"
 import { refuse } from "./request.ts"
+import type { LastStep } from "./operation.ts"
 import { save } from "./save.ts"
 
 /** Without a seal nothing would say any more that pages are lost. */
@@ -21,7 +22,8 @@ const sealProblems = ({ seal }: Pick<ConvertOptions, "seal">, { lost = [] }: Ima
  */
 export const convert = (
   { source, ...options }: ConvertOptions,
-  progress: Progress
+  progress: Progress,
+  last: LastStep<void, MigrationError>
 ): Effect.Effect<void, MigrationError, Scope.Scope> => {
   const ignored = source.blocks.filter((block) => block.ignored)
   const blocks = source.blocks.filter((block) => !block.ignored)
@@ -29,6 +31,6 @@ export const convert = (
   const notes = { ...source.notes, ...options.notes }
   return Effect.andThen(
     refuse("convert", sealProblems(options, notes)),
-    save({ ...options, notes, batchSize, blocks, machineState: source.machineState }, ignored, progress)
+    save({ ...options, notes, batchSize, blocks, machineState: source.machineState }, ignored, progress, last)
   )
 }

@@ -17,6 +17,7 @@ import type { MachineState } from "../MachineState.ts"
 import type { WriteOptions } from "../Migration.ts"
 import { digestRest } from "./digestRest.ts"
 import { keepPartial } from "./keepPartial.ts"
+import type { LastStep } from "./operation.ts"
 import { settleDigests } from "./settleDigests.ts"
 import { sealedBlocks, type Targets, writeSealOf } from "./writeSeal.ts"
 
@@ -67,7 +68,8 @@ export interface ImageWriter {
    * beginning.
    */
   readonly writeSeal: (end: number, late?: ImageNotes.ImageNotes) => Effect.Effect<void, FileError>
-  readonly commit: Effect.Effect<void, FileError>
+  /** Makes it an image, and durable. `last` runs the step from which on there is one. */
+  readonly commit: <E>(last: LastStep<void, FileError | E>) => Effect.Effect<void, FileError | E>
 }
 
 /** Blocks that were saved without their pages stay so, and only then the image says `x-ignore-shared`. */
@@ -218,13 +220,20 @@ export const make = Effect.fnUntraced(function* (
       mark = [yield* sealImage(file, head, { end, targets, settings, notes: { ...notes, ...late } })]
     } else if (inPlace) yield* wipeSeal(file, head, end)
   })
-  const commit = Effect.gen(function* () {
+  const begin = file.write(first.position, first.bytes)
+  /** In place, whatever is wrong with an image that was not completed, it must not look like one. */
+  const complete = Effect.andThen(begin, target.commit).pipe(
+    Effect.onError(() => Effect.ignore(file.write(first.position, new Uint8Array(first.bytes.length))))
+  )
+  const commit: ImageWriter["commit"] = Effect.fnUntraced(function* (last) {
     if (inPlace || mark.length > 0) yield* file.sync
     yield* file.writeExtents(mark)
     isSealed = true
     if (inPlace && mark.length > 0) yield* file.sync
-    yield* file.write(first.position, first.bytes)
-    yield* target.commit
+    if (inPlace) return yield* last(complete)
+    yield* begin
+    yield* target.prepare
+    yield* last(target.commit)
   })
   return {
     file,

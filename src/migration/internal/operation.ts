@@ -33,7 +33,19 @@ const hasLeft = (exit: Exit.Exit<unknown, unknown>): boolean =>
  * An operation. It may call `settle` where it is too late for anything else than success: whatever comes afterwards, a failure
  * or an interruption, it has succeeded with that value, but for a sender that has left. `settle` says whether it is; not where an interruption is on its way.
  */
-type Run<A, E> = (progress: Progress.Progress, settle: (value: A) => boolean) => Effect.Effect<A, E, Scope.Scope>
+type Run<A, E> = (
+  progress: Progress.Progress,
+  settle: (value: A) => boolean,
+  last: LastStep<A, E>
+) => Effect.Effect<A, E, Scope.Scope>
+
+/**
+ * Runs the step that decides whether an operation has succeeded, such as the one that gives an image its name: the operation ends
+ * as that step does. An interruption comes before it, and it is not begun, or is too late.
+ *
+ * @internal
+ */
+export type LastStep<A, E> = (step: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
 /**
  * Runs an operation in a scope and in a fiber of its own, so that its status says `cancelling`, when it is interrupted, before
@@ -44,15 +56,22 @@ const concluded = <A, E>(run: Run<A, E>, progress: Progress.Progress): Effect.Ef
   Effect.uninterruptibleMask(
     Effect.fnUntraced(function* (restore): Effect.fn.Return<A, E> {
       const scope = yield* Scope.make()
-      let settled: Exit.Exit<A> | undefined
+      let settled: Exit.Exit<A, E> | undefined
       let isCancelled = false
+      let isLast = false
       const settle = (value: A): boolean => {
         if (!isCancelled) settled = Exit.succeed(value)
         return !isCancelled
       }
-      const fiber = yield* Effect.forkChild(restore(Scope.provide(run(progress, settle), scope)))
+      const last: LastStep<A, E> = (step) =>
+        Effect.suspend(() => {
+          if (isCancelled) return Effect.never
+          isLast = true
+          return Effect.uninterruptible(Effect.onExit(step, (exit) => Effect.sync(() => void (settled = exit))))
+        })
+      const fiber = yield* Effect.forkChild(restore(Scope.provide(run(progress, settle, last), scope)))
       const cancel = Effect.suspend(() => {
-        isCancelled = settled === undefined
+        isCancelled = settled === undefined && !isLast
         return Effect.andThen(isCancelled ? progress.enter("cancelling") : Effect.void, Fiber.interrupt(fiber))
       })
       const joined = yield* Effect.exit(Effect.onInterrupt(restore(Fiber.join(fiber)), () => cancel))

@@ -18,6 +18,7 @@ import type { ReceiveError, ReceiveFrom, ReceiveIntoBlocks, ReceiveIntoImage } f
 import * as Location from "../Location.ts"
 import { blocksTarget } from "./receiveBlocks.ts"
 import { imageTarget } from "./receiveImage.ts"
+import type { LastStep } from "./operation.ts"
 import { checkApart, checkSocket, DEFAULT_SOCKET_CHANNELS, keepProblems, refuse, uuidProblems } from "./request.ts"
 
 /** Connections of others that may be open beside those of the sender, until they have been told apart. */
@@ -61,7 +62,7 @@ const isPageSize = (size: number): boolean =>
 const receiveInto = Effect.fnUntraced(function* <E>(
   options: ReceiveFrom,
   { channels, codec, limits }: Plan,
-  hooks: Pick<Receiver.Options<E>, "target" | "onComplete" | "onDevicePacket" | "mayLeave">
+  hooks: Pick<Receiver.Options<E>, "target" | "onComplete" | "isComplete" | "onDevicePacket" | "mayLeave">
 ): Effect.fn.Return<void, ReceiveError | E, Scope.Scope> {
   const { onListening, onProblem = Effect.logWarning, pageSize, switchoverAck, tls, uuid } = options
   const listener = yield* Listener.make({
@@ -84,16 +85,21 @@ const receiveInto = Effect.fnUntraced(function* <E>(
 export const receiveImage = Effect.fnUntraced(function* (
   options: ReceiveIntoImage,
   progress: Progress,
-  settle: () => boolean
+  settle: () => boolean,
+  last: LastStep<void, ReceiveError>
 ): Effect.fn.Return<void, ReceiveError, Scope.Scope> {
   yield* progress.enter("setup")
   yield* refuse("receive", [...Integrity.problems(options.seal), ...keepProblems(options)])
   const planned = yield* plan(options)
   yield* checkSocket(Location.make(options.target), options.listen)
-  const target = yield* imageTarget(options, planned.settings, progress)
+  let isNamed = false
+  const target = yield* imageTarget(options, planned.settings, progress, (step) =>
+    last(Effect.tap(step, () => Effect.sync(() => void (isNamed = true))))
+  )
   yield* receiveInto(options, planned, {
     target,
     onComplete: settle,
+    isComplete: () => isNamed,
     mayLeave: options.onReceived !== undefined
   })
 })

@@ -9,15 +9,15 @@ import type { FileError } from "../../io/FileError.ts"
 import * as FileIdentity from "../../io/FileIdentity.ts"
 import * as PositionalFile from "../../io/PositionalFile.ts"
 import * as PageSink from "../../multifd/PageSink.ts"
-import type { ProtocolError } from "../../multifd/ProtocolError.ts"
 import type { PipelineOptions } from "../../multifd/PipelineOptions.ts"
 import type { Closing, Opening, Target } from "../../multifd/Receiver.ts"
 import * as SyncAhead from "../../multifd/SyncAhead.ts"
 import * as Location from "../Location.ts"
 import type { Progress } from "../Progress.ts"
-import type { ReceiveIntoImage } from "../ReceiveOptions.ts"
+import type { ReceiveError, ReceiveIntoImage } from "../ReceiveOptions.ts"
 import { drive } from "./drive.ts"
 import * as ImageWriter from "./imageWriter.ts"
+import type { LastStep } from "./operation.ts"
 import { checkOpening, checkTail } from "./receiveChecks.ts"
 
 /** What is known once the blocks have been announced. */
@@ -72,8 +72,9 @@ const notesOf = ({ notes }: ReceiveIntoImage, { uuid }: Opening): ImageNotes.Ima
 export const imageTarget = Effect.fnUntraced(function* (
   options: ReceiveIntoImage,
   { coalescePages }: PipelineOptions,
-  progress: Progress
-): Effect.fn.Return<Target<FileError | ProtocolError>, FileError, Scope.Scope> {
+  progress: Progress,
+  last: LastStep<void, ReceiveError>
+): Effect.fn.Return<Target<ReceiveError>, FileError, Scope.Scope> {
   const { counters } = progress
   const scope = yield* Effect.scope
   const open = yield* prepare(Location.make(options.target), options.directIo)
@@ -82,7 +83,7 @@ export const imageTarget = Effect.fnUntraced(function* (
   const openPages = (path: string) =>
     options.directIo === true ? PositionalFile.open(path, { access: "write", directIo: true }) : undefined
 
-  const begin: Target<FileError | ProtocolError>["begin"] = Effect.fnUntraced(function* (opening) {
+  const begin: Target<ReceiveError>["begin"] = Effect.fnUntraced(function* (opening) {
     const { blocks } = opening
     yield* checkOpening(opening)
     const noted = { ...options, notes: notesOf(options, opening) }
@@ -129,7 +130,7 @@ export const imageTarget = Effect.fnUntraced(function* (
       yield* image.writeSeal(position, marks === undefined ? {} : { marks })
       if (options.onReceived !== undefined) yield* options.onReceived
       yield* progress.enter("sync")
-      yield* image.commit
+      yield* image.commit(last)
     })
   }
 })

@@ -18,6 +18,7 @@ import * as MachineState from "../MachineState.ts"
 import type { MigrationError, SaveOptions } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
 import * as ImageWriter from "./imageWriter.ts"
+import type { LastStep } from "./operation.ts"
 import { bandwidthProblems, checkBlocks, checkTarget, keepProblems, liveProblems, refuse } from "./request.ts"
 import * as Source from "./source.ts"
 
@@ -54,7 +55,8 @@ const writeState = Effect.fnUntraced(function* <E>(
 export const save = Effect.fnUntraced(function* <E>(
   options: SaveOptions<E>,
   ignored: ReadonlyArray<ImageStream.HeadBlock>,
-  progress: Progress
+  progress: Progress,
+  last: LastStep<void, MigrationError | E>
 ): Effect.fn.Return<void, MigrationError | E, Scope.Scope> {
   const { blocks, live, maxBandwidth, seal } = options
   yield* progress.enter("setup")
@@ -82,7 +84,7 @@ export const save = Effect.fnUntraced(function* <E>(
   yield* image.writeSeal(yield* writeState(image, source.machine()))
 
   yield* progress.enter("sync")
-  yield* image.commit
+  yield* image.commit(last)
 })
 
 type Transfer = PipelineOptions.PipelineOptions & Pick<FileChannel.Options, "directIo" | "rateLimit">

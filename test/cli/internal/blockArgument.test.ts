@@ -62,7 +62,7 @@ describe("--block", () => {
     "reads back what it can name",
     {
       name: Schema.String.check(Schema.isPattern(/^[^=]+$/)),
-      path: Schema.String.check(Schema.isPattern(/^[^,]+$/)),
+      path: Schema.String.check(Schema.isPattern(/^(?!-$)[^,]+$/)),
       offset: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
       length: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
     },

@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import * as Layer from "effect/Layer"
 import * as TestConsole from "effect/testing/TestConsole"
+import { Completion } from "../../../src/cli/internal/completion.ts"
 import { type Audience, follow, type Followed } from "../../../src/cli/internal/follow.ts"
 import * as Screen from "../../../src/cli/internal/screen.ts"
 import type { Flags } from "../../../src/cli/internal/view.ts"
@@ -82,6 +83,41 @@ const jsonLines = (text: string): ReadonlyArray<Record<string, unknown>> =>
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>)
+
+/** Has its image, and is interrupted before it says so. */
+const completed = (audience: Audience) => Effect.andThen(work(audience), Effect.interrupt)
+
+describe("an interruption that comes too late", () => {
+  const interrupted = (followed: Omit<Followed, "image">, then: (audience: Audience) => Effect.Effect<Summary>) => {
+    let told = 0
+    const viewer = { progress: "line", followed: { image: { path: "/no/vm.img" }, ...followed } } as const
+    return run(viewer, then).pipe(
+      Effect.provideService(Completion, () => void told++),
+      Effect.map(({ text }) => ({ last: text.split("\r").at(-1) ?? "", told }))
+    )
+  }
+
+  it.effect("is told as the success that it is, for the exit code", () =>
+    Effect.gen(function* () {
+      const { last, told } = yield* interrupted({ isWritten: true }, completed)
+      assert.include(last, "/no/vm.img: 1.00 MiB (128 pages, 28 zero) in ")
+      assert.strictEqual(told, 1)
+    })
+  )
+
+  it.effect("is an interruption where more was to be done than the image", () =>
+    Effect.gen(function* () {
+      const { last, told } = yield* interrupted({ isWritten: true }, (audience) =>
+        Effect.andThen(audience.leaves("the guest runs"), completed(audience))
+      )
+      assert.include(last, "interrupted: the guest runs, /no/vm.img is complete")
+      assert.strictEqual(told, 0)
+      const files = yield* interrupted({ left: "some files may be there" }, completed)
+      assert.include(files.last, "interrupted: some files may be there")
+      assert.strictEqual(files.told, 0)
+    })
+  )
+})
 
 describe("follow", () => {
   it.effect("draws a line on a terminal, and leaves the summary", () =>

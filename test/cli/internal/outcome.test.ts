@@ -49,6 +49,8 @@ describe("outcome", () => {
       const kept = interruptedText({ image: { path: "/vm.img" }, isWritten: true, keepPartial: true })
       assert.strictEqual(yield* Effect.provide(kept, layer), "/vm.img was not written")
       assert.strictEqual(yield* left({ path: "/new.img", offset: 0 }), "nothing was written")
+      const complete = interruptedText({ image: { path: "/vm.img" }, isWritten: true, left: "the guest runs" }, true)
+      assert.strictEqual(yield* Effect.provide(complete, layer), "the guest runs, /vm.img is complete")
       const inPlace = "/vm.img holds no image, what was there may be lost"
       assert.strictEqual(yield* left({ path: "/vm.img", offset: 0 }), inPlace)
       assert.strictEqual(yield* left({ path: "/vm.img", offset: 0 }, "the guest runs"), `the guest runs, ${inPlace}`)
