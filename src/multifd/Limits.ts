@@ -29,6 +29,17 @@ export interface Limits {
    */
   readonly idleTimeout: Duration.Duration
   /**
+   * Bytes a second that a receiver expects at least, over all connections and on average over ten times `idleTimeout`; time in which
+   * it waits for its disk, or keeps a limit of its own, does not count. Default 1024: a peer that sends a page now and then keeps
+   * a receiver no longer than that, and no guest, network or limit of a sender is so slow. 0, or no `idleTimeout`: any rate.
+   */
+  readonly minRate: number
+  /**
+   * From the moment that all connections are there until everything has arrived. Default `Duration.infinity`: a guest that is
+   * moved live may take as many rounds as it likes.
+   */
+  readonly maxDuration: Duration.Duration
+  /**
    * Bytes of the payload of one packet. Default 1 MiB, which is what QEMU has room for; a packet of 512 KiB of pages that
    * do not shrink is little larger than that of any method.
    */
@@ -70,6 +81,8 @@ const MiB = 1024 * 1024
 export const defaults: Limits = {
   handshakeTimeout: Duration.seconds(30),
   idleTimeout: Duration.seconds(60),
+  minRate: 1024,
+  maxDuration: Duration.infinity,
   maxPayload: MiB,
   maxBlocks: 4096,
   maxRam: 1024 * 1024 * MiB,
@@ -77,12 +90,13 @@ export const defaults: Limits = {
   maxHeld: 64 * MiB
 }
 
-const timeouts = ["handshakeTimeout", "idleTimeout"] as const
+const timeouts = ["handshakeTimeout", "idleTimeout", "maxDuration"] as const
+const rates = ["minRate"] as const
 const sizes = ["maxPayload", "maxBlocks", "maxRam", "maxDeviceState", "maxHeld"] as const
 
 const Problem = Schema.Struct({
   /** Which limit. */
-  option: Schema.Literals([...timeouts, ...sizes]),
+  option: Schema.Literals([...timeouts, ...rates, ...sizes]),
   expected: Schema.String,
   found: Schema.String
 })
@@ -126,6 +140,13 @@ const wrongSize = (input: Input) => (option: (typeof sizes)[number]) => {
     : [{ option, expected: "a whole number from 1 to 2^53 - 1", found: String(found) }]
 }
 
+const wrongRate = (input: Input) => (option: (typeof rates)[number]) => {
+  const found = input[option] ?? defaults[option]
+  return found >= 0 && Number.isFinite(found)
+    ? []
+    : [{ option, expected: "0 or more bytes a second", found: String(found) }]
+}
+
 /**
  * Fills in what was left out and checks the rest. Fails with `LimitsError`; nothing has happened then.
  *
@@ -141,11 +162,17 @@ const wrongSize = (input: Input) => (option: (typeof sizes)[number]) => {
  * @since 0.1.0
  */
 export const make = (input: Input): Effect.Effect<Limits, LimitsError> => {
-  const problems = [...timeouts.flatMap(wrongTimeout(input)), ...sizes.flatMap(wrongSize(input))]
+  const problems = [
+    ...timeouts.flatMap(wrongTimeout(input)),
+    ...rates.flatMap(wrongRate(input)),
+    ...sizes.flatMap(wrongSize(input))
+  ]
   const error = (all: LimitsError["problems"]) => new LimitsError({ problems: all })
   return unless(problems, error, () => ({
     handshakeTimeout: timeoutOf(input, "handshakeTimeout")!,
     idleTimeout: timeoutOf(input, "idleTimeout")!,
+    minRate: input.minRate ?? defaults.minRate,
+    maxDuration: timeoutOf(input, "maxDuration")!,
     maxPayload: input.maxPayload ?? defaults.maxPayload,
     maxBlocks: input.maxBlocks ?? defaults.maxBlocks,
     maxRam: input.maxRam ?? defaults.maxRam,

@@ -21,6 +21,7 @@
  * @since 0.1.0
  */
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
@@ -29,7 +30,7 @@ import type { CompressionError, CompressorFailedError } from "../compression/Com
 import * as MigrationStream from "../format/MigrationStream.ts"
 import * as MultifdPacket from "../format/MultifdPacket.ts"
 import type { Connection } from "../io/Connection.ts"
-import type * as ConnectionError from "../io/ConnectionError.ts"
+import * as ConnectionError from "../io/ConnectionError.ts"
 import type { Listener } from "../io/Listener.ts"
 import type { Shape } from "../ram/RamBlock.ts"
 import * as Epochs from "./Epochs.ts"
@@ -188,7 +189,8 @@ export const run = Effect.fn("Receiver.run")(function* <E>(
   const watchdog = yield* Watchdog.make({
     peer: assembled.main.peer,
     idleTimeout: limits.idleTimeout,
-    expected: "a page, or a piece of device state"
+    expected: "a page, or a piece of device state",
+    least: { bytesPerSecond: limits.minRate, bytes: () => bytesRead(assembled) }
   })
   const { pageSize, rateLimit } = options
   const limited = (connection: Connection) =>
@@ -196,17 +198,45 @@ export const run = Effect.fn("Receiver.run")(function* <E>(
   const stream = makeMainStream({ connection: limited(assembled.main), beginning: magicOfMain(), pageSize, limits })
   const lanes = assembled.channels.map(limited)
   let isComplete = false
-  const complete = Effect.flatMap(options.target.complete, () => {
-    isComplete = options.onComplete?.() ?? true
-    return isComplete ? Effect.void : Effect.never
-  })
+  let hasArrived = false
+  const complete = Effect.flatMap(
+    Effect.suspend(() => {
+      hasArrived = true
+      return options.target.complete
+    }),
+    () => {
+      isComplete = options.onComplete?.() ?? true
+      return isComplete ? Effect.void : Effect.never
+    }
+  )
   const begin: Target<E>["begin"] = (opening) => options.target.begin({ ...opening, uuid: assembled.uuid })
   const target = { ...options.target, begin, complete }
   yield* watchdog.during(receive({ ...options, target }, { channels: lanes, stream, watchdog })).pipe(
     Effect.raceFirst(assembled.strays),
+    Effect.raceFirst(endless(assembled.main.peer, limits.maxDuration, () => hasArrived)),
     Effect.onError(() => stream.hangUp(isComplete || options.isComplete?.() === true ? "loaded" : "failed"))
   )
 })
+
+const bytesRead = ({ channels, main }: Pick<Assembled, "main" | "channels">): number =>
+  channels.reduce((sum, connection) => sum + connection.bytesRead, main.bytesRead)
+
+/** Ends a migration that goes on and on. Once everything has arrived, the peer is not to blame for what is still to be done. */
+const endless = (
+  peer: string,
+  limit: Duration.Duration,
+  hasArrived: () => boolean
+): Effect.Effect<never, ConnectionError.PeerTimeoutError> => {
+  const milliseconds = Duration.toMillis(limit)
+  if (milliseconds === Number.POSITIVE_INFINITY) return Effect.never
+  const expected = "the end of the migration"
+  return Effect.andThen(
+    Effect.sleep(limit),
+    Effect.suspend(() =>
+      hasArrived() ? Effect.never : Effect.fail(new ConnectionError.PeerTimeoutError({ peer, expected, milliseconds }))
+    )
+  )
+}
 
 /** What tells the main connection has been read of it. */
 const magicOfMain = (): Uint8Array => MigrationStream.encodeFileHeader().subarray(0, 4)

@@ -47,7 +47,25 @@ export interface Options {
   readonly idleTimeout: Duration.Duration
   /** What is due, for the error. */
   readonly expected: string
+  /** The least that the peer has to get done on average, however regularly it does. Default: there is none. */
+  readonly least?: Least | undefined
 }
+
+/**
+ * A rate that the peer has to keep.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Least {
+  /** 0: any rate will do. */
+  readonly bytesPerSecond: number
+  /** Bytes of the peer so far. */
+  readonly bytes: () => number
+}
+
+/** So many times the longest silence, so that a burst behind each of them makes up for it. */
+const WINDOW = 10
 
 /**
  * Makes a watchdog, whose time begins with `during`.
@@ -73,7 +91,7 @@ export interface Options {
  * @category constructors
  * @since 0.1.0
  */
-export const make = ({ expected, idleTimeout, peer }: Options): Effect.Effect<Watchdog> =>
+export const make = ({ expected, idleTimeout, least, peer }: Options): Effect.Effect<Watchdog> =>
   Clock.clockWith((clock) =>
     Effect.sync(() => {
       const milliseconds = Duration.toMillis(idleTimeout)
@@ -81,16 +99,24 @@ export const make = ({ expected, idleTimeout, peer }: Options): Effect.Effect<Wa
       let busy = 0
       /** How long the peer had done nothing when we became busy. */
       let idleBefore = 0n
+      let started = 0n
+      let busySince = 0n
+      let busyBefore = 0n
 
       const alive = () => {
         since = clock.monotonicTimeNanosUnsafe()
         idleBefore = 0n
       }
       const begin = () => {
-        if (busy++ === 0) idleBefore = clock.monotonicTimeNanosUnsafe() - since
+        if (busy++ > 0) return
+        busySince = clock.monotonicTimeNanosUnsafe()
+        idleBefore = busySince - since
       }
       const end = Effect.sync(() => {
-        if (--busy === 0) since = clock.monotonicTimeNanosUnsafe() - idleBefore
+        if (--busy > 0) return
+        const now = clock.monotonicTimeNanosUnsafe()
+        busyBefore += now - busySince
+        since = now - idleBefore
       })
       const idleMillis = () => Number(busy > 0 ? idleBefore : clock.monotonicTimeNanosUnsafe() - since) / 1e6
 
@@ -100,6 +126,25 @@ export const make = ({ expected, idleTimeout, peer }: Options): Effect.Effect<Wa
           ? Effect.andThen(Effect.sleep(left), watch)
           : Effect.fail(new PeerTimeoutError({ peer, expected, milliseconds }))
       })
+      /** How long the peer has been waited for, all in all. */
+      const waitedMillis = () => {
+        const until = busy > 0 ? busySince : clock.monotonicTimeNanosUnsafe()
+        return Number(until - started - busyBefore) / 1e6
+      }
+      const watchRate = ({ bytes, bytesPerSecond }: Least): Effect.Effect<never, PeerTimeoutError> => {
+        const window = WINDOW * milliseconds
+        const due = Math.ceil((bytesPerSecond * window) / 1000)
+        const from = (millis: number, count: number): Effect.Effect<never, PeerTimeoutError> =>
+          Effect.suspend(() => {
+            const left = Math.ceil(window - (waitedMillis() - millis))
+            if (left > 0) return Effect.andThen(Effect.sleep(left), from(millis, count))
+            if (bytes() - count >= due) return from(waitedMillis(), bytes())
+            const expected = `${due} bytes, ${bytesPerSecond} a second,`
+            return Effect.fail(new PeerTimeoutError({ peer, expected, milliseconds: window }))
+          })
+        return Effect.suspend(() => from(waitedMillis(), bytes()))
+      }
+      const watches = [watch, ...(least === undefined || least.bytesPerSecond === 0 ? [] : [watchRate(least)])]
       return {
         alive,
         working: (self) =>
@@ -110,7 +155,8 @@ export const make = ({ expected, idleTimeout, peer }: Options): Effect.Effect<Wa
         during: (self) =>
           Effect.suspend(() => {
             alive()
-            return milliseconds === Infinity ? self : Effect.raceFirst(self, watch)
+            started = since
+            return milliseconds === Infinity ? self : Effect.raceFirst(self, Effect.raceAllFirst(watches))
           })
       }
     })

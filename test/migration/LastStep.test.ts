@@ -5,7 +5,15 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
 import * as FileError from "../../src/io/FileError.ts"
-import { Image, type Location, MemoryPages, Migration, Progress, type ReceiveOptions, SocketAddress } from "../../src/index.ts"
+import {
+  Image,
+  type Location,
+  MemoryPages,
+  Migration,
+  Progress,
+  type ReceiveOptions,
+  SocketAddress
+} from "../../src/index.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"

@@ -21,6 +21,18 @@ describe("Limits", () => {
     })
   )
 
+  it.effect("may take any rate and any time", () =>
+    Effect.gen(function* () {
+      assert.include(yield* Limits.make({}), { minRate: 1024 })
+      assert.include(yield* Limits.make({ minRate: 0 }), { minRate: 0 })
+      assert.isFalse(Duration.isFinite((yield* Limits.make({})).maxDuration))
+      for (const input of [{ minRate: -1 }, { minRate: Number.NaN }, { minRate: Infinity }, { maxDuration: 0 }]) {
+        const { problems } = yield* Effect.flip(Limits.make(input))
+        assert.deepStrictEqual([problems.length, problems[0].option], [1, Object.keys(input)[0]])
+      }
+    })
+  )
+
   it.effect("list everything that is wrong", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(

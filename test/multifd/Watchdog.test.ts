@@ -61,6 +61,37 @@ describe("Watchdog", () => {
     })
   )
 
+  it.effect("wants the least rate while the peer is waited for, not while we are busy", () =>
+    Effect.gen(function* () {
+      let bytes = 0
+      const least = { bytesPerSecond: 100, bytes: () => bytes }
+      const idleTimeout = Duration.seconds(60)
+      const { alive, during, working } = yield* Watchdog.make({ peer: "p", expected: "a page", idleTimeout, least })
+      const ours = Effect.gen(function* () {
+        for (let minute = 0; minute < 10; minute++) {
+          yield* Effect.sleep("30 seconds")
+          bytes += 3000
+          alive()
+          yield* working(Effect.sleep("30 seconds"))
+          alive()
+        }
+        yield* working(Effect.sleep("1 hour"))
+        for (;;) {
+          yield* Effect.sleep("30 seconds")
+          bytes += 2999
+          alive()
+        }
+      })
+      const fiber = yield* started(during(ours))
+      // Ten times the idle timeout of waiting: 300 s in the first ten minutes, none in the hour, and 300 s behind it.
+      yield* TestClock.adjust(600_000 + 3_600_000 + 299_999)
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust(1)
+      const error = yield* Fiber.join(fiber)
+      assert.strictEqual(error.message, "p: expected 60000 bytes, 100 a second, within 600 s, it did not come")
+    })
+  )
+
   it.effect("does not hold up what ends, and passes on what fails", () =>
     Effect.gen(function* () {
       const { during } = yield* make()

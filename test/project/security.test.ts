@@ -36,10 +36,9 @@ const constantOf = (file: string, name: string): number => {
 describe("SECURITY.md", () => {
   it("has the default of every limit that can be set", () => {
     const documented = rows.filter(({ where }) => where === "`multifd/Limits.ts`")
-    const defaults = Object.entries(Limits.defaults).map(([name, value]) => [
-      name,
-      Duration.isDuration(value) ? Duration.toMillis(value) : value
-    ])
+    const defaults = Object.entries(Limits.defaults)
+      .map(([name, value]) => [name, Duration.isDuration(value) ? Duration.toMillis(value) : value] as const)
+      .filter(([, value]) => Number.isFinite(value))
     assert.deepStrictEqual(
       Object.fromEntries(documented.map(({ name, value }) => [name, value])),
       Object.fromEntries(defaults)
@@ -55,6 +54,6 @@ describe("SECURITY.md", () => {
     })
     assert.isAbove(named.length, 12)
     for (const { constant, file, value } of named) assert.strictEqual(value, constantOf(file, constant), constant)
-    assert.lengthOf(named, rows.length - Object.keys(Limits.defaults).length - 1)
+    assert.lengthOf(named, rows.length - rows.filter(({ where }) => where === "`multifd/Limits.ts`").length - 1)
   })
 })

@@ -7,6 +7,7 @@ import * as Compression from "../../compression/Compression.ts"
 import * as Uuid from "../../format/Uuid.ts"
 import * as MigrationUri from "../../io/MigrationUri.ts"
 import type { SocketAddress } from "../../io/SocketAddress.ts"
+import { defaults } from "../../multifd/Limits.ts"
 import type * as Limits from "../../multifd/Limits.ts"
 import { limits } from "../../multifd/PipelineOptions.ts"
 import { parsed } from "./parameters.ts"
@@ -86,6 +87,51 @@ export const limitsOf = (seconds: Option.Option<number>): Pick<Limits.Input, "ha
   const timeout = Duration.seconds(seconds.value)
   return { handshakeTimeout: timeout, idleTimeout: timeout }
 }
+
+const maxDuration = Flag.Finite("max-duration").pipe(
+  Flag.withMetavar("SECONDS"),
+  Flag.filter(
+    (seconds) => seconds > 0,
+    (seconds) => `expected more than 0 seconds, found ${seconds}`
+  ),
+  Flag.withDescription(
+    "How long a sender may take altogether, from its connections to its last byte (default: any time)"
+  ),
+  Flag.optional
+)
+
+const minRate = Flag.String("min-rate").pipe(
+  Flag.withMetavar("BYTES"),
+  Flag.mapEffect((text): Effect.Effect<number, CliError.ValidationError> => {
+    const bytes = MigrationUri.parseSize(text)
+    return bytes === undefined
+      ? invalid(`--min-rate: expected bytes a second, such as 1M, found ${JSON.stringify(text)}`)
+      : Effect.succeed(bytes)
+  }),
+  Flag.withDescription(
+    `Bytes a second that a sender has to send at least, on average over ten times --timeout; 0: any rate (default ${defaults.minRate})`
+  ),
+  Flag.optional
+)
+
+/**
+ * What keeps a sender from taking for ever.
+ *
+ * @internal
+ */
+export const patience = { maxDuration, minRate }
+
+/** @internal */
+export const patienceOf = ({
+  maxDuration,
+  minRate
+}: {
+  readonly maxDuration: Option.Option<number>
+  readonly minRate: Option.Option<number>
+}): Pick<Limits.Input, "maxDuration" | "minRate"> => ({
+  maxDuration: Option.getOrUndefined(Option.map(maxDuration, Duration.seconds)),
+  minRate: Option.getOrUndefined(minRate)
+})
 
 /**
  * What both sides of a migration over sockets can be told.
