@@ -46,6 +46,7 @@ import { resumeCommand } from "./internal/resumeCommand.ts"
 import { saveCommand } from "./internal/saveCommand.ts"
 import { sealCommand } from "./internal/sealCommand.ts"
 import { sendCommand } from "./internal/sendCommand.ts"
+import { checkArguments } from "./internal/textArguments.ts"
 import { verifyCommand } from "./internal/verifyCommand.ts"
 import { plain } from "./internal/view.ts"
 
@@ -95,7 +96,7 @@ export const run = (options: {
 }) => {
   const parse = Command.runWith(command, options)
   return (args: ReadonlyArray<string>) =>
-    parse(args).pipe(
+    Effect.andThen(checkArguments(args), parse(args)).pipe(
       Effect.catchIf(CliError.isCliError, () => Effect.fail(usageError)),
       written,
       reported,

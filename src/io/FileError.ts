@@ -101,7 +101,8 @@ const where = (error: Call & Place): string => {
 export class FileIoError extends Schema.TaggedError<FileIoError>()("FileIoError", fields) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
-    return `${where(this)} failed with ${this.code}`
+    const why = this.code === "EILSEQ" ? ": expected names in UTF-8, found another one on the way" : ""
+    return `${where(this)} failed with ${this.code}${why}`
   }
 }
 

@@ -157,6 +157,30 @@ describe("bin", { timeout: 60_000 }, () => {
     })
   )
 
+  it.live.skipIf(process.platform !== "linux")("an argument that is not UTF-8 is refused, and U+FFFD is not", () =>
+    Effect.gen(function* () {
+      const files = yield* folder
+      files.write("ram", pages(3))
+      const save = (name: string) =>
+        Effect.sync(() =>
+          ChildProcess.spawnSync(
+            "bash",
+            ["-c", `"$0" "$1" save --block "pc.ram=$2/ram" "$2"/$'${name}'`, process.execPath, BIN, files.at("")],
+            { encoding: "utf8" }
+          )
+        )
+      const before = files.list()
+      const refused = yield* save("x\\xff.img")
+      assert.include(refused, { status: 2, stdout: "" })
+      const argument = `argument 4: $'${files.at("")}/x\\xff.img'`
+      const line = `multifd: expected arguments in UTF-8, found ${argument}: give the file a name in UTF-8\n`
+      assert.strictEqual(refused.stderr, line)
+      assert.deepStrictEqual(files.list(), before)
+      assert.include(yield* save("x\\xef\\xbf\\xbd.img"), { status: 0, stderr: "" })
+      assert.include(files.list(), "x\ufffd.img")
+    })
+  )
+
   it.live("SIGINT while nobody has come: exit code 130, the old image is as it was, nothing else is left", () =>
     Effect.gen(function* () {
       const files = yield* folder

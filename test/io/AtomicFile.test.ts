@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
+import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as AtomicFile from "../../src/io/AtomicFile.ts"
 import { type Calls, type ErrnoError, FileCalls } from "../../src/io/FileCalls.ts"
@@ -189,6 +190,28 @@ describe("AtomicFile", () => {
       for (const name of [kept!, ...others.slice(0, 3)]) sameBytes(place.read(name), other, name)
       assert.deepStrictEqual(others[3], "old")
       sameBytes(place.read("old"), oldBytes)
+    })
+  )
+
+  it.effect.skipIf(process.platform !== "linux")("a name that is not UTF-8 is not taken for another one", () =>
+    Effect.gen(function* () {
+      const place = yield* real()
+      const named = (...bytes: ReadonlyArray<number>) =>
+        Buffer.concat([Buffer.from(place.path("d")), Buffer.from(bytes)])
+      Fs.mkdirSync(named(0xff))
+      Fs.mkdirSync(place.path("d\ufffd"))
+      Fs.symlinkSync(Buffer.from([0x64, 0xff]), place.path("link"))
+      Fs.symlinkSync(Buffer.from([0x6e, 0xff]), place.path("dangling"))
+      Fs.writeFileSync(Buffer.concat([named(0xff), Buffer.from("/old")]), oldBytes)
+      for (const name of ["link/new", "link/old", "dangling"]) {
+        const error = yield* Effect.flip(save({ path: place.path(name) }))
+        assert.include(error, { _tag: "FileIoError", code: "EILSEQ" }, name)
+        assert.include(error.message, "expected names in UTF-8, found another one on the way")
+      }
+      yield* save({ path: place.path("d\ufffd/new") })
+      sameBytes(place.read("d\ufffd/new"), newBytes)
+      assert.deepStrictEqual(Fs.readdirSync(named(0xff)), ["old"])
+      assert.deepStrictEqual(Fs.readdirSync(place.path("d\ufffd")), ["new"])
     })
   )
 

@@ -17,8 +17,29 @@ export interface Target {
   readonly stat: Stat | undefined
 }
 
-const realpath = (calls: Calls, path: string) =>
-  systemCall<string>({ operation: "resolve", path }, (done) => calls.realpath(path, done))
+/** What Node puts where a name is not UTF-8. */
+const REPLACEMENT = "\ufffd"
+
+const notText = (path: string) => {
+  const cause = new Error("a name on the way is not UTF-8")
+  return new FileError.FileIoError({ operation: "resolve", path, code: "EILSEQ", cause })
+}
+
+const statOf = (calls: Calls, path: string) =>
+  systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done))
+
+/** A name that is not UTF-8 comes back as that of another file, or of none. */
+const realpath = Effect.fnUntraced(function* (
+  calls: Calls,
+  path: string
+): Effect.fn.Return<string, FileError.FileError> {
+  const resolved = yield* systemCall<string>({ operation: "resolve", path }, (done) => calls.realpath(path, done))
+  if (!resolved.includes(REPLACEMENT)) return resolved
+  const there = yield* Effect.orElseSucceed(statOf(calls, resolved), () => undefined)
+  const wanted = yield* statOf(calls, path)
+  if (there?.dev === wanted.dev && there.ino === wanted.ino) return resolved
+  return yield* notText(path)
+})
 
 /** Where the link at `path` points; undefined if there is no link. */
 const linkTarget = (calls: Calls, path: string) =>
@@ -40,6 +61,7 @@ const resolveMissing = Effect.fnUntraced(function* (
     const resolved = Path.join(directory, Path.basename(name))
     const next = yield* linkTarget(calls, resolved)
     if (next === undefined) return resolved
+    if (next.includes(REPLACEMENT)) return yield* notText(path)
     name = Path.resolve(directory, next)
   }
   const cause = new Error("there are too many links on the way")
@@ -54,7 +76,7 @@ export const resolveTarget = Effect.fnUntraced(function* (
   if (path.endsWith("/")) {
     return yield* new FileError.NotSeekableError({ operation: "open", path, code: "EISDIR", kind: "directory" })
   }
-  const stat = yield* systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done)).pipe(
+  const stat = yield* statOf(calls, path).pipe(
     Effect.catchIf(
       (error) => error.code === "ENOENT",
       () => Effect.undefined
