@@ -90,6 +90,10 @@ export const listen = ({
     }
   })
 
+/** How many zero pages each packet on a channel lists. */
+export const zeroCounts = ({ channels }: Destination, pageSize: number, method: Method): ReadonlyArray<number> =>
+  channels().flatMap((bytes) => Wire.read(bytes, pageSize, flags[method]).packets.map(({ zero }) => zero.length))
+
 /** What a complete migration amounts to. */
 export interface Machine {
   readonly configuration: Extract<SocketStream.Event, { readonly _tag: "Configuration" }>["configuration"]
