@@ -8,7 +8,7 @@ export default defineConfig({
     exclude: ["test/cli/bin.test.ts"],
     isolate: false,
     // A mutant that lets an answer never come is noticed here; Stryker's own limit, for loops, starts the runner anew.
-    testTimeout: 60_000,
-    hookTimeout: 60_000
+    testTimeout: 120_000,
+    hookTimeout: 120_000
   }
 })
