@@ -110,7 +110,7 @@ describe("AtomicFile", () => {
         place.write("old", oldBytes, 0o640)
         yield* begin({ path: place.path("old") }, ({ keep, path }) =>
           Effect.andThen(
-            keep,
+            Effect.map(keep, (stays) => assert.isTrue(stays)),
             Effect.onExit(ending, () => Effect.sync(() => sameBytes(place.read(Path.basename(path)), newBytes)))
           )
         )
@@ -123,6 +123,19 @@ describe("AtomicFile", () => {
       })
     )
   }
+
+  onEveryPlace("what has its name already is not kept, and that is told", (place) =>
+    Effect.gen(function* () {
+      yield* begin({ path: place.path("new") }, ({ commit, keep }) =>
+        Effect.andThen(
+          commit,
+          Effect.map(keep, (stays) => assert.isFalse(stays))
+        )
+      )
+      assert.deepStrictEqual(place.files(), ["new"])
+      sameBytes(place.read("new"), newBytes)
+    })
+  )
 
   it.effect("what is to be kept is there after a power cut as soon as its name is durable", () =>
     Effect.gen(function* () {
