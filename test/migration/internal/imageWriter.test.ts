@@ -6,6 +6,7 @@ import * as ImageSeal from "../../../src/format/ImageSeal.ts"
 import * as ImageStream from "../../../src/format/ImageStream.ts"
 import * as SealMark from "../../../src/format/SealMark.ts"
 import type { AtomicFile } from "../../../src/io/AtomicFile.ts"
+import * as FileError from "../../../src/io/FileError.ts"
 import type { PositionalFile } from "../../../src/io/PositionalFile.ts"
 import * as ImageWriter from "../../../src/migration/internal/imageWriter.ts"
 
@@ -23,8 +24,14 @@ const ram = { idstr: "pc.ram", usedLength: 8 * PAGE, pageSize: PAGE }
 const rom = { idstr: "pc.rom", usedLength: 2 * PAGE, pageSize: PAGE }
 
 /** A file in memory that says what is done to it. */
-const makeTarget = (options: { readonly inPlace?: boolean; readonly origin?: number } = {}) => {
-  const { inPlace = false, origin = 0 } = options
+const makeTarget = (
+  options: {
+    readonly inPlace?: boolean
+    readonly origin?: number
+    readonly committing?: Effect.Effect<void, FileError.FileError>
+  } = {}
+) => {
+  const { committing = Effect.void, inPlace = false, origin = 0 } = options
   const content = Buffer.alloc(origin + 8 * MIB, 0xa5)
   const log: Array<string> = []
   const put = (position: number, bytes: Uint8Array): void => {
@@ -43,11 +50,16 @@ const makeTarget = (options: { readonly inPlace?: boolean; readonly origin?: num
   } as unknown as PositionalFile
   const target: AtomicFile = {
     ...{ path: "/x.part", file, origin, inPlace },
-    ...{ commit: note("commit"), name: note("name"), keep: Effect.succeed(!inPlace) }
+    ...{
+      prepare: note("prepare"),
+      commit: Effect.andThen(note("commit"), committing),
+      name: note("name"),
+      keep: Effect.succeed(!inPlace)
+    }
   }
   /** What was done since this was last asked. */
   const done = () => log.splice(0)
-  return { content, done, target }
+  return { content, done, note, target }
 }
 
 type Made = ReturnType<typeof makeTarget>
@@ -70,6 +82,10 @@ const written = Effect.fnUntraced(function* (made: Made, settings: Settings = {}
   return { writer, begun, end, middle: made.done() }
 })
 
+/** The last step is said, too. */
+const commit = ({ note }: Made, writer: ImageWriter.ImageWriter) =>
+  writer.commit((step) => Effect.andThen(note("last"), step))
+
 const read = ({ content, target }: Made) => {
   const bytes = content.subarray(target.origin)
   return Demand.runSync(ImageStream.parse({ start: 0, fileSize: bytes.length }), bytes)
@@ -82,10 +98,10 @@ describe("imageWriter", () => {
       const { begun, end, writer } = yield* written(made)
       assert.deepStrictEqual(begun, [])
       assert.isFalse(made.content.subarray(0, 4).equals(Buffer.from("QEVM")))
-      yield* writer.commit
+      yield* commit(made, writer)
       const done = made.done()
       const [markAt, first] = [done[1]!, done[2]!]
-      assert.deepStrictEqual(done, ["sync", markAt, first, "commit"])
+      assert.deepStrictEqual(done, ["sync", markAt, first, "prepare", "last", "commit"])
       assert.match(markAt, /^64 at \d+$/)
       assert.match(first, / at 0$/)
       const position = Number(markAt.split(" ")[2])
@@ -109,8 +125,8 @@ describe("imageWriter", () => {
       const { end, writer } = yield* written(made, { seal: false })
       assert.isUndefined(writer.targets.get("pc.ram")!.digests)
       assert.isTrue(made.content.subarray(end).every((byte) => byte === 0xa5))
-      yield* writer.commit
-      assert.match(made.done().join(), /^\d+ at 0,commit$/)
+      yield* commit(made, writer)
+      assert.match(made.done().join(), /^\d+ at 0,prepare,last,commit$/)
     })
   )
 
@@ -126,13 +142,25 @@ describe("imageWriter", () => {
           assert.strictEqual(begun[0], `${length} at ${origin}`)
           assert.isTrue(made.content.subarray(origin, origin + length).every((byte) => byte === 0))
           assert.isFalse(middle.some((what) => what.endsWith(` at ${origin}`)))
-          yield* writer.commit
+          yield* commit(made, writer)
           const done = made.done()
-          assert.deepStrictEqual(done, ["sync", done[1]!, "sync", `${length} at ${origin}`, "commit"])
+          assert.deepStrictEqual(done, ["sync", done[1]!, "sync", "last", `${length} at ${origin}`, "commit"])
           assert.strictEqual(made.content.toString("latin1", origin, origin + 4), "QEVM")
           assert.isTrue(made.content.subarray(0, origin).every((byte) => byte === 0xa5))
         }
       })
+  )
+
+  it.effect("in place, an image that is not confirmed does not look like one", () =>
+    Effect.gen(function* () {
+      const failure = new FileError.FileIoError({ operation: "sync", path: "/x", code: "EIO" })
+      for (const inPlace of [true, false]) {
+        const made = makeTarget({ inPlace, committing: Effect.fail(failure) })
+        const { writer } = yield* written(made)
+        assert.strictEqual(yield* Effect.flip(commit(made, writer)), failure)
+        assert.strictEqual(made.content.toString("latin1", 0, 4), inPlace ? "\0\0\0\0" : "QEVM")
+      }
+    })
   )
 
   it.effect("in place and without checksums, those of the old image are wiped out", () =>
@@ -146,8 +174,8 @@ describe("imageWriter", () => {
       for (const at of [position, seal]) {
         assert.isTrue(made.content.subarray(at, at + 64).every((byte) => byte === 0))
       }
-      yield* writer.commit
-      assert.match(made.done().join(), /^sync,\d+ at 0,commit$/)
+      yield* commit(made, writer)
+      assert.match(made.done().join(), /^sync,last,\d+ at 0,commit$/)
     })
   )
 
@@ -156,7 +184,7 @@ describe("imageWriter", () => {
       const made = makeTarget()
       const { writer } = yield* written(made, {}, [ram, { ...rom, ignored: true } as typeof rom])
       assert.deepStrictEqual([...writer.targets.keys()], ["pc.ram"])
-      yield* writer.commit
+      yield* commit(made, writer)
       const { blocks, configuration } = read(made)
       assert.deepStrictEqual(configuration!.capabilities.toSorted(), ["mapped-ram", "x-ignore-shared"])
       assert.deepStrictEqual(
@@ -174,7 +202,7 @@ describe("imageWriter", () => {
       const made = makeTarget()
       const writer = yield* ImageWriter.make(made.target, { ...opening, configuration: undefined }, [ram])
       yield* writeAll(writer)
-      yield* writer.commit
+      yield* commit(made, writer)
       assert.isUndefined(read(made).configuration)
     })
   )
