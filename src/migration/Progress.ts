@@ -56,8 +56,12 @@ export interface Snapshot {
   readonly bytesTotal: number
   /** Bytes of RAM handled so far, zero pages included. Pages that are moved again count again. */
   readonly bytesDone: number
-  /** Bytes of RAM that are still to be handled, as far as it is known: a look at what is dirty can find more. */
+  /** Bytes of RAM that are still to be handled in this round: a look at what is dirty can find more. */
   readonly bytesRemaining: number
+  /** The round that is under way; the first one, in which all of RAM is handled, is 1. 0: none was begun. */
+  readonly round: number
+  /** Bytes of RAM that were to be handled when the round began, `bytesRemaining` included. */
+  readonly roundBytesTotal: number
   /** Pages handled so far: `normalPages + zeroPages`. */
   readonly pages: number
   /** Pages moved as data. */
@@ -115,6 +119,11 @@ export interface Progress {
     blocks: ReadonlyArray<Shape>,
     options?: { readonly live?: boolean | undefined }
   ) => Effect.Effect<void>
+  /**
+   * Says that another round begins, with so many bytes that are to be handled once more. Operations that look themselves at what
+   * is dirty do so; of a sender that has a monitor, whoever asks that does.
+   */
+  readonly round: (bytes: number) => Effect.Effect<void>
   /** Says what begins now. The operations of `Migration` call it. */
   readonly enter: (phase: Phase) => Effect.Effect<void>
 }
@@ -144,7 +153,17 @@ const makeFor = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Progress> {
   const counters = TransferCounters.make()
   const status = yield* MigrationStatus.make(role)
-  const statistics = Statistics.make({ status, counters })
+  const rounds = { count: 0, bytes: 0, pageSize: defaultPageSize }
+  const recorder = Statistics.make({ status, counters })
+  const statistics: Statistics.Recorder = {
+    ...recorder,
+    dirtySync: (dirtyPages) =>
+      Effect.suspend(() => {
+        rounds.count++
+        rounds.bytes = dirtyPages * rounds.pageSize
+        return recorder.dirtySync(dirtyPages)
+      })
+  }
   const ended = yield* Deferred.make<void>()
   const spent = { setup: 0, ram: 0, device: 0, sync: 0 }
   let phase: Phase = "waiting"
@@ -162,6 +181,8 @@ const makeFor = Effect.fnUntraced(function* (
       bytesTotal,
       bytesDone,
       bytesRemaining,
+      round: rounds.count,
+      roundBytesTotal: rounds.bytes,
       pages: counters.normalPages + counters.zeroPages,
       normalPages: counters.normalPages,
       zeroPages: counters.zeroPages,
@@ -194,11 +215,16 @@ const makeFor = Effect.fnUntraced(function* (
       ),
     begin: Effect.fnUntraced(function* (blocks, { live } = {}) {
       const pageSize = blocks[0]?.pageSize ?? defaultPageSize
+      rounds.pageSize = pageSize
       bytesTotal = blocks.reduce((sum, block) => sum + block.usedLength, 0)
       statistics.covers({ bytesTotal, pageSize, live })
       yield* statistics.dirtySync(bytesTotal / pageSize)
       yield* status.pass
     }),
+    round: (bytes) =>
+      Effect.suspend(() =>
+        Effect.andThen(statistics.dirtySync(Math.ceil(bytes / rounds.pageSize)), Effect.asVoid(status.pass))
+      ),
     enter: Effect.fnUntraced(function* (next) {
       const now = yield* Clock.currentTimeMillis
       Object.assign(spent, timesAt(now))

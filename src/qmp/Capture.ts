@@ -24,226 +24,126 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { FileError } from "../io/FileError.ts"
 import * as SocketAddress from "../io/SocketAddress.ts"
-import type { Location } from "../migration/Location.ts"
+import * as Location from "../migration/Location.ts"
 import { Migration, type Summary } from "../migration/Migration.ts"
-import * as MigrationStatus from "../migration/MigrationStatus.ts"
-import type { ReceiveError, ReceiveIntoImage } from "../migration/ReceiveOptions.ts"
-import * as Limits from "../multifd/Limits.ts"
-import * as PipelineOptions from "../multifd/PipelineOptions.ts"
+import * as Progress from "../migration/Progress.ts"
 import * as RateLimit from "../multifd/RateLimit.ts"
+import type { Captured, CaptureError, Options } from "./CaptureOptions.ts"
 import { bothSides } from "./internal/bothSides.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
+import * as Plan from "./internal/capturePlan.ts"
+import * as Guest from "./internal/guest.ts"
 import * as Identity from "./internal/identity.ts"
 import { liftable } from "./internal/liftable.ts"
+import * as LiveRounds from "./internal/liveRounds.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
+import * as Patience from "./internal/patience.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
 import { impatient, type Step, tidyUp } from "./internal/tidyUp.ts"
 import * as Unreachable from "./internal/unreachable.ts"
 import * as Vm from "./internal/vm.ts"
 import type { QemuStatistics } from "./QemuStatistics.ts"
-import type { Client } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
 import type { QmpError, QmpEventsError } from "./QmpError.ts"
-import type { QemuMigrationError, SocketUnreachableError, VmNotReadyError } from "./VmError.ts"
-import type { VmOptions } from "./VmOptions.ts"
+import type { QemuMigrationError } from "./VmError.ts"
 
-/**
- * What becomes of the machine when it has been captured.
- *
- * - `running`: the guest runs
- * - `paused`: the guest does not run any further than the image; one that was captured live is in `postmigrate`, in which QEMU
- *   does not migrate it again before it has run
- * - `quit`: QEMU is ended
- *
- * @category models
- * @since 0.1.0
- */
-export type Leave = "running" | "paused" | "quit"
+export type { Captured, CaptureError, Leave, Options } from "./CaptureOptions.ts"
 
-/**
- * What to capture, and how.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Options extends VmOptions, Pick<ReceiveIntoImage, "seal" | "keepPartial" | "checkpointBytes"> {
-  /** The image to be written; a path stands for the whole file. */
-  readonly target: string | Location
-  /** Whether the guest goes on running while it is saved. Default `false`: it is stopped first. */
-  readonly live?: boolean | undefined
-  /**
-   * Bytes a second over all channels; 0: no limit, the default. It is kept by reading no faster. A guest that is captured live
-   * does not have to stand still for it: there is no limit for the last pages. A `RateLimit` can be changed while it goes on.
-   */
-  readonly maxBandwidth?: number | RateLimit.RateLimit | undefined
-  /** Default: the guest runs if it ran before. */
-  readonly leave?: Leave | undefined
-  /** O_DIRECT for the image's pages. Default `false`. */
-  readonly directIo?: boolean | undefined
-  /**
-   * Where to listen for QEMU. Default: a Unix socket in a private directory, which QEMU's user has to be able to reach; one of
-   * another user can connect to a `SocketAddress.unix` with `everyUser`.
-   */
-  readonly listen?: SocketAddress.SocketAddress | undefined
-  /** What QEMU may ask for, and how long it may take. `maxRam`: default twice what it says that it has, at least 1 TiB. */
-  readonly limits?: Limits.Input | undefined
-  /**
-   * Told what went wrong while the machine was left as it was or as asked, what could not be undone, and that an earlier
-   * capture was killed. Default: a warning in the log.
-   */
-  readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
-}
-
-/**
- * What was captured.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Captured extends Summary {
-  /** The machine type with its version. */
-  readonly machine: string
-  /** What QEMU's side said when everything had arrived. */
-  readonly statistics: QemuStatistics
-}
-
-/**
- * Why a capture failed. Errors of QEMU's side are those that name its monitor; all others are of this side.
- *
- * @category errors
- * @since 0.1.0
- */
-export type CaptureError =
-  VmNotReadyError | SocketUnreachableError | QemuMigrationError | QmpError | QmpEventsError | ReceiveError | FileError
-
-/** Run states in which QEMU does not send a machine. */
-const unsendable: Readonly<Record<string, string>> = {
-  inmigrate: "it waits for a machine itself",
-  postmigrate: "an earlier migration stopped it; it can be captured again when it has run (cont)",
-  "finish-migrate": "a migration is about to end"
-}
-
-const problemsOf = ({ blockedReasons, capabilities, runState, status }: Vm.Vm, channels: number) => [
-  ...(MigrationStatus.isKnown(status) && MigrationStatus.isRunning(status)
-    ? [`expected no migration under way, found one that is ${status}`]
-    : []),
-  ...(runState.status in unsendable
-    ? [`expected a guest that can be migrated, found it ${runState.status}: ${unsendable[runState.status]}`]
-    : []),
-  ...blockedReasons.map((reason) => `expected a machine that can be migrated, found in QEMU's words: ${reason}`),
-  ...[...(channels > 0 ? ["multifd"] : []), "return-path", "events"]
-    .filter((name) => !(name in capabilities))
-    .map((name) => `expected a QEMU that knows ${name}, found none of it`)
-]
-
-/** What a capture that was killed leaves behind: a guest that it had stopped, and settings that nobody chooses together. */
-const isAbandoned = ({ capabilities, parameters, runState }: Vm.Vm): boolean =>
-  runState.status === "paused" &&
-  capabilities["return-path"] === true &&
-  parameters["max-bandwidth"] === 0 &&
-  parameters["downtime-limit"] === 0
-
-const abandoned = ({ peer }: Client): string =>
-  `${peer}: the guest is stopped, and QEMU's settings are those of a capture that was killed: the guest stays stopped unless it ` +
-  "is left running, and the settings stay as they are"
+type Problems = (problem: string) => Effect.Effect<void>
 
 /** A capture that is under way. */
-interface Capture {
-  readonly options: Options
-  readonly vm: Vm.Vm
-  readonly channels: number
-  /** Whether the guest was stopped by us, and not by the migration. */
-  readonly stops: boolean
-  /** Whether QEMU is told that it is done: then the guest stays stopped. */
-  readonly completes: boolean
-  /** Whether the guest runs in the end. */
-  readonly runs: boolean
+interface Capture extends Plan.Plan {
   readonly watch: MigrationWatch.MigrationWatch
+  readonly guest: Guest.Guest
+  readonly progress: Progress.Progress
+  readonly onProblem: Problems
+  /** What QEMU said when everything had arrived; fails if the guest could not be left as asked. */
+  readonly left: Deferred.Deferred<QemuStatistics, QmpError>
 }
 
-const plan = (options: Options, vm: Vm.Vm, watch: MigrationWatch.MigrationWatch): Capture => {
-  const { channels = PipelineOptions.limits.channels.default, leave, live = false } = options
-  const wasRunning = vm.runState.running
-  const runs = leave === undefined ? wasRunning : leave === "running"
-  const completes = leave === "quit" || (wasRunning && live && !runs)
-  return { options, vm, channels, stops: wasRunning && !live, completes, runs, watch }
-}
-
-const settingsOf = ({ channels, options, vm }: Capture): BorrowedSettings.Settings => {
-  const isStill = !vm.runState.running || options.live !== true
-  return BorrowedSettings.forSockets({
-    channels,
-    compression: options.compression ?? "none",
-    capabilities: { "return-path": true },
-    parameters: {
-      // QEMU's own limit does not hold: it leaves out what its channels have under way.
-      "max-bandwidth": 0,
-      // A guest that stands still is in no hurry to be stopped: the limit then holds up to the last page.
-      ...(isStill ? { "downtime-limit": 0 } : {})
-    }
-  })
-}
-
-/** How much RAM there is is no secret, however much it is; beside the guest's own there are ROMs and video memory. */
-const limitsOf = ({ options: { limits }, vm }: Capture): Limits.Input => ({
-  ...limits,
-  maxRam:
-    limits?.maxRam ?? Math.min(Number.MAX_SAFE_INTEGER, Math.max(Limits.defaults.maxRam, Math.ceil(2 * vm.memory)))
-})
+/** QEMU says at once that it begins, and connects then: no connection is refused, and none may come. */
+const connected = ({ options: { qmp, timeout }, progress, watch }: Capture) =>
+  Effect.andThen(
+    watch.begun,
+    progress.status.changes.pipe(
+      Stream.filter((status) => status !== "none" && status !== "setup"),
+      Stream.runHead,
+      Patience.within(qmp.peer, "QEMU to connect and to say what it sends", timeout)
+    )
+  )
 
 /** Has QEMU send, and follows it to the end. What is called off is so while it can still be told: it then says that it was. */
 const drive = Effect.fnUntraced(function* (
-  { options: { qmp }, stops, watch }: Capture,
+  capture: Capture,
   address: SocketAddress.SocketAddress
 ): Effect.fn.Return<void, QmpError | QmpEventsError | QemuMigrationError> {
-  if (stops) yield* QmpCommands.stop(qmp)
-  yield* Effect.onInterrupt(watch.run(QmpCommands.migrate(qmp, SocketAddress.format(address))), () =>
+  const { guest, left, options, stops, watch } = capture
+  const { qmp } = options
+  if (stops) yield* guest.stop
+  const ended = Effect.onInterrupt(watch.run(QmpCommands.migrate(qmp, SocketAddress.format(address))), () =>
     Effect.ignore(watch.callOff(impatient(qmp)))
   )
+  const patient = Effect.andThen(Effect.all([connected(capture), Deferred.await(left)], CONCURRENTLY), Effect.never)
+  yield* Effect.raceFirst(ended, patient)
 })
 
-/**
- * Everything has arrived. A guest that is to go on does so now; what is still to be done on this side does not concern it.
- */
-const arrived = Effect.fnUntraced(function* ({
-  completes,
-  options: { qmp },
-  runs,
-  watch
-}: Capture): Effect.fn.Return<QemuStatistics, QmpError> {
-  const statistics = yield* Vm.statistics(qmp)
+const CONCURRENTLY = { concurrency: "unbounded", discard: true } as const
+
+/** Lets the guest go on, or not, as asked. That it cannot is no failure: the image is there. */
+const leaveGuest = ({ guest, onProblem, options: { leave, qmp } }: Capture): Effect.Effect<void, QmpError> =>
+  (leave === undefined ? guest.release(qmp) : Vm.setRunning(qmp, leave === "running")).pipe(
+    Effect.catchTag("QmpCommandError", ({ message }) => onProblem(message))
+  )
+
+/** Everything has arrived. A guest that is to go on does so now; what is still to be done on this side does not concern it. */
+const arrived = Effect.fnUntraced(function* (capture: Capture): Effect.fn.Return<QemuStatistics, QmpError> {
+  const { completes, options, watch } = capture
+  const statistics = yield* Vm.statistics(options.qmp)
   if (!completes) {
-    yield* watch.callOff(qmp)
-    yield* Vm.setRunning(qmp, runs)
+    yield* watch.callOff(options.qmp)
+    yield* leaveGuest(capture)
   }
   return statistics
 })
 
+/** A guest that could not be left as asked ends the capture: nothing is made durable then. */
+const onReceived = (capture: Capture): Effect.Effect<void> =>
+  Effect.flatMap(Effect.exit(arrived(capture)), (exit) =>
+    Effect.andThen(Deferred.done(capture.left, exit), Exit.isSuccess(exit) ? Effect.void : Effect.never)
+  )
+
 /** A guest that is captured live stands still for the last pages only: then there is no limit any more. */
-const liftWhenStopped = ({ options: { live = false, qmp }, vm }: Capture, lift: Effect.Effect<void>) =>
-  live && vm.runState.running
+const liftWhenStopped = ({ isLive, options: { qmp } }: Capture, lift: Effect.Effect<void>) =>
+  isLive
     ? Effect.forkScoped(Effect.andThen(Stream.runHead(Stream.filter(qmp.events, ({ name }) => name === "STOP")), lift))
     : Effect.void
 
+const followRounds = ({ guest, isLive, onProblem, options, progress, watch }: Capture) => {
+  const { maxRounds, maxTime, qmp } = options
+  const rounds = { progress, begun: watch.begun, maxRounds, maxTime, stop: guest.stop, onProblem }
+  return isLive ? LiveRounds.follow(qmp, rounds) : Effect.void
+}
+
 /** Both sides, from listening to the image that is durable. */
 const transfer = Effect.fnUntraced(function* (
-  capture: Capture
-): Effect.fn.Return<Captured, CaptureError, Migration | Scope.Scope> {
-  const { channels, options, vm } = capture
-  const { compression, directIo, maxBandwidth, progress, qmp, target } = options
+  capture: Capture,
+  onDurable: Effect.Effect<void>
+): Effect.fn.Return<Summary, CaptureError, Migration | Scope.Scope> {
+  const { channels, options, progress, watch } = capture
+  const { compression, directIo, maxBandwidth, qmp, target, timeout } = options
   const migration = yield* Migration
   const { lift, limit } = liftable(yield* RateLimit.of(maxBandwidth))
   const listen = options.listen ?? (yield* privateAddress(qmp))
   const listening = yield* Deferred.make<SocketAddress.SocketAddress>()
-  const statistics = yield* Deferred.make<QemuStatistics, QmpError>()
+  const durable = yield* Deferred.make<void>()
   const receiving = migration.receive({
     listen,
     onListening: (address) => Effect.asVoid(Deferred.succeed(listening, address)),
-    onReceived: Effect.asVoid(Deferred.into(arrived(capture), statistics)),
+    onReceived: onReceived(capture),
     target,
     channels,
     compression,
@@ -251,7 +151,7 @@ const transfer = Effect.fnUntraced(function* (
     // QEMU is told not to wait for one.
     switchoverAck: false,
     maxBandwidth: limit,
-    limits: limitsOf(capture),
+    limits: Plan.limitsOf(capture),
     seal: options.seal,
     notes: yield* Identity.notesOf(qmp),
     keepPartial: options.keepPartial,
@@ -259,36 +159,38 @@ const transfer = Effect.fnUntraced(function* (
     progress
   })
   yield* liftWhenStopped(capture, lift)
+  yield* followRounds(capture)
+  yield* MigrationWatch.reportTo(qmp, watch, options)
   const driving = Effect.flatMap(Deferred.await(listening), (address) => drive(capture, address))
-  yield* MigrationWatch.reportTo(qmp, options)
-  const [summary] = yield* bothSides(receiving, driving, {
-    isConsequence: MigrationWatch.isConsequence,
-    explain: MigrationWatch.explain
-  }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, role: "source", address: listen })))
+  const end = Effect.andThen(
+    Deferred.await(durable),
+    Effect.never.pipe(Patience.within(qmp.peer, "its migration to end", timeout))
+  )
+  const [summary] = yield* bothSides(
+    Effect.tap(receiving, Effect.andThen(onDurable, Deferred.succeed(durable, undefined))),
+    Effect.raceFirst(driving, end),
+    { isConsequence: MigrationWatch.isConsequence, explain: MigrationWatch.explain }
+  ).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, role: "source", address: listen })))
   if (capture.completes) yield* Vm.settled(qmp)
-  return { ...summary, machine: vm.machine, statistics: yield* Deferred.await(statistics) }
+  return summary
 })
 
-/** Whatever happened: the settings, and after a failure the guest too, are as they were. */
-const putBack = (
-  { options: { qmp }, vm, watch }: Capture,
-  settings: BorrowedSettings.Borrowed,
-  failed: boolean
-): ReadonlyArray<Step> => {
-  const hasty = impatient(qmp)
-  const { running } = vm.runState
-  const steps: ReadonlyArray<Step> = [
+/** After a failure the guest is as it was, and so are, whatever happened, the settings. */
+const undo = ({ guest, vm, watch }: Capture, settings: BorrowedSettings.Borrowed): ReadonlyArray<Step> => {
+  const wasRunning = vm.runState.running
+  const mayBeStopped = () => wasRunning && (guest.isStopped() || watch.isStarted())
+  return [
     {
-      run: watch.callOff(hasty),
+      run: watch.callOff,
       otherwise: () => (watch.isStarted() ? "the migration, which ends by itself when QEMU goes on" : undefined)
     },
-    BorrowedSettings.step(hasty, settings),
+    BorrowedSettings.step(settings),
     {
-      run: Vm.setRunning(hasty, running),
-      otherwise: () => (running ? "the guest, which ran before and may be stopped: cont lets it go on" : undefined)
+      run: (qmp) => (wasRunning ? guest.putBack(qmp) : Effect.void),
+      otherwise: () =>
+        mayBeStopped() ? "the guest, which ran before and may be stopped: cont lets it go on" : undefined
     }
   ]
-  return failed ? steps : steps.slice(1, 2)
 }
 
 /**
@@ -299,10 +201,16 @@ const putBack = (
  * Works with QEMU 5.2 and later, whatever its support for mapped-ram. The capabilities and parameters that are needed are set
  * and put back afterwards; auto-converge and the like stay as they are. The disks of the machine are not part of it.
  *
+ * A guest is let go on only if it stands still because of the capture. What others do to it meanwhile stays: an operator's stop, a
+ * panic, a shutdown. Only a guest that was stopped for the capture, and that an operator stops once more, goes on, because QEMU says
+ * nothing of that. Before 8.2, QEMU leaves a guest that did not run in `postmigrate`, where it has to run before it can be
+ * captured again.
+ *
  * **Failure effect**, also of an interruption: the guest goes on as before if it ran, with its former settings; the target is
- * as for `Migration.receive`. Where QEMU has exited, nothing is left to put back. A monitor that does not answer for five
- * seconds is given up: `onProblem` is told what was not undone. Only a guest that was stopped and whose image could not be made
- * durable at the very last may have gone on already.
+ * as for `Migration.receive`. Where the connection to the monitor has ended, another one is made to put things back; a monitor that
+ * cannot be reached, or does not answer for five seconds, is given up, and `onProblem` is told what was not undone. Only a guest
+ * that was stopped and whose image could not be made durable at the very last may have gone on already. Where QEMU fails behind the
+ * image, because it does not end, `onProblem` is told that the image is complete.
  *
  * **Example** (A snapshot of a guest that goes on)
  *
@@ -324,14 +232,46 @@ export const run = Effect.fn("Capture.run")(function* (
 ): Effect.fn.Return<Captured, CaptureError, Migration | Scope.Scope> {
   const { onProblem = Effect.logWarning, qmp } = options
   const vm = yield* Vm.look(qmp)
-  const capture = plan(options, vm, yield* MigrationWatch.make(qmp, "source"))
-  yield* Vm.refuse(qmp, "capture", problemsOf(vm, capture.channels))
-  if (isAbandoned(vm)) yield* onProblem(abandoned(qmp))
-  const settings = BorrowedSettings.make(qmp, vm, settingsOf(capture))
-  const captured = yield* settings.set.pipe(
-    Effect.andThen(Effect.scoped(transfer(capture))),
-    Effect.onExit(({ _tag }) => tidyUp(putBack(capture, settings, _tag === "Failure"), onProblem))
+  const plan = Plan.make(options, vm)
+  yield* Vm.refuse(qmp, "capture", Plan.problemsOf(vm, plan))
+  if (Plan.isAbandoned(vm)) yield* onProblem(Plan.abandoned(qmp))
+  const capture: Capture = {
+    ...plan,
+    watch: yield* MigrationWatch.make(qmp, "source"),
+    guest: yield* Guest.make(qmp),
+    progress: options.progress ?? (yield* Progress.makeDestination),
+    onProblem,
+    left: yield* Deferred.make<QemuStatistics, QmpError>()
+  }
+  const settings = BorrowedSettings.make(qmp, vm, Plan.settingsOf(plan))
+  let isDurable = false
+  let runState: string | undefined
+  const lookAtGuest: Step = {
+    run: (qmp) => Effect.map(QmpCommands.queryStatus(qmp), ({ status }) => void (runState = status)),
+    otherwise: () => undefined
+  }
+  const complete = `${Location.make(options.target).path}: the image is complete`
+  const tellOfImage = Effect.suspend(() => (isDurable ? onProblem(complete) : Effect.void))
+  const finish = (failed: boolean) =>
+    failed
+      ? Effect.andThen(tidyUp(qmp, undo(capture, settings), onProblem), tellOfImage)
+      : tidyUp(qmp, [lookAtGuest, BorrowedSettings.step(settings)], onProblem)
+  const onDurable = Effect.sync(() => void (isDurable = true))
+  const summary = yield* settings.set.pipe(
+    Effect.andThen(Effect.scoped(transfer(capture, onDurable))),
+    Effect.onExit(({ _tag }) => finish(_tag === "Failure"))
   )
-  if (options.leave === "quit") yield* QmpCommands.quit(qmp)
-  return captured
+  const quits = options.leave === "quit"
+  if (quits) {
+    const gone = Patience.within(qmp.peer, "QEMU to end", options.timeout)
+    yield* Effect.tapError(gone(QmpCommands.quit(qmp)), () => tellOfImage)
+  }
+  const downtimeMillis = runState === "running" ? yield* capture.guest.downtime : undefined
+  return {
+    ...summary,
+    machine: vm.machine,
+    statistics: yield* Deferred.await(capture.left),
+    runState: quits ? undefined : runState,
+    downtimeMillis
+  }
 }, Effect.scoped)

@@ -102,6 +102,11 @@ export interface Client {
   readonly events: Stream.Stream<Event, QmpError.QmpEventsError>
   /** Waits for the end of the connection. */
   readonly ended: Effect.Effect<void>
+  /**
+   * Another connection to the same monitor, which may live on when this one has ended: over a relay, for example. A monitor
+   * serves one client at a time.
+   */
+  readonly reconnect: Effect.Effect<Client, QmpError.QmpConnectError, Scope.Scope>
 }
 
 /**
@@ -208,9 +213,9 @@ const eventOf = ({ data, event, timestamp }: Message.Event): Event => ({
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fn("QmpClient.make")(function* (
-  options: Options
-): Effect.fn.Return<Client, QmpError.QmpConnectError, Scope.Scope> {
+export const make: (options: Options) => Effect.Effect<Client, QmpError.QmpConnectError, Scope.Scope> = Effect.fn(
+  "QmpClient.make"
+)(function* (options: Options): Effect.fn.Return<Client, QmpError.QmpConnectError, Scope.Scope> {
   const { address, maxMessageBytes = MAX_MESSAGE_BYTES, tls } = options
   const connectTimeout = Duration.fromInputUnsafe(options.connectTimeout ?? CONNECT_TIMEOUT)
   const commandTimeout = Duration.fromInputUnsafe(options.commandTimeout ?? COMMAND_TIMEOUT)
@@ -241,7 +246,8 @@ export const make = Effect.fn("QmpClient.make")(function* (
     execute,
     subscribe,
     events: Stream.unwrap(subscribe),
-    ended: session.ended
+    ended: session.ended,
+    reconnect: Effect.suspend(() => make(options))
   }
 })
 

@@ -32,7 +32,7 @@ import * as Destination from "./internal/destination.ts"
 import * as Marks from "./internal/marks.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
-import { impatient, tidyUp } from "./internal/tidyUp.ts"
+import { tidyUp } from "./internal/tidyUp.ts"
 import * as Unreachable from "./internal/unreachable.ts"
 import * as Vm from "./internal/vm.ts"
 import * as Waits from "./internal/waits.ts"
@@ -130,7 +130,7 @@ const transfer = Effect.fnUntraced(function* (
   const watch = yield* MigrationWatch.make(qmp, "destination")
   // Whether the guest runs in the end is not left to the run state in the image.
   yield* QmpCommands.stop(qmp)
-  yield* MigrationWatch.reportTo(qmp, options)
+  yield* MigrationWatch.reportTo(qmp, watch, options)
   const listening = yield* Latch.make()
   const listen = QmpCommands.migrateIncoming(qmp, SocketAddress.format(address), {
     exitOnError: canStay(qmp.version) ? false : undefined
@@ -207,7 +207,7 @@ export const run = Effect.fn("Resume.run")(function* (
   const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets(way))
   const summary = yield* settings.set.pipe(
     Effect.andThen(Effect.mapError(Effect.scoped(transfer(options, { ...way, uuid: destination.uuid })), saysWhy)),
-    Effect.ensuring(tidyUp([BorrowedSettings.step(impatient(qmp), settings)], onProblem))
+    Effect.ensuring(tidyUp(qmp, [BorrowedSettings.step(settings)], onProblem))
   )
   yield* Vm.setRunning(qmp, !paused)
   const { status } = yield* QmpCommands.queryStatus(qmp)

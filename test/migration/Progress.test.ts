@@ -24,6 +24,8 @@ describe("a progress", () => {
         bytesTotal: 8 * 4096,
         bytesDone: 2 * 4096,
         bytesRemaining: 6 * 4096,
+        round: 1,
+        roundBytesTotal: 8 * 4096,
         pages: 2,
         normalPages: 1,
         zeroPages: 1,
@@ -35,6 +37,25 @@ describe("a progress", () => {
       yield* progress.enter("completed")
       yield* TestClock.adjust("1 second")
       assert.strictEqual((yield* progress.snapshot).phaseMillis.ram, 100)
+    })
+  )
+
+  it.effect("what is left, and its time, are those of the round", () =>
+    Effect.gen(function* () {
+      const progress = yield* Progress.makeDestination
+      yield* progress.enter("setup")
+      yield* progress.begin([{ idstr: "pc.ram", usedLength: 8 * 4096, pageSize: 4096 }])
+      yield* progress.enter("ram")
+      yield* TestClock.adjust("100 millis")
+      Object.assign(progress.counters, { normalPages: 9, bytesHandled: 9 * 4096 })
+      assert.deepInclude(yield* progress.snapshot, { bytesRemaining: 0, round: 1, roundBytesTotal: 8 * 4096 })
+      yield* progress.round(4 * 4096)
+      assert.deepInclude(yield* progress.snapshot, { bytesRemaining: 4 * 4096, round: 2, roundBytesTotal: 4 * 4096 })
+      Object.assign(progress.counters, { normalPages: 10, bytesHandled: 10 * 4096 })
+      const { bytesDone, bytesRemaining, etaMillis, roundBytesTotal } = yield* progress.snapshot
+      assert.deepStrictEqual([bytesDone, bytesRemaining, roundBytesTotal], [10 * 4096, 3 * 4096, 4 * 4096])
+      assert.strictEqual(etaMillis, 30)
+      assert.strictEqual((yield* progress.statistics.snapshot).ram?.["dirty-sync-count"], 2)
     })
   )
 

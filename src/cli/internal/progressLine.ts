@@ -30,14 +30,35 @@ export const otherSideFields = ({ ram = {}, status = "none" }: QemuStatistics): 
   ]
 }
 
+/** Whether there are rounds of which nothing is known: a sender that is only listened to. */
+const isBeyond = ({ bytesDone, bytesTotal, round }: Pick<Snapshot, "bytesDone" | "bytesTotal" | "round">): boolean =>
+  round <= 1 && bytesDone > bytesTotal
+
+/** What is done of the round that is under way; of a sender whose later rounds nobody knows, what was done in all. */
+const ofRound = ({ bytesDone, bytesRemaining, bytesTotal, phase, round, roundBytesTotal }: Snapshot) => {
+  const name = phases[phase]
+  if (isBeyond({ bytesDone, bytesTotal, round })) {
+    const again = `, ${Text.bytes(bytesDone - bytesTotal)} again`
+    return [name, `  ${Text.bytes(bytesTotal)}${phase === "ram" ? again : ""}`]
+  }
+  const [done, total] = round <= 1 ? [bytesDone, bytesTotal] : [roundBytesTotal - bytesRemaining, roundBytesTotal]
+  const ordinal = round > 1 && phase === "ram" ? ` round ${round}` : ""
+  return [
+    `${name}${ordinal} ${total === 0 ? "100%" : percent(done, total)}`,
+    `  ${Text.bytes(done)} of ${Text.bytes(total)}`
+  ]
+}
+
 /** The most important first; each begins with what sets it off. Only the phase before it is known how much there is. */
 const fieldsOf = (now: Snapshot, otherSide: QemuStatistics | undefined): ReadonlyArray<string> => {
   const theirs = otherSide === undefined ? [] : otherSideFields(otherSide)
   if (now.bytesTotal === 0) return [phases[now.phase], ...theirs]
-  const eta = now.phase === "ram" && now.etaMillis !== undefined ? [`  ETA ${Text.duration(now.etaMillis)}`] : []
+  const eta =
+    now.phase === "ram" && now.etaMillis !== undefined && !isBeyond(now)
+      ? [`  ETA ${Text.duration(now.etaMillis)}`]
+      : []
   return [
-    `${phases[now.phase]} ${percent(now.bytesDone, now.bytesTotal)}`,
-    `  ${Text.bytes(now.bytesDone)} of ${Text.bytes(now.bytesTotal)}`,
+    ...ofRound(now),
     `  ${Text.bytes(now.bytesPerSecond)}/s`,
     ...eta,
     ...theirs,

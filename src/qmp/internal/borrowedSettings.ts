@@ -66,8 +66,8 @@ export const make = (qmp: Client, before: Settings, wanted: Settings): Borrowed 
  *
  * @internal
  */
-export const step = (qmp: Client, { former, putBack }: Borrowed): Step => ({
-  run: putBack(qmp),
+export const step = ({ former, putBack }: Borrowed): Step => ({
+  run: putBack,
   otherwise: () => (former === undefined ? undefined : `the settings from before: ${former}`)
 })
 

@@ -1,5 +1,6 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -28,6 +29,8 @@ export interface MigrationWatch {
   readonly callOff: (qmp: Client) => Effect.Effect<void, QmpError>
   /** Whether it was started. */
   readonly isStarted: () => boolean
+  /** Waits until QEMU has said that it was. What it says of its migration is of this one from then on. */
+  readonly begun: Effect.Effect<void>
 }
 
 const MigrationEvent = Schema.Struct({ status: MigrationStatus.Status })
@@ -54,6 +57,7 @@ export const make = Effect.fnUntraced(function* (
   let isOurs = false
   let calledOff = false
   let gaveUp: PeerTimeoutError | undefined
+  const begun = yield* Latch.make()
 
   /** A command that is not answered may have been done; one that is refused leaves somebody else's migration alone. */
   const start = (command: Effect.Effect<void, QmpError>) =>
@@ -65,7 +69,8 @@ export const make = Effect.fnUntraced(function* (
         Effect.sync(() => {
           if (_tag === "QmpCommandError") isOurs = false
         })
-      )
+      ),
+      Effect.andThen(begun.open)
     )
   const ended = Effect.gen(function* () {
     const finals = events.pipe(Stream.map(finalStatus), Stream.filter(Option.isSome), Stream.take(1))
@@ -86,7 +91,12 @@ export const make = Effect.fnUntraced(function* (
         })
       )
     })
-  return { run: (command) => Effect.andThen(start(command), ended), callOff, isStarted: () => isOurs }
+  return {
+    run: (command) => Effect.andThen(start(command), ended),
+    callOff,
+    isStarted: () => isOurs,
+    begun: begun.await
+  }
 })
 
 /** What the end of the other side looks like from here. */
@@ -119,12 +129,14 @@ export const explain = <E1 extends { readonly _tag: string; readonly message: st
 }
 
 /**
- * Tells what QEMU says of its migration, again and again until the scope ends. What it does not answer is left out.
+ * Tells what QEMU says of its migration, again and again until the scope ends, from its beginning on: before, it says what
+ * became of the last one. What it does not answer is left out.
  *
  * @internal
  */
 export const reportTo = (
   qmp: Client,
+  { begun }: MigrationWatch,
   options: {
     readonly onStatistics?: ((statistics: QemuStatistics) => Effect.Effect<void>) | undefined
     readonly interval?: Duration.Input | undefined
@@ -136,6 +148,7 @@ export const reportTo = (
     Effect.flatMap(onStatistics),
     Effect.ignore,
     Effect.repeat(Schedule.spaced(interval)),
+    (reporting) => Effect.andThen(begun, reporting),
     Effect.forkScoped,
     Effect.asVoid
   )

@@ -7,6 +7,8 @@ const nothingYet: Snapshot = {
   bytesTotal: 0,
   bytesDone: 0,
   bytesRemaining: 0,
+  round: 1,
+  roundBytesTotal: 0,
   pages: 0,
   normalPages: 0,
   zeroPages: 0,
@@ -29,7 +31,29 @@ const moving: Snapshot = {
 
 const theirs = { status: "active", ram: { remaining: 3 * 2 ** 20, "dirty-sync-count": 4 } }
 
+/** The third round of a live capture, which began with 2 MiB of 16. */
+const again: Snapshot = {
+  ...moving,
+  bytesTotal: 2 ** 24,
+  bytesDone: 30 * 2 ** 20,
+  bytesRemaining: 2 ** 19,
+  round: 3,
+  roundBytesTotal: 2 ** 21
+}
+
 describe("progressLine", () => {
+  it("a later round: how far it is, never more than all of it", () => {
+    assert.match(progressLine(again), /^RAM round 3 75% {2}1\.50 MiB of 2\.00 MiB {2}1\.00 GiB\/s {2}ETA 1 min 01 s /)
+    assert.match(progressLine({ ...again, bytesRemaining: 0, roundBytesTotal: 0 }), /^RAM round 3 100% {2}0 B of 0 B /)
+    assert.match(progressLine({ ...again, phase: "sync", bytesRemaining: 0 }), /^making durable 100% /)
+  })
+
+  it("rounds of which only the first is known: what was done again, and no percentage", () => {
+    const unknown = { ...again, round: 1, roundBytesTotal: 2 ** 24, bytesRemaining: 0 }
+    assert.match(progressLine(unknown), /^RAM {2}16\.0 MiB, 14\.0 MiB again {2}1\.00 GiB\/s/)
+    assert.notMatch(progressLine(unknown), /%|ETA/)
+  })
+
   it("knows no rate and no end before there is one", () => {
     assert.strictEqual(progressLine(nothingYet), "setting up")
     assert.notInclude(progressLine({ ...nothingYet, bytesTotal: 2 ** 20 }), "ETA")
@@ -72,9 +96,5 @@ describe("progressLine", () => {
 
   it("of a first field that does not fit, what fits", () => {
     assert.strictEqual(progressLine({ ...nothingYet, phase: "cancelling" }, undefined, 7), "putting")
-  })
-
-  it("is never more than all of it", () => {
-    assert.match(progressLine({ ...moving, bytesDone: 2 ** 21 }), /^RAM 100% /)
   })
 })
