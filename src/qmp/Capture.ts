@@ -41,11 +41,11 @@ import * as Identity from "./internal/identity.ts"
 import { liftable } from "./internal/liftable.ts"
 import * as LiveRounds from "./internal/liveRounds.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
-import * as Patience from "./internal/patience.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
 import { impatient, type Step, tidyUp } from "./internal/tidyUp.ts"
 import * as Unreachable from "./internal/unreachable.ts"
 import * as Vm from "./internal/vm.ts"
+import * as Waits from "./internal/waits.ts"
 import type { QemuStatistics } from "./QemuStatistics.ts"
 import * as QmpCommands from "./QmpCommands.ts"
 import type { QmpError, QmpEventsError } from "./QmpError.ts"
@@ -72,7 +72,7 @@ const connected = ({ options: { qmp, timeout }, progress, watch }: Capture) =>
     progress.status.changes.pipe(
       Stream.filter((status) => status !== "none" && status !== "setup"),
       Stream.runHead,
-      Patience.within(qmp.peer, "QEMU to connect and to say what it sends", timeout)
+      Waits.within(qmp.peer, "QEMU to connect and to say what it sends", timeout)
     )
   )
 
@@ -139,7 +139,6 @@ const transfer = Effect.fnUntraced(function* (
   const { lift, limit } = liftable(yield* RateLimit.of(maxBandwidth))
   const listen = options.listen ?? (yield* privateAddress(qmp))
   const listening = yield* Deferred.make<SocketAddress.SocketAddress>()
-  const durable = yield* Deferred.make<void>()
   const receiving = migration.receive({
     listen,
     onListening: (address) => Effect.asVoid(Deferred.succeed(listening, address)),
@@ -162,15 +161,15 @@ const transfer = Effect.fnUntraced(function* (
   yield* followRounds(capture)
   yield* MigrationWatch.reportTo(qmp, watch, options)
   const driving = Effect.flatMap(Deferred.await(listening), (address) => drive(capture, address))
-  const end = Effect.andThen(
-    Deferred.await(durable),
-    Effect.never.pipe(Patience.within(qmp.peer, "its migration to end", timeout))
-  )
-  const [summary] = yield* bothSides(
-    Effect.tap(receiving, Effect.andThen(onDurable, Deferred.succeed(durable, undefined))),
-    Effect.raceFirst(driving, end),
-    { isConsequence: MigrationWatch.isConsequence, explain: MigrationWatch.explain }
-  ).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, role: "source", address: listen })))
+  const sides = Waits.endTogether(Effect.tap(receiving, onDurable), driving, {
+    peer: qmp.peer,
+    timeout,
+    expected: "QEMU to say that its migration has ended"
+  })
+  const [summary] = yield* bothSides(...sides, {
+    isConsequence: MigrationWatch.isConsequence,
+    explain: MigrationWatch.explain
+  }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, role: "source", address: listen })))
   if (capture.completes) yield* Vm.settled(qmp)
   return summary
 })
@@ -263,7 +262,7 @@ export const run = Effect.fn("Capture.run")(function* (
   )
   const quits = options.leave === "quit"
   if (quits) {
-    const gone = Patience.within(qmp.peer, "QEMU to end", options.timeout)
+    const gone = Waits.within(qmp.peer, "QEMU to end", options.timeout)
     yield* Effect.tapError(gone(QmpCommands.quit(qmp)), () => tellOfImage)
   }
   const downtimeMillis = runState === "running" ? yield* capture.guest.downtime : undefined

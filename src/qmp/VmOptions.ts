@@ -32,11 +32,6 @@ export interface VmOptions {
   readonly progress?: Progress | undefined
   /** Told every `interval` what QEMU's side says. */
   readonly onStatistics?: ((statistics: QemuStatistics) => Effect.Effect<void>) | undefined
-  /**
-   * How long QEMU may keep this side waiting: for its connections, for a page or a piece of device state, and for its last steps.
-   * Default 60 seconds; `Duration.infinity`: for ever. What the monitor's answers may take is the client's `commandTimeout`.
-   */
-  readonly timeout?: Duration.Input | undefined
   /** Default 500 ms. */
   readonly interval?: Duration.Input | undefined
 }

@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Capture from "../../qmp/Capture.ts"
@@ -18,8 +19,34 @@ const live = Flag.Boolean("live").pipe(
   Flag.withDefault(false)
 )
 
+const downtimeLimit = Flag.Int("downtime-limit").pipe(
+  Flag.withMetavar("MS"),
+  Flag.withDescription("With --live: how long the guest may stand still, in milliseconds (default: as QEMU was told)"),
+  Flag.optional
+)
+
+const maxRounds = Flag.Int("max-rounds").pipe(
+  Flag.withMetavar("N"),
+  Flag.filter(
+    (rounds) => rounds >= 1,
+    (rounds) => `expected one round or more, found ${rounds}`
+  ),
+  Flag.withDescription("With --live: stop the guest after N rounds over its memory, and copy the rest"),
+  Flag.optional
+)
+
+const maxSeconds = Flag.Finite("max-seconds").pipe(
+  Flag.withMetavar("S"),
+  Flag.filter(
+    (seconds) => seconds > 0,
+    (seconds) => `expected more than 0 seconds, found ${seconds}`
+  ),
+  Flag.withDescription("With --live: stop the guest after S seconds, and copy the rest"),
+  Flag.optional
+)
+
 const leave = Flag.Literals("leave", ["paused", "running", "quit"]).pipe(
-  Flag.withDescription("What becomes of the machine (default: it runs if it ran before)"),
+  Flag.withDescription("What becomes of the machine (default: it runs if it was stopped for this)"),
   Flag.optional
 )
 
@@ -34,6 +61,9 @@ export const captureCommand = Command.make(
     qmp: QmpParameters.qmp,
     target: Parameters.image("OUT", "The image to write"),
     live,
+    downtimeLimit,
+    maxRounds,
+    maxSeconds,
     ...QmpParameters.transfer,
     ...SealParameters.sealing,
     keepPartial: SealParameters.keepPartial,
@@ -45,12 +75,17 @@ export const captureCommand = Command.make(
     const { channels, compression, keepPartial, maxBandwidth, target } = options
     const capture = Effect.fnUntraced(function* ({ leaves, otherSide, progress, warn }: Audience) {
       yield* checkApart("capture", [target.path], options)
-      const qmp = yield* QmpClient.make({ address: options.qmp })
+      const { client, timeout } = QmpParameters.timeouts(options.timeout)
+      const qmp = yield* QmpClient.make({ address: options.qmp, ...client })
       return yield* Capture.run({
         qmp,
         target,
         listen: Option.getOrUndefined(options.listen),
         live: options.live,
+        downtimeLimit: Option.getOrUndefined(options.downtimeLimit),
+        maxRounds: Option.getOrUndefined(options.maxRounds),
+        maxTime: Option.getOrUndefined(Option.map(options.maxSeconds, Duration.seconds)),
+        timeout,
         channels,
         compression,
         maxBandwidth,

@@ -26,7 +26,7 @@ export interface Subject {
  * @internal
  */
 export interface Outcome {
-  readonly summary: Summary & { readonly downtimeMillis?: number | undefined }
+  readonly summary: Summary & { readonly downtimeMillis?: number | undefined; readonly runState?: string | undefined }
   readonly path: string
   /** Bytes that the file of an image takes that was written; `undefined` where that says nothing: of a device, for example. */
   readonly bytesOnDisk: number | undefined
@@ -86,7 +86,8 @@ export const summaryLine = ({ bytesOnDisk, path, summary }: Outcome): string => 
   const rate = total > 0 ? [`${Text.bytes((summary.bytesTotal * 1000) / total)}/s`] : []
   const disk = bytesOnDisk === undefined ? [] : [`${Text.bytes(bytesOnDisk)} on disk`]
   const downtime = summary.downtimeMillis === undefined ? [] : [`downtime ${Math.round(summary.downtimeMillis)} ms`]
+  const guest = summary.runState === undefined ? [] : [`the guest is ${Text.printable(summary.runState)}`]
   const pages = `${summary.pages} pages, ${summary.zeroPages} zero`
   const done = `${Text.bytes(summary.bytesTotal)} (${pages}) in ${Text.duration(total)}`
-  return `${Text.printable(path)}: ${[done, ...rate, ...disk, ...downtime].join(", ")}`
+  return `${Text.printable(path)}: ${[done, ...rate, ...disk, ...downtime, ...guest].join(", ")}`
 }

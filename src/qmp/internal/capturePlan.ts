@@ -6,8 +6,8 @@ import * as PipelineOptions from "../../multifd/PipelineOptions.ts"
 import type { Options } from "../CaptureOptions.ts"
 import type { Client } from "../QmpClient.ts"
 import * as BorrowedSettings from "./borrowedSettings.ts"
-import * as Patience from "./patience.ts"
 import type * as Vm from "./vm.ts"
+import * as Waits from "./waits.ts"
 
 /** The longest downtime that QEMU takes: 2000 seconds. */
 const MAX_DOWNTIME = 2_000_000
@@ -125,7 +125,7 @@ export const settingsOf = ({ channels, isLive, options }: Plan): BorrowedSetting
  * @internal
  */
 export const limitsOf = ({ options: { limits, timeout }, vm }: Plan): Limits.Input => ({
-  ...(timeout === undefined ? {} : Patience.limitsOf(timeout)),
+  ...Waits.limitsOf(timeout),
   ...limits,
   maxRam:
     limits?.maxRam ?? Math.min(Number.MAX_SAFE_INTEGER, Math.max(Limits.defaults.maxRam, Math.ceil(2 * vm.memory)))

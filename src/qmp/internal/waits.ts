@@ -47,3 +47,18 @@ export const endTogether = <A, B, E1, E2, R1, R2>(
   const limit = done.whenOpen(Duration.isFinite(timeout) ? late : Effect.never)
   return [Effect.tap(here, () => done.open), Effect.raceFirst(there, limit)]
 }
+
+/**
+ * Waits no longer than QEMU may keep us waiting.
+ *
+ * @internal
+ */
+export const within =
+  (peer: string, expected: string, timeout: Duration.Input = Limits.defaults.idleTimeout) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | PeerTimeoutError, R> => {
+    const duration = Duration.fromInputUnsafe(timeout)
+    if (!Duration.isFinite(duration)) return self
+    const orElse = () =>
+      Effect.fail(new PeerTimeoutError({ peer, expected, milliseconds: Duration.toMillis(duration) }))
+    return Effect.timeoutOrElse(self, { duration, orElse })
+  }
