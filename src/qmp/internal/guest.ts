@@ -42,6 +42,11 @@ const makeStandstill = () => {
   }
 }
 
+const contIf = (qmp: Client, mayGoOn: (status: string) => boolean): Effect.Effect<void, QmpError> =>
+  Effect.flatMap(QmpCommands.queryStatus(qmp), ({ running, status }) =>
+    !running && mayGoOn(status) ? QmpCommands.cont(qmp) : Effect.void
+  )
+
 /**
  * Watches a guest until the scope ends.
  *
@@ -56,10 +61,6 @@ export const make = Effect.fnUntraced(function* (qmp: Client): Effect.fn.Return<
   )
   let stoppedHere = false
 
-  const contIf = (qmp: Client, mayGoOn: (status: string) => boolean) =>
-    Effect.flatMap(QmpCommands.queryStatus(qmp), ({ running, status }) =>
-      !running && mayGoOn(status) ? QmpCommands.cont(qmp) : Effect.void
-    )
   // Before 8.2 a guest that was stopped is in `postmigrate` when its migration is called off.
   const isOurs = (status: string) => stoppedHere && (status === "paused" || status === "postmigrate")
 
