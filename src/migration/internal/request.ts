@@ -153,12 +153,13 @@ export const checkOther = Effect.fnUntraced(function* (
 export const checkSocket = Effect.fnUntraced(function* (
   target: Location,
   listen: SocketAddress
-): Effect.fn.Return<void, MigrationRequestError> {
+): Effect.fn.Return<void, MigrationRequestError | FileError> {
   if (listen._tag !== "Unix") return
-  const destinations = [target.path, listen.path].map((path) => FileIdentity.destination(path))
-  // What is wrong with a path is told by those who open it.
-  const [image, socket] = yield* Effect.orElseSucceed(Effect.all(destinations), () => [])
-  if (image === undefined || image.key !== socket?.key) return
+  const image = yield* FileIdentity.destination(target.path)
+  // A directory that is missing is told by the socket, which is on a network of its own in a simulation.
+  const ofSocket = FileIdentity.destination(listen.path)
+  const socket = yield* Effect.catchTag(ofSocket, "FileNotFoundError", () => Effect.undefined)
+  if (image.key !== socket?.key) return
   yield* refuse("receive", [
     `expected another path for the image than that of the socket, found the same: ${target.path}`
   ])
