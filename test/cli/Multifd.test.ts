@@ -300,7 +300,9 @@ describe("multifd", () => {
         assert.isFalse(ok)
         assert.include(reason.message, findings[0].message)
         assert.include(findings[0], { severity: "error" })
-        assert.hasAnyKeys(findings[0], ["code", "category", "offset", "expected", "found", "message"])
+        const keys = ["code", "severity", "category", "offset", "expected", "found", "message"]
+        assert.hasAllKeys(findings[0], name === "damaged" ? [...keys, "block"] : keys)
+        if (name === "damaged") assert.strictEqual(findings[0].block, "pc.ram")
         assert.strictEqual((yield* Command.run("info", at(name))).code, code)
         assert.strictEqual((yield* Command.run("restore", at(name), "--block", `pc.ram=${at("new")}`)).code, code)
       }

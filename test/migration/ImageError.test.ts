@@ -27,6 +27,14 @@ describe("the error that findings amount to", () => {
     )
   })
 
+  it("says the first one, and how many more there are", () => {
+    const message = (...codes: ReadonlyArray<Finding.FindingCode>) =>
+      ImageError.fromFindings("image", codes.map(finding))!.message
+    assert.notInclude(message("magic-wrong"), "more)")
+    assert.match(message("magic-wrong", "stream-cut"), /\(and 1 more\)$/)
+    assert.match(message("magic-wrong", "stream-cut", "total-mismatch"), /\(and 2 more\)$/)
+  })
+
   it("is none without errors, and for what only a peer can do wrong", () => {
     assert.isUndefined(tagOf())
     assert.isUndefined(tagOf("description-cut"))

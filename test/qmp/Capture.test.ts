@@ -329,6 +329,28 @@ describe("Capture", () => {
         assert.lengthOf(problems, 2)
       }))
 
+    const others: Readonly<Record<string, Partial<FakeQemu.State>>> = {
+      "a guest that runs": { running: true, runState: "running" },
+      "no return path": { capabilities: { "return-path": false } },
+      "a bandwidth": { parameters: { "max-bandwidth": 1 } },
+      "a downtime": { parameters: { "downtime-limit": 300 } }
+    }
+    for (const [name, other] of Object.entries(others)) {
+      test(`all of what a capture leaves that was killed, but ${name}, is somebody's own choice`, () =>
+        Effect.gen(function* () {
+          const problems: Array<string> = []
+          const { qmp } = yield* FakeQemu.make((state) => {
+            const { capabilities, parameters, ...rest } = other
+            Object.assign(state, { running: false, runState: "paused" }, rest)
+            Object.assign(state.capabilities, { "return-path": true }, capabilities)
+            Object.assign(state.parameters, { "max-bandwidth": 0, "downtime-limit": 0 }, parameters)
+          })
+          const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
+          yield* Capture.run({ qmp, target: TARGET, onProblem })
+          assert.deepStrictEqual(problems, [])
+        }))
+    }
+
     test("settings that cannot be put back are a warning", () =>
       Effect.gen(function* () {
         const problems: Array<string> = []

@@ -65,10 +65,13 @@ describe("help", () => {
           type: "ID",
           required: true,
           description: { _tag: "Some", value: "one two three four five six seven eight nine" }
-        }
+        },
+        { name: "live", aliases: [], type: "boolean", required: true, description: { _tag: "None" } },
+        { name: "level", aliases: [], type: "N", required: false, description: { _tag: "None" } }
       ]
     } as unknown as Parameters<typeof helpText>[0]
     const plain = helpText(doc, { columns: 50 })
+    assert.include(plain, "\n  multifd save --block ID [flags]\n")
     assert.include(plain, "  --block ID    one two three four five six seven\n                eight nine")
     const colored = helpText(doc, { columns: 50, colors: true })
     assert.strictEqual(colored.replaceAll(new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, "g"), ""), plain)

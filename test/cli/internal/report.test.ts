@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as TestConsole from "effect/testing/TestConsole"
-import { reported as report, ReportedError } from "../../../src/cli/internal/report.ts"
+import { reported as report, ReportedError, whenInterrupted } from "../../../src/cli/internal/report.ts"
 import { NoSpaceError } from "../../../src/io/FileError.ts"
 
 const noSpace = new NoSpaceError({ operation: "write", path: "/a\nb", code: "ENOSPC" })
@@ -64,5 +64,21 @@ describe("report", () => {
       assert.match(text, /^multifd: unexpected error, please report it\n[^]*no space left \(ENOSPC\)\n {4}at /)
       assert.strictEqual((yield* ended(Cause.combine(Cause.interrupt(), Cause.die(noSpace)))).code, 1)
     })
+  )
+
+  it.effect("an interruption says what is left", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(whenInterrupted("nothing was written")(Effect.interrupt))
+      assert.isTrue(Exit.hasInterrupts(exit))
+      assert.deepStrictEqual(yield* TestConsole.errorLines, ["multifd: interrupted: nothing was written"])
+    }).pipe(Effect.provide(Layer.fresh(TestConsole.layer)))
+  )
+
+  it.effect("what was not interrupted says nothing of it", () =>
+    Effect.gen(function* () {
+      yield* whenInterrupted("nothing was written")(Effect.void)
+      yield* Effect.exit(whenInterrupted("nothing was written")(Effect.fail("no")))
+      assert.deepStrictEqual(yield* TestConsole.errorLines, [])
+    }).pipe(Effect.provide(Layer.fresh(TestConsole.layer)))
   )
 })

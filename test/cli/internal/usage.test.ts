@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as CliError from "effect/cli/CliError"
 import * as Effect from "effect/Effect"
+import { usageProblem } from "../../../src/cli/internal/usage.ts"
 import * as Command from "../support/command.ts"
 
 const said = (...args: ReadonlyArray<string>) =>
@@ -50,4 +52,12 @@ describe("usage", () => {
       )
     })
   )
+
+  it("sentences of others begin in lower case, and keep what is a name", () => {
+    const problem = (expected: string) =>
+      usageProblem(new CliError.InvalidValue({ option: "x", value: "1", expected, kind: "flag" }))
+    assert.strictEqual(problem("Expected a Unix socket"), '--x: expected a Unix socket, found "1"')
+    assert.strictEqual(problem("a Unix socket"), '--x: expected a Unix socket, found "1"')
+    assert.strictEqual(problem("URI of a socket"), '--x: expected URI of a socket, found "1"')
+  })
 })
