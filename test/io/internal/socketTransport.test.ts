@@ -85,6 +85,17 @@ describe("SocketTransport", () => {
     })
   )
 
+  it("does nothing before it has a socket, and fails to write", () => {
+    const transport = new SocketTransport("nobody", { tls: false })
+    const told: Array<unknown> = []
+    transport.read(new Uint8Array(1), () => told.push("read"))
+    transport.cancelRead()
+    transport.write([new Uint8Array(1)], (error) => told.push(error instanceof Error))
+    transport.end((error) => told.push(error instanceof Error))
+    transport.destroy()
+    assert.deepStrictEqual(told, [true, true])
+  })
+
   it.effect("without onread, data events do the same", () =>
     Effect.gen(function* () {
       const { connection, far } = foreign()

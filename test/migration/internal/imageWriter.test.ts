@@ -168,7 +168,7 @@ describe("imageWriter", () => {
       const made = makeTarget({ inPlace: true })
       const { end, middle, writer } = yield* written(made, { seal: false })
       const seal = ImageSeal.sealPosition(end)
-      const [mark] = middle.filter((what) => what.startsWith("64 at ") && what !== `64 at ${seal}`)
+      const mark = middle.find((what) => what.startsWith("64 at ") && what !== `64 at ${seal}`)
       assert.deepStrictEqual(middle.slice(-2), [mark, `64 at ${seal}`])
       const position = Number(mark!.split(" ")[2])
       for (const at of [position, seal]) {
