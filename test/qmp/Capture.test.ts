@@ -35,6 +35,12 @@ describe("Capture", () => {
     }
   }
 
+  test("the oldest QEMU that is known to work", () =>
+    Effect.gen(function* () {
+      const { qmp } = yield* FakeQemu.make((state) => void (state.version = { major: 5, minor: 2, micro: 0 }))
+      assert.deepInclude(yield* Capture.run({ qmp, target: TARGET }), { machine: FakeQemu.MACHINE })
+    }))
+
   test("left paused after a live capture: completed, so that it does not run on", () =>
     Effect.gen(function* () {
       const { log, qmp, state } = yield* FakeQemu.make()

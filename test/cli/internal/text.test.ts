@@ -20,6 +20,8 @@ describe("text", () => {
   it("times from milliseconds to hours", () => {
     assert.strictEqual(Text.duration(0), "0.00 s")
     assert.strictEqual(Text.duration(1234), "1.23 s")
+    assert.strictEqual(Text.duration(9994), "9.99 s")
+    assert.strictEqual(Text.duration(10_000), "10.0 s")
     assert.strictEqual(Text.duration(12_340), "12.3 s")
     assert.strictEqual(Text.duration(59_960), "1 min 00 s")
     assert.strictEqual(Text.duration(245_000), "4 min 05 s")
