@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -35,6 +36,13 @@ const save = (options: AtomicFile.Options): Effect.Effect<void, FileError> =>
     yield* commit
   }).pipe(Effect.scoped)
 
+/** An assertion that has failed is a failure of the test, whatever else comes of it. */
+const assertionOf = <A, E>(exit: Exit.Exit<A, E>): unknown => {
+  const reasons = Exit.isFailure(exit) ? exit.cause.reasons : []
+  const defects = reasons.flatMap((reason) => (Cause.isDieReason(reason) ? [reason.defect] : []))
+  return defects.find((defect) => defect instanceof Error && defect.name === "AssertionError")
+}
+
 /** Begins to write, and then does something else than to commit. */
 const begin = <E>(
   options: AtomicFile.Options,
@@ -44,7 +52,11 @@ const begin = <E>(
     Effect.tap(({ file, origin }) => file.write(origin, newBytes)),
     Effect.flatMap(then),
     Effect.scoped,
-    Effect.exit
+    Effect.exit,
+    Effect.tap((exit) => {
+      const assertion = assertionOf(exit)
+      return assertion === undefined ? Effect.void : Effect.die(assertion)
+    })
   )
 
 const endings: ReadonlyArray<readonly [string, Effect.Effect<void, string>]> = [
