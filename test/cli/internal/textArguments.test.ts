@@ -31,7 +31,16 @@ describe("arguments", () => {
 
   it.effect("that are not UTF-8 are shown as they are", () =>
     Effect.gen(function* () {
-      const layer = told("node", "--import", "x", "multifd", "save", [0x61, 0xff, 0x27, 0x5c, 0x20, 0x7e, 0x7f, 0x1f], "é", [0xc3])
+      const layer = told(
+        "node",
+        "--import",
+        "x",
+        "multifd",
+        "save",
+        [0x61, 0xff, 0x27, 0x5c, 0x20, 0x7e, 0x7f, 0x1f],
+        "é",
+        [0xc3]
+      )
       assert.deepStrictEqual(yield* problems(["save", "a\ufffd'\\ ~\x7f\x1f", "é", "\ufffd"], layer), [
         "argument 2: $'a\\xff\\x27\\x5c ~\\x7f\\x1f'",
         "argument 4: $'\\xc3'"
