@@ -4,12 +4,12 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type { ImageNotes, LostPages } from "../format/ImageNotes.ts"
-import * as PipelineOptions from "../multifd/PipelineOptions.ts"
-import type * as Integrity from "./Integrity.ts"
+import type { ImageNotes, LostPages } from "../format/seal/ImageNotes.ts"
+import * as PipelineOptions from "../transfer/PipelineOptions.ts"
+import type * as Integrity from "../image/Integrity.ts"
 import { checkOther } from "./internal/request.ts"
-import { type Salvage, salvage } from "./internal/salvage.ts"
-import * as Location from "./Location.ts"
+import { type Salvage, salvage } from "../image/PartialImage.ts"
+import * as Location from "../image/Location.ts"
 import * as Migration from "./Migration.ts"
 
 /**

@@ -16,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { TransferCounters } from "../multifd/TransferCounters.ts"
+import type { TransferCounters } from "../transfer/TransferCounters.ts"
 import { defaultPageSize } from "../ram/RamBlock.ts"
 import * as MigrationStatus from "./MigrationStatus.ts"
 

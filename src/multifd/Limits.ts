@@ -8,7 +8,7 @@ import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import { listed, unless } from "./internal/problems.ts"
+import { listed, unless } from "../transfer/Problems.ts"
 
 /**
  * Limits that have been checked. Together they bound the memory and the time that any peer, however hostile, can take.

@@ -25,11 +25,11 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as MigrationStream from "../format/MigrationStream.ts"
-import * as RamRecords from "../format/RamRecords.ts"
-import * as SocketSections from "../format/SocketSections.ts"
-import type { AnnouncedBlock, Extent, ZeroExtent } from "../format/SocketStream.ts"
-import type { Connection, TransferError } from "../io/Connection.ts"
+import * as MigrationStream from "../format/stream/MigrationStream.ts"
+import * as RamRecords from "../format/stream/RamRecords.ts"
+import * as SocketSections from "../format/stream/SocketSections.ts"
+import type { AnnouncedBlock, Extent, ZeroExtent } from "../format/stream/SocketStream.ts"
+import type { Connection, TransferError } from "../io/sockets/Connection.ts"
 import * as PageRuns from "../ram/PageRuns.ts"
 import type { LoadedBatch, PageBatch } from "../ram/PageBatch.ts"
 import { type Flow, makeOutlet } from "./internal/outlet.ts"

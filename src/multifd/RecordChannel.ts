@@ -10,12 +10,12 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { TransferError } from "../io/Connection.ts"
+import type { TransferError } from "../io/sockets/Connection.ts"
 import * as PageBatch from "../ram/PageBatch.ts"
-import type { Channel } from "./Channel.ts"
+import type { Channel } from "../transfer/Channel.ts"
 import { makeWriteBehind } from "./internal/writeBehind.ts"
 import type { MainChannel } from "./MainChannel.ts"
-import * as TransferCounters from "./TransferCounters.ts"
+import * as TransferCounters from "../transfer/TransferCounters.ts"
 import type { Watchdog } from "./Watchdog.ts"
 
 /**

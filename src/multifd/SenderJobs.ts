@@ -15,13 +15,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { TransferError } from "../io/Connection.ts"
+import type { TransferError } from "../io/sockets/Connection.ts"
 import * as PageBatch from "../ram/PageBatch.ts"
 import * as PageRuns from "../ram/PageRuns.ts"
-import { makeBuffer } from "./internal/channelBuffer.ts"
-import * as Job from "./Job.ts"
+import { makeBuffer } from "../transfer/ChannelBuffer.ts"
+import * as Job from "../transfer/Job.ts"
 import type { MainChannel } from "./MainChannel.ts"
-import * as TransferCounters from "./TransferCounters.ts"
+import * as TransferCounters from "../transfer/TransferCounters.ts"
 import type { Watchdog } from "./Watchdog.ts"
 
 /**

@@ -14,7 +14,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { PeerTimeoutError } from "../io/ConnectionError.ts"
+import { PeerTimeoutError } from "../io/sockets/ConnectionError.ts"
 
 /**
  * Notices a peer that does nothing any more.

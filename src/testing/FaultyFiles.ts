@@ -5,7 +5,7 @@
  */
 import * as Data from "effect/Data"
 import * as Layer from "effect/Layer"
-import { type Calls, type ErrnoError, FileCalls, node } from "../io/FileCalls.ts"
+import { type Calls, type ErrnoError, FileCalls, node } from "../io/files/FileCalls.ts"
 import { afterTurns } from "./internal/delay.ts"
 import { nextTurn } from "./internal/eventLoop.ts"
 import { errnoError, noStat } from "./internal/nodeForm.ts"

@@ -6,8 +6,8 @@
  */
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import { type Calls, type ErrnoError, type Incoming, Network, type Transport } from "../io/Network.ts"
-import { format } from "../io/SocketAddress.ts"
+import { type Calls, type ErrnoError, type Incoming, Network, type Transport } from "../io/sockets/Network.ts"
+import { format } from "../io/sockets/SocketAddress.ts"
 import type { Fault, Options, Plan } from "./FaultyFiles.ts"
 import { afterTurns } from "./internal/delay.ts"
 import { nextTurn } from "./internal/eventLoop.ts"

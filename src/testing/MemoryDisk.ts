@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as Layer from "effect/Layer"
-import { type Calls, type ErrnoError, FileCalls, type Stat } from "../io/FileCalls.ts"
+import { type Calls, type ErrnoError, FileCalls, type Stat } from "../io/files/FileCalls.ts"
 import { EventLoop } from "./internal/eventLoop.ts"
 import { Kernel } from "./internal/kernel.ts"
 import { noStat } from "./internal/nodeForm.ts"

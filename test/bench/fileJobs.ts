@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as FilePages from "../../src/io/FilePages.ts"
-import * as Image from "../../src/migration/Image.ts"
+import * as FilePages from "../../src/io/files/FilePages.ts"
+import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import type { FileJob } from "./job.ts"

@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "node:child_process"
 import * as Path from "node:path"
-import * as Image from "../../src/migration/Image.ts"
+import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as PageBitmap from "../../src/ram/PageBitmap.ts"
 import type * as RamBlock from "../../src/ram/RamBlock.ts"

@@ -3,8 +3,8 @@
  */
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as QmpClient from "../../src/qmp/QmpClient.ts"
-import * as SocketAddress from "../../src/io/SocketAddress.ts"
+import * as QmpClient from "../../src/qemu/QmpClient.ts"
+import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Guests from "./support/Guests.ts"
 import * as Machine from "./support/Machine.ts"
 import { describeQemus } from "./support/suite.ts"

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as Image from "../../src/migration/Image.ts"
+import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Files from "./support/Files.ts"
 import * as Guest from "./support/Guest.ts"

@@ -4,7 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
-import * as FileError from "../../src/io/FileError.ts"
+import * as FileError from "../../src/io/files/FileError.ts"
 import {
   Image,
   type Location,

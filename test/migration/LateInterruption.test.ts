@@ -8,7 +8,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as ReturnPath from "../../src/format/ReturnPath.ts"
+import * as ReturnPath from "../../src/format/stream/ReturnPath.ts"
 import {
   type Connection,
   Listener,

@@ -9,7 +9,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as MigrationStatus from "../../src/migration/MigrationStatus.ts"
 import * as Statistics from "../../src/migration/Statistics.ts"
 import * as StatisticsMetrics from "../../src/migration/StatisticsMetrics.ts"
-import * as TransferCounters from "../../src/multifd/TransferCounters.ts"
+import * as TransferCounters from "../../src/transfer/TransferCounters.ts"
 
 const PAGE = 4096
 const PAGES = 1000

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
-import type * as SocketStream from "../../src/format/SocketStream.ts"
+import type * as SocketStream from "../../src/format/stream/SocketStream.ts"
 import * as MainChannel from "../../src/multifd/MainChannel.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as PageBatch from "../../src/ram/PageBatch.ts"

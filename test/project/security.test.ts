@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Limits from "../../src/multifd/Limits.ts"
-import * as PipelineOptions from "../../src/multifd/PipelineOptions.ts"
+import * as PipelineOptions from "../../src/transfer/PipelineOptions.ts"
 import { root } from "./support/run.ts"
 
 const read = (file: string): string => Fs.readFileSync(Path.join(root, file), "utf8")

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import { type Calls, type ErrnoError, FileCalls, node } from "../../src/io/FileCalls.ts"
-import * as PositionalFile from "../../src/io/PositionalFile.ts"
+import { type Calls, type ErrnoError, FileCalls, node } from "../../src/io/files/FileCalls.ts"
+import * as PositionalFile from "../../src/io/files/PositionalFile.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 

@@ -4,8 +4,8 @@ import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as AlignedMemory from "../../src/io/AlignedMemory.ts"
-import { type Calls, type ErrnoError, node } from "../../src/io/FileCalls.ts"
+import * as AlignedMemory from "../../src/io/files/AlignedMemory.ts"
+import { type Calls, type ErrnoError, node } from "../../src/io/files/FileCalls.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 
 const { O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = Fs.constants

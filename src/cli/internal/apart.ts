@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Path from "node:path"
-import type { FileError } from "../../io/FileError.ts"
-import * as FileIdentity from "../../io/FileIdentity.ts"
-import { MigrationRequestError } from "../../migration/MigrationRequestError.ts"
+import type { FileError } from "../../io/files/FileError.ts"
+import * as FileIdentity from "../../io/files/FileIdentity.ts"
+import { MigrationRequestError } from "../../snapshot/MigrationRequestError.ts"
 
 /** The flags that name files whose loss would hurt. */
 export interface Flags {

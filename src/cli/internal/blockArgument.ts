@@ -10,7 +10,7 @@
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import * as MigrationUri from "../../io/MigrationUri.ts"
+import * as MigrationUri from "../../io/sockets/MigrationUri.ts"
 
 /**
  * A RAM block in a file or device.

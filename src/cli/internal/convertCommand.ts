@@ -1,6 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Image from "../../migration/Image.ts"
+import * as Image from "../../image/Image.ts"
 import { Migration } from "../../migration/Migration.ts"
 import { type Audience, follow } from "./follow.ts"
 import { checkApart } from "./apart.ts"

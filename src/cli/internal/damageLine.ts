@@ -1,4 +1,4 @@
-import type * as Integrity from "../../migration/Integrity.ts"
+import type * as Integrity from "../../image/Integrity.ts"
 import * as Text from "./text.ts"
 
 /**

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
-import type { Client } from "../../qmp/QmpClient.ts"
-import * as QmpCommands from "../../qmp/QmpCommands.ts"
+import type { Client } from "../../qemu/QmpClient.ts"
+import * as QmpCommands from "../../qemu/QmpCommands.ts"
 import { printable } from "./text.ts"
 
 /** Whoever has interrupted waits for the answer. */

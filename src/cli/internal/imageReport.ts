@@ -1,4 +1,4 @@
-import type { Image } from "../../migration/Image.ts"
+import type { Image } from "../../image/Image.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import * as Text from "./text.ts"
 

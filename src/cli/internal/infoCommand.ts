@@ -1,7 +1,7 @@
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Image from "../../migration/Image.ts"
+import * as Image from "../../image/Image.ts"
 import * as ImageReport from "./imageReport.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import type { FileError } from "../../io/FileError.ts"
-import * as PositionalFile from "../../io/PositionalFile.ts"
+import type { FileError } from "../../io/files/FileError.ts"
+import * as PositionalFile from "../../io/files/PositionalFile.ts"
 
 /** Longer ones make nothing safer, and are more likely another file. */
 const MAX_KEY_BYTES = 1024 * 1024

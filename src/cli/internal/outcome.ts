@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
-import * as AtomicFile from "../../io/AtomicFile.ts"
-import { FileCalls, type Stat } from "../../io/FileCalls.ts"
-import type { Location } from "../../migration/Location.ts"
+import * as AtomicFile from "../../io/files/AtomicFile.ts"
+import { FileCalls, type Stat } from "../../io/files/FileCalls.ts"
+import type { Location } from "../../image/Location.ts"
 import type { Summary } from "../../migration/Migration.ts"
 import * as Text from "./text.ts"
 

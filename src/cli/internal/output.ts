@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { format } from "node:util"
-import * as FileError from "../../io/FileError.ts"
+import * as FileError from "../../io/files/FileError.ts"
 
 const call = { operation: "write", path: "standard output" } as const
 

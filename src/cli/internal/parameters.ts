@@ -3,8 +3,8 @@ import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as MigrationUri from "../../io/MigrationUri.ts"
-import { limits } from "../../multifd/PipelineOptions.ts"
+import * as MigrationUri from "../../io/sockets/MigrationUri.ts"
+import { limits } from "../../transfer/PipelineOptions.ts"
 import * as BlockArgument from "./blockArgument.ts"
 
 /**

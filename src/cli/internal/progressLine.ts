@@ -1,5 +1,5 @@
 import type { Phase, Snapshot } from "../../migration/Progress.ts"
-import type { QemuStatistics } from "../../qmp/QemuStatistics.ts"
+import type { QemuStatistics } from "../../qemu/QemuStatistics.ts"
 import * as Text from "./text.ts"
 
 const phases: Readonly<Record<Phase, string>> = {

@@ -1,7 +1,7 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as SocketAddress from "../../io/SocketAddress.ts"
+import * as SocketAddress from "../../io/sockets/SocketAddress.ts"
 import { Migration } from "../../migration/Migration.ts"
 import { type Audience, follow } from "./follow.ts"
 import { checkApart } from "./apart.ts"

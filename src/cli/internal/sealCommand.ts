@@ -1,6 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Seal from "../../migration/Seal.ts"
+import * as Seal from "../../image/Seal.ts"
 import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"

@@ -1,9 +1,9 @@
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Algorithm } from "../../format/Checksum.ts"
-import type { FileError } from "../../io/FileError.ts"
-import type { SealOptions, VerifyOptions } from "../../migration/Integrity.ts"
+import type { Algorithm } from "../../format/seal/Checksum.ts"
+import type { FileError } from "../../io/files/FileError.ts"
+import type { SealOptions, VerifyOptions } from "../../image/Integrity.ts"
 import * as KeyFile from "./keyFile.ts"
 
 /**

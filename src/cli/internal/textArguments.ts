@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import * as PositionalFile from "../../io/PositionalFile.ts"
+import * as PositionalFile from "../../io/files/PositionalFile.ts"
 
 /**
  * Arguments that are not UTF-8. Node shows other ones, in which U+FFFD stands for what is no text: a file of such a name would

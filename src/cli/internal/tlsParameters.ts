@@ -1,8 +1,8 @@
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { TlsError } from "../../io/ConnectionError.ts"
-import * as TlsCredentials from "../../io/TlsCredentials.ts"
+import type { TlsError } from "../../io/sockets/ConnectionError.ts"
+import * as TlsCredentials from "../../io/sockets/TlsCredentials.ts"
 
 const directory = Flag.String("tls-dir").pipe(
   Flag.withMetavar("DIR"),

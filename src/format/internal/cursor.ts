@@ -1,7 +1,7 @@
 import * as Result from "effect/Result"
 import { type Demand, type Parser, runSync } from "../Demand.ts"
 import * as Finding from "../Finding.ts"
-import type { Decoded } from "../MigrationStream.ts"
+import type { Decoded } from "../stream/MigrationStream.ts"
 
 /**
  * A parser that can give up: to yield a finding is to stop there, and whatever runs the steps never resumes them.

@@ -1,4 +1,4 @@
-import type * as Live from "../Live.ts"
+import type * as Live from "../../snapshot/Live.ts"
 
 /**
  * The options of a live migration that are numbers, checked and complete.

@@ -1,4 +1,4 @@
-import * as MigrationStream from "../../format/MigrationStream.ts"
+import * as MigrationStream from "../../format/stream/MigrationStream.ts"
 
 /** Type, number and length. */
 const COMMAND_HEAD = 5

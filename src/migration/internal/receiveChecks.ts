@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Finding from "../../format/Finding.ts"
-import type { StreamTail } from "../../format/StreamTail.ts"
+import type { StreamTail } from "../../format/image/StreamTail.ts"
 import * as ProtocolError from "../../multifd/ProtocolError.ts"
 import type { Closing, Opening } from "../../multifd/Receiver.ts"
 

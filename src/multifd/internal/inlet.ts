@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
-import type { Connection, TransferError } from "../../io/Connection.ts"
-import { ConnectionEndedError } from "../../io/ConnectionError.ts"
+import type { Connection, TransferError } from "../../io/sockets/Connection.ts"
+import { ConnectionEndedError } from "../../io/sockets/ConnectionError.ts"
 
 /**
  * What arrives on a channel, one behind the other, as views of the memory that it was read into.

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
-import type { Connection } from "../../io/Connection.ts"
-import * as RateLimit from "../RateLimit.ts"
+import type { Connection } from "../../io/sockets/Connection.ts"
+import * as RateLimit from "../../transfer/RateLimit.ts"
 import type { Watchdog } from "../Watchdog.ts"
 
 /**

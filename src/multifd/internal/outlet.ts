@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
-import type { Connection, TransferError } from "../../io/Connection.ts"
-import * as ConnectionError from "../../io/ConnectionError.ts"
-import * as RateLimit from "../RateLimit.ts"
+import type { Connection, TransferError } from "../../io/sockets/Connection.ts"
+import * as ConnectionError from "../../io/sockets/ConnectionError.ts"
+import * as RateLimit from "../../transfer/RateLimit.ts"
 import type { Watchdog } from "../Watchdog.ts"
 
 /**

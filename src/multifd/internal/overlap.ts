@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import { allOrFirstError } from "./firstError.ts"
+import { allOrFirstError } from "../../transfer/FirstError.ts"
 
 /**
  * A second pair of hands: does one piece of work while its owner prepares the next.

@@ -1,6 +1,6 @@
-import type { Extent } from "../../format/SocketStream.ts"
+import type { Extent } from "../../format/stream/SocketStream.ts"
 import * as PageRuns from "../../ram/PageRuns.ts"
-import type { Pages, PageSink } from "../PageSink.ts"
+import type { Pages, PageSink } from "../../transfer/PageSink.ts"
 
 /**
  * What takes the pages of a packet, before they are there.

@@ -1,7 +1,7 @@
 import * as Result from "effect/Result"
 import { Buffer } from "node:buffer"
-import * as Description from "../../format/Description.ts"
-import { SectionType } from "../../format/MigrationStream.ts"
+import * as Description from "../../format/devices/Description.ts"
+import { SectionType } from "../../format/stream/MigrationStream.ts"
 import { GrowingBytes } from "./growingBytes.ts"
 
 /** End of stream, description, u32 length. */

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { LoadedBatch, PageBatch } from "../../ram/PageBatch.ts"
-import { makeBuffer } from "./channelBuffer.ts"
+import { makeBuffer } from "../../transfer/ChannelBuffer.ts"
 import { makeInTurn } from "./inTurn.ts"
 
 /**

@@ -1,6 +1,6 @@
 import * as Fs from "node:fs"
-import { isAligned } from "../../io/AlignedMemory.ts"
-import type { Stat } from "../../io/FileCalls.ts"
+import { isAligned } from "../../io/files/AlignedMemory.ts"
+import type { Stat } from "../../io/files/FileCalls.ts"
 import { errnoError } from "./nodeForm.ts"
 import { CHUNK } from "./sparseBytes.ts"
 import type { Entry, Tree, TreeNode } from "./tree.ts"

@@ -1,5 +1,5 @@
 import * as Os from "node:os"
-import type { ErrnoError, Stat } from "../../io/FileCalls.ts"
+import type { ErrnoError, Stat } from "../../io/files/FileCalls.ts"
 
 const numbers = new Map<string, number>(Object.entries(Os.constants.errno))
 

@@ -1,6 +1,6 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import type { Stat } from "../../io/FileCalls.ts"
+import type { Stat } from "../../io/files/FileCalls.ts"
 import { errnoError } from "./nodeForm.ts"
 import { CHUNK, SparseBytes } from "./sparseBytes.ts"
 

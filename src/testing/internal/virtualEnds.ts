@@ -1,4 +1,4 @@
-import type { Transport } from "../../io/Network.ts"
+import type { Transport } from "../../io/sockets/Network.ts"
 import type { EventLoop } from "./eventLoop.ts"
 import type { Pipe } from "./virtualPipe.ts"
 

@@ -1,4 +1,4 @@
-import type { ErrnoError } from "../../io/Network.ts"
+import type { ErrnoError } from "../../io/sockets/Network.ts"
 import type { EventLoop } from "./eventLoop.ts"
 import { errnoError } from "./nodeForm.ts"
 

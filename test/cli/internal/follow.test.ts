@@ -10,7 +10,7 @@ import { Completion } from "../../../src/cli/internal/completion.ts"
 import { type Audience, follow, type Followed } from "../../../src/cli/internal/follow.ts"
 import * as Screen from "../../../src/cli/internal/screen.ts"
 import type { Flags } from "../../../src/cli/internal/view.ts"
-import { FileIoError } from "../../../src/io/FileError.ts"
+import { FileIoError } from "../../../src/io/files/FileError.ts"
 import type { Summary } from "../../../src/migration/Migration.ts"
 import * as Stderr from "../support/stderr.ts"
 

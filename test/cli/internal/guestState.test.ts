@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { capturedGuest, resumedGuest } from "../../../src/cli/internal/guestState.ts"
-import type { Client } from "../../../src/qmp/QmpClient.ts"
+import type { Client } from "../../../src/qemu/QmpClient.ts"
 
 /** A monitor that answers with a run state, or not at all; and how long it was waited for. */
 const monitor = (status: string | undefined) => {

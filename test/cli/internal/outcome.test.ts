@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { interruptedText, outcomeOf, summaryLine } from "../../../src/cli/internal/outcome.ts"
 import type { Summary } from "../../../src/migration/Migration.ts"
-import * as PositionalFile from "../../../src/io/PositionalFile.ts"
+import * as PositionalFile from "../../../src/io/files/PositionalFile.ts"
 import * as MemoryDisk from "../../../src/testing/MemoryDisk.ts"
 
 const summary: Summary & { readonly downtimeMillis?: number } = {

@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as TestConsole from "effect/testing/TestConsole"
 import { reported as report, ReportedError, whenInterrupted } from "../../../src/cli/internal/report.ts"
-import { NoSpaceError } from "../../../src/io/FileError.ts"
+import { NoSpaceError } from "../../../src/io/files/FileError.ts"
 
 const noSpace = new NoSpaceError({ operation: "write", path: "/a\nb", code: "ENOSPC" })
 

@@ -6,8 +6,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as SealMark from "../../../src/format/SealMark.ts"
-import * as FileCalls from "../../../src/io/FileCalls.ts"
+import * as SealMark from "../../../src/format/seal/SealMark.ts"
+import * as FileCalls from "../../../src/io/files/FileCalls.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
 import { PAGE, request } from "./partial.ts"
 

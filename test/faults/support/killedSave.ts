@@ -7,7 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as FileCalls from "../../../src/io/FileCalls.ts"
+import * as FileCalls from "../../../src/io/files/FileCalls.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
 import { machineOf, type Request } from "./machine.ts"
 

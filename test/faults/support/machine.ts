@@ -1,8 +1,8 @@
 /** A small machine, the same one each time, and whether an image is one of it. */
 import * as Effect from "effect/Effect"
-import * as Carried from "../../../src/migration/Carried.ts"
-import * as Image from "../../../src/migration/Image.ts"
-import * as MachineState from "../../../src/migration/MachineState.ts"
+import * as Carried from "../../../src/snapshot/Carried.ts"
+import * as Image from "../../../src/image/Image.ts"
+import * as MachineState from "../../../src/snapshot/MachineState.ts"
 import * as MemoryPages from "../../../src/ram/MemoryPages.ts"
 import * as RamArbitraries from "../../../src/testing/RamArbitraries.ts"
 

@@ -1,6 +1,6 @@
 /** A save that keeps what it has written, in many small steps. */
 import * as Effect from "effect/Effect"
-import * as MachineState from "../../../src/migration/MachineState.ts"
+import * as MachineState from "../../../src/snapshot/MachineState.ts"
 import type * as Migration from "../../../src/migration/Migration.ts"
 import * as MemoryPages from "../../../src/ram/MemoryPages.ts"
 import * as RamArbitraries from "../../../src/testing/RamArbitraries.ts"

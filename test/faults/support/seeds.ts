@@ -3,12 +3,12 @@
  * has everything in it once, so that a change hits something.
  */
 import * as Result from "effect/Result"
-import * as Description from "../../../src/format/Description.ts"
-import * as DeviceState from "../../../src/format/DeviceState.ts"
-import * as MultifdInit from "../../../src/format/MultifdInit.ts"
-import * as MigrationStream from "../../../src/format/MigrationStream.ts"
-import type { Piece } from "../../../src/format/ImageStream.ts"
-import * as SocketStream from "../../../src/format/SocketStream.ts"
+import * as Description from "../../../src/format/devices/Description.ts"
+import * as DeviceState from "../../../src/format/devices/DeviceState.ts"
+import * as MultifdInit from "../../../src/format/multifd/MultifdInit.ts"
+import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
+import type { Piece } from "../../../src/format/image/ImageStream.ts"
+import * as SocketStream from "../../../src/format/stream/SocketStream.ts"
 import * as Bytes from "../../format/support/bytes.ts"
 import * as Captures from "../../format/support/captures.ts"
 import * as Devices from "../../format/support/deviceFixtures.ts"

@@ -2,7 +2,7 @@
  * Heads of images that QEMU 10.0 wrote: `pc-i440fx-10.0`, 32 MiB of RAM in a memory backend called `m`. Position, and the
  * bytes from there to the end of a block's mapped-ram header; behind them come bitmap and pages.
  */
-import type { Piece } from "../../../src/format/ImageStream.ts"
+import type { Piece } from "../../../src/format/image/ImageStream.ts"
 import { hex } from "./bytes.ts"
 
 const header = "5145564d 00000003"

@@ -6,7 +6,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Zlib from "node:zlib"
 import * as Demand from "../../../src/format/Demand.ts"
-import * as Description from "../../../src/format/Description.ts"
+import * as Description from "../../../src/format/devices/Description.ts"
 
 const folder = Path.resolve(import.meta.dirname, "../../fixtures/device-state")
 

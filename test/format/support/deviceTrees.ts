@@ -3,8 +3,8 @@
  */
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
-import type { Field, Struct, Subsection } from "../../../src/format/DeviceFields.ts"
-import * as DeviceTree from "../../../src/format/DeviceTree.ts"
+import type { Field, Struct, Subsection } from "../../../src/format/devices/DeviceFields.ts"
+import * as DeviceTree from "../../../src/format/devices/DeviceTree.ts"
 import { bytes, int } from "./bytes.ts"
 
 type Writer = (target: Buffer, value: never) => unknown

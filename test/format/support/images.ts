@@ -2,9 +2,9 @@
  * Images, made up.
  */
 import * as Arbitrary from "effect/Arbitrary"
-import * as ImageStream from "../../../src/format/ImageStream.ts"
-import * as MappedRam from "../../../src/format/MappedRam.ts"
-import * as MigrationStream from "../../../src/format/MigrationStream.ts"
+import * as ImageStream from "../../../src/format/image/ImageStream.ts"
+import * as MappedRam from "../../../src/format/image/MappedRam.ts"
+import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
 import * as Bytes from "./bytes.ts"
 import * as SparseFile from "./sparseFile.ts"
 

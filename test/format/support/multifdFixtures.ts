@@ -6,8 +6,8 @@ import * as Result from "effect/Result"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Zlib from "node:zlib"
-import * as MultifdInit from "../../../src/format/MultifdInit.ts"
-import * as MultifdPacket from "../../../src/format/MultifdPacket.ts"
+import * as MultifdInit from "../../../src/format/multifd/MultifdInit.ts"
+import * as MultifdPacket from "../../../src/format/multifd/MultifdPacket.ts"
 import * as GuestRam from "./guestRam.ts"
 
 const folder = Path.resolve(import.meta.dirname, "../../fixtures/multifd")

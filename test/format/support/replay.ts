@@ -5,8 +5,8 @@
 import { assert } from "@effect/vitest"
 import * as Result from "effect/Result"
 import * as Zlib from "node:zlib"
-import type { Event } from "../../../src/format/SocketStream.ts"
-import * as Xbzrle from "../../../src/format/Xbzrle.ts"
+import type { Event } from "../../../src/format/stream/SocketStream.ts"
+import * as Xbzrle from "../../../src/format/stream/Xbzrle.ts"
 import * as Fixtures from "./multifdFixtures.ts"
 import * as Streams from "./socketStreams.ts"
 

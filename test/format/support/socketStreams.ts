@@ -3,9 +3,9 @@
  */
 import * as Result from "effect/Result"
 import type { Finding } from "../../../src/format/Finding.ts"
-import type * as MigrationStream from "../../../src/format/MigrationStream.ts"
-import * as SocketSections from "../../../src/format/SocketSections.ts"
-import * as SocketStream from "../../../src/format/SocketStream.ts"
+import type * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
+import * as SocketSections from "../../../src/format/stream/SocketSections.ts"
+import * as SocketStream from "../../../src/format/stream/SocketStream.ts"
 import { concat } from "./bytes.ts"
 
 /** What came out of a reader: events with copies of their bytes, and what was wrong. */

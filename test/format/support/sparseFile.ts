@@ -2,7 +2,7 @@
  * Files for parsers: mostly holes, in memory.
  */
 import * as Demand from "../../../src/format/Demand.ts"
-import type { Piece } from "../../../src/format/ImageStream.ts"
+import type { Piece } from "../../../src/format/image/ImageStream.ts"
 
 /** Bytes at some positions of a file, and zeros between them. */
 export interface SparseFile {

@@ -3,7 +3,7 @@
  */
 import * as Fs from "node:fs"
 import type { FindingCode } from "../../../src/format/Finding.ts"
-import type { ImageError } from "../../../src/migration/ImageError.ts"
+import type { ImageError } from "../../../src/image/ImageError.ts"
 import * as Files from "./Files.ts"
 import { MAIN_BLOCK } from "./Guest.ts"
 import * as QemuImage from "./QemuImage.ts"

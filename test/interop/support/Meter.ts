@@ -5,8 +5,8 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as Network from "../../../src/io/Network.ts"
-import * as RateLimit from "../../../src/multifd/RateLimit.ts"
+import * as Network from "../../../src/io/sockets/Network.ts"
+import * as RateLimit from "../../../src/transfer/RateLimit.ts"
 
 /** What a limit makes up for: whoever is later than that is too late. */
 const LATENESS = 100

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Path from "node:path"
-import * as TlsCredentials from "../../../src/io/TlsCredentials.ts"
+import * as TlsCredentials from "../../../src/io/sockets/TlsCredentials.ts"
 
 const FIXTURES = Path.resolve(import.meta.dirname, "../../fixtures/tls")
 

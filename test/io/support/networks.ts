@@ -7,9 +7,9 @@ import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as Connection from "../../../src/io/Connection.ts"
-import * as Listener from "../../../src/io/Listener.ts"
-import * as SocketAddress from "../../../src/io/SocketAddress.ts"
+import * as Connection from "../../../src/io/sockets/Connection.ts"
+import * as Listener from "../../../src/io/sockets/Listener.ts"
+import * as SocketAddress from "../../../src/io/sockets/SocketAddress.ts"
 import * as VirtualNetwork from "../../../src/testing/VirtualNetwork.ts"
 
 /** A new directory, removed at the end of the scope. */

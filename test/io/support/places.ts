@@ -8,7 +8,7 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { type Calls, FileCalls, node, type Stat } from "../../../src/io/FileCalls.ts"
+import { type Calls, FileCalls, node, type Stat } from "../../../src/io/files/FileCalls.ts"
 import * as FaultyFiles from "../../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../../src/testing/MemoryDisk.ts"
 

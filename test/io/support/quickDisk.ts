@@ -1,4 +1,4 @@
-import type { Calls } from "../../../src/io/FileCalls.ts"
+import type { Calls } from "../../../src/io/files/FileCalls.ts"
 import * as MemoryDisk from "../../../src/testing/MemoryDisk.ts"
 
 /** A disk that moves bytes in the calling thread, too, where that suits; `moved` counts those calls. */

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Convergence from "../../../src/migration/internal/convergence.ts"
-import type * as Live from "../../../src/migration/Live.ts"
+import type * as Live from "../../../src/snapshot/Live.ts"
 import * as DirtyTracker from "../../../src/ram/DirtyTracker.ts"
 
 const MIB = 2 ** 20

@@ -4,14 +4,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-import * as Description from "../../../src/format/Description.ts"
-import * as DeviceState from "../../../src/format/DeviceState.ts"
-import * as MigrationStream from "../../../src/format/MigrationStream.ts"
-import * as MultifdInit from "../../../src/format/MultifdInit.ts"
-import * as MultifdPacket from "../../../src/format/MultifdPacket.ts"
-import * as SocketSections from "../../../src/format/SocketSections.ts"
-import * as Connection from "../../../src/io/Connection.ts"
-import type { SocketAddress } from "../../../src/io/SocketAddress.ts"
+import * as Description from "../../../src/format/devices/Description.ts"
+import * as DeviceState from "../../../src/format/devices/DeviceState.ts"
+import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
+import * as MultifdInit from "../../../src/format/multifd/MultifdInit.ts"
+import * as MultifdPacket from "../../../src/format/multifd/MultifdPacket.ts"
+import * as SocketSections from "../../../src/format/stream/SocketSections.ts"
+import * as Connection from "../../../src/io/sockets/Connection.ts"
+import type { SocketAddress } from "../../../src/io/sockets/SocketAddress.ts"
 
 export const PAGE = 4096
 export const PAGES = 16

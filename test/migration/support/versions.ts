@@ -15,8 +15,8 @@
  * 9.2 was seen with a real 9.2.1, 8.2 with 8.2.2; the rest is from what is known of those versions. 11.2 is the release after 11.1,
  * of which no difference on the wire is known.
  */
-import * as MigrationStream from "../../../src/format/MigrationStream.ts"
-import * as RamRecords from "../../../src/format/RamRecords.ts"
+import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
+import * as RamRecords from "../../../src/format/stream/RamRecords.ts"
 import * as Sender from "./sender.ts"
 
 /** What of a version shows on the wire. */

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { Connection } from "../../../src/io/Connection.ts"
+import type { Connection } from "../../../src/io/sockets/Connection.ts"
 import { Inlet } from "../../../src/multifd/internal/inlet.ts"
 
 const LENGTH = 64

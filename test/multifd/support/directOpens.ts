@@ -1,5 +1,5 @@
 import * as Fs from "node:fs"
-import type { Calls } from "../../../src/io/FileCalls.ts"
+import type { Calls } from "../../../src/io/files/FileCalls.ts"
 
 /** Watches files being opened: which of them past the page cache. */
 export const directOpens = (inner: Calls) => {

@@ -4,7 +4,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
-import * as Job from "../../../src/multifd/Job.ts"
+import * as Job from "../../../src/transfer/Job.ts"
 import * as MemoryPages from "../../../src/ram/MemoryPages.ts"
 import * as PageBitmap from "../../../src/ram/PageBitmap.ts"
 import type * as RamBlock from "../../../src/ram/RamBlock.ts"

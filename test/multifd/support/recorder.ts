@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import type { Channel } from "../../../src/multifd/Channel.ts"
+import type { Channel } from "../../../src/transfer/Channel.ts"
 import type { PageBatch } from "../../../src/ram/PageBatch.ts"
 
 export type Operation = "open" | "transfer" | "sync" | "finish" | "release"

@@ -2,10 +2,10 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { Buffer } from "node:buffer"
-import * as MultifdInit from "../../../src/format/MultifdInit.ts"
-import * as MultifdPacket from "../../../src/format/MultifdPacket.ts"
-import type { Connection } from "../../../src/io/Connection.ts"
-import { ConnectionLostError } from "../../../src/io/ConnectionError.ts"
+import * as MultifdInit from "../../../src/format/multifd/MultifdInit.ts"
+import * as MultifdPacket from "../../../src/format/multifd/MultifdPacket.ts"
+import type { Connection } from "../../../src/io/sockets/Connection.ts"
+import { ConnectionLostError } from "../../../src/io/sockets/ConnectionError.ts"
 
 export interface Wire {
   readonly connection: Connection

@@ -1,0 +1,247 @@
+/**
+ * The state of a machine's devices: the FULL sections between RAM's END and the end of the stream.
+ *
+ * ```text
+ *   04  u32 section id  str8 name  u32 instance  u32 version │ data │ 7e  u32 section id     once for each device
+ * ```
+ *
+ * A section does not say how long its data are, so the description is needed to take the state apart. The data belong to
+ * the device; everything here carries them byte for byte.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import type { Description } from "./Description.ts"
+import * as DeviceFields from "./DeviceFields.ts"
+import type * as DeviceTree from "./DeviceTree.ts"
+import * as Finding from "../Finding.ts"
+import { ByteWriter } from "../internal/byteWriter.ts"
+import { FieldDecoder } from "./internal/fieldDecoder.ts"
+import { SectionSplitter } from "./internal/sectionSplitter.ts"
+import * as MigrationStream from "../stream/MigrationStream.ts"
+
+/**
+ * One FULL section: the state of one device.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DeviceSection {
+  /** The device, such as `timer` or `0000:00:02.0/virtio-net`: 1 to 255 bytes of UTF-8. */
+  readonly name: string
+  /** Tells devices of the same name apart, u32. */
+  readonly instanceId: number
+  /** Version of the data's layout, u32. */
+  readonly version: number
+  /** The number that the stream gives the section, u32. */
+  readonly sectionId: number
+  /** What the device wrote; of a section that was split off, a view of the device state. */
+  readonly data: Uint8Array
+}
+
+/**
+ * A section of one's own.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SectionInput {
+  readonly name: string
+  readonly instanceId: number
+  readonly version: number
+  readonly data: Uint8Array
+  /** Default: the first numbers that no other section has, from 16 on, which is above RAM's. */
+  readonly sectionId?: number | undefined
+  /** What the data consist of, for the description: exactly as many bytes as the data have. Default: one buffer. */
+  readonly fields?: ReadonlyArray<DeviceFields.Field> | undefined
+}
+
+/**
+ * A section that no stream can carry. Nothing has been written. Exit code 2.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DeviceSectionError extends Schema.TaggedError<DeviceSectionError>()("DeviceSectionError", {
+  /** The section's name. */
+  section: Schema.String,
+  expected: Schema.String,
+  found: Schema.String
+}) {
+  override readonly [Runtime.errorExitCode] = 2
+  override get message() {
+    return `device section "${this.section}": expected ${this.expected}, found ${this.found}`
+  }
+}
+
+/**
+ * Device state that was taken apart as far as possible: `encode(sections)` and then `rest` are the bytes it came from.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Split {
+  readonly sections: ReadonlyArray<DeviceSection>
+  /** What could not be taken apart, from its first section to the end; empty if all went well. */
+  readonly rest: Uint8Array
+  /** Warnings: where the description disagrees with the bytes. */
+  readonly findings: ReadonlyArray<Finding.Finding>
+}
+
+/**
+ * Takes device state apart: the bytes from behind RAM's END to in front of the byte that ends the stream.
+ *
+ * **Details**
+ *
+ * Total; copies nothing. A section has the size that the description gives. Where it has not (QEMU gives wrong sizes for
+ * some arrays) or where there is no description, the section ends at the next place where its own footer is followed by
+ * another section or by the end; a finding of code `description-wrong` says so. Sections without footers need a
+ * description that is right.
+ *
+ * **Example** (Names of the devices in a stream)
+ *
+ * ```ts
+ * import { DeviceState } from "effect-multifd"
+ *
+ * const bytes = DeviceState.encode([{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64) }])
+ * DeviceState.split(bytes, undefined).sections.map(({ name }) => name) // => ["cpu"]
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const split = (
+  bytes: Uint8Array,
+  description: Description | undefined,
+  options?: {
+    /** The file offset of `bytes`, for findings. Default 0. */
+    readonly position?: number | undefined
+    /** Whether sections end with a footer: all but those of machine types of version 2.3 and older. Default `true`. */
+    readonly footers?: boolean | undefined
+  }
+): Split => new SectionSplitter(bytes, description, options?.footers ?? true, options?.position ?? 0).run()
+
+/**
+ * Takes the data of one section apart into named values, as its description says. Fails with `description-wrong` where
+ * the description is one of other data. A field whose inside is not described, or not as long as the field, stays bytes.
+ *
+ * **Example** (A number inside a device)
+ *
+ * ```ts
+ * import * as Result from "effect/Result"
+ * import { DeviceState } from "effect-multifd"
+ *
+ * const section = { name: "cpu", instanceId: 0, version: 1, sectionId: 3, data: new Uint8Array([0, 0, 1, 0]) }
+ * const tree = DeviceState.decode(section, {
+ *   name: "cpu",
+ *   instance_id: 0,
+ *   fields: [{ name: "halted", type: "uint32", size: 4 }]
+ * })
+ * Result.map(tree, ({ fields }) => fields[0]?.value) // => Result.succeed(256)
+ * ```
+ *
+ * @see {@link DeviceTree} for which types become which values
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (
+  section: DeviceSection,
+  device: DeviceFields.Device,
+  options?: {
+    /** The file offset of the section's data, for the finding. Default 0. */
+    readonly position?: number | undefined
+  }
+): Result.Result<DeviceTree.StructValue, Finding.Finding> => {
+  const { data, name } = section
+  const tree = new FieldDecoder(data).struct(device, 0, data.length)
+  if (tree !== undefined) return Result.succeed(tree)
+  const [offset, found] = [options?.position ?? 0, `${data.length} bytes that do not agree with it`]
+  const expected = `the ${DeviceFields.sizeOf(device)} bytes of "${name}" that are described`
+  return Result.fail(Finding.make({ code: "description-wrong", offset, expected, found }))
+}
+
+/**
+ * Checks sections of one's own: names of 1 to 255 bytes, numbers that fit in 32 bits, fields that make sense and add up
+ * to the data.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const validate = (
+  sections: ReadonlyArray<SectionInput>
+): Result.Result<ReadonlyArray<SectionInput>, DeviceSectionError> => {
+  for (const section of sections) {
+    const problem = problemOf(section)
+    if (problem !== undefined) {
+      const [expected, found] = problem
+      return Result.fail(new DeviceSectionError({ section: section.name, expected, found }))
+    }
+  }
+  return Result.succeed(sections)
+}
+
+type Problem = readonly [expected: string, found: string]
+
+const problemOf = (section: SectionInput): Problem | undefined =>
+  problemOfName(section.name) ??
+  problemOfNumber("instanceId", section.instanceId) ??
+  problemOfNumber("version", section.version) ??
+  problemOfNumber("sectionId", section.sectionId ?? 0) ??
+  (section.fields === undefined ? undefined : problemOfFields(section.fields, section.data.length))
+
+const problemOfName = (name: string): Problem | undefined => {
+  const bytes = Buffer.byteLength(name)
+  if (bytes < 1 || bytes > 255) return ["a name of 1 to 255 bytes", `${bytes} bytes`]
+  return name.isWellFormed() ? undefined : ["a name in Unicode", "half of a surrogate pair"]
+}
+
+const problemOfNumber = (what: string, value: number): Problem | undefined => {
+  const ok = Number.isInteger(value) && value >= 0 && value <= MAX_U32
+  return ok ? undefined : [`${what} from 0 to ${MAX_U32}`, String(value)]
+}
+
+const problemOfFields = (fields: ReadonlyArray<DeviceFields.Field>, length: number): Problem | undefined => {
+  if (!isFields(fields)) return ["fields as in a description", "something else"]
+  const size = DeviceFields.sizeOf({ fields })
+  return size === length ? undefined : [`fields of ${length} bytes`, `${size} bytes`]
+}
+
+const isFields = Schema.is(Schema.Array(DeviceFields.Field))
+const MAX_U32 = 0xffff_ffff
+
+/**
+ * Puts sections together, each with its footer: the opposite of `split`. The sections have to be such as `validate`
+ * accepts.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = (
+  sections: ReadonlyArray<SectionInput>,
+  options?: {
+    /** Default `true`. */
+    readonly footers?: boolean | undefined
+  }
+): Uint8Array => {
+  const out = new ByteWriter()
+  for (const section of number(sections)) {
+    out.append(MigrationStream.encodeSectionHeader({ type: "full", ...section })).append(section.data)
+    if (options?.footers ?? true) out.append(MigrationStream.encodeFooter(section.sectionId))
+  }
+  return out.finish()
+}
+
+/** Above the numbers that QEMU gives to RAM and whatever is set up before it. */
+const FIRST_SECTION_ID = 16
+
+const number = (sections: ReadonlyArray<SectionInput>): ReadonlyArray<DeviceSection> => {
+  const taken = new Set(sections.map((section) => section.sectionId))
+  let next = FIRST_SECTION_ID
+  const free = () => {
+    while (taken.has(next)) next++
+    return next++
+  }
+  return sections.map((section) => ({ ...section, sectionId: section.sectionId ?? free() }))
+}

@@ -1,0 +1,149 @@
+/**
+ * What can be wrong with an image beyond its records: parts on top of each other, bitmaps that promise too much.
+ *
+ * ```text
+ *   0 ┌──────────────────────────────────────────────────────────────────────────────┐ file size
+ *     │ anything │ stream │ bitmap │ stream │ page region │ gap │ page region │ …     │
+ *     └──────────────────────────────────────────────────────────────────────────────┘
+ *                 every part is a range of its own; the order is free, and so are gaps
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { PageBitmap } from "../../ram/PageBitmap.ts"
+import * as Finding from "../Finding.ts"
+import type { MappedBlock, ParsedImage } from "./ImageStream.ts"
+import { behindBlock, bitmapPart, blockParts, type Part } from "./internal/parts.ts"
+import * as MappedRam from "./MappedRam.ts"
+
+/**
+ * Checks that the parts of an image share no byte, and that all bitmaps lie inside the file.
+ *
+ * **Details**
+ *
+ * QEMU looks at none of this: a page region on top of a bitmap or of another region is loaded as it is. Codes
+ * `regions-overlap` and `bitmap-past-end`, at most two findings for each block.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const checkRegions = (options: {
+  readonly image: ParsedImage
+  /** Bytes of the file, or of the device. */
+  readonly fileSize: number
+  /** Where the stream ends: behind the description. Default: behind RAM's END, as far as the image was read. */
+  readonly streamEnd?: number | undefined
+}): ReadonlyArray<Finding.Finding> => {
+  const { fileSize, image, streamEnd = image.stateStart } = options
+  const parts = [...streamParts(image, streamEnd), ...image.blocks.flatMap(blockParts)]
+  return [...pastTheEnd(image.blocks, fileSize), ...overlaps(parts)]
+}
+
+/** The stream comes in pieces: up to the first entry, each entry with its header, and what follows the last region. */
+const streamParts = (image: ParsedImage, streamEnd: number | undefined): ReadonlyArray<Part> => {
+  const { blocks, start } = image
+  const what = "the migration stream"
+  const first = blocks[0]?.entryPosition ?? streamEnd ?? start
+  const parts: Array<Part> = [{ position: start, end: first, field: start, block: undefined, what }]
+  for (const { entryPosition, headerPosition, idstr } of blocks) {
+    const end = headerPosition + MappedRam.HEADER_BYTES
+    parts.push({ position: entryPosition, end, field: entryPosition, block: idstr, what: "a block's entry" })
+  }
+  const last = blocks.at(-1)
+  if (last !== undefined && streamEnd !== undefined) {
+    const position = behindBlock(last)
+    parts.push({ position, end: streamEnd, field: position, block: undefined, what })
+  }
+  return parts
+}
+
+const pastTheEnd = (blocks: ReadonlyArray<MappedBlock>, fileSize: number): ReadonlyArray<Finding.Finding> =>
+  blocks
+    .map(bitmapPart)
+    .filter((part) => part !== undefined)
+    .filter(({ end }) => end > fileSize)
+    .map(({ block, end, field }) =>
+      Finding.make({
+        code: "bitmap-past-end",
+        offset: field,
+        block,
+        expected: `a bitmap inside the ${fileSize} bytes of the file`,
+        found: `one that ends at byte ${end}: at least ${end - fileSize} bytes are missing`
+      })
+    )
+
+/** One pass in file order. Each part is compared with the one that reaches furthest of those before it. */
+const overlaps = (parts: ReadonlyArray<Part>): ReadonlyArray<Finding.Finding> => {
+  const findings: Array<Finding.Finding> = []
+  let reach: Part | undefined
+  for (const part of parts.filter(({ end, position }) => end > position).toSorted((a, b) => a.position - b.position)) {
+    if (reach !== undefined && part.position < reach.end) findings.push(overlap(part, reach))
+    if (reach === undefined || part.end > reach.end) reach = part
+  }
+  return findings
+}
+
+const overlap = (part: Part, other: Part): Finding.Finding =>
+  Finding.make({
+    code: "regions-overlap",
+    offset: part.field,
+    block: part.block ?? other.block,
+    expected: `bytes of its own for ${describe(part)}`,
+    found: describe(other)
+  })
+
+const describe = ({ block, end, position, what }: Part): string =>
+  `${what}${block === undefined ? "" : ` of "${block}"`} from ${position} to ${end}`
+
+/**
+ * Checks a block's bitmap against the file: every page whose bit is set has to be there in full.
+ *
+ * **Details**
+ *
+ * Codes `pages-past-end` (QEMU's multifd loader crashes on it) and, as a warning, `bits-beyond-block`: bits behind the
+ * last page mean nothing, and QEMU writes none.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const checkBitmap = (options: {
+  readonly block: MappedBlock
+  readonly bitmap: PageBitmap
+  /** Bytes of the file, or of the device. */
+  readonly fileSize: number
+}): ReadonlyArray<Finding.Finding> => {
+  const { bitmap, block, fileSize } = options
+  const { header, idstr } = block
+  const findings: Array<Finding.Finding> = []
+  const end = header.pagesOffset + (bitmap.lastSet() + 1) * header.pageSize
+  if (bitmap.lastSet() >= 0 && end > fileSize) {
+    const expected = `all pages inside the ${fileSize} bytes of the file`
+    const found = `page ${bitmap.lastSet()}, which ends at byte ${end}: at least ${end - fileSize} bytes are missing`
+    findings.push(Finding.make({ code: "pages-past-end", offset: header.bitmapOffset, block: idstr, expected, found }))
+  }
+  if (!bitmap.paddingIsClear()) {
+    const offset = header.bitmapOffset + bitmap.bytes.length - 8
+    const expected = `no bit behind page ${bitmap.pages - 1}`
+    findings.push(Finding.make({ code: "bits-beyond-block", offset, block: idstr, expected, found: "some" }))
+  }
+  return findings
+}
+
+/**
+ * Checks the blocks against the page size that the description of the device state names. Code `page-size-wrong`.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const checkPageSize = (blocks: ReadonlyArray<MappedBlock>, described: number): ReadonlyArray<Finding.Finding> =>
+  blocks
+    .filter(({ header }) => header.pageSize !== described)
+    .map(({ header, headerPosition, idstr }) =>
+      Finding.make({
+        code: "page-size-wrong",
+        offset: headerPosition + MappedRam.PAGE_SIZE_AT,
+        block: idstr,
+        expected: `${described}, which the description names`,
+        found: String(header.pageSize)
+      })
+    )

@@ -1,0 +1,241 @@
+/**
+ * A mapped-ram image: a migration stream whose RAM section has room for the pages.
+ *
+ * ```text
+ *   start  file header │ configuration │ prelude │ START "ram", total
+ *          entry 1 │ header │ bitmap │ … page region 1
+ *          entry 2 │ header │ bitmap │ … page region 2                 each entry begins where the region before it ends
+ *          end of records, footer
+ *          early device sections, PARTs, SWITCHOVER_START              in any order
+ *          END, end of records, footer
+ *   stateStart  device sections │ 00 │ 06, length, JSON description
+ * ```
+ *
+ * Page regions and bitmaps may lie anywhere in the file, so "behind" means along the stream and not along the file.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import type { Shape } from "../../ram/RamBlock.ts"
+import type { Parser } from "../Demand.ts"
+import type { Finding } from "../Finding.ts"
+import { checkBlocks } from "./internal/checkBlocks.ts"
+import { attempt, Cursor } from "../internal/cursor.ts"
+import { makeDraft } from "./internal/draft.ts"
+import { encodeEnd, encodeHead } from "./internal/encodeImage.ts"
+import { readImage } from "./internal/imageParser.ts"
+import type * as MappedRam from "./MappedRam.ts"
+import type { Configuration } from "../stream/MigrationStream.ts"
+
+/**
+ * A range of bytes of the file.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ByteRange {
+  /** Absolute. */
+  readonly position: number
+  readonly length: number
+}
+
+/**
+ * A RAM block in an image: what it is, and where its bitmap and pages lie.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MappedBlock {
+  readonly idstr: string
+  /** Bytes. */
+  readonly usedLength: number
+  /** Offset in the parent region, 0 for ordinary RAM. Only images that were saved with `x-ignore-shared` say it. */
+  readonly address?: number
+  /** Absolute position of the block's entry. */
+  readonly entryPosition: number
+  /** Absolute position of the block's mapped-ram header. */
+  readonly headerPosition: number
+  readonly header: MappedRam.Header
+  /** Shared memory that the save left out (`x-ignore-shared`): there is neither a bitmap nor a page. */
+  readonly ignored: boolean
+}
+
+/**
+ * Everything that could be made out of a file. Without findings of severity `error`, everything is there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ParsedImage {
+  /** Where the stream begins. */
+  readonly start: number
+  /** `undefined` where the sender left it out (`send-configuration=off`). */
+  readonly configuration: Configuration | undefined
+  readonly configurationRange: ByteRange
+  /** Commands and sections between the configuration and RAM's START. */
+  readonly prelude: ByteRange
+  readonly ramSectionId: number | undefined
+  /** What the lengths of all blocks add up to, as the stream says. */
+  readonly totalLength: number | undefined
+  /** In the order of the stream. */
+  readonly blocks: ReadonlyArray<MappedBlock>
+  /** Sections and commands between RAM's START and END that are neither RAM's nor SWITCHOVER_START, in order. */
+  readonly early: ReadonlyArray<ByteRange>
+  readonly switchoverStart: boolean
+  /** Whether sections end with a footer. */
+  readonly footers: boolean
+  /** The position behind RAM's END, where the device state begins; `undefined` if the parser did not get there. */
+  readonly stateStart: number | undefined
+  /** In the order in which they were found; the last may be the one that the parser gave up at. */
+  readonly findings: ReadonlyArray<Finding>
+}
+
+/**
+ * Reads an image as far as the end of RAM, with all checks that need neither bitmaps nor the device state.
+ *
+ * **Details**
+ *
+ * Total: any bytes give a value, with findings for what is wrong. Reads the records only, in short demands; the time is
+ * bounded by the number of records in the file. The description is searched for where a device section stands in front
+ * of RAM's END, since nothing else says how long that is.
+ *
+ * **Example** (An image in memory)
+ *
+ * ```ts
+ * import { Demand } from "effect-multifd"
+ * import { ImageStream } from "effect-multifd"
+ *
+ * const bytes = new Uint8Array(0) // a whole image
+ * const image = Demand.runSync(ImageStream.parse({ start: 0, fileSize: bytes.length }), bytes)
+ * image.findings.map((finding) => finding.code) // => ["magic-wrong"]
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export function* parse(options: {
+  /** Where in the file the stream begins. */
+  readonly start: number
+  /** Bytes of the file, or of the device. */
+  readonly fileSize: number
+}): Parser<ParsedImage> {
+  const draft = makeDraft(options.start)
+  const outcome = yield* attempt(readImage(draft, new Cursor(options.start, options.fileSize), options.fileSize))
+  draft.findings.push(...checkBlocks(draft.blocks, draft.configuration))
+  if (Result.isFailure(outcome)) draft.findings.push(outcome.failure)
+  return draft
+}
+
+/**
+ * A block that is about to be written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HeadBlock extends Shape {
+  /** Offset in the parent region, written where the configuration lists `x-ignore-shared`. Default 0. */
+  readonly address?: number | undefined
+  /** Shared memory that the loading machine has already: only its entry is written. Default `false`. */
+  readonly ignored?: boolean | undefined
+}
+
+/**
+ * Bytes and the file position that they belong to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Piece {
+  /** Absolute. */
+  readonly position: number
+  readonly bytes: Uint8Array
+}
+
+/**
+ * The layout of an image that is about to be written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ImageHead {
+  /** The stream up to the last block's header, in pieces between the page regions. */
+  readonly pieces: ReadonlyArray<Piece>
+  /** Where each block's bitmap and pages belong. */
+  readonly blocks: ReadonlyArray<MappedBlock>
+  /** Where the stream goes on: behind the last page region. */
+  readonly end: number
+}
+
+/**
+ * QEMU's section id of RAM on all machines that were looked at. Any other will do.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const RAM_SECTION_ID: number = 1
+
+/**
+ * Lays out an image byte for byte as QEMU does, and encodes its head: header, configuration, prelude, and the block list
+ * with the places of bitmaps and pages. The bitmaps and pages themselves are the caller's to write.
+ *
+ * **Gotchas**
+ *
+ * Shapes have to be valid, and the configuration, if there is one, has to list `mapped-ram`.
+ *
+ * **Example** (Where the pages of a machine's RAM go)
+ *
+ * ```ts
+ * import { ImageStream } from "effect-multifd"
+ *
+ * const head = ImageStream.head({
+ *   start: 0,
+ *   configuration: { machine: "pc-i440fx-10.0", capabilities: ["mapped-ram"] },
+ *   blocks: [{ idstr: "m", usedLength: 0x2000000, pageSize: 4096 }]
+ * })
+ * head.blocks[0]?.header // => { version: 1, pageSize: 4096, bitmapOffset: 137, pagesOffset: 1048576 }
+ * ```
+ *
+ * @see {@link end} for what follows the last page region
+ * @category encoding
+ * @since 0.1.0
+ */
+export const head = (options: {
+  /** Where in the file the stream begins. Default 0. */
+  readonly start?: number | undefined
+  readonly configuration: Configuration | undefined
+  /** Commands and sections in front of RAM's START. */
+  readonly prelude?: Uint8Array | undefined
+  readonly blocks: ReadonlyArray<HeadBlock>
+  readonly sectionId?: number | undefined
+  /** Bytes between the bitmap of the first block and its pages, behind the mark of a seal. Default 0. */
+  readonly room?: number | undefined
+}): ImageHead => {
+  const {
+    blocks,
+    configuration,
+    prelude = new Uint8Array(0),
+    room = 0,
+    sectionId = RAM_SECTION_ID,
+    start = 0
+  } = options
+  return encodeHead({ start, configuration, prelude, blocks, sectionId, room })
+}
+
+/**
+ * What stands between the last page region and the device state: the end of RAM's START, early sections, RAM's END.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const end = (options: {
+  readonly sectionId?: number | undefined
+  /** Whole sections of devices that are set up early. */
+  readonly early?: Uint8Array | undefined
+  /** Whether SWITCHOVER_START is written: machine types 10.0 and later have it, older QEMUs do not know it. */
+  readonly switchoverStart: boolean
+  /** Whether sections end with a footer. Default `true`. */
+  readonly footers?: boolean | undefined
+}): Uint8Array => {
+  const { early = new Uint8Array(0), footers = true, sectionId = RAM_SECTION_ID, switchoverStart } = options
+  return encodeEnd({ sectionId, early, switchoverStart, footers })
+}

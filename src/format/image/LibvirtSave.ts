@@ -1,0 +1,166 @@
+/**
+ * The header that libvirt puts in front of a migration stream when it saves a domain.
+ *
+ * 92 bytes in the byte order of the host that wrote them, little-endian on all hosts that are supported here. The
+ * migration stream follows directly, at no particular alignment:
+ *
+ * ```text
+ *    0  16  magic           "LibvirtQemudSave"; "LibvirtQemudPart" until the save is complete
+ *   16  u32 version         2
+ *   20  u32 data length     bytes of XML and cookie
+ *   24  u32 was running     0 or 1
+ *   28  u32 format          0 raw, 1 gzip, 2 bzip2, 3 xz, 4 lzop, 5 zstd, 6 sparse (mapped-ram)
+ *   32  u32 cookie offset   from the start of the XML; 0 where there is no cookie
+ *   36  56  unused          0
+ *   92      XML, ends with a zero byte │ cookie, ends with a zero byte │ padding
+ *   92 + data length        migration stream
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as Result from "effect/Result"
+import type { Parser } from "../Demand.ts"
+import type { Finding } from "../Finding.ts"
+import { attempt, Cursor, decodeWith } from "../internal/cursor.ts"
+import {
+  FORMATS,
+  HEADER_LENGTH,
+  MAGIC_COMPLETE,
+  MAGIC_PARTIAL,
+  readHeader,
+  readSave,
+  VERSION
+} from "./internal/libvirt.ts"
+import type { Decoded } from "../stream/MigrationStream.ts"
+import * as Uuid from "../Uuid.ts"
+
+/**
+ * Bytes of the header.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const HEADER_BYTES: number = HEADER_LENGTH
+
+/**
+ * How the migration stream behind the header is stored.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Format = (typeof FORMATS)[number]
+
+/**
+ * The header.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Header {
+  /** Bytes of XML, cookie and padding. */
+  readonly dataLength: number
+  /** Whether the domain ran when it was saved. */
+  readonly wasRunning: boolean
+  readonly format: Format
+  /** Where the cookie begins, from the start of the XML; 0 where there is none. */
+  readonly cookieOffset: number
+}
+
+/**
+ * What a libvirt save image holds besides the migration stream.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LibvirtSave {
+  /** The definition of the domain. */
+  readonly xml: string
+  /** What libvirt wants to remember of the running domain, XML as well. */
+  readonly cookie: string | undefined
+  readonly wasRunning: boolean
+  /** Absolute position of the migration stream. */
+  readonly streamOffset: number
+}
+
+/**
+ * Whether bytes from the start of a file are, as far as they go, the start of a libvirt save image: complete or partial,
+ * of any version and format. At least one byte is needed.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isLibvirtSave = (head: Uint8Array): boolean => {
+  const magic = Buffer.from(head.subarray(0, MAGIC_COMPLETE.length)).toString("latin1")
+  return magic !== "" && [MAGIC_COMPLETE, MAGIC_PARTIAL].some((known) => known.startsWith(magic))
+}
+
+/**
+ * Reads header, XML and cookie from the start of a file. Fails with `libvirt-save-partial`,
+ * `libvirt-version-unsupported`, `libvirt-format-unsupported`, `libvirt-header-corrupt` or `stream-cut`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const parse = (): Parser<Result.Result<LibvirtSave, Finding>> => attempt(readSave(new Cursor(0)))
+
+/**
+ * Reads the header at the start of `bytes`, in any of the formats.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeHeader = (bytes: Uint8Array): Result.Result<Decoded<Header>, Finding> =>
+  decodeWith(bytes, 0, readHeader)
+
+/**
+ * A header of a complete save, 92 bytes.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeHeader = (header: Header): Uint8Array => {
+  const bytes = new Uint8Array(HEADER_BYTES)
+  const view = new DataView(bytes.buffer)
+  bytes.set(Buffer.from(MAGIC_COMPLETE, "latin1"))
+  const words = [
+    VERSION,
+    header.dataLength,
+    Number(header.wasRunning),
+    FORMATS.indexOf(header.format),
+    header.cookieOffset
+  ]
+  for (const [i, word] of words.entries()) view.setUint32(MAGIC_COMPLETE.length + 4 * i, word, true)
+  return bytes
+}
+
+/**
+ * Everything in front of the migration stream: header, XML and cookie.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = (save: Omit<LibvirtSave, "streamOffset">): Uint8Array => {
+  const xml = Buffer.from(`${save.xml}\0`)
+  const cookie = Buffer.from(save.cookie === undefined ? "" : `${save.cookie}\0`)
+  const header = encodeHeader({
+    dataLength: xml.length + cookie.length,
+    wasRunning: save.wasRunning,
+    format: "sparse",
+    cookieOffset: cookie.length === 0 ? 0 : xml.length
+  })
+  return new Uint8Array(Buffer.concat([header, xml, cookie]))
+}
+
+/** The domain's own stands in front of all others. */
+const UUID = /<uuid>([^<>]{0,99})<\/uuid>/
+
+/**
+ * The uuid of the domain, with small letters; `undefined` where its XML has none.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const uuidOf = ({ xml }: Pick<LibvirtSave, "xml">): string | undefined => {
+  const uuid = Uuid.parse((UUID.exec(xml)?.[1] ?? "").trim())
+  return uuid === undefined || Uuid.isNone(uuid) ? undefined : Uuid.format(uuid)
+}

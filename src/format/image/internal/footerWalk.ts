@@ -1,0 +1,74 @@
+import * as Result from "effect/Result"
+import type { Parser } from "../../Demand.ts"
+import { SectionType } from "../../internal/constants.ts"
+import { attempt, Cursor, type Steps } from "../../internal/cursor.ts"
+import { Window } from "../../devices/internal/descriptionSearch.ts"
+import { readOpening } from "../../stream/internal/framing.ts"
+
+/**
+ * What device sections lead to when nothing but their footers says where they end.
+ *
+ * - `End`: the byte that ends the stream, at `position`.
+ * - `Cut`: the end of the range; `inside` the section of that name, if it got that far.
+ * - `Stray`: bytes that are no section, at `position`.
+ *
+ * @internal
+ */
+export type FooterWalk =
+  | { readonly _tag: "End"; readonly position: number }
+  | { readonly _tag: "Stray"; readonly position: number }
+  | { readonly _tag: "Cut"; readonly inside: string | undefined }
+
+/**
+ * Follows device sections from `from` to the end of the stream without a description: a section's data ends where its
+ * own footer stands with another section or the end of the stream behind it. That device data contains the same is as
+ * good as impossible: five given bytes, and one of two behind them.
+ *
+ * @internal
+ */
+export function* walkFooters(options: { readonly from: number; readonly to: number }): Parser<FooterWalk> {
+  const cursor = new Cursor(options.from)
+  const window = new Window(options.to)
+  for (;;) {
+    const { position } = cursor
+    const type = (yield* window.from(position, 1))[0]
+    if (type === SectionType.endOfStream) return { _tag: "End", position }
+    if (type === undefined) return { _tag: "Cut", inside: undefined }
+    if (type !== SectionType.full) return { _tag: "Stray", position }
+    const cutInside = yield* attempt(passSection(cursor, window))
+    if (Result.isFailure(cutInside)) {
+      return cutInside.failure.code === "stream-cut" ? { _tag: "Cut", inside: undefined } : { _tag: "Stray", position }
+    }
+    if (cutInside.success !== undefined) return { _tag: "Cut", inside: cutInside.success }
+  }
+}
+
+/** Passes over a section, or gives back its name if its footer is not there. */
+function* passSection(cursor: Cursor, window: Window): Steps<string | undefined> {
+  const { name, sectionId } = yield* readOpening(cursor)
+  const footer = Buffer.alloc(FOOTER_BYTES, SectionType.footer)
+  footer.writeUInt32BE(sectionId, 1)
+  const end = yield* behindFooter(cursor.position, window, footer)
+  if (end === undefined) return name
+  cursor.position = end
+  return undefined
+}
+
+const FOOTER_BYTES = 5
+
+/** The position behind the first footer from `from` on that something may follow, or that ends the range. */
+function* behindFooter(from: number, window: Window, footer: Buffer): Parser<number | undefined> {
+  let at = from
+  for (;;) {
+    const bytes = yield* window.from(at, FOOTER_BYTES + 1)
+    if (bytes.length < FOOTER_BYTES) return undefined
+    const hit = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(footer)
+    if (hit === 0 && followsSection(bytes[FOOTER_BYTES])) return at + FOOTER_BYTES
+    // The first bytes of a footer may be the last that were fetched.
+    if (hit < 0) at += bytes.length - (FOOTER_BYTES - 1)
+    else at += Math.max(hit, 1)
+  }
+}
+
+const followsSection = (type: number | undefined): boolean =>
+  type === undefined || type === SectionType.full || type === SectionType.endOfStream

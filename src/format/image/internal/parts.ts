@@ -1,0 +1,78 @@
+import type { MappedBlock } from "../ImageStream.ts"
+import * as MappedRam from "../MappedRam.ts"
+import { isPageSize } from "../../internal/pageSize.ts"
+
+/** A range of the file that belongs to one purpose. @internal */
+export interface Part {
+  readonly position: number
+  readonly end: number
+  /** Absolute position of the field that says where the part lies. */
+  readonly field: number
+  readonly block: string | undefined
+  readonly what: string
+}
+
+/** Where the stream goes on after a block. @internal */
+export const behindBlock = ({ header, headerPosition, ignored, usedLength }: MappedBlock): number =>
+  ignored ? headerPosition + MappedRam.HEADER_BYTES : header.pagesOffset + usedLength
+
+/** The bitmap of a block, `undefined` where there is none or its size is not known. @internal */
+export const bitmapPart = ({ header, headerPosition, idstr, ignored, usedLength }: MappedBlock): Part | undefined => {
+  if (ignored || !isPageSize(header.pageSize)) return undefined
+  const { bitmapOffset: position, pageSize } = header
+  const end = position + MappedRam.bitmapLength({ idstr, usedLength, pageSize })
+  return { position, end, field: headerPosition + MappedRam.BITMAP_OFFSET_AT, block: idstr, what: "a file bitmap" }
+}
+
+const pagesPart = (block: MappedBlock): Part | undefined => {
+  const { header, headerPosition, idstr, ignored } = block
+  if (ignored) return undefined
+  const field = headerPosition + MappedRam.PAGES_OFFSET_AT
+  return { position: header.pagesOffset, end: behindBlock(block), field, block: idstr, what: "a page region" }
+}
+
+/** The parts that a block says it has. @internal */
+export const blockParts = (block: MappedBlock): ReadonlyArray<Part> =>
+  [bitmapPart(block), pagesPart(block)].filter((part) => part !== undefined)
+
+/**
+ * Tells whether a range shares no byte with any of the parts: with none that begins in front of its end and reaches behind its
+ * beginning. Parts of a foreign layout may lie in each other, and there may be as many questions as parts.
+ *
+ * @internal
+ */
+export const freeBetween = (
+  parts: ReadonlyArray<Pick<Part, "position" | "end">>
+): ((position: number, end: number) => boolean) => {
+  const sorted = parts.toSorted((a, b) => a.position - b.position)
+  let reach = 0
+  const reaches = sorted.map((part) => (reach = Math.max(reach, part.end)))
+  return (position, end) => {
+    let [low, high] = [0, sorted.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (sorted[middle]!.position < end) low = middle + 1
+      else high = middle
+    }
+    return low === 0 || reaches[low - 1]! <= position
+  }
+}
+
+/**
+ * The most that is searched for the end of the device state: 1 GiB. Device states take some MiB, and without a limit a
+ * device of many TiB would be read to its end for a description that is not there.
+ *
+ * @internal
+ */
+export const MAX_STATE_BYTES = 1024 * 1024 * 1024
+
+/**
+ * Where device state from a position on ends at the latest: where a block has a part, or where the file ends.
+ *
+ * @internal
+ */
+export const stateLimit = (from: number, blocks: ReadonlyArray<MappedBlock>, fileSize: number): number =>
+  blocks
+    .flatMap(blockParts)
+    .filter(({ end, position }) => position >= from && end > position)
+    .reduce((limit, { position }) => Math.min(limit, position), Math.min(fileSize, from + MAX_STATE_BYTES))

@@ -1,0 +1,153 @@
+/**
+ * The init packet: the first 64 bytes of every multifd channel, and the only ones that say which channel it is.
+ *
+ * Big-endian:
+ *
+ * ```text
+ *    0  u32  magic      11223344
+ *    4  u32  version    1
+ *    8  16   uuid       the guest's, in textual order; zeros where none is set
+ *   24  u8   id         0 .. N-1, each exactly once
+ *   25  39   reserved   0
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import { Buffer } from "node:buffer"
+import * as Finding from "../Finding.ts"
+import { checkMagic, checkReserved, fieldsOf, PACKET_MAGIC, setMagic } from "./internal/packetFields.ts"
+import * as Uuid from "../Uuid.ts"
+
+/**
+ * Bytes of an init packet.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const LENGTH: number = 64
+
+/**
+ * The first four bytes of every multifd channel and of every packet on it, as a number.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const MAGIC: number = PACKET_MAGIC
+
+/**
+ * The most channels that a migration can have: the id has one byte, and so has QEMU's parameter.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const MAX_CHANNELS: number = 255
+
+/**
+ * What a channel says of itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Init {
+  /** 16 bytes in the order in which a uuid is written down; zeros where the guest has none. */
+  readonly uuid: Uint8Array
+  /** 0 to 255. */
+  readonly id: number
+}
+
+/**
+ * The uuid of a guest that has none.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const noUuid = (): Uint8Array => new Uint8Array(16)
+
+const UUID_AT = 8
+const ID_AT = 24
+const RESERVED_AT = 25
+
+/**
+ * An init packet, 64 bytes.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = ({ id, uuid }: Init): Uint8Array => {
+  const bytes = new Uint8Array(LENGTH)
+  setMagic(fieldsOf(bytes, 0).view)
+  bytes.set(uuid, UUID_AT)
+  bytes[ID_AT] = id
+  return bytes
+}
+
+/**
+ * Reads an init packet, the first bytes of `bytes`.
+ *
+ * **Details**
+ *
+ * Fails with `packet-magic-wrong`, `packet-version-unsupported`, `packet-reserved-set`, or `stream-cut` where there are
+ * fewer than 64 bytes. Reserved bytes are an error here, while QEMU does not look at them. The uuid is a copy.
+ *
+ * **Example** (A channel introduces itself)
+ *
+ * ```ts
+ * import * as Result from "effect/Result"
+ * import { MultifdInit } from "effect-multifd"
+ *
+ * const packet = MultifdInit.encode({ uuid: MultifdInit.noUuid(), id: 1 })
+ * Result.getOrThrow(MultifdInit.decode(packet)).id // => 1
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (bytes: Uint8Array): Result.Result<Init, Finding.Finding> => {
+  const fields = fieldsOf(bytes, 0)
+  const finding = checkMagic(fields, LENGTH, "an init packet") ?? checkReserved(fields, RESERVED_AT, LENGTH)
+  if (finding !== undefined) return Result.fail(finding)
+  return Result.succeed({ uuid: bytes.slice(UUID_AT, ID_AT), id: bytes[ID_AT]! })
+}
+
+/**
+ * What is wrong with a channel that introduces itself like this, if anything.
+ *
+ * **Details**
+ *
+ * Codes `init-uuid-mismatch`, `init-id-out-of-range` and `init-id-duplicated`. QEMU 10.0 lets the id N pass and uses it as
+ * an index; here it is out of range.
+ *
+ * @category checks
+ * @since 0.1.0
+ */
+export const check = (
+  init: Init,
+  expected: {
+    /** Number of channels, N. */
+    readonly channels: number
+    /** The guest's, 16 bytes; QEMU compares zeros as well. `undefined`: any will do. */
+    readonly uuid?: Uint8Array | undefined
+    /** Whether a channel of this id is there already. */
+    readonly isTaken: (id: number) => boolean
+  }
+): Finding.Finding | undefined => {
+  const { channels, isTaken, uuid } = expected
+  if (uuid !== undefined && Buffer.compare(uuid, init.uuid) !== 0) {
+    const [wanted, found] = [Uuid.format(uuid), Uuid.format(init.uuid)]
+    return Finding.make({ code: "init-uuid-mismatch", offset: UUID_AT, expected: wanted, found })
+  }
+  const found = `id ${init.id}`
+  if (init.id >= channels) {
+    return Finding.make({ code: "init-id-out-of-range", offset: ID_AT, expected: `an id below ${channels}`, found })
+  }
+  if (isTaken(init.id)) {
+    return Finding.make({
+      code: "init-id-duplicated",
+      offset: ID_AT,
+      expected: "each id once",
+      found: `${found} again`
+    })
+  }
+  return undefined
+}

@@ -1,0 +1,160 @@
+/**
+ * What a seal says of an image beside its checksums: whose it is, how its source sent it, and what of it is lost.
+ *
+ * ```text
+ *   {"uuid":"…","marks":"each-section","lost":[{"idstr":"pc.ram","pages":16}]}
+ * ```
+ *
+ * JSON in UTF-8. Fields that are not known here are borne, and written again with an image that is sealed anew.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Finding from "../Finding.ts"
+import { decodeText } from "../internal/cursor.ts"
+
+/**
+ * The longest notes, in bytes: room for the name of every block that an image can have.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const MAX_LENGTH: number = 1024 * 1024
+
+/** Objects within objects: what is deeper could be read, but not written again. */
+const MAX_DEPTH = 32
+
+/**
+ * A uuid as it is written down: five groups of small hexadecimal digits.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Uuid = Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/))
+
+/**
+ * Pages of a block that are zero in the image because they could not be recovered.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const LostPages = Schema.Struct({
+  /** The name of the block. */
+  idstr: Schema.String,
+  /** How many there are. */
+  pages: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type LostPages = typeof LostPages.Type
+
+/**
+ * The notes of an image, each of them optional.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ImageNotes = Schema.Struct({
+  /** The uuid of the machine, where it is known. */
+  uuid: Schema.optional(Uuid),
+  /** What marked the SYNCs of multifd where the image was received: each section of RAM, or each round. */
+  marks: Schema.optional(Schema.Literals(["each-section", "each-round"])),
+  /** What could not be recovered, by block. */
+  lost: Schema.optional(Schema.Array(LostPages))
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type ImageNotes = typeof ImageNotes.Type
+
+/**
+ * No notes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const empty: ImageNotes = {}
+
+const isNotes = Schema.is(ImageNotes)
+
+const isShallow = (value: unknown, depth = MAX_DEPTH): boolean =>
+  typeof value !== "object" ||
+  value === null ||
+  (depth > 0 && Object.values(value).every((inner) => isShallow(inner, depth - 1)))
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const utf8 = new TextEncoder()
+
+/**
+ * Notes as they are stored; no bytes where there is none.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = (notes: ImageNotes): Uint8Array => {
+  const text = JSON.stringify(notes)
+  return text === "{}" ? new Uint8Array(0) : utf8.encode(text)
+}
+
+const EXPECTED = "notes in JSON"
+
+/**
+ * Reads notes that lie at `position` of their file. Fails with `seal-corrupt`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (bytes: Uint8Array, position: number): Result.Result<ImageNotes, Finding.Finding> => {
+  const refuse = (expected: string, found: string) =>
+    Result.fail(Finding.make({ code: "seal-corrupt", offset: position, expected, found }))
+  if (bytes.length === 0) return Result.succeed(empty)
+  if (bytes.length > MAX_LENGTH) return refuse(`notes of at most ${MAX_LENGTH} bytes`, `${bytes.length} bytes`)
+  const text = decodeText(bytes)
+  if (text === undefined) return refuse(EXPECTED, "bytes that are not UTF-8")
+  const value = parse(text)
+  if (!isNotes(value)) return refuse(EXPECTED, value === undefined ? "another text" : "other fields")
+  return isShallow(value) ? Result.succeed(value) : refuse(`notes at most ${MAX_DEPTH} levels deep`, "deeper ones")
+}
+
+/**
+ * What keeps notes from being written, to be told to the caller who has made them.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const problems = (notes: ImageNotes | undefined): ReadonlyArray<string> => {
+  if (notes === undefined) return []
+  if (!isNotes(notes) || !isShallow(notes)) {
+    return ["expected notes with a uuid in its canonical form, known marks and lost pages by block, found others"]
+  }
+  const { length } = encode(notes)
+  return length <= MAX_LENGTH ? [] : [`expected notes of at most ${MAX_LENGTH} bytes, found ${length}`]
+}
+
+/**
+ * What keeps an image from being used as if it were whole: a sentence for each block with lost pages.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const lossProblems = ({ lost = [] }: ImageNotes, path: string): ReadonlyArray<string> =>
+  lost
+    .filter(({ pages }) => pages > 0)
+    .map(
+      ({ idstr, pages }) =>
+        `expected all pages of the RAM block "${idstr}" in ${path}, found that ${pages} were lost and are zeros; ` +
+        "--allow-lost goes on without them"
+    )

@@ -1,0 +1,132 @@
+/**
+ * The digests of a block's pages while it is being written, in whichever order and however often.
+ *
+ * @since 0.1.0
+ */
+import { Buffer } from "node:buffer"
+import * as PageBitmap from "../../ram/PageBitmap.ts"
+import * as PageRuns from "../../ram/PageRuns.ts"
+import type { Shape } from "../../ram/RamBlock.ts"
+import * as Checksum from "./Checksum.ts"
+import { Extents } from "./SealedExtents.ts"
+
+/**
+ * Remembers one digest for each page: 4 bytes with CRC-32, 32 with SHA-256; none for extents without any page.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PageDigests {
+  /** Takes the digests of pages: `runs` of them, which count from page `first`, where `data` begins. */
+  readonly record: (first: number, data: Uint8Array, runs: PageRuns.PageRuns) => void
+  /**
+   * The digests of all extents, one behind the other, of the pages that the bitmap says are present now. It can be asked
+   * again: only extents that have changed meanwhile cost anything.
+   */
+  readonly extents: () => Uint8Array
+  /**
+   * Does a part of the work of `extents` ahead, for `count` extents, so that it need not be done in one stretch. Whether
+   * there is more of it.
+   */
+  readonly advance: (count: number) => boolean
+}
+
+/** Bytes of a bitmap that are compared at once: mostly nothing has changed in any of them. */
+const COMPARED_BYTES = 512
+
+/** Calls `f` with every byte that differs between two bitmaps of one length. */
+const forEachDifference = (a: Uint8Array, b: Uint8Array, f: (at: number) => void): void => {
+  for (let from = 0; from < a.length; from += COMPARED_BYTES) {
+    const to = Math.min(from + COMPARED_BYTES, a.length)
+    if (Buffer.compare(a.subarray(from, to), b.subarray(from, to)) === 0) continue
+    for (let at = from; at < to; at++) if (a[at] !== b[at]) f(at)
+  }
+}
+
+/**
+ * Begins to remember the digests of a block. Every page whose bit is set in `bitmap` in the end has to be recorded.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: {
+  readonly shape: Shape
+  readonly bitmap: PageBitmap.PageBitmap
+  readonly algorithm: Checksum.Algorithm
+  /** Bytes, whole pages. */
+  readonly extentSize: number
+}): PageDigests => {
+  const { algorithm, bitmap, extentSize, shape } = options
+  const { idstr, pageSize } = shape
+  const pagesPerExtent = extentSize / pageSize
+  const length = Checksum.digestLength(algorithm)
+  /** The bits as they were when they were last looked at, which is what all digests are of. */
+  const seen = PageBitmap.make(bitmap.pages)
+  const extents = new Extents({ algorithm, idstr, pagesPerExtent, bitmap: seen })
+  const known = new Map<number, Uint8Array>()
+  const all = new Uint8Array(extents.count * length)
+  /** What `all` does not have yet: extents with new digests of pages, and those whose bits are not as they were. */
+  const changed = new Set<number>()
+
+  const digestsOf = (index: number): Uint8Array => {
+    const existing = known.get(index)
+    if (existing !== undefined) return existing
+    const created = new Uint8Array(extents.range(index).pages * length)
+    known.set(index, created)
+    return created
+  }
+
+  /** The extent of a page, of which digests are about to be recorded. */
+  const begin = (page: number) => {
+    const index = Math.floor(page / pagesPerExtent)
+    changed.add(index)
+    return { first: index * pagesPerExtent, end: (index + 1) * pagesPerExtent, digests: digestsOf(index) }
+  }
+
+  const noteByte = (at: number): void => {
+    const last = Math.min(8 * at + 7, bitmap.pages - 1)
+    for (let index = Math.floor((8 * at) / pagesPerExtent); index * pagesPerExtent <= last; index++) changed.add(index)
+  }
+
+  const noteBits = (): void => {
+    forEachDifference(seen.bytes, bitmap.bytes, noteByte)
+    seen.bytes.set(bitmap.bytes)
+  }
+
+  const settle = (index: number): void => {
+    const digests = known.get(index)
+    if (digests !== undefined) all.set(extents.digest(index, digests), index * length)
+    changed.delete(index)
+  }
+
+  let isAdvancing = false
+  const advance = (count: number): boolean => {
+    if (!isAdvancing) noteBits()
+    let left = count
+    for (const index of changed) {
+      if (left-- === 0) break
+      settle(index)
+    }
+    isAdvancing = changed.size > 0
+    return isAdvancing
+  }
+
+  return {
+    record: (first, data, runs) => {
+      let extent: ReturnType<typeof begin> = { first: 0, end: 0, digests: all }
+      PageRuns.forEach(runs, (from, count) => {
+        for (let at = from; at < from + count; at++) {
+          if (first + at >= extent.end) extent = begin(first + at)
+          const page = data.subarray(at * pageSize, (at + 1) * pageSize)
+          Checksum.pageInto(algorithm, page, extent.digests, (first + at - extent.first) * length)
+        }
+      })
+    },
+    advance,
+    extents: () => {
+      noteBits()
+      while (advance(extents.count));
+      return all.slice()
+    }
+  }
+}

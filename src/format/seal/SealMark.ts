@@ -1,0 +1,162 @@
+/**
+ * The mark of a sealed image: the commit record of its checksums.
+ *
+ * ```text
+ *   … entry │ header │ bitmap │ 0 │ mark │ 0 │ page region, …
+ *                                 ▲
+ *                                 64 bytes in the padding of the first block that has room for them
+ *
+ *    0  8  "MFDsMark"
+ *    8  u8   version 1                       9  u8   state: 1 sealing, 2 sealed, 3 partial
+ *   10  u8   algorithm                      11  u8   0
+ *   12  u32  CRC-32 of the mark, with zeros in this field
+ *   16  u64  position of the seal, absolute 24  u64  length of the seal
+ *   32  32   digest of mark (with zeros in this field and in that of the CRC) and seal, zeros behind it
+ * ```
+ *
+ * All numbers are big-endian, all positions count from the start of the file. The mark is written last, and says that
+ * the rest is there (see `ImageSeal`).
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import * as Checksum from "./Checksum.ts"
+import * as Finding from "../Finding.ts"
+import * as ImageSeal from "./ImageSeal.ts"
+import type { ByteRange, MappedBlock } from "../image/ImageStream.ts"
+import { ByteWriter } from "../internal/byteWriter.ts"
+import { crc32 } from "./internal/crc32.ts"
+import { view } from "../internal/cursor.ts"
+import { bitmapPart, blockParts, freeBetween } from "../image/internal/parts.ts"
+import { corrupt, padded, VERSION } from "./internal/sealParts.ts"
+import * as MappedRam from "../image/MappedRam.ts"
+
+const MAGIC = Buffer.from("MFDsMark", "latin1")
+const CRC_AT = 12
+const DIGEST_AT = 32
+
+/**
+ * Bytes of a mark. Marks lie at multiples of it, so that none lies across two sectors.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const LENGTH: number = 64
+
+/**
+ * What a mark says. `sealing`: somebody began to write a seal there, and has not come to its end; there are no checksums.
+ * `partial`: the seal is that of a save that has not come to its end, and covers the pages that it had written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SealMark {
+  readonly state: "sealing" | "sealed" | "partial"
+  readonly algorithm: Checksum.Algorithm
+  /** Absolute position and length of the seal. While it is being written, the position is all that is known. */
+  readonly seal: ByteRange
+  /** Of mark and seal, in 32 bytes. */
+  readonly digest: Uint8Array
+}
+
+/**
+ * Where the mark belongs: in the first gap between a bitmap and the page region behind it that has room. `undefined` where
+ * there is none, which only a foreign layout can bring about.
+ *
+ * @category layout
+ * @since 0.1.0
+ */
+export const position = (blocks: ReadonlyArray<MappedBlock>): number | undefined => {
+  const isFree = freeBetween(
+    blocks.flatMap((block) => {
+      const { entryPosition, headerPosition } = block
+      return [{ position: entryPosition, end: headerPosition + MappedRam.HEADER_BYTES }, ...blockParts(block)]
+    })
+  )
+  for (const block of blocks) {
+    const bitmap = bitmapPart(block)
+    if (bitmap === undefined) continue
+    const position = Math.ceil(bitmap.end / LENGTH) * LENGTH
+    const end = position + LENGTH
+    if (end <= block.header.pagesOffset && isFree(position, end)) return position
+  }
+  return undefined
+}
+
+const states = ["sealing", "sealed", "partial"] as const
+
+const markBytes = ({ algorithm, seal, state }: Omit<SealMark, "digest">): ByteWriter =>
+  new ByteWriter()
+    .append(MAGIC)
+    .u8(VERSION)
+    .u8(states.indexOf(state) + 1)
+    .u8(Checksum.algorithms[algorithm])
+    .u8(0)
+    .u32(0)
+    .u64(seal.position)
+    .u64(seal.length)
+
+const withCrc = (bytes: Uint8Array): Uint8Array => {
+  const checked = bytes.slice()
+  view(checked).setUint32(CRC_AT, 0)
+  view(checked).setUint32(CRC_AT, crc32(checked))
+  return checked
+}
+
+/**
+ * A mark, 64 bytes.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = (mark: SealMark): Uint8Array => withCrc(markBytes(mark).append(padded(mark.digest)).finish())
+
+/**
+ * The digest that the mark of a seal has, which says that both belong together; with a key, that they were made by who
+ * has it.
+ *
+ * @category computing
+ * @since 0.1.0
+ */
+export const digestOf = (
+  mark: Omit<SealMark, "digest">,
+  seal: Uint8Array,
+  key?: Uint8Array | undefined
+): Uint8Array => {
+  const state = Checksum.hasher(mark.algorithm, key)
+  state.update(markBytes(mark).finish())
+  state.update(seal)
+  return padded(state.digest())
+}
+
+/**
+ * Reads the 64 bytes where a mark belongs that lie at `position` of their file: `undefined` where nothing looks like one.
+ * Fails with `seal-corrupt` or `seal-version-unsupported`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (bytes: Uint8Array, position: number): Result.Result<SealMark | undefined, Finding.Finding> => {
+  if (bytes.length < LENGTH || !MAGIC.equals(bytes.subarray(0, MAGIC.length))) {
+    return Result.succeed(undefined)
+  }
+  const head = view(bytes)
+  const mark = bytes.subarray(0, LENGTH)
+  if (view(withCrc(mark)).getUint32(CRC_AT) !== head.getUint32(CRC_AT)) {
+    return Result.fail(corrupt(position, "a mark whose checksum is right", "another checksum"))
+  }
+  const algorithm = Checksum.fromCode(bytes[10]!)
+  const state = states[bytes[9]! - 1]
+  if (bytes[8] !== VERSION || algorithm === undefined || state === undefined) {
+    const found = `version ${bytes[8]}, state ${bytes[9]}, algorithm ${bytes[10]}`
+    const expected = `version ${VERSION} with a known state and algorithm`
+    return Result.fail(Finding.make({ code: "seal-version-unsupported", offset: position + 8, expected, found }))
+  }
+  const seal = { position: Number(head.getBigUint64(16)), length: Number(head.getBigUint64(24)) }
+  if (seal.position + seal.length > Number.MAX_SAFE_INTEGER || seal.length > ImageSeal.MAX_LENGTH) {
+    return Result.fail(
+      corrupt(position + 16, `a seal of at most ${ImageSeal.MAX_LENGTH} bytes`, `${seal.length} bytes`)
+    )
+  }
+  return Result.succeed({ state, algorithm, seal, digest: mark.slice(DIGEST_AT) })
+}

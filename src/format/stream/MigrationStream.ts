@@ -1,0 +1,248 @@
+/**
+ * The framing of QEMU's migration stream, version 3: everything that is not the inside of a device.
+ *
+ * All numbers are unsigned and big-endian; `str8` is a length byte and that many bytes of text.
+ *
+ * ```text
+ *   51 45 56 4d  00 00 00 03                              file header: "QEVM", version
+ *   07  u32 n, n bytes of machine type                    configuration section
+ *       (05 str8 name, u32 version, body)*                its subsections
+ *   08  u16 command, u16 n, n bytes                       command
+ *   01  u32 id, str8 name, u32 instance, u32 version …    START of a section that comes in parts
+ *   02  u32 id …                                          PART
+ *   03  u32 id …                                          END
+ *   04  u32 id, str8 name, u32 instance, u32 version …    FULL section: one device
+ *       … 7e u32 id                                       footer of each of the four
+ *   00                                                    end of the stream
+ *   06  u32 n, n bytes of JSON                            description, behind the end
+ * ```
+ *
+ * The data of the section "ram" are records, each a u64 whose low ten bits are flags and whose rest is an address.
+ *
+ * @since 0.1.0
+ */
+import type * as Result from "effect/Result"
+import type { Finding } from "../Finding.ts"
+import { ByteWriter } from "../internal/byteWriter.ts"
+import * as constants from "../internal/constants.ts"
+import * as configuration from "./internal/configuration.ts"
+import { decodeWith } from "../internal/cursor.ts"
+import * as framing from "./internal/framing.ts"
+
+/**
+ * The first four bytes of every migration stream, "QEVM".
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const MAGIC: number = constants.MAGIC
+
+/**
+ * The only version of the stream that is in use.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const VERSION: number = constants.VERSION
+
+/**
+ * The byte that begins a section, and the two that end something.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const SectionType = constants.SectionType
+
+/**
+ * The flags of a record of the section "ram".
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const RamFlag = constants.RamFlag
+
+/**
+ * Commands that a stream may contain without a peer that answers, and their numbers.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const Command = constants.Command
+
+/**
+ * The version of the section "ram" that every QEMU of this century writes.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const RAM_VERSION: number = constants.RAM_VERSION
+
+/**
+ * The configuration section: what has to be equal on both sides.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Configuration {
+  /** The versioned machine type, such as `pc-i440fx-10.0`. */
+  readonly machine: string
+  /** Binary logarithm of the page size, where it is not the smallest that the CPU type allows. */
+  readonly targetPageBits?: number
+  /** The capabilities that are listed because both sides must agree: `x-ignore-shared`, `mapped-ram`, in that order. */
+  readonly capabilities: ReadonlyArray<string>
+  /** 16 bytes in the order in which a uuid is written down. */
+  readonly uuid?: Uint8Array
+}
+
+/**
+ * What opens a section.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SectionHeader =
+  | {
+      readonly type: "start" | "full"
+      readonly sectionId: number
+      /** The device, 1 to 255 bytes of UTF-8. */
+      readonly name: string
+      readonly instanceId: number
+      readonly version: number
+    }
+  | { readonly type: "part" | "end"; readonly sectionId: number }
+
+/**
+ * A decoded value and the position of the first byte behind it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Decoded<out A> {
+  readonly value: A
+  readonly end: number
+}
+
+/**
+ * The file header, 8 bytes.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeFileHeader = (): Uint8Array => new ByteWriter().u32(MAGIC).u32(VERSION).finish()
+
+/**
+ * Checks the file header at `position`. Fails with `magic-wrong`, `stream-version-unsupported` or `stream-cut`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeFileHeader = (bytes: Uint8Array, position = 0): Result.Result<Decoded<void>, Finding> =>
+  decodeWith(bytes, position, framing.readFileHeader)
+
+/**
+ * A configuration section. Names must fit: the machine type any length, a capability up to 255 bytes.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeConfiguration: (configuration: Configuration) => Uint8Array = configuration.encode
+
+/**
+ * Reads the configuration section at `position`; the value is `undefined` where another section stands there, since a
+ * sender may leave it out.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeConfiguration = (
+  bytes: Uint8Array,
+  position = 0
+): Result.Result<Decoded<Configuration | undefined>, Finding> => decodeWith(bytes, position, configuration.read)
+
+/**
+ * The capabilities of a configuration with one of them switched on or off. QEMU lists `x-ignore-shared` first.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withCapability = (
+  self: Configuration,
+  name: "x-ignore-shared" | "mapped-ram",
+  on: boolean
+): Configuration => {
+  const others = self.capabilities.filter((other) => other !== name)
+  if (!on) return { ...self, capabilities: others }
+  return { ...self, capabilities: name === "mapped-ram" ? [...others, name] : [name, ...others] }
+}
+
+/**
+ * What opens a START, PART, END or FULL section.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeSectionHeader = (header: SectionHeader): Uint8Array => {
+  const out = new ByteWriter().u8(SectionType[header.type]).u32(header.sectionId)
+  if (header.type === "start" || header.type === "full") {
+    out.str8(header.name).u32(header.instanceId).u32(header.version)
+  }
+  return out.finish()
+}
+
+/**
+ * Reads what opens a section at `position`. Fails with `section-unexpected` at anything but the four types.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeSectionHeader = (bytes: Uint8Array, position = 0): Result.Result<Decoded<SectionHeader>, Finding> =>
+  decodeWith(bytes, position, framing.readSectionHeader)
+
+/**
+ * The footer that closes a section, 5 bytes.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeFooter = (sectionId: number): Uint8Array =>
+  new ByteWriter().u8(SectionType.footer).u32(sectionId).finish()
+
+/**
+ * Reads the footer of section `sectionId` at `position`. Fails with `footer-missing` or `footer-mismatch`.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decodeFooter = (
+  bytes: Uint8Array,
+  sectionId: number,
+  position = 0
+): Result.Result<Decoded<void>, Finding> =>
+  decodeWith(bytes, position, (cursor) => framing.readFooter(cursor, sectionId))
+
+/**
+ * A command with its body of up to 65535 bytes.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeCommand = (command: number, body: Uint8Array = new Uint8Array(0)): Uint8Array =>
+  new ByteWriter().u8(SectionType.command).u16(command).u16(body.length).append(body).finish()
+
+/**
+ * A record of the section "ram": flags and the address that they share eight bytes with.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeRamRecord = (flags: number, address = 0): Uint8Array =>
+  new ByteWriter().u64(address + flags).finish()
+
+/**
+ * What stands between the end of the stream and the JSON text: the end-of-stream byte is not part of it.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encodeDescriptionHeader = (length: number): Uint8Array =>
+  new ByteWriter().u8(SectionType.description).u32(length).finish()

@@ -1,0 +1,111 @@
+/**
+ * Pages as records on the main channel: what a sender writes without multifd, and for zero pages in the mode `legacy`.
+ *
+ * ```text
+ *   u64 address + 02          [str8 block]  00                          ZERO
+ *   u64 address + 08          [str8 block]  one page                    PAGE
+ *   u64 address + 40          [str8 block]  01  u16 length  changes     XBZRLE
+ *               + 20 CONTINUE: no name, the block of the record before, in this section or an earlier one
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { Shape } from "../../ram/RamBlock.ts"
+import { ByteWriter } from "../internal/byteWriter.ts"
+import { RamFlag } from "../internal/constants.ts"
+import { fieldsOf, setU64 } from "../multifd/internal/packetFields.ts"
+import type { Extent, ZeroExtent } from "./SocketStream.ts"
+import * as Xbzrle from "./Xbzrle.ts"
+
+/**
+ * Encodes the records of one main channel. It remembers the block of the last record, so everything that it gives has to
+ * be written, in this order.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Encoder {
+  /** One piece of memory with a record for each page of these extents. */
+  readonly zeros: (block: Shape, extents: ReadonlyArray<ZeroExtent>) => Uint8Array
+  /** Parts, in order: what stands in front of each page, and a view of the page. Extents are of whole pages. */
+  readonly pages: (block: Shape, extents: ReadonlyArray<Extent>) => ReadonlyArray<Uint8Array>
+  /** Parts, in order, of a record for each extent: a page, and its changes (`Xbzrle`) as the bytes. */
+  readonly changes: (block: Shape, extents: ReadonlyArray<Extent>) => ReadonlyArray<Uint8Array>
+}
+
+const NO_BYTES = new Uint8Array(0)
+
+/**
+ * An encoder for a main channel on which no block was named yet.
+ *
+ * **Example** (Two zero pages of the block "m")
+ *
+ * ```ts
+ * import { RamRecords } from "effect-multifd"
+ *
+ * const block = { idstr: "m", usedLength: 0x2000000, pageSize: 4096 }
+ * RamRecords.make().zeros(block, [{ offset: 0, length: 8192 }])
+ * // => 0000000000000002 01 6d 00   0000000000001022 00
+ * ```
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const make = (): Encoder => {
+  let last: string | undefined
+
+  /** What stands in front of the data of each record, with `tail` bytes for the record's kind at its end. */
+  const heads = (flag: number, block: Shape, offsets: ReadonlyArray<number>, tail: number): Heads => {
+    const name = block.idstr === last || offsets.length === 0 ? NO_BYTES : new ByteWriter().str8(block.idstr).finish()
+    if (offsets.length > 0) last = block.idstr
+    const all = new Uint8Array(offsets.length * (8 + tail) + name.length)
+    const { view } = fieldsOf(all, 0)
+    let at = 0
+    const each = offsets.map((offset, i) => {
+      const own = i === 0 ? name : NO_BYTES
+      setU64(view, at, offset + flag + (own.length === 0 ? RamFlag.continue : 0))
+      all.set(own, at + 8)
+      return all.subarray(at, (at += 8 + own.length + tail))
+    })
+    return { all, each }
+  }
+
+  return {
+    zeros: (block, extents) => {
+      const offsets = extents.flatMap(({ length, offset }) => pagesFrom(offset, length, block.pageSize))
+      return heads(RamFlag.zero, block, offsets, 1).all
+    },
+    pages: (block, extents) => {
+      const { pageSize } = block
+      const pages = extents.flatMap(({ bytes }) =>
+        pagesFrom(0, bytes.length, pageSize).map((at) => bytes.subarray(at, at + pageSize))
+      )
+      const offsets = extents.flatMap(({ bytes, offset }) => pagesFrom(offset, bytes.length, pageSize))
+      return heads(RamFlag.page, block, offsets, 0).each.flatMap((head, i) => [head, pages[i]!])
+    },
+    changes: (block, extents) => {
+      const offsets = extents.map(({ offset }) => offset)
+      const { each } = heads(RamFlag.xbzrle, block, offsets, CHANGES_TAIL)
+      return each.flatMap((head, i) => {
+        const { bytes } = extents[i]!
+        const { view } = fieldsOf(head, 0)
+        head[head.length - CHANGES_TAIL] = Xbzrle.ENCODING
+        view.setUint16(head.length - 2, bytes.length)
+        return [head, bytes]
+      })
+    }
+  }
+}
+
+/** The encoding and the length of the changes. */
+const CHANGES_TAIL = 3
+
+interface Heads {
+  /** One behind the other. */
+  readonly all: Uint8Array
+  /** Views of each. */
+  readonly each: ReadonlyArray<Uint8Array>
+}
+
+const pagesFrom = (offset: number, length: number, pageSize: number): Array<number> =>
+  Array.from({ length: length / pageSize }, (_, i) => offset + i * pageSize)

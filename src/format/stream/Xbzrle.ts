@@ -1,0 +1,147 @@
+/**
+ * XBZRLE: a page as what has changed in it since it was sent before.
+ *
+ * Runs of bytes that stay and of bytes that change take turns, the first one of bytes that stay; lengths are ULEB128 (seven
+ * bits a byte, the lowest first, the top bit set on all but the last). Bytes behind the last run stay.
+ *
+ * ```text
+ *   stay 03 │ change 02  aa bb │ stay 90 20 (4112) │ change 01  cc
+ * ```
+ *
+ * The lengths are those of QEMU, two bytes of ULEB128 at most: runs below 16384 bytes, and pages up to that.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import * as Finding from "../Finding.ts"
+
+/**
+ * The byte that names this encoding in a record.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const ENCODING: number = 1
+
+/**
+ * Makes a page out of the one before and its changes, in `out`, which may be `old` itself.
+ *
+ * **Details**
+ *
+ * `old` and `out` have the length of a page. Fails with `xbzrle-corrupt` at a run that is empty where it must not be, that
+ * leaves the page, or that is cut short; `out` is then no page to be used. Time and memory are those of one page.
+ *
+ * **Example** (Two bytes changed)
+ *
+ * ```ts
+ * import { Xbzrle } from "effect-multifd"
+ *
+ * const page = new Uint8Array(4096)
+ * Xbzrle.decode(page, new Uint8Array([0x03, 0x02, 0xaa, 0xbb]), page)
+ * page[4] // => 0xbb
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (
+  old: Uint8Array,
+  data: Uint8Array,
+  out: Uint8Array,
+  position = 0
+): Result.Result<void, Finding.Finding> => {
+  out.set(old)
+  const runs = new RunReader(data)
+  let at = 0
+  while (runs.hasMore) {
+    const stay = runs.length()
+    const change = runs.length()
+    const start = at + stay
+    const isEmpty = change <= 0 || (stay === 0 && at > 0)
+    if (stay < 0 || isEmpty || start + change > out.length || !runs.copy(change, out, start)) {
+      return Result.fail(corrupt(data, position))
+    }
+    at = start + change
+  }
+  return Result.succeed(undefined)
+}
+
+/** Two bytes of ULEB128 hold no more. */
+const MAX_RUN = 0x3fff
+
+const corrupt = (data: Uint8Array, offset: number): Finding.Finding =>
+  Finding.make({
+    code: "xbzrle-corrupt",
+    offset,
+    expected: "runs of bytes that stay and that change, within a page",
+    found: `${data.length} bytes that are something else`
+  })
+
+/** Reads runs one behind the other. */
+class RunReader {
+  private at = 0
+  private readonly data: Uint8Array
+  constructor(data: Uint8Array) {
+    this.data = data
+  }
+
+  get hasMore(): boolean {
+    return this.at < this.data.length
+  }
+
+  /** The next length, or -1 where there is none. */
+  length(): number {
+    const low = this.data[this.at++] ?? -1
+    if (low < 0x80) return low
+    const high = this.data[this.at++] ?? 0x80
+    return high < 0x80 ? (low & 0x7f) | (high << 7) : -1
+  }
+
+  /** Copies the next bytes, and says whether they are all there. */
+  copy(length: number, target: Uint8Array, at: number): boolean {
+    const bytes = this.data.subarray(this.at, this.at + length)
+    target.set(bytes, at)
+    this.at += length
+    return bytes.length === length
+  }
+}
+
+/**
+ * The changes from one content of a page to another: empty if there are none, `undefined` if they take more than `limit`
+ * bytes, or more than this encoding can say, so that the page is better sent whole.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = (old: Uint8Array, page: Uint8Array, limit: number = page.length): Uint8Array | undefined => {
+  const out: Array<number> = []
+  let at = 0
+  for (;;) {
+    const start = skipEqual(old, page, at)
+    if (start === page.length) return new Uint8Array(out)
+    const end = skipDifferent(old, page, start)
+    if (start - at > MAX_RUN || end - start > MAX_RUN) return undefined
+    pushLength(out, start - at)
+    pushLength(out, end - start)
+    if (out.length + end - start > limit) return undefined
+    for (let i = start; i < end; i++) out.push(page[i]!)
+    at = end
+  }
+}
+
+const skipEqual = (old: Uint8Array, page: Uint8Array, from: number): number => {
+  let at = from
+  while (at < page.length && old[at] === page[at]) at++
+  return at
+}
+
+const skipDifferent = (old: Uint8Array, page: Uint8Array, from: number): number => {
+  let at = from
+  while (at < page.length && old[at] !== page[at]) at++
+  return at
+}
+
+const pushLength = (out: Array<number>, length: number): void => {
+  if (length < 0x80) out.push(length)
+  else out.push((length & 0x7f) | 0x80, length >> 7)
+}

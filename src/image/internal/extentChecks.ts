@@ -1,0 +1,115 @@
+import * as Effect from "effect/Effect"
+import { Buffer } from "node:buffer"
+import * as Checksum from "../../format/seal/Checksum.ts"
+import type * as ImageSeal from "../../format/seal/ImageSeal.ts"
+import { Extents } from "../../format/seal/SealedExtents.ts"
+import type { PageBitmap } from "../../ram/PageBitmap.ts"
+import * as Integrity from "../Integrity.ts"
+
+/** Bytes that are looked at between two turns of the event loop: a millisecond, or two with SHA-256. */
+const PIECE_BYTES = 2 * 1024 * 1024
+
+const hex = (digest: Uint8Array): string => Buffer.from(digest).toString("hex")
+
+/**
+ * The next larger size of batches that are made of whole extents: a part of an extent cannot be verified without the rest.
+ *
+ * @internal
+ */
+export const wholeExtents = (
+  batchSize: number,
+  blocks: ReadonlyArray<{ readonly checks: ExtentChecks | undefined }>
+): number => {
+  const extent = Math.max(1, ...blocks.map(({ checks }) => checks?.extentSize ?? 1))
+  return Math.ceil(batchSize / extent) * extent
+}
+
+/**
+ * Compares what was read of a block with its seal.
+ *
+ * @internal
+ */
+export class ExtentChecks {
+  readonly extentSize: number
+  readonly #path: string
+  readonly #block: ImageSeal.SealedBlock
+  readonly #extents: Extents
+  readonly #digestLength: number
+
+  constructor(options: {
+    readonly path: string
+    readonly seal: ImageSeal.Seal
+    readonly block: ImageSeal.SealedBlock
+    readonly present: PageBitmap
+  }) {
+    const { block, path, present, seal } = options
+    const { algorithm, extentSize } = seal
+    const { idstr, pageSize } = block
+    this.extentSize = extentSize
+    this.#path = path
+    this.#block = block
+    this.#extents = new Extents({ algorithm, idstr, pagesPerExtent: extentSize / pageSize, bitmap: present })
+    this.#digestLength = Checksum.digestLength(algorithm)
+  }
+
+  /** Whether a range is one of whole extents. */
+  isWhole(offset: number, length: number): boolean {
+    const { extentSize } = this
+    const end = offset + length
+    return offset % extentSize === 0 && (end % extentSize === 0 || end === this.#block.usedLength)
+  }
+
+  /** The extents that a range touches. */
+  around(offset: number, length: number): { readonly offset: number; readonly length: number } {
+    const { extentSize } = this
+    const start = Math.floor(offset / extentSize) * extentSize
+    const end = Math.min(Math.ceil((offset + length) / extentSize) * extentSize, this.#block.usedLength)
+    return { offset: start, length: end - start }
+  }
+
+  /** The damage in one extent, `undefined` where it is what was sealed. */
+  damageIn(index: number, data: Uint8Array): Integrity.Damage | undefined {
+    const { digests, idstr, pageSize, pagesOffset } = this.#block
+    const expected = digests.subarray(index * this.#digestLength, (index + 1) * this.#digestLength)
+    const found = this.#extents.digestOf(index, data, pageSize)
+    if (Buffer.compare(expected, found) === 0) return undefined
+    const { first, pages } = this.#extents.range(index)
+    const position = pagesOffset + first * pageSize
+    return { block: idstr, firstPage: first, pages, position, expected: hex(expected), found: hex(found) }
+  }
+
+  /** All damage in a range of whole extents. What is damaged is cleared: nobody is to see it. */
+  damages(offset: number, data: Uint8Array): Effect.Effect<ReadonlyArray<Integrity.Damage>> {
+    return Effect.suspend(() => {
+      const all: Array<Integrity.Damage> = []
+      const { extentSize } = this
+      const step = Math.max(extentSize, PIECE_BYTES)
+      const checkFrom = (from: number): Effect.Effect<ReadonlyArray<Integrity.Damage>> => {
+        const to = Math.min(from + step, data.length)
+        for (let at = from; at < to; at += extentSize) {
+          const extent = data.subarray(at, at + extentSize)
+          const damage = this.damageIn((offset + at) / extentSize, extent)
+          if (damage === undefined) continue
+          extent.fill(0)
+          all.push(damage)
+        }
+        return to === data.length
+          ? Effect.succeed(all)
+          : Effect.andThen(
+              Effect.yieldNow,
+              Effect.suspend(() => checkFrom(to))
+            )
+      }
+      return checkFrom(0)
+    })
+  }
+
+  /** Fails where there is any damage. */
+  verify(offset: number, data: Uint8Array): Effect.Effect<void, Integrity.IntegrityError> {
+    return Effect.flatMap(this.damages(offset, data), ([first, ...rest]) =>
+      first === undefined
+        ? Effect.void
+        : Effect.fail(new Integrity.IntegrityError({ path: this.#path, damage: [first, ...rest] }))
+    )
+  }
+}

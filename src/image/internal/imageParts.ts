@@ -1,0 +1,126 @@
+import * as Effect from "effect/Effect"
+import * as DeviceState from "../../format/devices/DeviceState.ts"
+import type * as ImageSeal from "../../format/seal/ImageSeal.ts"
+import type { ByteRange, MappedBlock } from "../../format/image/ImageStream.ts"
+import * as MigrationStream from "../../format/stream/MigrationStream.ts"
+import type { FileError } from "../../io/files/FileError.ts"
+import type { PositionalFile } from "../../io/files/PositionalFile.ts"
+import * as PageBitmap from "../../ram/PageBitmap.ts"
+import * as Carried from "../../snapshot/Carried.ts"
+import type { ImageBlock } from "../Image.ts"
+import type { IntegrityError } from "../Integrity.ts"
+import type { MachineState } from "../../snapshot/MachineState.ts"
+import type { Contents } from "./contents.ts"
+import { ExtentChecks } from "./extentChecks.ts"
+import { makeReader } from "./imageBlock.ts"
+
+/** Device state is mostly some hundred KiB; a device that migrates its own memory with it makes it large. */
+const MAX_LISTED_STATE_BYTES = 256 * 1024 * 1024
+
+/** A seal of another block of that name is wrong in all that is not pages as well, which has been found by then. */
+const checksOf = (
+  { path }: PositionalFile,
+  { header, idstr, usedLength }: MappedBlock,
+  { present, seal }: { readonly present: PageBitmap.PageBitmap; readonly seal: ImageSeal.Seal | undefined }
+): ExtentChecks | undefined => {
+  const block = seal?.blocks.find((sealed) => sealed.idstr === idstr)
+  const isSame = block?.usedLength === usedLength && block.pageSize === header.pageSize
+  return seal !== undefined && isSame ? new ExtentChecks({ path, seal, block, present }) : undefined
+}
+
+const makeBlock = (
+  file: PositionalFile,
+  block: MappedBlock,
+  present: PageBitmap.PageBitmap,
+  checks: ExtentChecks | undefined
+): ImageBlock => ({
+  idstr: block.idstr,
+  usedLength: block.usedLength,
+  pageSize: block.header.pageSize,
+  reader: { ...makeReader(file, block, { present, checks }), present },
+  checks,
+  bitmapOffset: block.header.bitmapOffset,
+  pagesOffset: block.header.pagesOffset,
+  pages: present.pages,
+  pagesPresent: present.count(),
+  address: block.address,
+  ignored: block.ignored
+})
+
+/** @internal */
+export const blocks = (file: PositionalFile, { bitmaps, seal, stream }: Contents): ReadonlyArray<ImageBlock> =>
+  (stream?.blocks ?? []).flatMap((block) => {
+    const present = block.ignored ? PageBitmap.make(0) : bitmaps.get(block.idstr)
+    return present === undefined ? [] : [makeBlock(file, block, present, checksOf(file, block, { present, seal }))]
+  })
+
+type ReadError = FileError | IntegrityError
+
+const carried = ({ source }: Contents, { length, position }: ByteRange): Carried.Carried<ReadError> =>
+  Carried.fromFile(source, position, length)
+
+const readRange = (contents: Contents, range: ByteRange): Effect.Effect<Uint8Array, ReadError> =>
+  Carried.read(carried(contents, range))
+
+const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
+
+const readRanges = (contents: Contents, ranges: ReadonlyArray<ByteRange>): Effect.Effect<Uint8Array, ReadError> =>
+  Effect.map(
+    Effect.forEach(ranges, (range) => readRange(contents, range)),
+    concat
+  )
+
+/**
+ * The device sections, early ones first, and what does not fit in them.
+ *
+ * @internal
+ */
+export const deviceSections = Effect.fnUntraced(function* (
+  contents: Contents
+): Effect.fn.Return<Pick<DeviceState.Split, "sections" | "findings">, ReadError> {
+  const { stream, tail } = contents
+  if (stream === undefined || tail === undefined || tail.deviceState.length > MAX_LISTED_STATE_BYTES) {
+    return { sections: [], findings: [] }
+  }
+  const { footers } = stream
+  const ranges = [stream.prelude, ...stream.early, tail.deviceState]
+  const splits = yield* Effect.forEach(ranges, (range) =>
+    Effect.map(readRange(contents, range), (bytes) =>
+      isSection(bytes)
+        ? DeviceState.split(bytes, tail.described, { position: range.position, footers })
+        : { sections: [], findings: [] }
+    )
+  )
+  return {
+    sections: splits.flatMap((split) => split.sections),
+    findings: splits.flatMap((split) => split.findings)
+  }
+})
+
+/** Commands stand among the sections that are set up early. */
+const isSection = (bytes: Uint8Array): boolean => bytes[0] === MigrationStream.SectionType.full
+
+/**
+ * Everything of a complete image that is not RAM.
+ *
+ * @internal
+ */
+export const machineState = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  contents: Contents
+): Effect.fn.Return<MachineState<ReadError>, ReadError> {
+  const { stream, tail } = contents
+  const { configuration, early, footers, prelude, ramSectionId, switchoverStart } = stream!
+  const { deviceState, description } = tail!
+  return {
+    configuration,
+    prelude: yield* readRange(contents, prelude),
+    early: yield* readRanges(contents, early),
+    switchoverStart,
+    footers,
+    ramSectionId: ramSectionId!,
+    deviceState: carried(contents, deviceState),
+    description: carried(contents, description),
+    origin: yield* file.stat
+  }
+})

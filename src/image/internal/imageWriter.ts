@@ -1,0 +1,252 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as ImageNotes from "../../format/seal/ImageNotes.ts"
+import * as ImageSeal from "../../format/seal/ImageSeal.ts"
+import * as ImageStream from "../../format/image/ImageStream.ts"
+import * as MigrationStream from "../../format/stream/MigrationStream.ts"
+import * as PageDigests from "../../format/seal/PageDigests.ts"
+import * as PartialSeal from "../../format/seal/PartialSeal.ts"
+import * as SealMark from "../../format/seal/SealMark.ts"
+import type * as AtomicFile from "../../io/files/AtomicFile.ts"
+import type { FileError } from "../../io/files/FileError.ts"
+import type { PositionalFile } from "../../io/files/PositionalFile.ts"
+import type * as SyncAhead from "../SyncAhead.ts"
+import * as PageBitmap from "../../ram/PageBitmap.ts"
+import * as Integrity from "../Integrity.ts"
+import type { MachineState } from "../../snapshot/MachineState.ts"
+import type { WriteOptions } from "../../migration/Migration.ts"
+import { digestRest } from "./digestRest.ts"
+import { keepPartial } from "./keepPartial.ts"
+import type { LastStep } from "../../migration/internal/operation.ts"
+import { settleDigests } from "./settleDigests.ts"
+import { sealedBlocks, type Targets, writeSealOf } from "./writeSeal.ts"
+
+/**
+ * What has to be known of a machine before the first page is written.
+ *
+ * @internal
+ */
+export type Opening = Pick<MachineState<unknown>, "configuration" | "prelude" | "ramSectionId">
+
+/**
+ * What stands between RAM and the device state, known when RAM is complete.
+ *
+ * @internal
+ */
+export type Closing = Pick<MachineState<unknown>, "early" | "switchoverStart" | "footers">
+
+/**
+ * An image in the making. What is not pages is written in this order, the pages anywhere between `make` and `writeHead`:
+ *
+ * ```text
+ *   make        the place of everything; in place: the old image's first bytes are wiped out, and that is made durable
+ *   writeEnd    RAM's END behind the last page region; the device state goes where it says
+ *   writeHead   bitmaps, and the stream between the page regions, but for its first piece
+ *   writeSeal   checksums of all of it, behind the stream
+ *   commit      fdatasync, the mark of the seal and the first piece, fdatasync, rename, fsync of the directory
+ * ```
+ *
+ * The mark comes when all that it vouches for is durable. The first bytes of the stream come last: what is written in place
+ * is no image until it is complete.
+ *
+ * @internal
+ */
+export interface ImageWriter {
+  readonly file: PositionalFile
+  /** The name by which further descriptors of the file are opened. */
+  readonly path: string
+  /** Where the pages of each block go, by `idstr`; without the blocks that are left out. */
+  readonly targets: Targets
+  /** How the file is synced while pages are written. */
+  readonly syncing: Pick<SyncAhead.Options, "around" | "threshold">
+  /** Succeeds with the position where the device state begins. */
+  readonly writeEnd: (closing: Closing) => Effect.Effect<number, FileError>
+  /** Once no page is written and no bit is set any more. */
+  readonly writeHead: Effect.Effect<void, FileError>
+  /**
+   * Once all but the first piece is written, up to the end of the stream. `late` are notes of what was not known at the
+   * beginning.
+   */
+  readonly writeSeal: (end: number, late?: ImageNotes.ImageNotes) => Effect.Effect<void, FileError>
+  /** Makes it an image, and durable. `last` runs the step from which on there is one. */
+  readonly commit: <E>(last: LastStep<void, FileError | E>) => Effect.Effect<void, FileError | E>
+}
+
+/** Blocks that were saved without their pages stay so, and only then the image says `x-ignore-shared`. */
+const configurationOf = (
+  { configuration }: Opening,
+  blocks: ReadonlyArray<ImageStream.HeadBlock>
+): MigrationStream.Configuration | undefined => {
+  if (configuration === undefined) return undefined
+  const anyIgnored = blocks.some((block) => block.ignored === true)
+  const shared = MigrationStream.withCapability(configuration, "x-ignore-shared", anyIgnored)
+  return MigrationStream.withCapability(shared, "mapped-ram", true)
+}
+
+const targetsOf = ({ blocks }: ImageStream.ImageHead, seal: Integrity.Settings | undefined): Targets =>
+  new Map(
+    blocks
+      .filter((block) => !block.ignored)
+      .map(({ header, idstr, usedLength }) => {
+        const { pageSize, pagesOffset } = header
+        const bitmap = PageBitmap.make(usedLength / pageSize)
+        const shape = { idstr, usedLength, pageSize }
+        const digests = seal === undefined ? undefined : PageDigests.make({ ...seal, shape, bitmap })
+        return [idstr, { pagesOffset, bitmap, digests }] as const
+      })
+  )
+
+/** Whatever is left of the seal of an image that lay there before. */
+const wipeSeal = (
+  file: PositionalFile,
+  { blocks }: ImageStream.ImageHead,
+  end: number
+): Effect.Effect<void, FileError> =>
+  file.writeExtents(
+    [SealMark.position(blocks), ImageSeal.sealPosition(end)]
+      .filter((position) => position !== undefined)
+      .map((position) => ({ position, bytes: new Uint8Array(SealMark.LENGTH) }))
+  )
+
+const digestsOf = (targets: Targets): ReadonlyArray<PageDigests.PageDigests> =>
+  Array.from(targets.values()).flatMap(({ digests }) => digests ?? [])
+
+/** Writes the seal of an image whose stream ends at `end`, and succeeds with its mark. */
+const sealImage = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  head: ImageStream.ImageHead,
+  options: {
+    readonly end: number
+    readonly targets: Targets
+    readonly settings: Integrity.Settings
+    readonly notes: ImageNotes.ImageNotes
+  }
+): Effect.fn.Return<ImageStream.Piece, FileError> {
+  const { end, notes, settings, targets } = options
+  const { algorithm, extentSize } = settings
+  const { blocks, pieces } = head
+  const [first] = pieces
+  const start = first!.position
+  const rest = yield* digestRest(file, ImageSeal.restOf({ start, end, blocks }), { algorithm, first })
+  yield* settleDigests(digestsOf(targets))
+  return yield* writeSealOf(file, {
+    position: SealMark.position(blocks)!,
+    key: settings.key,
+    seal: {
+      algorithm,
+      extentSize,
+      start,
+      end,
+      rest,
+      blocks: sealedBlocks(blocks, targets),
+      notes
+    }
+  })
+})
+
+/** Whatever image was there is none any more, also after a power cut in the middle of what follows. */
+const invalidate = (file: PositionalFile, first: ImageStream.Piece): Effect.Effect<void, FileError> =>
+  Effect.andThen(file.write(first.position, new Uint8Array(first.bytes.length)), file.sync)
+
+const writeBitmaps = (
+  file: PositionalFile,
+  { blocks }: ImageStream.ImageHead,
+  targets: Targets
+): Effect.Effect<void, FileError> =>
+  Effect.forEach(
+    blocks,
+    ({ header, idstr }) => {
+      const target = targets.get(idstr)
+      return target === undefined ? Effect.void : file.write(header.bitmapOffset, target.bitmap.bytes)
+    },
+    { discard: true }
+  )
+
+/**
+ * Lays out an image in a file that is to be replaced as a whole.
+ *
+ * **Failure effect**: that of `AtomicFile`; in place, the old image is gone from here on.
+ *
+ * @internal
+ */
+export const make = Effect.fnUntraced(function* (
+  target: AtomicFile.AtomicFile,
+  opening: Opening,
+  blocks: ReadonlyArray<ImageStream.HeadBlock>,
+  options: Pick<WriteOptions, "seal" | "notes" | "keepPartial" | "checkpointBytes"> = {}
+): Effect.fn.Return<ImageWriter, FileError, Scope.Scope> {
+  const { notes = ImageNotes.empty, seal = {} } = options
+  const { file, inPlace, origin, path } = target
+  const settings = seal === false ? undefined : Integrity.forBlocks(seal, blocks)
+  const kept = options.keepPartial === true && !inPlace ? settings : undefined
+  const withPages = blocks.filter(({ ignored }) => ignored !== true)
+  const length = kept === undefined ? 0 : PartialSeal.byteLength(withPages, { ...kept, notes })
+  const head = ImageStream.head({
+    start: origin,
+    configuration: configurationOf(opening, blocks),
+    prelude: opening.prelude,
+    sectionId: opening.ramSectionId,
+    blocks,
+    room: kept === undefined ? 0 : PartialSeal.room(length)
+  })
+  const targets = targetsOf(head, settings)
+  const first = head.pieces[0]!
+  if (inPlace) yield* invalidate(file, first)
+
+  let isSealed = false
+  const checkpoints =
+    kept === undefined
+      ? undefined
+      : yield* keepPartial(target, {
+          head,
+          targets,
+          settings: kept,
+          notes,
+          length,
+          interval: options.checkpointBytes,
+          isSealed: () => isSealed
+        })
+  const writeEnd = (closing: Closing) => {
+    const { early, footers, switchoverStart } = closing
+    const bytes = ImageStream.end({ sectionId: opening.ramSectionId, early, switchoverStart, footers })
+    return Effect.as(file.write(head.end, bytes), head.end + bytes.length)
+  }
+  let mark: ReadonlyArray<ImageStream.Piece> = []
+  const writeSeal = Effect.fnUntraced(function* (
+    end: number,
+    late: ImageNotes.ImageNotes = ImageNotes.empty
+  ): Effect.fn.Return<void, FileError> {
+    if (settings !== undefined) {
+      mark = [yield* sealImage(file, head, { end, targets, settings, notes: { ...notes, ...late } })]
+    } else if (inPlace) yield* wipeSeal(file, head, end)
+  })
+  const begin = file.write(first.position, first.bytes)
+  /** In place, whatever is wrong with an image that was not completed, it must not look like one. */
+  const complete = Effect.andThen(begin, target.commit).pipe(
+    Effect.onError(() => Effect.ignore(file.write(first.position, new Uint8Array(first.bytes.length))))
+  )
+  const commit: ImageWriter["commit"] = Effect.fnUntraced(function* (last) {
+    if (inPlace || mark.length > 0) yield* file.sync
+    yield* file.writeExtents(mark)
+    isSealed = true
+    if (inPlace && mark.length > 0) yield* file.sync
+    if (inPlace) return yield* last(complete)
+    yield* begin
+    yield* target.prepare
+    yield* last(target.commit)
+  })
+  return {
+    file,
+    path,
+    targets,
+    syncing: checkpoints ?? {},
+    writeEnd,
+    writeSeal,
+    writeHead: Effect.gen(function* () {
+      if (checkpoints !== undefined) yield* checkpoints.take
+      yield* writeBitmaps(file, head, targets)
+      yield* file.writeExtents(head.pieces.slice(1))
+    }),
+    commit
+  }
+})

@@ -1,0 +1,117 @@
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Checksum from "../../format/seal/Checksum.ts"
+import type { ImageNotes } from "../../format/seal/ImageNotes.ts"
+import * as ImageSeal from "../../format/seal/ImageSeal.ts"
+import type * as ImageStream from "../../format/image/ImageStream.ts"
+import * as PartialSeal from "../../format/seal/PartialSeal.ts"
+import type * as AtomicFile from "../../io/files/AtomicFile.ts"
+import type { FileError } from "../../io/files/FileError.ts"
+import type { PositionalFile } from "../../io/files/PositionalFile.ts"
+import type * as Integrity from "../Integrity.ts"
+import * as Checkpoints from "./checkpoints.ts"
+import { sealedBlocks, type Targets } from "./writeSeal.ts"
+
+/** The first bytes of a stream, without which it is none. */
+const MAGIC_BYTES = 4
+
+/** Zeros that are written at once. */
+const ZEROS_BYTES = 1024 * 1024
+
+/** The first piece of a stream that nobody is to take for one. */
+const withoutMagic = (first: ImageStream.Piece): ImageStream.Piece => ({
+  ...first,
+  bytes: first.bytes.slice().fill(0, 0, MAGIC_BYTES)
+})
+
+/**
+ * Everything in front of the device state but pages, bitmaps and the magic of the stream, so that it can be told what was
+ * written; and zeros where checkpoints go, so that a disk that is full has room for them.
+ */
+const openPartial = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  { blocks, pieces }: ImageStream.ImageHead,
+  length: number
+): Effect.fn.Return<void, FileError> {
+  const [first, ...others] = pieces
+  yield* file.writeExtents([withoutMagic(first!), ...others])
+  const [start, second] = PartialSeal.places(blocks, length)!
+  const end = second + ImageSeal.sealPosition(length)
+  const zeros = new Uint8Array(Math.min(ZEROS_BYTES, end - start))
+  for (let position = start; position < end; position += zeros.length) {
+    yield* file.write(position, zeros.subarray(0, end - position))
+  }
+})
+
+/** What has been written of an image by now. */
+const partialOf = (
+  head: ImageStream.ImageHead,
+  { notes, settings, targets }: Pick<Keeping, "notes" | "settings" | "targets">
+): PartialSeal.PartialSeal => {
+  const { algorithm, extentSize } = settings
+  const rest = new Uint8Array(Checksum.digestLength(algorithm))
+  const blocks = sealedBlocks(head.blocks, targets)
+  return {
+    seal: { algorithm, extentSize, start: head.pieces[0]!.position, end: head.end, rest, blocks, notes },
+    bitmaps: blocks.map(({ idstr }) => targets.get(idstr)!.bitmap)
+  }
+}
+
+/**
+ * What is written, and what of it has been.
+ *
+ * @internal
+ */
+export interface Keeping {
+  readonly head: ImageStream.ImageHead
+  readonly targets: Targets
+  readonly settings: Integrity.Settings
+  /** Those that are known from the beginning. */
+  readonly notes: ImageNotes
+  /** Bytes of a checkpoint. */
+  readonly length: number
+  /** Bytes of pages between two of them. Default: by the size of RAM. */
+  readonly interval: number | undefined
+  /** Whether all of it is there and has its checksums. */
+  readonly isSealed: () => boolean
+}
+
+/** Leaves a file that was not completed, where anything can be made of it. */
+const leave = Effect.fnUntraced(function* (
+  target: AtomicFile.AtomicFile,
+  checkpoints: Checkpoints.Checkpoints,
+  { isSealed, targets }: Keeping
+): Effect.fn.Return<void> {
+  if ([...targets.values()].every(({ bitmap }) => bitmap.lastSet() === -1)) return
+  if (!isSealed()) {
+    yield* Effect.ignore(checkpoints.take, { log: "Error" })
+    if (!checkpoints.isThere()) return
+  }
+  if (yield* target.keep) yield* Effect.logWarning(`what was saved so far is kept in ${target.path}`)
+})
+
+/**
+ * Makes checkpoints of an image that has room for them, and leaves it where it is when the scope ends too early.
+ *
+ * @internal
+ */
+export const keepPartial = Effect.fnUntraced(function* (
+  target: AtomicFile.AtomicFile,
+  keeping: Keeping
+): Effect.fn.Return<Checkpoints.Checkpoints, FileError, Scope.Scope> {
+  const { file } = target
+  const { head, length, settings } = keeping
+  const bytesTotal = head.blocks.reduce((sum, { ignored, usedLength }) => sum + (ignored ? 0 : usedLength), 0)
+  const checkpoints = Checkpoints.make({
+    file,
+    blocks: head.blocks,
+    length,
+    interval: keeping.interval ?? Checkpoints.defaultInterval(bytesTotal),
+    key: settings.key,
+    snapshot: () => partialOf(head, keeping)
+  })
+  yield* target.name
+  yield* openPartial(file, head, length)
+  yield* Effect.addFinalizer(() => leave(target, checkpoints, keeping))
+  return checkpoints
+})

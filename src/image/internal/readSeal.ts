@@ -1,0 +1,180 @@
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { Buffer } from "node:buffer"
+import { timingSafeEqual } from "node:crypto"
+import * as Finding from "../../format/Finding.ts"
+import * as ImageSeal from "../../format/seal/ImageSeal.ts"
+import type { ParsedImage } from "../../format/image/ImageStream.ts"
+import * as PartialSeal from "../../format/seal/PartialSeal.ts"
+import * as SealMark from "../../format/seal/SealMark.ts"
+import type { FileError } from "../../io/files/FileError.ts"
+import type { PositionalFile } from "../../io/files/PositionalFile.ts"
+import type { SealKeyError, VerifyOptions } from "../Integrity.ts"
+import type { Contents } from "./contents.ts"
+import { digestRest } from "./digestRest.ts"
+import type { VerifiedRest } from "./verifiedRest.ts"
+
+/**
+ * What is known of an image's seal.
+ *
+ * @internal
+ */
+export interface SealContents {
+  /** `undefined` where there is none, or it is of no use. */
+  readonly seal: ImageSeal.Seal | undefined
+  /** Where the stream ends at the latest. */
+  readonly limit: number
+  readonly keyProblem: SealKeyError["problem"] | undefined
+  readonly findings: ReadonlyArray<Finding.Finding>
+  /** Of a save that has not come to its end: the pages that its seal is about, by `idstr`. */
+  readonly bitmaps?: Pick<Contents, "bitmaps" | "findings"> | undefined
+}
+
+/**
+ * Bytes of the file, and what is to be made of its seal.
+ *
+ * @internal
+ */
+export type ReadOptions = VerifyOptions & {
+  readonly fileSize: number
+  /** Whether it is a save that has not come to its end, which may have a seal of what it had written. Default `false`. */
+  readonly partial?: boolean | undefined
+}
+
+/** @internal */
+export const corrupt = (offset: number, expected: string, found: string): Finding.Finding =>
+  Finding.make({ code: "seal-corrupt", offset, expected, found })
+
+const unsealed = (limit: number, findings: ReadonlyArray<Finding.Finding> = []): SealContents => ({
+  seal: undefined,
+  limit,
+  keyProblem: undefined,
+  findings
+})
+
+/** Fewer bytes than a mark has where the file is known to end; that it ends earlier now is an error, and no missing mark. */
+const readMark = (file: PositionalFile, position: number, fileSize: number): Effect.Effect<Uint8Array, FileError> => {
+  const bytes = new Uint8Array(Math.min(SealMark.LENGTH, Math.max(0, fileSize - position)))
+  return Effect.as(file.readExtents([{ position, bytes }]), bytes)
+}
+
+/**
+ * Looks for the mark of a seal, and reads the seal that it leads to. With `verify: false` all that is taken from it is
+ * where the stream ends.
+ *
+ * @internal
+ */
+export const readSeal = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  { blocks }: ParsedImage,
+  options: ReadOptions
+): Effect.fn.Return<SealContents, FileError> {
+  const { fileSize, key, partial = false, verify = true } = options
+  const states = partial ? ["sealed", "partial"] : ["sealed"]
+  const notKeyed = verify && key !== undefined ? ("not-keyed" as const) : undefined
+  const position = SealMark.position(blocks)
+  if (position === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
+  const decoded = SealMark.decode(yield* readMark(file, position, fileSize), position)
+  if (Result.isFailure(decoded)) return unsealed(fileSize, verify ? [decoded.failure] : [])
+  const mark = decoded.success
+  if (mark === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
+  if (!verify) return unsealed(Math.min(fileSize, mark.seal.position))
+  if (!states.includes(mark.state)) {
+    return { ...unsealed(mark.seal.position, [unfinished(position)]), keyProblem: notKeyed }
+  }
+  return yield* readMarked(file, mark, { fileSize, key })
+})
+
+const unfinished = (offset: number): Finding.Finding =>
+  Finding.make({ code: "seal-unfinished", offset, expected: "the mark of a whole seal", found: "that of one begun" })
+
+const readMarked = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  mark: SealMark.SealMark,
+  { fileSize, key }: { readonly fileSize: number; readonly key: Uint8Array | undefined }
+): Effect.fn.Return<SealContents, FileError> {
+  const { algorithm, digest } = mark
+  const { length, position } = mark.seal
+  const limit = Math.min(fileSize, position)
+  if (position + length > fileSize) {
+    const expected = `a seal from ${position} to ${position + length}`
+    const found = `the end of the file at ${fileSize}: ${position + length - fileSize} bytes are missing`
+    return unsealed(limit, [Finding.make({ code: "seal-cut", offset: position, expected, found })])
+  }
+  const bytes = new Uint8Array(length)
+  yield* file.readExtents([{ position, bytes }])
+  const isKeyed = algorithm === "hmac-sha256"
+  const isChecked = !isKeyed || key !== undefined
+  const isRight = isChecked && timingSafeEqual(SealMark.digestOf(mark, bytes, isKeyed ? key : undefined), digest)
+  if (isChecked && !isRight && !isKeyed) {
+    return unsealed(limit, [corrupt(position, "the seal that its mark was made for", "another digest")])
+  }
+  const keyProblem = keyProblemOf({ isKeyed, isRight, key })
+  if (mark.state === "partial") return partialSeal(bytes, position, { fileSize, keyProblem })
+  const decoded = ImageSeal.decode(bytes, position)
+  if (Result.isFailure(decoded)) return unsealed(limit, [decoded.failure])
+  const seal = decoded.success
+  return ImageSeal.sealPosition(seal.end) === position
+    ? { seal, limit: seal.end, keyProblem, findings: [] }
+    : unsealed(limit, [corrupt(position, "a seal right behind its stream", `a stream that ends at ${seal.end}`)])
+})
+
+/** It lies in front of the pages, and says nothing of where the stream ends. */
+const partialSeal = (
+  bytes: Uint8Array,
+  position: number,
+  { fileSize, keyProblem }: Pick<SealContents, "keyProblem"> & { readonly fileSize: number }
+): SealContents => {
+  const decoded = PartialSeal.decode(bytes, position)
+  if (Result.isFailure(decoded)) return unsealed(fileSize, [decoded.failure])
+  const { bitmaps, seal } = decoded.success
+  const byName = new Map(seal.blocks.map(({ idstr }, index) => [idstr, bitmaps[index]!] as const))
+  return { seal, limit: fileSize, keyProblem, findings: [], bitmaps: { bitmaps: byName, findings: [] } }
+}
+
+const keyProblemOf = (options: {
+  readonly isKeyed: boolean
+  readonly isRight: boolean
+  readonly key: Uint8Array | undefined
+}): SealContents["keyProblem"] => {
+  const { isKeyed, isRight, key } = options
+  if (!isKeyed) return key === undefined ? undefined : "not-keyed"
+  if (key === undefined) return "missing"
+  return isRight ? undefined : "wrong"
+}
+
+/**
+ * What came of comparing everything but pages with its checksum.
+ *
+ * @internal
+ */
+export interface RestCheck {
+  readonly findings: ReadonlyArray<Finding.Finding>
+  /** Where it is what was sealed. */
+  readonly verified?: VerifiedRest | undefined
+}
+
+/** @internal */
+export const restIsOther = (offset: number, expected: string, found: string): Finding.Finding =>
+  Finding.make({ code: "stream-checksum-wrong", offset, expected, found })
+
+/**
+ * Everything but pages against its checksum. A file that is too short for it has been found to be so before.
+ *
+ * @internal
+ */
+export const checkRest = Effect.fnUntraced(function* (
+  file: PositionalFile,
+  { blocks }: ParsedImage,
+  seal: Pick<ImageSeal.Seal, "algorithm" | "start" | "end" | "rest">,
+  fileSize: number
+): Effect.fn.Return<RestCheck, FileError> {
+  const { algorithm, end, start } = seal
+  const ranges = ImageSeal.restOf({ start, end, blocks })
+  if (ranges.some(({ length, position }) => position + length > fileSize)) return { findings: [] }
+  const digests: Array<Uint8Array> = []
+  const found = yield* digestRest(file, ranges, { algorithm, digests })
+  if (Buffer.compare(found, seal.rest) === 0) return { findings: [], verified: { algorithm, ranges, digests } }
+  const [expected, actual] = [seal.rest, found].map((digest) => Buffer.from(digest).toString("hex"))
+  return { findings: [restIsOther(start, expected!, actual!)] }
+})

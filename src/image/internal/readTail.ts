@@ -1,0 +1,91 @@
+import * as Effect from "effect/Effect"
+import * as Finding from "../../format/Finding.ts"
+import type { ParsedImage } from "../../format/image/ImageStream.ts"
+import * as StreamTail from "../../format/image/StreamTail.ts"
+import type { FileError } from "../../io/files/FileError.ts"
+import type { PositionalFile } from "../../io/files/PositionalFile.ts"
+import { drive } from "./drive.ts"
+import { checkRest, type RestCheck, type SealContents } from "./readSeal.ts"
+import type { Source } from "./verifiedRest.ts"
+
+/** What follows RAM, and what remains of what was said about the seal. */
+interface Tail extends Pick<SealContents, "seal" | "findings">, Pick<RestCheck, "verified"> {
+  /** `undefined` where RAM has no end. */
+  readonly tail: StreamTail.StreamTail | undefined
+}
+
+interface Sized<E> {
+  readonly file: Source<E>
+  readonly fileSize: number
+}
+
+/**
+ * Reads what follows RAM up to a limit. Whatever a writer put behind the stream bounds it: a region, a bitmap or a seal may
+ * follow.
+ *
+ * @internal
+ */
+export const parse = <E>(
+  { file, fileSize }: Sized<E>,
+  { blocks, footers }: ParsedImage,
+  { from, limit }: { readonly from: number; readonly limit: number }
+): Effect.Effect<StreamTail.StreamTail, E> => {
+  const behind = blocks
+    .filter((block) => !block.ignored)
+    .flatMap(({ header }) => [header.bitmapOffset, header.pagesOffset])
+    .filter((position) => position >= from)
+  const to = Math.max(from, Math.min(limit, ...behind))
+  return drive(file, fileSize, StreamTail.parse({ from, to, footers }))
+}
+
+/** Whether a seal was said to be there, be it in order or not. */
+const isSealed = ({ findings, seal }: SealContents): boolean =>
+  seal !== undefined || findings.some(({ severity }) => severity === "error")
+
+const stale = (offset: number, found: number): Finding.Finding =>
+  Finding.make({
+    code: "seal-stale",
+    offset,
+    expected: "the stream that the checksums were made for, which ends here",
+    found: `one that ends at ${found}`
+  })
+
+/**
+ * Reads what follows RAM. The mark says where that ends; but when QEMU writes another image over a sealed one on a device,
+ * the mark is still there, and knows nothing of the new one. A stream with a description tells by itself where it ends.
+ *
+ * ```text
+ *   up to where the mark says   anything behind    the image
+ *   as it was sealed                               the one that was sealed
+ *   whole, but ends elsewhere                      another one: `seal-stale`
+ *   not whole                   whole              another one: `seal-stale`
+ *   whole, same end, other bytes                   damaged, or another one: `stream-checksum-wrong`
+ *   not whole                   not whole          damaged: what is not whole, and `stream-checksum-wrong`
+ * ```
+ *
+ * @internal
+ */
+export const readTail = Effect.fnUntraced(function* (
+  sized: Sized<FileError> & { readonly file: PositionalFile },
+  stream: ParsedImage,
+  sealed: SealContents
+): Effect.fn.Return<Tail, FileError> {
+  const { findings, limit, seal } = sealed
+  const { stateStart: from } = stream
+  const { file, fileSize } = sized
+  if (from === undefined) return { tail: undefined, seal, findings }
+  const within = yield* parse(sized, stream, { from, limit })
+  const check: RestCheck = seal === undefined ? { findings: [] } : yield* checkRest(file, stream, seal, fileSize)
+  const { findings: rest, verified } = check
+  const isAsSealed = seal !== undefined && rest.length === 0
+  if (isAsSealed || limit >= fileSize) return { tail: within, seal, findings: [...findings, ...rest], verified }
+
+  const whole = within.findings.length === 0 ? within : yield* parse(sized, stream, { from, limit: fileSize })
+  const isOther = whole.findings.length === 0 && (seal === undefined ? whole.end > limit : whole.end !== seal.end)
+  if (!isOther) return { tail: within, seal, findings: [...findings, ...rest] }
+  return {
+    tail: whole,
+    seal: undefined,
+    findings: isSealed(sealed) ? [stale(limit, whole.end)] : findings
+  }
+})

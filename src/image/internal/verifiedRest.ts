@@ -1,0 +1,119 @@
+import * as Effect from "effect/Effect"
+import { Buffer } from "node:buffer"
+import * as Checksum from "../../format/seal/Checksum.ts"
+import type { ByteRange } from "../../format/image/ImageStream.ts"
+import type { FileError } from "../../io/files/FileError.ts"
+import type { Extent, PositionalFile } from "../../io/files/PositionalFile.ts"
+import * as Integrity from "../Integrity.ts"
+
+/** Bytes that are compared together: so much is read where a few of them are wanted. */
+const PIECE_BYTES = 256 * 1024
+
+/**
+ * What an image is read from.
+ *
+ * @internal
+ */
+export interface Source<out E> {
+  readonly path: string
+  /** Fills all extents; where the file is known to end earlier is not asked for. */
+  readonly readExtents: (extents: ReadonlyArray<Extent>) => Effect.Effect<void, E>
+}
+
+/**
+ * Everything of an image but its pages as it was when it had its checksum: a digest for each piece of it.
+ *
+ * @internal
+ */
+export interface VerifiedRest {
+  readonly algorithm: Checksum.Algorithm
+  readonly ranges: ReadonlyArray<ByteRange>
+  /** Of the pieces of all ranges, one after the other. */
+  readonly digests: ReadonlyArray<Uint8Array>
+}
+
+/**
+ * The pieces of a range: each has a digest of its own.
+ *
+ * @internal
+ */
+export function* pieces({ length, position }: ByteRange): Generator<ByteRange> {
+  for (let at = 0; at < length; at += PIECE_BYTES) {
+    yield { position: position + at, length: Math.min(PIECE_BYTES, length - at) }
+  }
+}
+
+/** @internal */
+export const digestOf = (algorithm: Checksum.Algorithm, bytes: Uint8Array): Uint8Array => {
+  const hasher = Checksum.hasher(algorithm)
+  hasher.update(bytes)
+  return hasher.digest()
+}
+
+const hex = (digest: Uint8Array): string => Buffer.from(digest).toString("hex")
+
+/** Ranges in the order of the file, each with the number of its first piece. */
+const placed = (ranges: ReadonlyArray<ByteRange>) => {
+  let first = 0
+  return ranges
+    .map((range) => {
+      const place = { ...range, end: range.position + range.length, first }
+      first += Math.ceil(range.length / PIECE_BYTES)
+      return place
+    })
+    .toSorted((a, b) => a.position - b.position)
+}
+
+/**
+ * A file, whose bytes outside of pages are compared with what was verified whenever they are read: who writes to it
+ * meanwhile does not get them past the checksums.
+ *
+ * @internal
+ */
+export const view = (
+  file: PositionalFile,
+  { algorithm, digests, ranges }: VerifiedRest
+): Source<FileError | Integrity.IntegrityError> => {
+  const places = placed(ranges)
+  let last: { readonly index: number; readonly bytes: Uint8Array } | undefined
+
+  const readPiece = Effect.fnUntraced(function* (
+    index: number,
+    { length, position }: ByteRange
+  ): Effect.fn.Return<Uint8Array, FileError | Integrity.IntegrityError> {
+    if (last?.index === index) return last.bytes
+    const bytes = new Uint8Array(length)
+    yield* file.readExtents([{ position, bytes }])
+    const [expected, found] = [digests[index]!, digestOf(algorithm, bytes)]
+    if (Buffer.compare(expected, found) !== 0) {
+      const changed = { position, length, expected: hex(expected), found: hex(found) }
+      return yield* new Integrity.IntegrityError({ path: file.path, damage: [], changed })
+    }
+    last = { index, bytes }
+    return bytes
+  })
+
+  const readExtent = Effect.fnUntraced(function* ({ bytes, position }: Extent) {
+    const end = position + bytes.length
+    for (let at = position; at < end;) {
+      const place = places.find((range) => range.end > at)
+      const target = bytes.subarray(at - position)
+      if (place === undefined || place.position > at) {
+        const length = Math.min(end, place?.position ?? end) - at
+        yield* file.readExtents([{ position: at, bytes: target.subarray(0, length) }])
+        at += length
+        continue
+      }
+      const number = Math.floor((at - place.position) / PIECE_BYTES)
+      const start = place.position + number * PIECE_BYTES
+      const piece = { position: start, length: Math.min(PIECE_BYTES, place.end - start) }
+      const found = (yield* readPiece(place.first + number, piece)).subarray(at - start, end - start)
+      target.set(found)
+      at += found.length
+    }
+  })
+  return {
+    path: file.path,
+    readExtents: (extents) => Effect.forEach(extents, readExtent, { discard: true })
+  }
+}

@@ -1,0 +1,327 @@
+/**
+ * What can go wrong with a file, one class for each thing that a caller can do about it.
+ *
+ * @since 0.1.0
+ */
+import { dual } from "effect/Function"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import { codeOf } from "../internal/errno.ts"
+
+const operations = [
+  "open",
+  "close",
+  "read",
+  "write",
+  "sync",
+  "truncate",
+  "stat",
+  "set the mode",
+  "set the owner",
+  "resolve",
+  "rename",
+  "unlink",
+  "sync the directory",
+  "create the directory"
+] as const
+
+/**
+ * What was being done to the file.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Operation = (typeof operations)[number]
+
+/**
+ * Where in a file, and where in a migration, something happened. What is not known is left out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Place {
+  /** The step of the migration, such as `ram` or `device state`. */
+  readonly step?: string | undefined
+  /** The channel's number, from 0. */
+  readonly channel?: number | undefined
+  /** The RAM block's name. */
+  readonly block?: string | undefined
+  /** Byte offset in the RAM block. */
+  readonly offset?: number | undefined
+}
+
+/**
+ * The call that failed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Call {
+  readonly operation: Operation
+  readonly path: string
+  /** Absolute file offset in bytes. */
+  readonly position?: number | undefined
+  /** Bytes asked for; of a truncation the new size. */
+  readonly length?: number | undefined
+}
+
+const fields = {
+  operation: Schema.Literals(operations),
+  path: Schema.String,
+  position: Schema.optional(Schema.Number),
+  length: Schema.optional(Schema.Number),
+  code: Schema.String,
+  step: Schema.optional(Schema.String),
+  channel: Schema.optional(Schema.Number),
+  block: Schema.optional(Schema.String),
+  offset: Schema.optional(Schema.Number),
+  cause: Schema.optional(Schema.Defect())
+}
+
+/** Says what failed and where: `/x: write of 4096 bytes at 1048576 (ram, channel 2, block pc.ram at 8192)`. */
+const where = (error: Call & Place): string => {
+  const bytes = error.length === undefined ? "" : ` of ${error.length} bytes`
+  const position = error.position === undefined ? "" : ` at ${error.position}`
+  const inBlock = error.offset === undefined ? "" : ` at ${error.offset}`
+  const place = [
+    ...(error.step === undefined ? [] : [error.step]),
+    ...(error.channel === undefined ? [] : [`channel ${error.channel}`]),
+    ...(error.block === undefined ? [] : [`block ${error.block}${inBlock}`])
+  ]
+  return `${error.path}: ${error.operation}${bytes}${position}${place.length === 0 ? "" : ` (${place.join(", ")})`}`
+}
+
+/**
+ * The operating system refused or failed an operation for a reason that no other class of this module names: `EIO`,
+ * `EMFILE`, `EINVAL` and so on. `code` is the errno's name. Exit code 6.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FileIoError extends Schema.TaggedError<FileIoError>()("FileIoError", fields) {
+  override readonly [Runtime.errorExitCode] = 6
+  override get message(): string {
+    const why = this.code === "EILSEQ" ? ": expected names in UTF-8, found another one on the way" : ""
+    return `${where(this)} failed with ${this.code}${why}`
+  }
+}
+
+/**
+ * There is no room: the file system is full (`ENOSPC`), the quota is used up (`EDQUOT`) or the file would get larger
+ * than it may (`EFBIG`). Exit code 7.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NoSpaceError extends Schema.TaggedError<NoSpaceError>()("NoSpaceError", fields) {
+  override readonly [Runtime.errorExitCode] = 7
+  override get message(): string {
+    return `${where(this)}: no space left (${this.code})`
+  }
+}
+
+/**
+ * The process may not do that to the file (`EACCES`, `EPERM`), no process may (`EROFS`), or the key of an encrypted directory
+ * is missing (`ENOKEY`). Exit code 6.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FilePermissionError extends Schema.TaggedError<FilePermissionError>()("FilePermissionError", fields) {
+  override readonly [Runtime.errorExitCode] = 6
+  override get message(): string {
+    return `${where(this)}: not permitted (${this.code})`
+  }
+}
+
+/**
+ * The file, or a directory on the way to it, does not exist (`ENOENT`, `ENOTDIR`). Exit code 6.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FileNotFoundError extends Schema.TaggedError<FileNotFoundError>()("FileNotFoundError", fields) {
+  override readonly [Runtime.errorExitCode] = 6
+  override get message(): string {
+    return `${where(this)}: no such file or directory (${this.code})`
+  }
+}
+
+/**
+ * The file has no positions: it is a fifo, a socket or a directory (`code` is `ESPIPE` or `EISDIR`), and pages each have
+ * their place in a seekable file. Exit code 6.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotSeekableError extends Schema.TaggedError<NotSeekableError>()("NotSeekableError", {
+  ...fields,
+  kind: Schema.String
+}) {
+  override readonly [Runtime.errorExitCode] = 6
+  override get message(): string {
+    return `${where(this)}: expected a file or device that is read and written by position, found a ${this.kind}`
+  }
+}
+
+/**
+ * The name leads to another file than before: somebody replaced it meanwhile. Exit code 6.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FileReplacedError extends Schema.TaggedError<FileReplacedError>()("FileReplacedError", fields) {
+  override readonly [Runtime.errorExitCode] = 6
+  override get message(): string {
+    return `${where(this)}: expected the file that was opened before, found another one of its name`
+  }
+}
+
+/**
+ * The file is complete under its name, but what makes that last could not be confirmed: its directory could not be synced, or the
+ * file not be closed. A power cut may bring back what was there before. Exit code 6.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnconfirmedError extends Schema.TaggedError<UnconfirmedError>()("UnconfirmedError", {
+  ...fields,
+  /** The name that the file has. */
+  name: Schema.String
+}) {
+  override readonly [Runtime.errorExitCode] = 6
+  override get message(): string {
+    const left = `${this.name} is complete, but a power cut may bring back what was there before`
+    return `${where(this)} failed with ${this.code}: ${left}`
+  }
+}
+
+/**
+ * The file ends before the bytes that were expected in it. `length` bytes were expected at `position`, `found` of them
+ * are there. Exit code 5.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnexpectedEndOfFileError extends Schema.TaggedError<UnexpectedEndOfFileError>()(
+  "UnexpectedEndOfFileError",
+  { ...fields, found: Schema.Number }
+) {
+  override readonly [Runtime.errorExitCode] = 5
+  override get message(): string {
+    return `${where(this)}: the file ends after ${this.found} of them`
+  }
+}
+
+/**
+ * Everything that an operation on a file fails with.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type FileError =
+  | FileIoError
+  | NoSpaceError
+  | FilePermissionError
+  | FileNotFoundError
+  | NotSeekableError
+  | FileReplacedError
+  | UnconfirmedError
+  | UnexpectedEndOfFileError
+
+interface Fields extends Call, Place {
+  readonly code: string
+  readonly cause: unknown
+}
+
+const constructors = {
+  FileIoError: (fields: Fields) => new FileIoError(fields),
+  NoSpaceError: (fields: Fields) => new NoSpaceError(fields),
+  FilePermissionError: (fields: Fields) => new FilePermissionError(fields),
+  FileNotFoundError: (fields: Fields) => new FileNotFoundError(fields),
+  FileReplacedError: (fields: Fields) => new FileReplacedError(fields)
+}
+
+const tags: { readonly [code: string]: keyof typeof constructors } = {
+  ENOSPC: "NoSpaceError",
+  EDQUOT: "NoSpaceError",
+  EFBIG: "NoSpaceError",
+  EACCES: "FilePermissionError",
+  EPERM: "FilePermissionError",
+  EROFS: "FilePermissionError",
+  ENOKEY: "FilePermissionError",
+  EKEYEXPIRED: "FilePermissionError",
+  EKEYREVOKED: "FilePermissionError",
+  EKEYREJECTED: "FilePermissionError",
+  ENOENT: "FileNotFoundError",
+  ENOTDIR: "FileNotFoundError",
+  ESTALE: "FileReplacedError"
+}
+
+/**
+ * Sorts the error of a system call into its class.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromCause = (call: Call, cause: unknown): FileError => {
+  const code = codeOf(cause)
+  if (code === "ESPIPE") return new NotSeekableError({ ...call, code, cause, kind: "pipe or terminal" })
+  if (code === "EISDIR") return new NotSeekableError({ ...call, code, cause, kind: "directory" })
+  return constructors[tags[code] ?? "FileIoError"]({ ...call, code, cause })
+}
+
+/**
+ * Says of a failure that the file is complete under its name all the same.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unconfirmed =
+  (name: string) =>
+  ({ cause, code, operation, path }: FileError): UnconfirmedError =>
+    new UnconfirmedError({ operation, path, code, name, cause })
+
+/**
+ * Adds where in the migration an error happened; what the error already says of that stays.
+ *
+ * **Example** (Naming the channel)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { FileError } from "effect-multifd"
+ *
+ * const onChannel = <A>(id: number, self: Effect.Effect<A, FileError.FileError>) =>
+ *   Effect.mapError(self, FileError.at({ step: "ram", channel: id }))
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const at: {
+  (place: Place): (self: FileError) => FileError
+  (self: FileError, place: Place): FileError
+} = dual(2, (self: FileError, place: Place): FileError => {
+  const fields = {
+    operation: self.operation,
+    path: self.path,
+    position: self.position,
+    length: self.length,
+    code: self.code,
+    step: self.step ?? place.step,
+    channel: self.channel ?? place.channel,
+    block: self.block ?? place.block,
+    offset: self.offset ?? place.offset,
+    cause: self.cause
+  }
+  switch (self._tag) {
+    case "NotSeekableError":
+      return new NotSeekableError({ ...fields, kind: self.kind })
+    case "UnconfirmedError":
+      return new UnconfirmedError({ ...fields, name: self.name })
+    case "UnexpectedEndOfFileError":
+      return new UnexpectedEndOfFileError({ ...fields, found: self.found })
+    default:
+      return constructors[self._tag](fields)
+  }
+})

@@ -1,0 +1,276 @@
+/**
+ * A running virtual machine into an image.
+ *
+ * ```text
+ *   here                                             QEMU
+ *     │ ── query-… ───────────────────────────────▶  │   version, run state, RAM, settings
+ *     │ ── migrate-set-…, not live: stop ──────────▶ │
+ *     │ listens on a private socket                  │
+ *     │ ── migrate unix:… ─────────────────────────▶ │
+ *     │ ◀═ main channel, N channels ════════════════ │   RAM, round after round while the guest runs
+ *     │                                              │   guest stopped: the last pages, device state
+ *     │ everything has arrived                       │   waits for an answer
+ *     │ ── migrate_cancel ─────────────────────────▶ │   the guest is given back as it was; or
+ *     │ ══ answer ════════════════════════════════▶  │   completed: the guest stays stopped, or QEMU quits
+ *     │ image durable under its name                 │
+ *     │ ── migrate-set-… ──────────────────────────▶ │   as before
+ * ```
+ *
+ * A guest that goes on is not migrated to the end: a QEMU whose migration has completed keeps its guest in `postmigrate`, and
+ * refuses to migrate it again. Called off at the very last, it gives the guest back in the run state that it had, by itself
+ * even if nobody tells it to any more.
+ *
+ * @since 0.1.0
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SocketAddress from "../io/sockets/SocketAddress.ts"
+import * as Location from "../image/Location.ts"
+import { Migration, type Summary } from "../migration/Migration.ts"
+import * as Progress from "../migration/Progress.ts"
+import * as RateLimit from "../transfer/RateLimit.ts"
+import type { Captured, CaptureError, Options } from "./CaptureOptions.ts"
+import { bothSides } from "./internal/bothSides.ts"
+import * as BorrowedSettings from "./internal/borrowedSettings.ts"
+import * as Plan from "./internal/capturePlan.ts"
+import * as Guest from "./internal/guest.ts"
+import * as Identity from "./internal/identity.ts"
+import { liftable } from "./internal/liftable.ts"
+import * as LiveRounds from "./internal/liveRounds.ts"
+import * as MigrationWatch from "./internal/migrationWatch.ts"
+import { privateAddress } from "./internal/privateAddress.ts"
+import { impatient, type Step, tidyUp } from "./internal/tidyUp.ts"
+import * as Unreachable from "./internal/unreachable.ts"
+import * as Vm from "./internal/vm.ts"
+import * as Waits from "./internal/waits.ts"
+import type { QemuStatistics } from "./QemuStatistics.ts"
+import * as QmpCommands from "./QmpCommands.ts"
+import type { QmpError, QmpEventsError } from "./QmpError.ts"
+import type { QemuMigrationError } from "./VmError.ts"
+
+export type { Captured, CaptureError, Leave, Options } from "./CaptureOptions.ts"
+
+type Problems = (problem: string) => Effect.Effect<void>
+
+/** A capture that is under way. */
+interface Capture extends Plan.Plan {
+  readonly watch: MigrationWatch.MigrationWatch
+  readonly guest: Guest.Guest
+  readonly progress: Progress.Progress
+  readonly onProblem: Problems
+  /** What QEMU said when everything had arrived; fails if the guest could not be left as asked. */
+  readonly left: Deferred.Deferred<QemuStatistics, QmpError>
+}
+
+/** QEMU says at once that it begins, and connects then: no connection is refused, and none may come. */
+const connected = ({ options: { qmp, timeout }, progress, watch }: Capture) =>
+  Effect.andThen(
+    watch.begun,
+    progress.status.changes.pipe(
+      Stream.filter((status) => status !== "none" && status !== "setup"),
+      Stream.runHead,
+      Waits.within(qmp.peer, "QEMU to connect and to say what it sends", timeout)
+    )
+  )
+
+/** Has QEMU send, and follows it to the end. What is called off is so while it can still be told: it then says that it was. */
+const drive = Effect.fnUntraced(function* (
+  capture: Capture,
+  address: SocketAddress.SocketAddress
+): Effect.fn.Return<void, QmpError | QmpEventsError | QemuMigrationError> {
+  const { guest, left, options, stops, watch } = capture
+  const { qmp } = options
+  if (stops) yield* guest.stop
+  const ended = Effect.onInterrupt(watch.run(QmpCommands.migrate(qmp, SocketAddress.format(address))), () =>
+    Effect.ignore(watch.callOff(impatient(qmp)))
+  )
+  const patient = Effect.andThen(Effect.all([connected(capture), Deferred.await(left)], CONCURRENTLY), Effect.never)
+  yield* Effect.raceFirst(ended, patient)
+})
+
+const CONCURRENTLY = { concurrency: "unbounded", discard: true } as const
+
+/** Lets the guest go on, or not, as asked. That it cannot is no failure: the image is there. */
+const leaveGuest = ({ guest, onProblem, options: { leave, qmp } }: Capture): Effect.Effect<void, QmpError> =>
+  (leave === undefined ? guest.release(qmp) : Vm.setRunning(qmp, leave === "running")).pipe(
+    Effect.catchTag("QmpCommandError", ({ message }) => onProblem(message))
+  )
+
+/** Everything has arrived. A guest that is to go on does so now; what is still to be done on this side does not concern it. */
+const arrived = Effect.fnUntraced(function* (capture: Capture): Effect.fn.Return<QemuStatistics, QmpError> {
+  const { completes, options, watch } = capture
+  const statistics = yield* Vm.statistics(options.qmp)
+  if (!completes) {
+    yield* watch.callOff(options.qmp)
+    yield* leaveGuest(capture)
+  }
+  return statistics
+})
+
+/** A guest that could not be left as asked ends the capture: nothing is made durable then. */
+const onReceived = (capture: Capture): Effect.Effect<void> =>
+  Effect.flatMap(Effect.exit(arrived(capture)), (exit) =>
+    Effect.andThen(Deferred.done(capture.left, exit), Exit.isSuccess(exit) ? Effect.void : Effect.never)
+  )
+
+/** A guest that is captured live stands still for the last pages only: then there is no limit any more. */
+const liftWhenStopped = ({ isLive, options: { qmp } }: Capture, lift: Effect.Effect<void>) =>
+  isLive
+    ? Effect.forkScoped(Effect.andThen(Stream.runHead(Stream.filter(qmp.events, ({ name }) => name === "STOP")), lift))
+    : Effect.void
+
+const followRounds = ({ guest, isLive, onProblem, options, progress, watch }: Capture) => {
+  const { maxRounds, maxTime, qmp } = options
+  const rounds = { progress, begun: watch.begun, maxRounds, maxTime, stop: guest.stop, onProblem }
+  return isLive ? LiveRounds.follow(qmp, rounds) : Effect.void
+}
+
+/** Both sides, from listening to the image that is durable. */
+const transfer = Effect.fnUntraced(function* (
+  capture: Capture,
+  onDurable: Effect.Effect<void>
+): Effect.fn.Return<Summary, CaptureError, Migration | Scope.Scope> {
+  const { channels, options, progress, watch } = capture
+  const { compression, directIo, maxBandwidth, qmp, target, timeout } = options
+  const migration = yield* Migration
+  const { lift, limit } = liftable(yield* RateLimit.of(maxBandwidth))
+  const listen = options.listen ?? (yield* privateAddress(qmp))
+  const listening = yield* Deferred.make<SocketAddress.SocketAddress>()
+  const receiving = migration.receive({
+    listen,
+    onListening: (address) => Effect.asVoid(Deferred.succeed(listening, address)),
+    onReceived: onReceived(capture),
+    target,
+    channels,
+    compression,
+    directIo,
+    // QEMU is told not to wait for one.
+    switchoverAck: false,
+    maxBandwidth: limit,
+    limits: Plan.limitsOf(capture),
+    seal: options.seal,
+    notes: yield* Identity.notesOf(qmp),
+    keepPartial: options.keepPartial,
+    checkpointBytes: options.checkpointBytes,
+    progress
+  })
+  yield* liftWhenStopped(capture, lift)
+  yield* followRounds(capture)
+  yield* MigrationWatch.reportTo(qmp, watch, options)
+  const driving = Effect.flatMap(Deferred.await(listening), (address) => drive(capture, address))
+  const sides = Waits.endTogether(Effect.tap(receiving, onDurable), driving, {
+    peer: qmp.peer,
+    timeout,
+    expected: "QEMU to say that its migration has ended"
+  })
+  const [summary] = yield* bothSides(...sides, {
+    isConsequence: MigrationWatch.isConsequence,
+    explain: MigrationWatch.explain
+  }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, role: "source", address: listen })))
+  if (capture.completes) yield* Vm.settled(qmp)
+  return summary
+})
+
+/** After a failure the guest is as it was, and so are, whatever happened, the settings. */
+const undo = ({ guest, vm, watch }: Capture, settings: BorrowedSettings.Borrowed): ReadonlyArray<Step> => {
+  const wasRunning = vm.runState.running
+  const mayBeStopped = () => wasRunning && (guest.isStopped() || watch.isStarted())
+  return [
+    {
+      run: watch.callOff,
+      otherwise: () => (watch.isStarted() ? "the migration, which ends by itself when QEMU goes on" : undefined)
+    },
+    BorrowedSettings.step(settings),
+    {
+      run: (qmp) => (wasRunning ? guest.putBack(qmp) : Effect.void),
+      otherwise: () =>
+        mayBeStopped() ? "the guest, which ran before and may be stopped: cont lets it go on" : undefined
+    }
+  ]
+}
+
+/**
+ * Captures a running virtual machine: its RAM and everything else, into an image that QEMU loads, and that `Resume` resumes.
+ *
+ * **Details**
+ *
+ * Works with QEMU 5.2 and later, whatever its support for mapped-ram. The capabilities and parameters that are needed are set
+ * and put back afterwards; auto-converge and the like stay as they are. The disks of the machine are not part of it.
+ *
+ * A guest is let go on only if it stands still because of the capture. What others do to it meanwhile stays: an operator's stop, a
+ * panic, a shutdown. Only a guest that was stopped for the capture, and that an operator stops once more, goes on, because QEMU says
+ * nothing of that. Before 8.2, QEMU leaves a guest that did not run in `postmigrate`, where it has to run before it can be
+ * captured again.
+ *
+ * **Failure effect**, also of an interruption: the guest goes on as before if it ran, with its former settings; the target is
+ * as for `Migration.receive`. Where the connection to the monitor has ended, another one is made to put things back; a monitor that
+ * cannot be reached, or does not answer for five seconds, is given up, and `onProblem` is told what was not undone. Only a guest
+ * that was stopped and whose image could not be made durable at the very last may have gone on already. Where QEMU fails behind the
+ * image, because it does not end, `onProblem` is told that the image is complete.
+ *
+ * **Example** (A snapshot of a guest that goes on)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { Capture, Migration, QmpClient, SocketAddress } from "effect-multifd"
+ *
+ * export const snapshot = Effect.gen(function* () {
+ *   const qmp = yield* QmpClient.make({ address: SocketAddress.unix("/run/vm/qmp") })
+ *   return yield* Capture.run({ qmp, target: "vm.img", live: true })
+ * }).pipe(Effect.scoped, Effect.provide(Migration.layer))
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = Effect.fn("Capture.run")(function* (
+  options: Options
+): Effect.fn.Return<Captured, CaptureError, Migration | Scope.Scope> {
+  const { onProblem = Effect.logWarning, qmp } = options
+  const vm = yield* Vm.look(qmp)
+  const plan = Plan.make(options, vm)
+  yield* Vm.refuse(qmp, "capture", Plan.problemsOf(vm, plan))
+  if (Plan.isAbandoned(vm)) yield* onProblem(Plan.abandoned(qmp))
+  const capture: Capture = {
+    ...plan,
+    watch: yield* MigrationWatch.make(qmp, "source"),
+    guest: yield* Guest.make(qmp),
+    progress: options.progress ?? (yield* Progress.makeDestination),
+    onProblem,
+    left: yield* Deferred.make<QemuStatistics, QmpError>()
+  }
+  const settings = BorrowedSettings.make(qmp, vm, Plan.settingsOf(plan))
+  let isDurable = false
+  let runState: string | undefined
+  const lookAtGuest: Step = {
+    run: (qmp) => Effect.map(QmpCommands.queryStatus(qmp), ({ status }) => void (runState = status)),
+    otherwise: () => undefined
+  }
+  const complete = `${Location.make(options.target).path}: the image is complete`
+  const tellOfImage = Effect.suspend(() => (isDurable ? onProblem(complete) : Effect.void))
+  const finish = (failed: boolean) =>
+    failed
+      ? Effect.andThen(tidyUp(qmp, undo(capture, settings), onProblem), tellOfImage)
+      : tidyUp(qmp, [lookAtGuest, BorrowedSettings.step(settings)], onProblem)
+  const onDurable = Effect.sync(() => void (isDurable = true))
+  const summary = yield* settings.set.pipe(
+    Effect.andThen(Effect.scoped(transfer(capture, onDurable))),
+    Effect.onExit(({ _tag }) => finish(_tag === "Failure"))
+  )
+  const quits = options.leave === "quit"
+  if (quits) {
+    const gone = Waits.within(qmp.peer, "QEMU to end", options.timeout)
+    yield* Effect.tapError(gone(QmpCommands.quit(qmp)), () => tellOfImage)
+  }
+  const downtimeMillis = runState === "running" ? yield* capture.guest.downtime : undefined
+  return {
+    ...summary,
+    machine: vm.machine,
+    statistics: yield* Deferred.await(capture.left),
+    runState: quits ? undefined : runState,
+    downtimeMillis
+  }
+}, Effect.scoped)

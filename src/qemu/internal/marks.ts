@@ -1,0 +1,89 @@
+import * as Effect from "effect/Effect"
+import type { Method } from "../../compression/Compression.ts"
+import * as MachineType from "../../format/stream/MachineType.ts"
+import type { Image } from "../../image/Image.ts"
+import type { SendOptions } from "../../migration/SendOptions.ts"
+import type { Client, Version } from "../QmpClient.ts"
+import * as QmpCommands from "../QmpCommands.ts"
+import type { QmpError } from "../QmpError.ts"
+import { ifAnswered } from "./identity.ts"
+
+type Marks = NonNullable<SendOptions["marks"]>
+
+/**
+ * How a machine is sent to a QEMU.
+ *
+ * @internal
+ */
+export interface Way extends Pick<SendOptions, "marks" | "zeroPageDetection"> {
+  /** 0: no multifd. */
+  readonly channels: number
+  readonly compression: Method
+}
+
+const isBefore = (version: Version, major: number, minor: number): boolean =>
+  version.major < major || (version.major === major && version.minor < minor)
+
+/** QEMU's own machine types without a version: what they do is of the QEMU that they run in. */
+const unversioned: ReadonlySet<string> = new Set(["microvm", "none", "isapc"])
+
+const FLUSH_PROPERTY = "multifd-flush-after-each-section"
+
+/** What a machine type has been given to do as older QEMUs did; `undefined`: this QEMU does not say. */
+const asked = Effect.fnUntraced(function* (
+  qmp: Client,
+  machine: string
+): Effect.fn.Return<Marks | undefined, QmpError> {
+  const machines = yield* ifAnswered(QmpCommands.queryMachines(qmp))
+  const properties = machines?.find(({ name }) => name === machine)?.["compat-props"]
+  if (properties === undefined) return undefined
+  // The last one holds.
+  const flush = properties.findLast((one) => one["qom-type"] === "migration" && one.property === FLUSH_PROPERTY)
+  return flush !== undefined && ["on", "true"].includes(flush.value) ? "each-section" : "each-round"
+})
+
+/**
+ * Where a QEMU that waits for a machine waits for its channels. QEMU before 8.1 knows only one place; later it is of the machine
+ * type. `undefined`: it cannot be found out.
+ */
+const marksOf = Effect.fnUntraced(function* ({
+  qmp,
+  machine,
+  image: { notes }
+}: Question): Effect.fn.Return<Marks | undefined, QmpError> {
+  if (isBefore(qmp.version, 8, 1)) return "each-section"
+  const isKnown = MachineType.versionOf(machine) !== undefined
+  if (isKnown) return notes.marks ?? (MachineType.isAtMost(machine, 8, 0) ? "each-section" : "each-round")
+  const answer = yield* asked(qmp, machine)
+  return answer ?? (unversioned.has(machine) ? "each-round" : notes.marks)
+})
+
+interface Question {
+  readonly qmp: Client
+  readonly image: Pick<Image, "notes">
+  /** What QEMU calls its machine. */
+  readonly machine: string
+}
+
+/**
+ * How to send an image to a QEMU so that it does not hang: one that waits for its channels at another place than the sender says
+ * waits for ever, its monitor too. Where it cannot be found out, the machine goes without multifd, which has no such places.
+ *
+ * @internal
+ */
+export const wayTo = Effect.fnUntraced(function* (
+  question: Question,
+  wanted: Pick<Way, "channels" | "compression">,
+  onProblem: (problem: string) => Effect.Effect<void>
+): Effect.fn.Return<Way, QmpError> {
+  const { machine, qmp } = question
+  // Channels cannot say zero pages to it.
+  const zeroPageDetection = isBefore(qmp.version, 9, 0) ? "legacy" : undefined
+  if (wanted.channels === 0) return { ...wanted, zeroPageDetection }
+  const marks = yield* marksOf(question)
+  if (marks !== undefined) return { ...wanted, marks, zeroPageDetection }
+  yield* onProblem(
+    `${qmp.peer}: where a machine ${machine} waits for multifd's channels is not known: the image is loaded without multifd`
+  )
+  return { channels: 0, compression: "none", zeroPageDetection }
+})

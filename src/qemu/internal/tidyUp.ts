@@ -1,0 +1,102 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import { PeerTimeoutError } from "../../io/sockets/ConnectionError.ts"
+import type { Client } from "../QmpClient.ts"
+import type { QmpConnectError, QmpError } from "../QmpError.ts"
+
+/**
+ * Something that is to be put right.
+ *
+ * @internal
+ */
+export interface Step {
+  readonly run: (qmp: Client) => Effect.Effect<void, QmpError>
+  /** What stays as it is when it cannot be; looked at then. `undefined`: nothing. */
+  readonly otherwise: () => string | undefined
+}
+
+/** Whoever tidies up is waited for: a monitor that says nothing for so long has more to worry about than us. */
+const PATIENCE = Duration.seconds(5)
+
+/**
+ * The same monitor for whoever tidies up: each answer has to come soon.
+ *
+ * @internal
+ */
+export const impatient = (qmp: Client): Client => ({
+  ...qmp,
+  execute: (command, args, result, { timeout = qmp.commandTimeout } = {}) =>
+    qmp.execute(command, args, result, { timeout: Duration.min(Duration.fromInputUnsafe(timeout), PATIENCE) })
+})
+
+/** The same monitor over another connection. */
+const reconnect = ({ peer, reconnect }: Client): Effect.Effect<Client, QmpConnectError, Scope.Scope> =>
+  Effect.map(reconnect, impatient).pipe(
+    Effect.timeoutOrElse({
+      duration: PATIENCE,
+      orElse: () =>
+        Effect.fail(
+          new PeerTimeoutError({
+            peer,
+            expected: "its greeting on another connection",
+            milliseconds: Duration.toMillis(PATIENCE)
+          })
+        )
+    })
+  )
+
+const notUndone = (steps: ReadonlyArray<Step>, condition = ""): string => {
+  const all = steps.map(({ otherwise }) => otherwise()).filter((text) => text !== undefined)
+  return all.length === 0 ? "" : `; not undone${condition}: ${all.join("; ")}`
+}
+
+/** The monitor as it is, and over another connection from when that one has ended. */
+const makeLine = (qmp: Client) => {
+  let monitor = impatient(qmp)
+  let isSecond = false
+  return {
+    run: (step: Step) => Effect.suspend(() => Effect.result(step.run(monitor))),
+    /** Why there is no other connection; `undefined`: there is one now. */
+    replace: (ended: QmpError): Effect.Effect<string | undefined, never, Scope.Scope> => {
+      if (isSecond) return Effect.succeed(ended.message)
+      isSecond = true
+      return Effect.match(reconnect(qmp), {
+        onFailure: ({ message }) => message,
+        onSuccess: (other) => void (monitor = other)
+      })
+    }
+  }
+}
+
+/**
+ * Takes each step, whatever became of the one before, and tells what went wrong and what stays undone. Where the connection to
+ * the monitor has ended, another one is made, once: QEMU may live. A QEMU that cannot be reached, or does not answer any more, is
+ * left alone.
+ *
+ * @internal
+ */
+export const tidyUp = Effect.fnUntraced(function* (
+  qmp: Client,
+  steps: ReadonlyArray<Step>,
+  onProblem: (problem: string) => Effect.Effect<void>
+): Effect.fn.Return<void, never, Scope.Scope> {
+  const line = makeLine(qmp)
+  for (const [index, step] of steps.entries()) {
+    const rest = steps.slice(index)
+    let result = yield* line.run(step)
+    if (Result.isFailure(result) && result.failure._tag === "QmpDisconnectedError") {
+      const why = yield* line.replace(result.failure)
+      if (why !== undefined) {
+        const left = notUndone(rest, ", if QEMU still runs")
+        return left === "" ? undefined : yield* onProblem(`the connection to QEMU's monitor has ended: ${why}${left}`)
+      }
+      result = yield* line.run(step)
+    }
+    if (Result.isSuccess(result)) continue
+    const isHung = result.failure._tag === "PeerTimeoutError"
+    yield* onProblem(result.failure.message + notUndone(isHung ? rest : [step]))
+    if (isHung) return
+  }
+}, Effect.scoped)

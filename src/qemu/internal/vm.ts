@@ -1,0 +1,137 @@
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import { PeerTimeoutError } from "../../io/sockets/ConnectionError.ts"
+import * as MigrationStatus from "../../migration/MigrationStatus.ts"
+import type { Client } from "../QmpClient.ts"
+import type { QemuStatistics } from "../QemuStatistics.ts"
+import * as QmpCommands from "../QmpCommands.ts"
+import type { QmpError } from "../QmpError.ts"
+import { VmNotReadyError } from "../VmError.ts"
+
+/**
+ * A machine as it is found.
+ *
+ * @internal
+ */
+export interface Vm {
+  readonly runState: QmpCommands.RunState
+  /** Of the last migration, or the present one. */
+  readonly status: string
+  readonly blockedReasons: ReadonlyArray<string>
+  /** The type with its version. */
+  readonly machine: string
+  /** Bytes; 0 where it does not say. */
+  readonly memory: number
+  readonly capabilities: QmpCommands.Capabilities
+  readonly parameters: QmpCommands.Parameters
+}
+
+/** What only reports is nothing where QEMU refuses it, or says it in a way that is not known. */
+const reported = <A extends object>(answer: Effect.Effect<A, QmpError>): Effect.Effect<Partial<A>, QmpError> =>
+  Effect.catchTag(answer, ["QmpCommandError", "QmpProtocolError"], () => Effect.succeed<Partial<A>>({}))
+
+/**
+ * What QEMU says of its migration.
+ *
+ * @internal
+ */
+export const statistics = (qmp: Client): Effect.Effect<QemuStatistics, QmpError> =>
+  reported(QmpCommands.queryMigrate(qmp))
+
+/**
+ * Asks QEMU for everything that a migration needs to know.
+ *
+ * @internal
+ */
+export const look = Effect.fnUntraced(function* (qmp: Client): Effect.fn.Return<Vm, QmpError> {
+  const { "blocked-reasons": blockedReasons = [], status = "none" } = yield* statistics(qmp)
+  const { "base-memory": base = 0, "plugged-memory": plugged = 0 } = yield* reported(QmpCommands.queryMemorySize(qmp))
+  return {
+    runState: yield* QmpCommands.queryStatus(qmp),
+    status,
+    blockedReasons,
+    machine: yield* QmpCommands.machineType(qmp),
+    memory: base + plugged,
+    capabilities: yield* QmpCommands.queryMigrateCapabilities(qmp),
+    parameters: yield* QmpCommands.queryMigrateParameters(qmp)
+  }
+})
+
+/** The oldest version that was tried. */
+const OLDEST = { major: 5, minor: 2 }
+
+/**
+ * Fails if there is a problem, or if QEMU is too old.
+ *
+ * @internal
+ */
+export const refuse = (
+  { peer, version }: Client,
+  operation: VmNotReadyError["operation"],
+  problems: ReadonlyArray<string>
+): Effect.Effect<void, VmNotReadyError> => {
+  const { major, micro, minor } = version
+  const isOld = major < OLDEST.major || (major === OLDEST.major && minor < OLDEST.minor)
+  const [first, ...rest] = [
+    ...(isOld ? [`expected QEMU ${OLDEST.major}.${OLDEST.minor} or later, found ${major}.${minor}.${micro}`] : []),
+    ...problems
+  ]
+  return first === undefined
+    ? Effect.void
+    : Effect.fail(new VmNotReadyError({ peer, operation, problems: [first, ...rest] }))
+}
+
+/** How often QEMU is asked about what it tells by no event, and how long its last steps may take. */
+const POLL = "20 millis"
+const SETTLING_MILLIS = 60_000
+
+/** Asks until the answer is as expected. */
+const until = <A>(qmp: Client, question: Effect.Effect<A, QmpError>, isIt: (answer: A) => boolean, expected: string) =>
+  question.pipe(
+    Effect.repeat({ until: isIt, schedule: Schedule.spaced(POLL) }),
+    Effect.timeoutOrElse({
+      duration: SETTLING_MILLIS,
+      orElse: () => Effect.fail(new PeerTimeoutError({ peer: qmp.peer, expected, milliseconds: SETTLING_MILLIS }))
+    }),
+    Effect.asVoid
+  )
+
+/** What a guest's run state is while a migration holds it. */
+const isHeld = (status: string): boolean => status === "finish-migrate" || status === "inmigrate"
+
+/**
+ * Waits until no migration is under way any more and the guest's run state is its own.
+ *
+ * @internal
+ */
+export const settled = (qmp: Client): Effect.Effect<void, QmpError> =>
+  Effect.andThen(
+    until(
+      qmp,
+      statistics(qmp),
+      ({ status = "none" }) => !(MigrationStatus.isKnown(status) && MigrationStatus.isRunning(status)),
+      "its migration to end"
+    ),
+    until(qmp, QmpCommands.queryStatus(qmp), ({ status }) => !isHeld(status), "the guest to be let go")
+  )
+
+/**
+ * Ends a migration that is being sent, if there is one.
+ *
+ * @internal
+ */
+export const callOff = (qmp: Client): Effect.Effect<void, QmpError> =>
+  Effect.andThen(QmpCommands.migrateCancel(qmp), settled(qmp))
+
+/**
+ * Lets the guest run, or stops it.
+ *
+ * @internal
+ */
+export const setRunning = Effect.fnUntraced(function* (
+  qmp: Client,
+  running: boolean
+): Effect.fn.Return<void, QmpError> {
+  const now = yield* QmpCommands.queryStatus(qmp)
+  if (now.running !== running) yield* running ? QmpCommands.cont(qmp) : QmpCommands.stop(qmp)
+})

@@ -1,0 +1,64 @@
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import { PeerTimeoutError } from "../../io/sockets/ConnectionError.ts"
+import * as Limits from "../../multifd/Limits.ts"
+
+/**
+ * The limits of our side of a migration with a QEMU that may keep us waiting for so long.
+ *
+ * @internal
+ */
+export const limitsOf = (
+  timeout: Duration.Input | undefined
+): Pick<Limits.Input, "handshakeTimeout" | "idleTimeout"> => {
+  if (timeout === undefined) return {}
+  const duration = Duration.fromInputUnsafe(timeout)
+  return Duration.isFinite(duration)
+    ? { handshakeTimeout: duration, idleTimeout: duration }
+    : { idleTimeout: Duration.infinity }
+}
+
+/**
+ * Two sides of one migration, of which the second one may not go on for longer than `timeout` after the first one is done. It is
+ * only told of its end by an event, which a QEMU that hangs does not send.
+ *
+ * @internal
+ */
+export const endTogether = <A, B, E1, E2, R1, R2>(
+  here: Effect.Effect<A, E1, R1>,
+  there: Effect.Effect<B, E2, R2>,
+  options: {
+    /** The monitor's address. */
+    readonly peer: string
+    readonly timeout: Duration.Input | undefined
+    /** What is waited for. */
+    readonly expected: string
+  }
+): readonly [Effect.Effect<A, E1, R1>, Effect.Effect<B, E2 | PeerTimeoutError, R2>] => {
+  const done = Latch.makeUnsafe()
+  const timeout = Duration.fromInputUnsafe(options.timeout ?? Limits.defaults.idleTimeout)
+  const milliseconds = Duration.toMillis(timeout)
+  const { expected, peer } = options
+  const late = Effect.andThen(
+    Effect.sleep(timeout),
+    Effect.fail(new PeerTimeoutError({ peer, expected, milliseconds }))
+  )
+  const limit = done.whenOpen(Duration.isFinite(timeout) ? late : Effect.never)
+  return [Effect.tap(here, () => done.open), Effect.raceFirst(there, limit)]
+}
+
+/**
+ * Waits no longer than QEMU may keep us waiting.
+ *
+ * @internal
+ */
+export const within =
+  (peer: string, expected: string, timeout: Duration.Input = Limits.defaults.idleTimeout) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | PeerTimeoutError, R> => {
+    const duration = Duration.fromInputUnsafe(timeout)
+    if (!Duration.isFinite(duration)) return self
+    const orElse = () =>
+      Effect.fail(new PeerTimeoutError({ peer, expected, milliseconds: Duration.toMillis(duration) }))
+    return Effect.timeoutOrElse(self, { duration, orElse })
+  }

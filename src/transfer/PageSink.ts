@@ -1,0 +1,226 @@
+/**
+ * Where the pages of one RAM block go as they arrive from a peer.
+ *
+ * ```text
+ * packet      page 3 │ page 1 │ page 2 │ page 6      in any order
+ * extents     [1 2 3]  [6]                           ascending; in memory each page is read straight to its place
+ * zero        4, 5                                   [1 2 3 4 5 6] where a file is better off with one large write
+ * ```
+ *
+ * Later rounds bring pages again: what counts is the last thing that was said of a page.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { Extent } from "../format/stream/SocketStream.ts"
+import * as FileError from "../io/files/FileError.ts"
+import type { PositionalFile } from "../io/files/PositionalFile.ts"
+import * as PageBitmap from "../ram/PageBitmap.ts"
+import * as PageRuns from "../ram/PageRuns.ts"
+import * as RamBlock from "../ram/RamBlock.ts"
+import type { Target } from "../image/FileChannel.ts"
+import * as TransferCounters from "./TransferCounters.ts"
+
+/**
+ * Pages of one block that arrived together. Runs are of page numbers in the block.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Pages {
+  /**
+   * Bytes of the normal pages, and of the `gaps` between them, ascending and disjoint, valid until they are stored. Where
+   * the sink has a `view`, they are in their place already.
+   */
+  readonly extents: ReadonlyArray<Extent>
+  /** Pages with data. */
+  readonly normal: PageRuns.PageRuns
+  /** Pages that are zero, none of them among the normal ones. */
+  readonly zero: PageRuns.PageRuns
+  /** Zero pages that are part of an extent, as zeros. */
+  readonly gaps: PageRuns.PageRuns
+}
+
+/**
+ * Takes the pages of one block.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PageSink<out E = never> extends RamBlock.Shape {
+  /** The place of the bytes `[offset, offset + length)` in process memory: reading into it is part of storing pages. */
+  readonly view: ((offset: number, length: number) => Uint8Array) | undefined
+  /** Zero pages between two runs that are worth storing as bytes for the sake of one larger call. */
+  readonly coalescePages: number
+  /** Whether pages may lie anywhere in memory when they are stored, and not only where memory pages begin. */
+  readonly takesUnaligned: boolean
+  /** Stores pages; they may be those of an earlier round. Stores of different pages may run at the same time. */
+  readonly store: (pages: Pages) => Effect.Effect<void, E>
+  /** Fills `target` with what was stored at `offset`, zeros where nothing was; `undefined`: it cannot be read back. */
+  readonly read: ((offset: number, target: Uint8Array) => Effect.Effect<void, E>) | undefined
+}
+
+/**
+ * Takes pages into a RAM block.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BlockSink<out E = never> extends PageSink<E> {
+  /** Makes zero what the peer never mentioned, and the block durable; once, behind the last page. */
+  readonly finish: Effect.Effect<void, E>
+}
+
+/** One effect each, so there must not be one a page: short gaps are part of the runs by now. */
+const forEachRun = <E>(
+  runs: PageRuns.PageRuns,
+  f: (first: number, count: number) => Effect.Effect<void, E>
+): Effect.Effect<void, E> => {
+  if (runs.length === 0) return Effect.void
+  const effects: Array<Effect.Effect<void, E>> = []
+  PageRuns.forEach(runs, (first, count) => effects.push(f(first, count)))
+  return Effect.all(effects, { discard: true })
+}
+
+/** Which of some pages are in a bitmap, or else are not. */
+const among = (bitmap: PageBitmap.PageBitmap, runs: PageRuns.PageRuns): PageRuns.PageRuns => {
+  const all: Array<number> = []
+  PageRuns.forEach(runs, (first, count) =>
+    PageRuns.forEach(bitmap.runs(first, count), (from, length) => all.push(first + from, length))
+  )
+  return all
+}
+
+/**
+ * Takes pages into a RAM block, whose pages may lie in memory, in a file or a device.
+ *
+ * **Details**
+ *
+ * A page of zeros is made zero, unless the block is `fresh` and nothing was written there. What was never mentioned (memory
+ * that the guest had given back) is zero as well when `finish` is through, so that nothing stale remains.
+ *
+ * **Failure effect**: any page may be old, new, or a part of both.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const toBlock = <E = never>(
+  block: RamBlock.Writable<E> & Partial<RamBlock.Readable<E>>,
+  options: { readonly coalescePages: number; readonly counters?: TransferCounters.TransferCounters | undefined }
+): BlockSink<E> => {
+  const { idstr, pageSize, reader, usedLength, writer } = block
+  const pages = RamBlock.pageCount(block)
+  /** Fresh: the pages that hold anything. Otherwise: the pages that have been spoken of. */
+  const noted = PageBitmap.make(pages)
+  const write = writer.view === undefined ? writer.write : () => Effect.void
+  const zero = (first: number, count: number) => writer.zero(first * pageSize, count * pageSize)
+
+  const toClear = (zeros: PageRuns.PageRuns) => (writer.fresh ? among(noted, zeros) : zeros)
+  const settle = (stored: Pages): void => {
+    noted.setRuns(0, stored.normal)
+    if (writer.fresh) noted.clearRuns(0, stored.zero)
+    else noted.setRuns(0, stored.zero)
+    if (options.counters !== undefined) TransferCounters.add(options.counters, { block, ...stored }, bytesOf(stored))
+  }
+  return {
+    idstr,
+    usedLength,
+    pageSize,
+    view: writer.view,
+    coalescePages: writer.view === undefined ? options.coalescePages : 0,
+    takesUnaligned: false,
+    store: (stored) =>
+      Effect.forEach(stored.extents, ({ bytes, offset }) => write(offset, bytes), { discard: true }).pipe(
+        Effect.andThen(Effect.suspend(() => forEachRun(toClear(PageRuns.difference(stored.zero, stored.gaps)), zero))),
+        Effect.andThen(Effect.sync(() => settle(stored)))
+      ),
+    read: reader?.readInto ?? readView(writer.view),
+    finish: Effect.andThen(
+      Effect.suspend(() =>
+        writer.fresh ? Effect.void : forEachRun(PageRuns.complement(noted.runs(0, pages), pages), zero)
+      ),
+      writer.sync
+    )
+  }
+}
+
+const readView = (view: PageSink["view"]): PageSink["read"] =>
+  view === undefined ? undefined : (offset, target) => Effect.sync(() => target.set(view(offset, target.length)))
+
+const bytesOf = ({ extents }: Pages): number => extents.reduce((sum, { bytes }) => sum + bytes.length, 0)
+
+/**
+ * What takes pages into an image.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ImageOptions {
+  readonly shape: RamBlock.Shape
+  /** The image, open for reading and writing. */
+  readonly file: PositionalFile
+  /** Where the pages go, and the bitmap of those that are in the file, which belongs to whoever writes the block's header. */
+  readonly target: Target
+  readonly coalescePages: number
+  /** Whether `file` bypasses the page cache. Default false. */
+  readonly directIo?: boolean | undefined
+  readonly counters?: TransferCounters.TransferCounters | undefined
+  /** Told how many bytes were written, such as `SyncAhead`'s. */
+  readonly written?: ((bytes: number) => void) | undefined
+}
+
+/**
+ * Takes pages into their places in a mapped-ram image. A page that has become zero has its bit cleared; its bytes stay, and
+ * mean nothing.
+ *
+ * **Failure effect**: some of the pages may be in the file; their bits are not set.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const toImage = (options: ImageOptions): PageSink<FileError.FileError> => {
+  const { counters, file, shape, target, written } = options
+  const { idstr, pageSize, usedLength } = shape
+  const { bitmap, digests, pagesOffset } = target
+
+  /** Of the pages, and not of the gaps between them. */
+  const record = ({ extents, gaps }: Pages): void => {
+    if (digests === undefined) return
+    for (const { bytes, offset } of extents) {
+      const first = offset / pageSize
+      const count = bytes.length / pageSize
+      const skipped = PageRuns.intersect(gaps, [first, count]).map((value, i) => (i % 2 === 0 ? value - first : value))
+      digests.record(first, bytes, PageRuns.complement(skipped, count))
+    }
+  }
+
+  const settle = (stored: Pages): void => {
+    bitmap.setRuns(0, stored.normal)
+    bitmap.clearRuns(0, stored.zero)
+    const bytes = bytesOf(stored)
+    if (counters !== undefined) TransferCounters.add(counters, { block: shape, ...stored }, bytes)
+    if (written !== undefined && bytes > 0) written(bytes)
+  }
+  const at = (offset: number) => Effect.mapError(FileError.at({ step: "ram", block: idstr, offset }))
+  return {
+    idstr,
+    usedLength,
+    pageSize,
+    view: undefined,
+    coalescePages: options.coalescePages,
+    takesUnaligned: options.directIo !== true,
+    store: (stored) => {
+      if (stored.extents.length === 0) return Effect.sync(() => settle(stored))
+      record(stored)
+      const extents = stored.extents.map(({ bytes, offset }) => ({ position: pagesOffset + offset, bytes }))
+      return file.writeExtents(extents).pipe(
+        at(stored.extents[0]!.offset),
+        Effect.map(() => settle(stored))
+      )
+    },
+    read: (offset, page) =>
+      bitmap.has(offset / pageSize)
+        ? at(offset)(file.readExtents([{ position: pagesOffset + offset, bytes: page }]))
+        : Effect.sync(() => void page.fill(0))
+  }
+}

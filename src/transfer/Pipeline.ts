@@ -1,0 +1,165 @@
+/**
+ * The heart of every migration: a source of batches, a bounded queue, and N channels.
+ *
+ * ```text
+ *   source ──► feeder ──► queue (bounded) ──┬──► fiber 0 ──► channel 0
+ *                │                          ├──► fiber 1 ──► channel 1
+ *                │                          └──► fiber … ──► channel N-1
+ *                │                                  │
+ *                └────────── sync barrier ◄─────────┘   (N + 1 parties)
+ *
+ *   Batch   feeder: offer                 free fiber: take, transfer
+ *   Sync    feeder: offer N, arrive       each fiber: take one, channel.sync, arrive; all go on together
+ *   end     feeder: end the queue         each fiber: channel.finish
+ *   error   the first one interrupts everybody; every channel is released before the caller sees it
+ * ```
+ *
+ * The queue is first in, first out. So when a fiber takes its Sync, every batch in front of it has been taken; when all
+ * have arrived, every one of them has moved, since a fiber that still moves one has not arrived. Nothing behind the Sync
+ * can have been taken: the feeder offers nothing more until it has passed the barrier, and a fiber that has taken one Sync
+ * waits there, so that none takes two.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
+import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Channel } from "./Channel.ts"
+import { allOrFirstError, laterFailures as attached, withFirstError } from "./FirstError.ts"
+import { makePacer } from "./internal/pacer.ts"
+import * as Job from "./Job.ts"
+import * as PipelineOptions from "./PipelineOptions.ts"
+import * as SyncBarrier from "./SyncBarrier.ts"
+
+/**
+ * What a pipeline moves, and over what.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<B, E, R, C, RC> extends Pick<PipelineOptions.Input, "channels" | "queueDepth"> {
+  /**
+   * The jobs, in order.
+   *
+   * **Details**
+   *
+   * It is pulled by one fiber, at most a queue ahead of the channels; behind a Sync it is pulled again only when every
+   * channel has passed the barrier. So whatever the source does between a Sync and its next element happens at the
+   * barrier: it may look for dirty pages, or write the main channel's mark. That holds for streams that make one element
+   * at a time, as `RamScanner` does.
+   */
+  readonly source: Stream.Stream<Job.Job<B>, E, R>
+  /** Opens channel `id`, 0 ≤ id < channels; all of them are opened at once, before the first batch is taken. */
+  readonly open: (id: number) => Effect.Effect<Channel<C>, C, RC>
+}
+
+/**
+ * Moves everything that the source says over the channels, in rounds, and ends when every channel has finished.
+ *
+ * **Details**
+ *
+ * One scope owns all channels: they are released, side by side, before the pipeline ends, on success, failure and
+ * interruption alike. On success every channel was synced behind its last batch (a source that does not end in a Sync
+ * gets one) and has finished.
+ *
+ * The first error wins: it fails the pipeline with its own type, be it the source's, a batch's or a channel's, and the
+ * others are interrupted. What they fail with on their way out is attached, see {@link laterFailures}.
+ *
+ * The fibers together give way to the event loop about every 2 ms.
+ *
+ * **Failure effect**: any part of the batches may have moved, in any order within a round; nothing of a later round than
+ * the one that failed.
+ *
+ * **Example** (Saving one block over four channels)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { FileChannel, Job, PageBitmap, Pipeline, RamBlock, RamScanner } from "effect-multifd"
+ *
+ * export const save = Effect.fn(function* (block: RamBlock.Readable, path: string) {
+ *   const bitmap = PageBitmap.make(RamBlock.pageCount(block))
+ *   const blocks = new Map([[block.idstr, { pagesOffset: 0x100000, bitmap }]])
+ *   yield* Pipeline.run({
+ *     source: Job.round(RamScanner.scan([block])),
+ *     open: (id) => FileChannel.make({ id, path, blocks })
+ *   })
+ *   return bitmap
+ * })
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = Effect.fn("Pipeline.run")(function* <B, E, R, C, RC>(
+  options: Options<B, E, R, C, RC>
+): Effect.fn.Return<void, B | E | C | PipelineOptions.PipelineOptionsError, R | Exclude<RC, Scope.Scope>> {
+  const settings = yield* PipelineOptions.make(options)
+  yield* Effect.acquireUseRelease(Scope.make("parallel"), (scope) => runIn(scope, settings, options), Scope.close)
+})
+
+const runIn = Effect.fnUntraced(function* <B, E, R, C, RC>(
+  scope: Scope.Scope,
+  settings: PipelineOptions.PipelineOptions,
+  options: Options<B, E, R, C, RC>
+): Effect.fn.Return<void, B | E | C, R | Exclude<RC, Scope.Scope>> {
+  const ids = Array.from({ length: settings.channels }, (_, id) => id)
+  const open = (id: number) => Effect.flatMap(Scope.fork(scope), (own) => Scope.provide(options.open(id), own))
+  const channels = yield* withFirstError(Effect.forEach(ids, open, { concurrency: "unbounded" }))
+
+  const queue = yield* Queue.bounded<Job.Job<B>, Cause.Done>(settings.queueDepth)
+  const barrier = yield* SyncBarrier.make(channels.length + 1)
+  const pace = yield* makePacer
+  yield* allOrFirstError<B | E | C, R>([
+    feed(options.source, { queue, barrier, pace, channels: channels.length }),
+    ...channels.map((channel) => drive(channel, { queue, barrier, pace }))
+  ])
+})
+
+interface Shared<B> {
+  readonly queue: Queue.Queue<Job.Job<B>, Cause.Done>
+  readonly barrier: SyncBarrier.SyncBarrier
+  readonly pace: Effect.Effect<void>
+}
+
+/** Fills the queue from the source, and takes part in each barrier. */
+const feed = <B, E, R>(
+  source: Stream.Stream<Job.Job<B>, E, R>,
+  { queue, barrier, pace, channels }: Shared<B> & { readonly channels: number }
+): Effect.Effect<void, E, R> => {
+  const oneEach = Array.from({ length: channels }, () => Job.sync)
+  const endRound = Effect.andThen(Queue.offerAll(queue, oneEach), barrier.arrive)
+  let inRound = false
+  const offer = (job: Job.Job<B>): Effect.Effect<unknown> => {
+    inRound = job._tag === "Batch"
+    return inRound ? Effect.andThen(pace, Queue.offer(queue, job)) : endRound
+  }
+  return Stream.runForEach(source, offer).pipe(
+    Effect.andThen(Effect.suspend(() => (inRound ? endRound : Effect.void))),
+    Effect.andThen(Queue.end(queue))
+  )
+}
+
+/** Does what the queue says on one channel, until it ends. */
+const drive = <B, C>(channel: Channel<C>, { queue, barrier, pace }: Shared<B>): Effect.Effect<void, B | C> => {
+  const endRound = Effect.andThen(channel.sync, barrier.arrive)
+  const work = (job: Job.Job<B>): Effect.Effect<unknown, B | C> =>
+    job._tag === "Batch" ? Effect.andThen(pace, channel.transfer(job.batch)) : endRound
+  return Effect.flatMap(Queue.take(queue), work).pipe(
+    // The pacer gives way to the event loop when it is time; a turn for each batch would be a third of its cost.
+    Effect.forever({ disableYield: true }),
+    Pull.catchDone(() => channel.finish),
+    Effect.annotateLogs({ channel: channel.id })
+  )
+}
+
+/**
+ * What else failed in the fall of a pipeline, after the error that it failed with: often every channel fails for the same
+ * reason.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const laterFailures: (cause: Cause.Cause<unknown>) => ReadonlyArray<Cause.Cause<unknown>> = attached

@@ -1,0 +1,119 @@
+/**
+ * The settings of a pipeline, their defaults and their limits.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import { listed, unless } from "./Problems.ts"
+
+/**
+ * Settings that have been checked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PipelineOptions {
+  /** Number of channels, 1 to 255 as in QEMU's `multifd-channels`. Default 3. */
+  readonly channels: number
+  /** Batches that wait between the source and the channels, 1 to 4096; they hold no page data. Default 8. */
+  readonly queueDepth: number
+  /** Bytes in a batch, 1 KiB (the smallest page) to 16 MiB, rounded down to whole pages. Default 1 MiB. */
+  readonly batchSize: number
+  /**
+   * Zero pages between two runs that are worth moving along with them for the sake of one larger call, 0 to 4096. Costs
+   * space on the disk, never correctness: the bits of these pages stay clear. Default 4.
+   */
+  readonly coalescePages: number
+}
+
+/**
+ * The same settings as a user gives them: all of them may be left out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Input = { readonly [Name in keyof PipelineOptions]?: PipelineOptions[Name] | undefined }
+
+interface Range {
+  readonly minimum: number
+  readonly maximum: number
+}
+
+interface Limits extends Range {
+  readonly default: number
+}
+
+/**
+ * Default, smallest and largest value of each setting.
+ *
+ * **Details**
+ *
+ * More channels or a deeper queue than the defaults were not faster on any disk that was measured. Node makes its calls on
+ * files with four threads, unless `UV_THREADPOOL_SIZE` says otherwise: three channels leave one for syncing, and for what
+ * else the process does with files. Two buffered writes to one file are with the kernel at a time, whatever the channels. Below 512 KiB in a batch the cost of a queue element shows, and a batch above 16 MiB
+ * would hold the event loop for milliseconds, since its zero pages are looked for without a pause.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const limits: { readonly [Name in keyof PipelineOptions]: Limits } = {
+  channels: { default: 3, minimum: 1, maximum: 255 },
+  queueDepth: { default: 8, minimum: 1, maximum: 4096 },
+  batchSize: { default: 1024 * 1024, minimum: 1024, maximum: 16 * 1024 * 1024 },
+  coalescePages: { default: 4, minimum: 0, maximum: 4096 }
+}
+
+const wholeNumber = ({ maximum, minimum }: Range): string => `a whole number from ${minimum} to ${maximum}`
+
+const Problem = Schema.Struct({
+  /** Which setting. */
+  option: Schema.Literals(["channels", "queueDepth", "batchSize", "coalescePages"]),
+  minimum: Schema.Number,
+  maximum: Schema.Number,
+  found: Schema.Number
+})
+
+/**
+ * Settings are outside their limits; all that are wrong are listed.
+ *
+ * **Details**
+ *
+ * Found before anything was opened. Exit code 2.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PipelineOptionsError extends Schema.TaggedError<PipelineOptionsError>()("PipelineOptionsError", {
+  problems: Schema.NonEmptyArray(Problem)
+}) {
+  override readonly [Runtime.errorExitCode] = 2
+  override get message(): string {
+    return listed(this.problems.map((problem) => ({ ...problem, expected: wholeNumber(problem) })))
+  }
+}
+
+const names = ["channels", "queueDepth", "batchSize", "coalescePages"] as const
+
+/**
+ * Fills in what was left out and checks the rest. Fails with `PipelineOptionsError`; nothing has happened then.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (input: Input): Effect.Effect<PipelineOptions, PipelineOptionsError> => {
+  const problems = names.flatMap((option) => {
+    const { minimum, maximum } = limits[option]
+    const found = input[option]
+    const fits = found === undefined || (Number.isInteger(found) && found >= minimum && found <= maximum)
+    return fits ? [] : [{ option, minimum, maximum, found }]
+  })
+  const error = (all: PipelineOptionsError["problems"]) => new PipelineOptionsError({ problems: all })
+  return unless(problems, error, () => ({
+    channels: input.channels ?? limits.channels.default,
+    queueDepth: input.queueDepth ?? limits.queueDepth.default,
+    batchSize: input.batchSize ?? limits.batchSize.default,
+    coalescePages: input.coalescePages ?? limits.coalescePages.default
+  }))
+}
