@@ -33,6 +33,8 @@ import type { ExtentChecks } from "./internal/extentChecks.ts"
 import * as ImageParts from "./internal/imageParts.ts"
 import * as Location from "./Location.ts"
 import type { MachineState } from "../snapshot/MachineState.ts"
+import type { RestoreChannelOptions, SnapshotSource } from "../snapshot/SnapshotSource.ts"
+import * as RestoreChannel from "./RestoreChannel.ts"
 import { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
 
 /**
@@ -112,7 +114,10 @@ export interface Inspection {
  * @category models
  * @since 0.1.0
  */
-export interface Image extends Inspection {
+export interface Image extends Inspection, SnapshotSource<FileError | IntegrityError> {
+  readonly blocks: ReadonlyArray<ImageBlock>
+  readonly machine: string | undefined
+  readonly notes: ImageNotes.ImageNotes
   /** Everything that is not RAM, to be carried to another image. */
   readonly machineState: MachineState<FileError | IntegrityError>
   /**
@@ -177,10 +182,17 @@ export const open = Effect.fn("Image.open")(function* (
   const { keyProblem } = contents
   if (keyProblem !== undefined) return yield* new SealKeyError({ path: inspection.path, problem: keyProblem })
   const machineState = yield* ImageParts.machineState(file, contents)
+  const identity = yield* file.stat
+  // libvirt's header precedes the stream.
+  const start = inspection.format === "libvirt-sparse" ? 0 : inspection.offset
   return {
     ...inspection,
-    blocks: inspection.blocks.map(storedIn(inspection.path, yield* file.stat)),
+    name: inspection.path,
+    blocks: inspection.blocks.map(storedIn(inspection.path, identity)),
+    storage: { file: FileIdentity.key(identity), path: inspection.path, start, end: Infinity },
+    readUnit: Math.max(1, ...inspection.blocks.map(({ checks }) => checks?.extentSize ?? 1)),
     machineState,
+    restoreChannel: restoreChannel(inspection, identity),
     readPages: readPages(inspection.blocks)
   }
 })
@@ -237,6 +249,25 @@ const notesOf = (libvirt: LibvirtSave.LibvirtSave | undefined): ImageNotes.Image
   const uuid = libvirt === undefined ? undefined : LibvirtSave.uuidOf(libvirt)
   return uuid === undefined ? ImageNotes.empty : { uuid }
 }
+
+/** Reads pages from their places in the file straight to where they belong, and compares whole extents on the way. */
+const restoreChannel =
+  ({ blocks, path }: Inspection, identity: FileIdentity.FileIdentity) =>
+  <E>(id: number, options: RestoreChannelOptions<E>) => {
+    const places = blocks.flatMap(({ checks, idstr, pagesOffset, reader }) => {
+      const target = options.blocks.get(idstr)
+      if (target === undefined) return []
+      const verify = checks === undefined ? undefined : checks.verify.bind(checks)
+      const place: RestoreChannel.Place<E | IntegrityError> = {
+        pagesOffset,
+        bitmap: reader.present,
+        writer: target.writer,
+        verify
+      }
+      return [[idstr, place] as const]
+    })
+    return RestoreChannel.make<E | IntegrityError>({ ...options, id, path, identity, blocks: new Map(places) })
+  }
 
 const readPages =
   (blocks: ReadonlyArray<ImageBlock>): Image["readPages"] =>

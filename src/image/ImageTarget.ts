@@ -1,47 +1,99 @@
+/**
+ * A mapped-ram image as a target.
+ *
+ * ```text
+ *   make     the file is opened; one that is written in place is left alone until a machine has been accepted
+ *   begin    the place of everything; in place: the old image's first bytes are wiped out
+ *   ram      pages to their places, synced ahead
+ *   endRam   bitmaps and the stream between the regions, RAM's END
+ *   write    device state, the end of the stream, description, as they come
+ *   finish   checksums
+ *   commit   fdatasync, the mark of the seal and the first piece of the stream, fdatasync, rename, fsync of the directory
+ * ```
+ *
+ * @since 0.1.0
+ */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import type * as ImageNotes from "../format/seal/ImageNotes.ts"
-import * as StreamTail from "../format/image/StreamTail.ts"
+import * as ImageNotes from "../format/seal/ImageNotes.ts"
 import * as Uuid from "../format/Uuid.ts"
 import * as AtomicFile from "../io/files/AtomicFile.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import * as FileIdentity from "../io/files/FileIdentity.ts"
 import * as PositionalFile from "../io/files/PositionalFile.ts"
-import * as PageSink from "../transfer/PageSink.ts"
-import type { PipelineOptions } from "../transfer/PipelineOptions.ts"
-import type { Closing, Opening, Target } from "../multifd/Receiver.ts"
-import * as SyncAhead from "./SyncAhead.ts"
-import * as Location from "./Location.ts"
-import type { Progress } from "../migration/Progress.ts"
-import type { ReceiveError, ReceiveIntoImage } from "../migration/ReceiveOptions.ts"
-import { drive } from "./internal/drive.ts"
+import * as ByteSource from "../snapshot/ByteSource.ts"
+import type {
+  MachineHeader,
+  RamEnd,
+  RamWriter,
+  SnapshotTarget,
+  StateWriter,
+  Transfer
+} from "../snapshot/SnapshotTarget.ts"
+import type * as PageSink from "../transfer/PageSink.ts"
+import * as FileChannel from "./FileChannel.ts"
+import * as ImageSink from "./ImageSink.ts"
 import * as ImageWriter from "./internal/imageWriter.ts"
-import type { LastStep } from "../migration/internal/operation.ts"
-import { checkOpening, checkTail } from "../migration/internal/receiveChecks.ts"
+import * as Integrity from "./Integrity.ts"
+import * as Location from "./Location.ts"
+import * as SyncAhead from "./SyncAhead.ts"
 
-/** What is known once the blocks have been announced. */
-interface Begun {
-  readonly opening: Opening
-  readonly image: ImageWriter.ImageWriter
-  readonly syncAhead: SyncAhead.SyncAhead
-  /** Of the descriptors that pages are written and synced ahead through. */
-  readonly ramScope: Scope.Closeable
-  closing: Closing | undefined
-  stateStart: number
-  /** Where the next piece of the device state goes. */
-  position: number
+/**
+ * How an image is written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * The checksums that the image carries, which QEMU does not look at; `false`: none. Default: CRC-32, extents of 1 MiB.
+   */
+  readonly seal?: Integrity.SealOptions | false | undefined
+  /**
+   * What the seal says of the image beside its checksums; without a seal, nothing. Default: what the source knows of itself.
+   */
+  readonly notes?: ImageNotes.ImageNotes | undefined
+  /**
+   * Keeps what was written, under its temporary name, when the operation fails, is interrupted or is killed; a target that
+   * is written in place is not kept. `Recover` makes an image of it. Needs checksums. Default `false`.
+   */
+  readonly keepPartial?: boolean | undefined
+  /**
+   * Bytes of pages between two checkpoints with `keepPartial`: whatever ends the process, be it SIGKILL or a power cut,
+   * `Recover` finds what was written before the last one. Default 256 MiB, or a 64th of RAM where that is more.
+   */
+  readonly checkpointBytes?: number | undefined
+  /** O_DIRECT on the descriptors that pages are written through. Default `false`. */
+  readonly directIo?: boolean | undefined
 }
 
 /**
- * Opens the file now, so that what cannot be written is known before anybody connects; one that is written in place is only
+ * Everything that is wrong with options, one sentence each.
+ *
+ * @internal
+ */
+export const problems = (options: Options): ReadonlyArray<string> => {
+  const { checkpointBytes = 1, keepPartial, notes, seal } = options
+  return [
+    ...Integrity.problems(seal),
+    ...ImageNotes.problems(notes),
+    ...(keepPartial === true && seal === false
+      ? ["expected checksums where what was written is to be kept, found none"]
+      : []),
+    ...(checkpointBytes > 0 ? [] : [`expected more than 0 bytes between two checkpoints, found ${checkpointBytes}`])
+  ]
+}
+
+/**
+ * Opens the file now, so that what cannot be written is known before a sender connects; one that is written in place is only
  * looked at, or it would lose what it holds although perhaps no sender ever connects.
  */
 const prepare = Effect.fnUntraced(function* (
   location: Location.Location,
-  directIo: boolean | undefined
-): Effect.fn.Return<Effect.Effect<AtomicFile.AtomicFile, FileError>, FileError, Scope.Scope> {
-  const scope = yield* Effect.scope
+  directIo: boolean | undefined,
+  scope: Scope.Scope
+): Effect.fn.Return<Effect.Effect<AtomicFile.AtomicFile, FileError>, FileError> {
   const open = Scope.provide(AtomicFile.make(location), scope)
   const existing = yield* FileIdentity.ofPath(location.path)
   if (existing !== undefined && AtomicFile.isInPlace(location, existing)) {
@@ -53,84 +105,93 @@ const prepare = Effect.fnUntraced(function* (
   return Effect.succeed(target)
 })
 
+/**
+ * Makes the target, in a scope that outlives the whole operation.
+ *
+ * **Failure effect**: the target is as it was; only one that is written in place loses its old content, from `begin` on.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* (
+  location: string | Location.Location,
+  options: Options = {}
+): Effect.fn.Return<SnapshotTarget<void, FileError>, FileError, Scope.Scope> {
+  const place = Location.make(location)
+  const open = yield* prepare(place, options.directIo, yield* Effect.scope)
+  return {
+    name: place.path,
+    begin: Effect.fnUntraced(function* (machine, transfer) {
+      const image = yield* ImageWriter.make(yield* open, machine, machine.blocks, {
+        ...options,
+        notes: notesOf(options, machine)
+      })
+      return yield* ramWriter(image, { machine, transfer, directIo: options.directIo ?? false })
+    })
+  }
+})
+
 /** What the caller knows of the machine, and whose it is. */
-const notesOf = ({ notes }: ReceiveIntoImage, { uuid }: Opening): ImageNotes.ImageNotes =>
+const notesOf = ({ notes }: Options, { uuid }: MachineHeader): ImageNotes.ImageNotes =>
   uuid === undefined || Uuid.isNone(uuid) ? { ...notes } : { uuid: Uuid.format(uuid), ...notes }
 
-/**
- * An image that is written as pages arrive, in the same order of durability as one that is saved.
- *
- * ```text
- *   setup    the file; everything is known that the sender can be refused for
- *   ram      pages to their places, synced ahead
- *   device   RAM's END, device state as it arrives; bitmaps and the stream between the regions; checksums
- *   sync     fdatasync, the first piece of the stream, fdatasync, rename, fsync of the directory
- * ```
- *
- * @internal
- */
-export const imageTarget = Effect.fnUntraced(function* (
-  options: ReceiveIntoImage,
-  { coalescePages }: PipelineOptions,
-  progress: Progress,
-  last: LastStep<void, ReceiveError>
-): Effect.fn.Return<Target<ReceiveError>, FileError, Scope.Scope> {
-  const { counters } = progress
-  const scope = yield* Effect.scope
-  const open = yield* prepare(Location.make(options.target), options.directIo)
-  let begun: Begun | undefined
+interface Plan {
+  readonly machine: MachineHeader
+  readonly transfer: Transfer
+  readonly directIo: boolean
+}
 
-  const openPages = (path: string) =>
-    options.directIo === true ? PositionalFile.open(path, { access: "write", directIo: true }) : undefined
-
-  const begin: Target<ReceiveError>["begin"] = Effect.fnUntraced(function* (opening) {
-    const { blocks } = opening
-    yield* checkOpening(opening)
-    const noted = { ...options, notes: notesOf(options, opening) }
-    const image = yield* Scope.provide(ImageWriter.make(yield* open, opening, blocks, noted), scope)
-    const ramScope = yield* Scope.fork(scope)
-    const syncAhead = yield* Scope.provide(SyncAhead.make({ path: image.path, ...image.syncing }), ramScope)
-    const direct = openPages(image.path)
-    const file = direct === undefined ? image.file : yield* Scope.provide(direct, ramScope)
-    begun = { opening, image, syncAhead, ramScope, closing: undefined, stateStart: 0, position: 0 }
-    yield* progress.begin(blocks)
-    yield* progress.enter("ram")
-    const { written } = syncAhead
-    const common = { file, directIo: options.directIo, coalescePages, counters, written }
+const ramWriter = Effect.fnUntraced(function* (
+  image: ImageWriter.ImageWriter,
+  { directIo, machine, transfer }: Plan
+): Effect.fn.Return<RamWriter<void, FileError>, FileError, Scope.Scope> {
+  const { path, syncing, targets } = image
+  const { coalescePages, counters } = transfer
+  // Of the descriptors that pages are written and synced ahead through.
+  const ramScope = yield* Scope.fork(yield* Effect.scope)
+  const { during, written } = yield* Scope.provide(SyncAhead.make({ path, ...syncing }), ramScope)
+  const common = { coalescePages, counters, directIo, written }
+  const openSinks = Effect.gen(function* () {
+    const opened = PositionalFile.open(path, { access: "write", directIo: true })
+    const file = directIo ? yield* Scope.provide(opened, ramScope) : image.file
     return new Map(
-      blocks.map((shape) => {
-        const target = image.targets.get(shape.idstr)!
-        return [shape.idstr, PageSink.toImage({ shape, target, ...common })] as const
+      machine.blocks.flatMap((shape): ReadonlyArray<readonly [string, PageSink.PageSink<FileError>]> => {
+        const target = targets.get(shape.idstr)
+        return target === undefined ? [] : [[shape.idstr, ImageSink.make({ shape, file, target, ...common })]]
       })
     )
   })
   return {
-    begin,
-    during: (ram) => Effect.suspend(() => begun!.syncAhead.during(ram)),
-    ramEnd: Effect.fnUntraced(function* (closing) {
-      const { image, ramScope } = begun!
-      yield* progress.enter("device")
+    openSinks,
+    saveChannel: (id, rateLimit) => FileChannel.make({ id, path, blocks: targets, rateLimit, ...common }),
+    during,
+    endRam: Effect.fnUntraced(function* (end) {
       // Interrupted half-way, it would leave open what nobody knows of any more.
       yield* Effect.uninterruptible(Scope.close(ramScope, Exit.void))
       yield* image.writeHead
-      const stateStart = yield* image.writeEnd(closing)
-      Object.assign(begun!, { closing, stateStart, position: stateStart })
-    }),
-    state: (bytes) =>
-      Effect.suspend(() => {
-        const { image, position } = begun!
-        begun!.position += bytes.length
-        return image.file.write(position, bytes)
-      }),
-    complete: Effect.gen(function* () {
-      const { closing, image, opening, position, stateStart } = begun!
-      const { footers, marks } = closing!
-      const tail = yield* drive(image.file, position, StreamTail.parse({ from: stateStart, to: position, footers }))
-      yield* checkTail(tail, { ...opening, ...closing!, from: stateStart })
-      yield* image.writeSeal(position, marks === undefined ? {} : { marks })
-      if (options.onReceived !== undefined) yield* options.onReceived
-      yield* progress.enter("sync")
-      yield* image.commit(last)
+      return stateWriter(image, yield* image.writeEnd(end), end)
     })
   }
 })
+
+const stateWriter = (
+  { commit, file, writeSeal }: ImageWriter.ImageWriter,
+  start: number,
+  { marks }: RamEnd
+): StateWriter<void, FileError> => {
+  let end = start
+  return {
+    write: (bytes) =>
+      Effect.suspend(() => {
+        const position = end
+        end += bytes.length
+        return file.write(position, bytes)
+      }),
+    written: Effect.sync(() => ByteSource.fromFile(file, start, end - start)),
+    finish: () =>
+      Effect.map(
+        Effect.suspend(() => writeSeal(end, marks === undefined ? {} : { marks })),
+        () => ({ commit })
+      )
+  }
+}

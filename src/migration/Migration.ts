@@ -14,21 +14,20 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { ImageNotes } from "../format/seal/ImageNotes.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import type { PipelineOptionsError } from "../transfer/PipelineOptions.ts"
 import type { RateLimit } from "../transfer/RateLimit.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
-import type { Image } from "../image/Image.ts"
+import type * as ImageTarget from "../image/ImageTarget.ts"
 import type { ImageError } from "../image/ImageError.ts"
-import type { IntegrityError, SealKeyError, SealOptions } from "../image/Integrity.ts"
+import type { IntegrityError, SealKeyError } from "../image/Integrity.ts"
 import { convert } from "./internal/convert.ts"
 import { operation, operationWith } from "./internal/operation.ts"
 import { receiveBlocks, receiveImage } from "./internal/receive.ts"
 import { restore } from "./internal/restore.ts"
 import { save } from "./internal/save.ts"
 import { send } from "./internal/send.ts"
-import type * as Live from "../snapshot/Live.ts"
+import type { MachineSource, SnapshotSource } from "../snapshot/SnapshotSource.ts"
 import type { Location } from "../image/Location.ts"
 import type { MachineState } from "../snapshot/MachineState.ts"
 import type { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
@@ -66,7 +65,7 @@ export interface TransferOptions {
  * @category models
  * @since 0.1.0
  */
-export interface WriteOptions extends TransferOptions {
+export interface WriteOptions extends TransferOptions, ImageTarget.Options {
   /** The image to be written; a path stands for the whole file. */
   readonly target: string | Location
   /**
@@ -74,24 +73,6 @@ export interface WriteOptions extends TransferOptions {
    * changed while the operation goes on.
    */
   readonly maxBandwidth?: number | RateLimit | undefined
-  /**
-   * The checksums that the image carries, which QEMU does not look at; `false`: none. Default: CRC-32, extents of 1 MiB.
-   */
-  readonly seal?: SealOptions | false | undefined
-  /**
-   * What the seal says of the image beside its checksums; without one it says nothing. Default: none; `convert` adds them to those of its source.
-   */
-  readonly notes?: ImageNotes | undefined
-  /**
-   * Whether what was written stays behind, under its temporary name, when the operation fails, is interrupted or is killed;
-   * a target that is written in place is not kept. `Recover` makes an image of it. Takes checksums. Default `false`.
-   */
-  readonly keepPartial?: boolean | undefined
-  /**
-   * Bytes of pages between two checkpoints with `keepPartial`: whatever ends the process, be it SIGKILL or a power cut,
-   * `Recover` finds what was written before the last one. Default 256 MiB, or a 64th of RAM where that is more.
-   */
-  readonly checkpointBytes?: number | undefined
 }
 
 /**
@@ -100,17 +81,7 @@ export interface WriteOptions extends TransferOptions {
  * @category models
  * @since 0.1.0
  */
-export interface SaveOptions<out E = never> extends WriteOptions {
-  /**
-   * At least one, no name twice, one page size. Without `live` they must not change meanwhile: a page in process memory that
-   * is written to between its checksum and its way to the file does not have its checksum there.
-   */
-  readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
-  /** Everything that is not RAM. Default: a machine `none` without devices. */
-  readonly machineState?: MachineState<E> | undefined
-  /** How memory that changes meanwhile is saved as it is at one moment. Default: it is taken for memory that does not change. */
-  readonly live?: Live.Options<E> | undefined
-}
+export interface SaveOptions<out E = never> extends WriteOptions, Omit<MachineSource<E>, "notes"> {}
 
 /**
  * What to restore, and where to.
@@ -119,7 +90,7 @@ export interface SaveOptions<out E = never> extends WriteOptions {
  * @since 0.1.0
  */
 export interface RestoreOptions<out E = never> extends TransferOptions {
-  readonly image: Image
+  readonly image: SnapshotSource<FileError | IntegrityError>
   /** Where the pages go: each one a block of the image, of its length. Other blocks of the image are left alone. */
   readonly blocks: ReadonlyArray<RamBlock.Writable<E>>
 }
@@ -131,7 +102,7 @@ export interface RestoreOptions<out E = never> extends TransferOptions {
  * @since 0.1.0
  */
 export interface ConvertOptions extends WriteOptions {
-  readonly source: Image
+  readonly source: SnapshotSource<FileError | IntegrityError>
   /** The image to be written; it may be the source's own file, unless an `offset` makes it one that is written in place. */
   readonly target: string | Location
 }
@@ -258,7 +229,7 @@ export class Migration extends Context.Service<Migration, Operations>()("effect-
  * @since 0.1.0
  */
 export const make: Operations = {
-  save: (options) => operation("save", options, (progress, _, last) => save(options, [], progress, last)),
+  save: (options) => operation("save", options, (progress, _, last) => save(options, progress, last)),
   restore: (options) => operation("restore", options, (progress) => restore(options, progress)),
   convert: (options) => operation("convert", options, (progress, _, last) => convert(options, progress, last)),
   send: (options) => operation("send", options, (progress, settle) => send(options, progress, settle)),

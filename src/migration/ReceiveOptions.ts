@@ -5,7 +5,6 @@
  */
 import type * as Effect from "effect/Effect"
 import type { Method } from "../compression/Compression.ts"
-import type { ImageNotes } from "../format/seal/ImageNotes.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import type { SocketAddress } from "../io/sockets/SocketAddress.ts"
 import type * as TlsCredentials from "../io/sockets/TlsCredentials.ts"
@@ -15,8 +14,9 @@ import type { DevicePacket } from "../multifd/ReceiveChannel.ts"
 import type { RateLimit } from "../transfer/RateLimit.ts"
 import type { ReceiverError } from "../multifd/Receiver.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
-import type { SealOptions } from "../image/Integrity.ts"
+import type * as ImageTarget from "../image/ImageTarget.ts"
 import type { Location } from "../image/Location.ts"
+import type { Blocks } from "../snapshot/BlocksTarget.ts"
 import type { MachineState } from "../snapshot/MachineState.ts"
 import type { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
 import type { Progress } from "./Progress.ts"
@@ -72,29 +72,9 @@ export interface ReceiveFrom {
  * @category models
  * @since 0.1.0
  */
-export interface ReceiveIntoImage extends ReceiveFrom {
+export interface ReceiveIntoImage extends ReceiveFrom, ImageTarget.Options {
   /** The image to be written; a path stands for the whole file. */
   readonly target: string | Location
-  /**
-   * The checksums that the image carries, which QEMU does not look at; `false`: none. Default: CRC-32, extents of 1 MiB.
-   */
-  readonly seal?: SealOptions | false | undefined
-  /**
-   * What the seal says of the image beside its checksums; without one it says nothing. Default: the uuid that the channels have.
-   */
-  readonly notes?: ImageNotes | undefined
-  /**
-   * Whether what was written stays behind, under its temporary name, when the operation fails, is interrupted or is killed;
-   * a target that is written in place is not kept. `Recover` makes an image of it. Takes checksums. Default `false`.
-   */
-  readonly keepPartial?: boolean | undefined
-  /**
-   * Bytes of pages between two checkpoints with `keepPartial`: whatever ends the process, be it SIGKILL or a power cut,
-   * `Recover` finds what was written before the last one. Default 256 MiB, or a 64th of RAM where that is more.
-   */
-  readonly checkpointBytes?: number | undefined
-  /** O_DIRECT on the descriptor that pages are written through. Default `false`. */
-  readonly directIo?: boolean | undefined
   /**
    * Done when everything has arrived and was found to be whole, before it is made durable. A sender that has asked for an
    * answer (`return-path`) is still waiting for it, and whatever becomes of its connections from now on does not matter: the
@@ -102,14 +82,6 @@ export interface ReceiveIntoImage extends ReceiveFrom {
    */
   readonly onReceived?: Effect.Effect<void> | undefined
 }
-
-/**
- * A block that takes pages. One that can also be read can take changes of pages (XBZRLE, without multifd).
- *
- * @category models
- * @since 0.1.0
- */
-export type ReceivingBlock<E = never> = RamBlock.Writable<E> & Partial<RamBlock.Readable<E>>
 
 /**
  * What to receive into RAM blocks.
@@ -122,9 +94,7 @@ export interface ReceiveIntoBlocks<in out E = never> extends ReceiveFrom {
    * The blocks that the sender announces, all of them and no others, of their lengths; or what makes them of what it
    * announces, which is checked against `limits` before.
    */
-  readonly blocks:
-    | ReadonlyArray<ReceivingBlock<E>>
-    | ((announced: ReadonlyArray<RamBlock.Shape>) => Effect.Effect<ReadonlyArray<ReceivingBlock<E>>, E>)
+  readonly blocks: Blocks<E>
   /** Takes device state that devices send on the channels (vfio, from QEMU 10.0). Default: it is an error. */
   readonly onDevicePacket?: ((packet: DevicePacket) => Effect.Effect<void, E>) | undefined
 }

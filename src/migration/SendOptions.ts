@@ -16,10 +16,8 @@ import type { PipelineOptionsError } from "../transfer/PipelineOptions.ts"
 import type { ProtocolError } from "../multifd/ProtocolError.ts"
 import type { RateLimit } from "../transfer/RateLimit.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
-import type { Image } from "../image/Image.ts"
 import type { IntegrityError, SealKeyError } from "../image/Integrity.ts"
-import type * as Live from "../snapshot/Live.ts"
-import type { MachineState } from "../snapshot/MachineState.ts"
+import type { MachineSource } from "../snapshot/SnapshotSource.ts"
 import type { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
 import type { Progress } from "./Progress.ts"
 
@@ -38,31 +36,14 @@ import type { Progress } from "./Progress.ts"
 export type ZeroPageDetection = "none" | "legacy" | "multifd"
 
 /**
- * A machine that is no image.
- *
- * @category models
- * @since 0.1.0
- */
-export interface SendSource<out E = never> {
-  /**
-   * At least one, no name twice, one page size. They may change meanwhile; without `live`, each page is as it was when it
-   * was read.
-   */
-  readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
-  /** Everything that is not RAM. Default: a machine `none` without devices. */
-  readonly machineState?: MachineState<E> | undefined
-  /** How memory that changes meanwhile is sent as it is at one moment. Default: it is taken for memory that does not change. */
-  readonly live?: Live.Options<E> | undefined
-}
-
-/**
  * What to send, and to whom.
  *
  * @category models
  * @since 0.1.0
  */
 export interface SendOptions<out E = never> {
-  readonly source: Image | SendSource<E>
+  /** An image, another snapshot, or blocks with what else belongs to the machine. */
+  readonly source: MachineSource<E>
   /** Where the destination listens. */
   readonly to: SocketAddress
   /** Secures all connections. Default: they are not. */

@@ -8,9 +8,9 @@
  *   ┌ packets on channels ─────▶  checked ────────────────────────────────────▶  sinks
  *   │ SYNCs, and a mark ───────▶  all channels stand at their SYNC; all go on
  *   └ … any number of epochs
- *   RAM's END ─────────────────▶  nothing is left on any channel ─────────────▶  ramEnd
- *   device state, description ─▶  in pieces ──────────────────────────────────▶  state
- *   end of all connections ────▶  everything is there ────────────────────────▶  complete: checked, durable
+ *   RAM's END ─────────────────▶  nothing is left on any channel ─────────────▶  endRam
+ *   device state, description ─▶  in pieces ──────────────────────────────────▶  write
+ *   end of all connections ────▶  everything is there, and whole ─────────────▶  finish, commit
  *   ◀──────────── SHUT 0, where the sender has opened a return path ──────────┘
  * ```
  *
@@ -24,7 +24,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { Codec } from "../compression/Compression.ts"
 import type { CompressionError, CompressorFailedError } from "../compression/CompressionError.ts"
 import * as MigrationStream from "../format/stream/MigrationStream.ts"
@@ -32,15 +32,14 @@ import * as MultifdPacket from "../format/multifd/MultifdPacket.ts"
 import type { Connection } from "../io/sockets/Connection.ts"
 import * as ConnectionError from "../io/sockets/ConnectionError.ts"
 import type { Listener } from "../io/sockets/Listener.ts"
-import type { Shape } from "../ram/RamBlock.ts"
+import type { LastStep, MachineHeader, SnapshotTarget, Transfer } from "../snapshot/SnapshotTarget.ts"
 import * as Epochs from "./Epochs.ts"
 import { assemble, type Assembled } from "./internal/assemble.ts"
 import { allOrFirstError } from "../transfer/FirstError.ts"
 import { limitedConnection } from "./internal/limitedConnection.ts"
 import { type MainStream, makeMainStream } from "./internal/mainStream.ts"
-import { receiveMain } from "./internal/receiveMain.ts"
+import { type Hooks as ReceiverHooks, receiveMain } from "./internal/receiveMain.ts"
 import type { Limits } from "./Limits.ts"
-import type { Marks } from "./MainChannel.ts"
 import type { PageSink } from "../transfer/PageSink.ts"
 import type { ProtocolError } from "./ProtocolError.ts"
 import type { RateLimit } from "../transfer/RateLimit.ts"
@@ -49,62 +48,23 @@ import type { SenderLeftError } from "./SenderLeftError.ts"
 import * as Watchdog from "./Watchdog.ts"
 
 /**
- * What is known of a machine before its first page.
+ * What happens between the steps of receiving a machine.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Opening {
-  /** The address of the sender. */
-  readonly peer: string
-  /** `undefined` where the sender leaves it out (`send-configuration=off`). */
-  readonly configuration: MigrationStream.Configuration | undefined
-  /** Device sections between the configuration and RAM's START; what the two ends of the connection say to each other is not among them. */
-  readonly prelude: Uint8Array
-  readonly ramSectionId: number
-  readonly blocks: ReadonlyArray<Shape>
-  /** Bytes of all blocks. */
-  readonly totalLength: number
-  /** The guest's as the channels have it, 16 bytes, zeros where it has none; `undefined` where there are no channels. */
-  readonly uuid?: Uint8Array | undefined
-}
-
-/**
- * What stands between RAM and the device state.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Closing {
-  /** Device sections between RAM's START and END. */
-  readonly early: Uint8Array
-  /** Whether SWITCHOVER_START stands in front of RAM's END. */
-  readonly switchoverStart: boolean
-  /** Whether sections end with a footer. */
-  readonly footers: boolean
-  /** The byte of the main connection at which the device state begins. */
-  readonly position: number
-  /** What marked the SYNCs of the channels; `undefined`: there were no channels. */
-  readonly marks: Exclude<Marks, "none"> | undefined
-}
-
-/**
- * Where a migration goes to. One call at a time, in this order.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Target<in out E> {
-  /** Makes a sink for every block, before the first page. */
-  readonly begin: (opening: Opening) => Effect.Effect<ReadonlyMap<string, PageSink<E>>, E>
-  /** Runs `ram`, which stores all pages; may run something of its own beside it. */
-  readonly during: <E2>(ram: Effect.Effect<void, E2>) => Effect.Effect<void, E | E2>
-  /** RAM is complete. */
-  readonly ramEnd: (closing: Closing) => Effect.Effect<void, E>
-  /** A piece of what follows RAM: device sections, the end of the stream, the description. Valid until it ends. */
-  readonly state: (bytes: Uint8Array) => Effect.Effect<void, E>
-  /** Nothing will follow: checks what there is, and makes it last. The sender hears of success only behind this. */
-  readonly complete: Effect.Effect<void, E>
+export interface Hooks<in A> {
+  /** Announces a step before it begins. */
+  readonly enter: (step: "ram" | "device" | "sync", machine: MachineHeader) => Effect.Effect<void>
+  /** Runs when everything has arrived and is whole, before it is made durable. Default: nothing. */
+  readonly onReceived?: Effect.Effect<void> | undefined
+  /**
+   * Called right after the target's commit: whatever becomes of the sender from now on, it is told that all is well. `false`
+   * withholds that answer, and waits for the interruption that is on its way. Default: `true`.
+   */
+  readonly onCommitted?: ((value: A) => boolean) | undefined
+  /** Runs the target's last step: where that has succeeded, the sender is told so, even after an interruption. */
+  readonly last?: LastStep | undefined
 }
 
 /**
@@ -113,7 +73,7 @@ export interface Target<in out E> {
  * @category models
  * @since 0.1.0
  */
-export interface Options<in out E> {
+export interface Options<in out A, in out E> {
   /** Accepts the connections of one sender, and is closed when they are all there. */
   readonly listener: Listener
   /** 0 to 255, as many as the sender has; 0: a sender without multifd. */
@@ -124,24 +84,19 @@ export interface Options<in out E> {
   readonly uuid?: Uint8Array | undefined
   /** Bytes of a page where the configuration does not say. Default 4096. */
   readonly pageSize?: number | undefined
-  /** Whether to send a SWITCHOVER_ACK where there is a return path. Default: by the machine type. */
-  readonly switchoverAck?: boolean | undefined
   readonly limits: Limits
   /** Connections are read no faster than it allows, all of them together. Default: there is no limit. */
   readonly rateLimit?: RateLimit | undefined
-  readonly target: Target<E>
+  readonly target: SnapshotTarget<A, E>
+  readonly transfer: Transfer
+  readonly hooks: Hooks<A>
+  /** `true`: sends a SWITCHOVER_ACK where there is a return path. Default: by the machine type. */
+  readonly switchoverAck?: boolean | undefined
   /**
-   * Called as soon as the target is complete: whatever becomes of the sender from now on, it is told that all is well. `false`
-   * keeps it from being told, and waits for the interruption that is on its way. Default: `true`.
-   */
-  readonly onComplete?: (() => boolean) | undefined
-  /**
-   * Whether a sender that waits for an answer may hang up without it once everything has arrived, as one does that is called
-   * off by then. Default `false`: it has failed (`SenderLeftError`).
+   * `true`: a sender that waits for an answer may hang up without it once everything has arrived, as one does that is
+   * cancelled by then. Default `false`: it has failed (`SenderLeftError`).
    */
   readonly mayLeave?: boolean | undefined
-  /** Whether the target is complete although `complete` was interrupted at its very end: the sender is told so. Default: no. */
-  readonly isComplete?: (() => boolean) | undefined
   /** Takes device state that devices send on the channels. Default: it is an error. */
   readonly onDevicePacket?: ((packet: ReceiveChannel.DevicePacket) => Effect.Effect<void, E>) | undefined
 }
@@ -176,14 +131,14 @@ interface Ready<E> {
  *
  * A sender that has opened a return path is told when it fails, too.
  *
- * **Failure effect**: that of the target, of which `complete` has not succeeded. All connections are closed.
+ * **Failure effect**: that of the target, of which `commit` has not succeeded. All connections are closed.
  *
  * @category running
  * @since 0.1.0
  */
-export const run = Effect.fn("Receiver.run")(function* <E>(
-  options: Options<E>
-): Effect.fn.Return<void, E | ReceiverError, Scope.Scope> {
+export const run = Effect.fn("Receiver.run")(function* <A, E>(
+  options: Options<A, E>
+): Effect.fn.Return<A, E | ReceiverError, Scope.Scope> {
   const { channels, limits, listener, uuid } = options
   const assembled = yield* assemble({ listener, channels, uuid, handshakeTimeout: limits.handshakeTimeout })
   const watchdog = yield* Watchdog.make({
@@ -196,26 +151,30 @@ export const run = Effect.fn("Receiver.run")(function* <E>(
   const limited = (connection: Connection) =>
     rateLimit === undefined ? connection : limitedConnection(connection, rateLimit, watchdog)
   const stream = makeMainStream({ connection: limited(assembled.main), beginning: magicOfMain(), pageSize, limits })
-  const lanes = assembled.channels.map(limited)
-  let isComplete = false
+  const committed = yield* Deferred.make<A>()
   let hasArrived = false
-  const complete = Effect.flatMap(
-    Effect.suspend(() => {
-      hasArrived = true
-      return options.target.complete
-    }),
-    () => {
-      isComplete = options.onComplete?.() ?? true
-      return isComplete ? Effect.void : Effect.never
+  let isThere = false
+  const { last = (step) => step } = options.hooks
+  const hooks: ReceiverHooks<A> = {
+    ...options.hooks,
+    onArrived: () => void (hasArrived = true),
+    last: (step) => last(Effect.tap(step, () => Effect.sync(() => void (isThere = true)))),
+    onCommitted: (value) => {
+      const isCommitted = options.hooks.onCommitted?.(value) ?? true
+      if (isCommitted) Deferred.doneUnsafe(committed, Effect.succeed(value))
+      return isCommitted
     }
+  }
+  const received = receive(
+    { ...options, hooks },
+    { channels: assembled.channels.map(limited), guest: assembled.uuid, stream, watchdog }
   )
-  const begin: Target<E>["begin"] = (opening) => options.target.begin({ ...opening, uuid: assembled.uuid })
-  const target = { ...options.target, begin, complete }
-  yield* watchdog.during(receive({ ...options, target }, { channels: lanes, stream, watchdog })).pipe(
+  yield* watchdog.during(Scope.provide(received, yield* Effect.scope)).pipe(
     Effect.raceFirst(assembled.strays),
     Effect.raceFirst(endless(assembled.main.peer, limits.maxDuration, () => hasArrived)),
-    Effect.onError(() => stream.hangUp(isComplete || options.isComplete?.() === true ? "loaded" : "failed"))
+    Effect.onError(() => stream.hangUp(isThere || Deferred.isDoneUnsafe(committed) ? "loaded" : "failed"))
   )
+  return yield* Deferred.await(committed)
 })
 
 const bytesRead = ({ channels, main }: Pick<Assembled, "main" | "channels">): number =>
@@ -242,30 +201,29 @@ const endless = (
 const magicOfMain = (): Uint8Array => MigrationStream.encodeFileHeader().subarray(0, 4)
 
 interface Connected extends Pick<Assembled, "channels"> {
+  /** The guest's uuid, as the channels have it. */
+  readonly guest: Uint8Array | undefined
   readonly stream: MainStream
   readonly watchdog: Watchdog.Watchdog
 }
 
-const receive = Effect.fnUntraced(function* <E>(
-  options: Options<E>,
-  { channels, stream, watchdog }: Connected
+const receive = Effect.fnUntraced(function* <A, E>(
+  options: Options<A, E> & { readonly hooks: ReceiverHooks<A> },
+  { channels, guest, stream, watchdog }: Connected
 ): Effect.fn.Return<void, E | ReceiverError, Scope.Scope> {
-  const { limits, mayLeave = false, switchoverAck, target } = options
+  const { limits, mayLeave = false, switchoverAck, target, transfer } = options
   const epochs = Epochs.make(stream.peer, channels.length)
   const ready = yield* Deferred.make<Ready<E>>()
   const over = yield* Latch.make()
-  // What becomes of the channels is of no importance any more; how the main channel ends is.
-  const complete = Effect.andThen(target.complete, over.open)
   const begun = (begin: Ready<E>) => Effect.asVoid(Deferred.succeed(ready, begin))
+  // What becomes of the channels is of no importance any more; how the main channel ends is.
+  const onCommitted = (value: A) => {
+    over.openUnsafe()
+    return options.hooks.onCommitted(value)
+  }
   const mainChannel = receiveMain({
-    stream,
-    target: { ...target, complete },
-    limits,
-    watchdog,
-    epochs,
-    begun,
-    switchoverAck,
-    mayLeave,
+    ...{ stream, target, transfer, limits, watchdog, epochs, begun, switchoverAck, mayLeave, guest },
+    hooks: { ...options.hooks, onCommitted },
     isMultifd: channels.length > 0
   })
   yield* allOrFirstError<E | ReceiverError, Scope.Scope>([
@@ -282,7 +240,7 @@ const receive = Effect.fnUntraced(function* <E>(
 })
 
 const receiveChannel = Effect.fnUntraced(function* <E>(
-  { codec, limits, onDevicePacket }: Options<E>,
+  { codec, limits, onDevicePacket }: Pick<Options<never, E>, "codec" | "limits" | "onDevicePacket">,
   channel: Pick<ReceiveChannel.Options<E>, "id" | "connection" | "epochs" | "watchdog" | "pageSize" | "sinks">
 ): Effect.fn.Return<void, E | ReceiverError, Scope.Scope> {
   const { pageSize } = channel

@@ -194,3 +194,12 @@ export const intersect = (a: PageRuns, b: PageRuns): PageRuns => {
  * @since 0.1.0
  */
 export const difference = (a: PageRuns, b: PageRuns): PageRuns => intersect(a, complement(b, Math.max(end(a), end(b))))
+
+/**
+ * The same runs, `by` pages further on.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const shift = (runs: PageRuns, by: number): PageRuns =>
+  by === 0 ? runs : runs.map((value, index) => (index % 2 === 0 ? value + by : value))

@@ -1,89 +1,107 @@
+/**
+ * RAM blocks as a target: pages go to their blocks, everything else is kept in memory.
+ *
+ * @since 0.1.0
+ */
 import * as Effect from "effect/Effect"
-import * as Demand from "../format/Demand.ts"
 import * as Finding from "../format/Finding.ts"
-import * as StreamTail from "../format/image/StreamTail.ts"
-import * as PageSink from "../transfer/PageSink.ts"
-import type { PipelineOptions } from "../transfer/PipelineOptions.ts"
-import * as ProtocolError from "../multifd/ProtocolError.ts"
-import type { Closing, Opening, Target } from "../multifd/Receiver.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
-import * as Carried from "./Carried.ts"
+import * as PageSink from "../transfer/PageSink.ts"
+import * as BlocksApart from "./BlocksApart.ts"
+import * as ByteSource from "./ByteSource.ts"
 import type { MachineState } from "./MachineState.ts"
 import type { MigrationRequestError } from "./MigrationRequestError.ts"
-import type { Progress } from "../migration/Progress.ts"
-import type { ReceiveIntoBlocks } from "../migration/ReceiveOptions.ts"
-import { checkOpening, checkTail } from "../migration/internal/receiveChecks.ts"
-import { checkApart } from "../migration/internal/request.ts"
+import type { MachineHeader, RamEnd, RamWriter, SnapshotTarget, StateWriter } from "./SnapshotTarget.ts"
 
 /**
- * Blocks that take what arrives, and the rest of the machine once it is there.
+ * A block that takes pages. One that can also be read can take changes of pages (XBZRLE, without multifd).
  *
- * @internal
+ * @category models
+ * @since 0.1.0
  */
-export interface BlocksTarget<in out E> extends Target<E> {
-  readonly machineState: () => MachineState
-}
-
-type Refusal = ProtocolError.ProtocolError | MigrationRequestError
-
-/** What has arrived so far. */
-interface Draft<E> {
-  opening: Opening | undefined
-  closing: Closing | undefined
-  sinks: ReadonlyArray<PageSink.BlockSink<E>>
-  readonly state: Array<Uint8Array>
-  machine: MachineState | undefined
-}
+export type TargetBlock<E = never> = RamBlock.Writable<E> & Partial<RamBlock.Readable<E>>
 
 /**
- * RAM blocks that are filled as pages arrive; everything else is kept in memory.
+ * The blocks of the machine, all of them and no others, of their lengths; or what makes them of the shapes that the machine
+ * turns out to have.
  *
- * @internal
+ * @category models
+ * @since 0.1.0
  */
-export const blocksTarget = <E>(
-  { blocks }: ReceiveIntoBlocks<E>,
-  { coalescePages }: PipelineOptions,
-  progress: Progress
-): BlocksTarget<E | Refusal> => {
-  const { counters } = progress
-  const draft: Draft<E> = { opening: undefined, closing: undefined, sinks: [], state: [], machine: undefined }
+export type Blocks<E = never> =
+  | ReadonlyArray<TargetBlock<E>>
+  | ((shapes: ReadonlyArray<RamBlock.Shape>) => Effect.Effect<ReadonlyArray<TargetBlock<E>>, E>)
 
-  const begin: Target<E | Refusal>["begin"] = Effect.fnUntraced(function* (opening) {
-    yield* checkOpening(opening)
-    const given = typeof blocks === "function" ? yield* blocks(opening.blocks) : blocks
-    yield* checkMatch(opening, given)
-    yield* checkApart("receive", given)
-    draft.opening = opening
-    draft.sinks = given.map((block) => PageSink.toBlock(block, { coalescePages, counters }))
-    yield* progress.begin(opening.blocks)
-    yield* progress.enter("ram")
-    return new Map(draft.sinks.map((sink) => [sink.idstr, sink]))
+/**
+ * Makes a target of blocks. `commit` gives everything that is not RAM.
+ *
+ * **Failure effect**: any page of the blocks may be the machine's, or what it was. Blocks that do not match the machine's are
+ * refused with the finding `block-list-mismatch` before any is touched.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <E = never>(blocks: Blocks<E>): SnapshotTarget<MachineState, E | MigrationRequestError> => ({
+  name: "memory",
+  begin: Effect.fnUntraced(function* (machine, transfer) {
+    const given = typeof blocks === "function" ? yield* blocks(machine.blocks) : blocks
+    yield* checkMatch(machine.blocks, given)
+    yield* BlocksApart.check("receive", given)
+    const sinks = given.map((block) => PageSink.toBlock(block, transfer))
+    return ramWriter(machine, sinks)
   })
+})
+
+const ramWriter = <E>(
+  machine: MachineHeader,
+  sinks: ReadonlyArray<PageSink.BlockSink<E>>
+): RamWriter<MachineState, E> => ({
+  openSinks: Effect.sync(() => new Map(sinks.map((sink) => [sink.idstr, sink]))),
+  during: (ram) => ram,
+  endRam: (end) => Effect.sync(() => stateWriter(machine, end, sinks))
+})
+
+const stateWriter = <E>(
+  { configuration, prelude, ramSectionId }: MachineHeader,
+  end: RamEnd,
+  sinks: ReadonlyArray<PageSink.BlockSink<E>>
+): StateWriter<MachineState, E> => {
+  const pieces: Array<Uint8Array> = []
+  const all = (): Uint8Array => new Uint8Array(Buffer.concat(pieces))
   return {
-    begin,
-    during: (ram) => ram,
-    ramEnd: (closing) => {
-      draft.closing = closing
-      return progress.enter("device")
-    },
-    state: (bytes) => Effect.sync(() => void draft.state.push(bytes.slice())),
-    complete: Effect.gen(function* () {
-      draft.machine = yield* assemble(draft.opening!, draft.closing!, draft.state)
-      yield* progress.enter("sync")
-      yield* Effect.forEach(draft.sinks, (sink) => sink.finish, { discard: true })
-    }),
-    machineState: () => draft.machine!
+    write: (bytes) => Effect.sync(() => void pieces.push(bytes.slice())),
+    written: Effect.sync(() => ByteSource.fromBytes(all())),
+    finish: ({ description, deviceState }) =>
+      Effect.sync(() => {
+        const bytes = all()
+        const part = ({ length, position }: typeof description) =>
+          ByteSource.fromBytes(bytes.subarray(position, position + length))
+        const { early, footers, switchoverStart } = end
+        const state: MachineState = {
+          configuration,
+          prelude,
+          early,
+          switchoverStart,
+          footers,
+          ramSectionId,
+          deviceState: part(deviceState),
+          description: part(description),
+          origin: undefined
+        }
+        const finishAll = Effect.forEach(sinks, (sink) => sink.finish, { discard: true })
+        return { commit: () => Effect.as(finishAll, state) }
+      })
   }
 }
 
 const checkMatch = (
-  { blocks, peer }: Opening,
+  machine: ReadonlyArray<RamBlock.Shape>,
   given: ReadonlyArray<RamBlock.Shape>
-): Effect.Effect<void, ProtocolError.ProtocolError> => {
-  const [announced, expected] = [describe(blocks), describe(given)]
-  if (announced === expected) return Effect.void
-  const finding = Finding.make({ code: "block-list-mismatch", offset: 0, expected, found: announced })
-  return Effect.fail(ProtocolError.fromFinding(peer, "main", finding))
+): Effect.Effect<void, Finding.Finding> => {
+  const [found, expected] = [describe(machine), describe(given)]
+  return found === expected
+    ? Effect.void
+    : Effect.fail(Finding.make({ code: "block-list-mismatch", offset: 0, expected, found }))
 }
 
 const describe = (blocks: ReadonlyArray<RamBlock.Shape>): string =>
@@ -91,28 +109,3 @@ const describe = (blocks: ReadonlyArray<RamBlock.Shape>): string =>
     .map(({ idstr, pageSize, usedLength }) => `"${idstr}" of ${usedLength} bytes in pages of ${pageSize}`)
     .toSorted()
     .join(", ")
-
-const assemble = Effect.fnUntraced(function* (
-  opening: Opening,
-  closing: Closing,
-  pieces: ReadonlyArray<Uint8Array>
-): Effect.fn.Return<MachineState, ProtocolError.ProtocolError> {
-  const bytes = new Uint8Array(Buffer.concat(pieces))
-  const { early, footers, switchoverStart } = closing
-  const tail = Demand.runSync(StreamTail.parse({ from: 0, to: bytes.length, footers }), bytes)
-  yield* checkTail(tail, { ...opening, ...closing, from: 0 })
-  const carried = ({ length, position }: typeof tail.deviceState) =>
-    Carried.fromBytes(bytes.subarray(position, position + length))
-  const { configuration, prelude, ramSectionId } = opening
-  return {
-    configuration,
-    prelude,
-    early,
-    switchoverStart,
-    footers,
-    ramSectionId,
-    deviceState: carried(tail.deviceState),
-    description: carried(tail.description),
-    origin: undefined
-  }
-})

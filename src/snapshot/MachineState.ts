@@ -10,7 +10,7 @@ import * as ImageStream from "../format/image/ImageStream.ts"
 import type { Configuration } from "../format/stream/MigrationStream.ts"
 import type { FileIdentity } from "../io/files/FileIdentity.ts"
 import * as RamBlock from "../ram/RamBlock.ts"
-import * as Carried from "./Carried.ts"
+import * as ByteSource from "./ByteSource.ts"
 
 /**
  * The parts of a migration stream that are not RAM, each byte for byte.
@@ -36,9 +36,9 @@ export interface MachineState<out E = never> {
   /** The id of RAM's section, which no other section has. */
   readonly ramSectionId: number
   /** The device sections after RAM's END, without the end-of-stream byte. */
-  readonly deviceState: Carried.Carried<E>
+  readonly deviceState: ByteSource.ByteSource<E>
   /** The JSON description of the device state, empty where there is none. */
-  readonly description: Carried.Carried<E>
+  readonly description: ByteSource.ByteSource<E>
   /** The file that these are still to be read from: it must not be written in place meanwhile. */
   readonly origin: FileIdentity | undefined
 }
@@ -71,8 +71,8 @@ const withSections = (
     switchoverStart: false,
     footers: true,
     ramSectionId: ImageStream.RAM_SECTION_ID,
-    deviceState: Carried.fromBytes(DeviceState.encode(sections)),
-    description: Carried.fromBytes(Description.describe(sections)),
+    deviceState: ByteSource.fromBytes(DeviceState.encode(sections)),
+    description: ByteSource.fromBytes(Description.describe(sections)),
     origin: undefined
   }
 }

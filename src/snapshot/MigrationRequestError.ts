@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 
@@ -27,4 +28,19 @@ export class MigrationRequestError extends Schema.TaggedError<MigrationRequestEr
   override get message() {
     return `cannot ${this.operation}: ${this.problems.join("; ")}`
   }
+}
+
+/**
+ * Fails if there is a problem.
+ *
+ * @internal
+ */
+export const refuse = (
+  operation: MigrationRequestError["operation"],
+  problems: ReadonlyArray<string>
+): Effect.Effect<void, MigrationRequestError> => {
+  const [first, ...rest] = problems
+  return first === undefined
+    ? Effect.void
+    : Effect.fail(new MigrationRequestError({ operation, problems: [first, ...rest] }))
 }

@@ -13,12 +13,9 @@
  */
 import * as Effect from "effect/Effect"
 import type { Extent } from "../format/stream/SocketStream.ts"
-import * as FileError from "../io/files/FileError.ts"
-import type { PositionalFile } from "../io/files/PositionalFile.ts"
 import * as PageBitmap from "../ram/PageBitmap.ts"
 import * as PageRuns from "../ram/PageRuns.ts"
 import * as RamBlock from "../ram/RamBlock.ts"
-import type { Target } from "../image/FileChannel.ts"
 import * as TransferCounters from "./TransferCounters.ts"
 
 /**
@@ -147,80 +144,10 @@ export const toBlock = <E = never>(
 const readView = (view: PageSink["view"]): PageSink["read"] =>
   view === undefined ? undefined : (offset, target) => Effect.sync(() => target.set(view(offset, target.length)))
 
-const bytesOf = ({ extents }: Pages): number => extents.reduce((sum, { bytes }) => sum + bytes.length, 0)
-
 /**
- * What takes pages into an image.
+ * Bytes of the pages, and of the gaps between them.
  *
- * @category models
+ * @category getters
  * @since 0.1.0
  */
-export interface ImageOptions {
-  readonly shape: RamBlock.Shape
-  /** The image, open for reading and writing. */
-  readonly file: PositionalFile
-  /** Where the pages go, and the bitmap of those that are in the file, which belongs to whoever writes the block's header. */
-  readonly target: Target
-  readonly coalescePages: number
-  /** Whether `file` bypasses the page cache. Default false. */
-  readonly directIo?: boolean | undefined
-  readonly counters?: TransferCounters.TransferCounters | undefined
-  /** Told how many bytes were written, such as `SyncAhead`'s. */
-  readonly written?: ((bytes: number) => void) | undefined
-}
-
-/**
- * Takes pages into their places in a mapped-ram image. A page that has become zero has its bit cleared; its bytes stay, and
- * mean nothing.
- *
- * **Failure effect**: some of the pages may be in the file; their bits are not set.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const toImage = (options: ImageOptions): PageSink<FileError.FileError> => {
-  const { counters, file, shape, target, written } = options
-  const { idstr, pageSize, usedLength } = shape
-  const { bitmap, digests, pagesOffset } = target
-
-  /** Of the pages, and not of the gaps between them. */
-  const record = ({ extents, gaps }: Pages): void => {
-    if (digests === undefined) return
-    for (const { bytes, offset } of extents) {
-      const first = offset / pageSize
-      const count = bytes.length / pageSize
-      const skipped = PageRuns.intersect(gaps, [first, count]).map((value, i) => (i % 2 === 0 ? value - first : value))
-      digests.record(first, bytes, PageRuns.complement(skipped, count))
-    }
-  }
-
-  const settle = (stored: Pages): void => {
-    bitmap.setRuns(0, stored.normal)
-    bitmap.clearRuns(0, stored.zero)
-    const bytes = bytesOf(stored)
-    if (counters !== undefined) TransferCounters.add(counters, { block: shape, ...stored }, bytes)
-    if (written !== undefined && bytes > 0) written(bytes)
-  }
-  const at = (offset: number) => Effect.mapError(FileError.at({ step: "ram", block: idstr, offset }))
-  return {
-    idstr,
-    usedLength,
-    pageSize,
-    view: undefined,
-    coalescePages: options.coalescePages,
-    takesUnaligned: options.directIo !== true,
-    store: (stored) => {
-      if (stored.extents.length === 0) return Effect.sync(() => settle(stored))
-      record(stored)
-      const extents = stored.extents.map(({ bytes, offset }) => ({ position: pagesOffset + offset, bytes }))
-      return file.writeExtents(extents).pipe(
-        at(stored.extents[0]!.offset),
-        Effect.map(() => settle(stored))
-      )
-    },
-    read: (offset, page) =>
-      bitmap.has(offset / pageSize)
-        ? at(offset)(file.readExtents([{ position: pagesOffset + offset, bytes: page }]))
-        : Effect.sync(() => void page.fill(0))
-  }
-}
+export const bytesOf = ({ extents }: Pages): number => extents.reduce((sum, { bytes }) => sum + bytes.length, 0)

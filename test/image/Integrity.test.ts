@@ -6,7 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
 import {
-  Carried,
+  ByteSource,
   FileCalls,
   type ImageNotes,
   ImageSeal,
@@ -499,7 +499,7 @@ describe("seal", () => {
       for (const description of [true, false]) {
         const disk = MemoryDisk.make()
         const empty = MachineState.empty({})
-        const machineState = description ? empty : { ...empty, description: Carried.empty }
+        const machineState = description ? empty : { ...empty, description: ByteSource.empty }
         const block = yield* MemoryPages.make({ idstr: "pc.ram", memory: ramOf(1) })
         yield* Effect.provide(save({ target: "/vm.img", blocks: [block], machineState, seal: false }), disk.layer)
         const { calls } = disk

@@ -4,7 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
 import {
-  Carried,
+  ByteSource,
   type DeviceState,
   FileCalls,
   Image,
@@ -129,7 +129,7 @@ describe("device state that changes after its image was opened", () => {
         const bytes = yield* Effect.gen(function* () {
           const { machineState } = yield* Image.open("/vm.img", options)
           yield* overwrite(placeOf(disk, 0), new Uint8Array(64).fill(FORGED))
-          return yield* Carried.read(machineState.deviceState)
+          return yield* ByteSource.read(machineState.deviceState)
         }).pipe(Effect.scoped, Effect.provide(disk.layer))
         assert.isTrue(holdsForged(bytes))
       }
@@ -141,7 +141,7 @@ describe("device state that changes after its image was opened", () => {
       const disk = yield* savedWith({ key })
       const [before, after] = yield* Effect.gen(function* () {
         const { machineState } = yield* Image.open("/vm.img", { key })
-        const all = yield* Carried.read(machineState.deviceState)
+        const all = yield* ByteSource.read(machineState.deviceState)
         const part = new Uint8Array(300_000)
         yield* machineState.deviceState.readInto(777_777, part)
         return [all.slice(777_777, 1_077_777), part]
@@ -190,7 +190,7 @@ describe("an image that shows other bytes", () => {
     return {
       configuration,
       blocks: blocks.map(({ idstr, pagesOffset, reader }) => ({ idstr, pagesOffset, bits: reader.present.bytes })),
-      state: Buffer.concat([prelude, early, yield* Carried.read(deviceState)]).toString("hex")
+      state: Buffer.concat([prelude, early, yield* ByteSource.read(deviceState)]).toString("hex")
     }
   }).pipe(Effect.scoped)
 

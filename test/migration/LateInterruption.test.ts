@@ -35,11 +35,16 @@ const sections = Array.from({ length: 400 }, (_, index) => ({
 /** Bytes of the end of the description that a destination need not read before it answers, as QEMU does not. */
 const UNREAD = 20_000
 
-/** Reads so many bytes, or all that there are, says that it has everything, and reads no more. */
+/** Reads so many bytes, or all that come within a second, says that it has everything, and reads no more. */
 const destination = Effect.fnUntraced(function* (most: number, connection: Connection.Connection) {
   const buffer = new Uint8Array(1000)
   let read = 0
-  for (let count = 1; read < most && count > 0; read += count) count = yield* connection.readSome(buffer)
+  const readAll = Effect.gen(function* () {
+    for (let count = 1; read < most && count > 0; read += count) count = yield* connection.readSome(buffer)
+  })
+  // A sender that waits for an answer does not end its side: its last byte is the one that nothing follows.
+  const reading = yield* Effect.forkChild(Effect.ignore(readAll))
+  yield* Effect.raceFirst(Fiber.await(reading), Effect.sleep("1 second"))
   yield* connection.write([ReturnPath.encode({ _tag: "Shut", value: 0 })])
   return read
 })

@@ -4,7 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import { Carried, MachineState, Migration, Progress, type RamBlock, SocketAddress } from "../../src/index.ts"
+import { ByteSource, MachineState, Migration, Progress, type RamBlock, SocketAddress } from "../../src/index.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
@@ -98,8 +98,8 @@ describe("a machine that is sent while it runs", () => {
             const { block, bytes: found } = targets[index]!
             assert.isTrue(Buffer.compare(found, bytes) === 0, `${block.idstr} is not what it was`)
           }
-          const state = yield* Carried.read(machineState.deviceState)
-          const expected = yield* Carried.read((yield* sections(2)).deviceState)
+          const state = yield* ByteSource.read(machineState.deviceState)
+          const expected = yield* ByteSource.read((yield* sections(2)).deviceState)
           assert.deepStrictEqual(state, expected)
           assert.deepStrictEqual(machine.calls, { pauses: 1, resumes: leave === "running" ? 1 : 0 })
           const { ram, status } = yield* progress.statistics.snapshot

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
-import { Carried, ImageSeal, type Integrity, MachineState, MemoryPages, Migration, Verify } from "../../src/index.ts"
+import { ByteSource, ImageSeal, type Integrity, MachineState, MemoryPages, Migration, Verify } from "../../src/index.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 
 const { save } = Migration.make
@@ -74,7 +74,7 @@ describe("what looks like a seal in the device state of an image without one", (
       const blocks = [yield* MemoryPages.make({ idstr: "pc.ram", memory: new Uint8Array(32 * PAGE).fill(7) })]
       const sections = [{ name: "disk", instanceId: 0, version: 1, data: new Uint8Array(256 * 1024).fill(0x41) }]
       const described = yield* MachineState.fromSections({ machine: "emulator-1", sections })
-      const machineState = { ...described, description: Carried.empty }
+      const machineState = { ...described, description: ByteSource.empty }
       yield* Effect.provide(save({ target: "/vm.img", blocks, machineState, seal: false }), disk.layer)
       const bytes = disk.read("/vm.img")!.slice()
       const at = ImageSeal.sealPosition(Buffer.from(bytes).indexOf(Buffer.alloc(64, 0x41)))

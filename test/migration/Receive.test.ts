@@ -11,7 +11,7 @@ import * as Xbzrle from "../../src/format/stream/Xbzrle.ts"
 import * as DeviceStatePacket from "../../src/format/multifd/DeviceStatePacket.ts"
 import * as FileCalls from "../../src/io/files/FileCalls.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
-import * as Carried from "../../src/snapshot/Carried.ts"
+import * as ByteSource from "../../src/snapshot/ByteSource.ts"
 import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
@@ -625,7 +625,7 @@ describe("receiveBlocks", () => {
           pages({ 0: 0x40, 1: 0x41, 2: 0x42 })
         )
         assert.deepInclude(summary, { bytesTotal: 65536, normalPages: 3 })
-        assert.deepStrictEqual(yield* Carried.read(machineState.deviceState), Sender.state)
+        assert.deepStrictEqual(yield* ByteSource.read(machineState.deviceState), Sender.state)
         assert.strictEqual(machineState.configuration?.machine, "pc-i440fx-10.0")
       })
     )

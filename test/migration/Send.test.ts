@@ -8,7 +8,7 @@ import { Codecs } from "../../src/compression/Codecs.ts"
 import * as MigrationStream from "../../src/format/stream/MigrationStream.ts"
 import * as ReturnPath from "../../src/format/stream/ReturnPath.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
-import * as Carried from "../../src/snapshot/Carried.ts"
+import * as ByteSource from "../../src/snapshot/ByteSource.ts"
 import * as Image from "../../src/image/Image.ts"
 import * as MachineState from "../../src/snapshot/MachineState.ts"
 import * as Migration from "../../src/migration/Migration.ts"
@@ -102,7 +102,7 @@ describe("Migration.send", () => {
       assert.strictEqual(summary.normalPages + summary.zeroPages, bytesTotal / described[0]!.pageSize)
       if (options.zeroPageDetection === "none") assert.strictEqual(summary.zeroPages, 0)
 
-      const [cpu, description] = [yield* Carried.read(state.deviceState), yield* Carried.read(state.description)]
+      const [cpu, description] = [yield* ByteSource.read(state.deviceState), yield* ByteSource.read(state.description)]
       const header = MigrationStream.encodeDescriptionHeader(description.length)
       assert.isTrue(machine.rest.equals(Buffer.concat([cpu, Uint8Array.of(0), header, description])))
       assert.strictEqual(machine.configuration?.machine, "pc-q35-10.0")

@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import {
-  Carried,
+  ByteSource,
   FileCalls,
   Image,
   MachineState,
@@ -43,7 +43,7 @@ const imageOf = Effect.fnUntraced(function* (
     machine,
     sections: [{ name: "cpu", instanceId: 0, version: 1, data }]
   })
-  const machineState = described ? all : { ...all, description: Carried.empty }
+  const machineState = described ? all : { ...all, description: ByteSource.empty }
   const blocks = [yield* MemoryPages.make({ idstr: "pc.ram", memory })]
   const target = { path: "/vm.img", offset }
   yield* Effect.provide(save({ target, blocks, machineState, seal }), disk.layer)

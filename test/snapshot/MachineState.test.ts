@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { Carried, Description, MachineState } from "../../src/index.ts"
+import { ByteSource, Description, MachineState } from "../../src/index.ts"
 import * as Demand from "../../src/format/Demand.ts"
 
 describe("MachineState", () => {
@@ -24,11 +24,11 @@ describe("MachineState", () => {
       ]
       const state = yield* MachineState.fromSections({ machine: "m", sections })
       const stream = Buffer.concat([
-        yield* Carried.read(state.deviceState),
+        yield* ByteSource.read(state.deviceState),
         Uint8Array.of(0, 6, 0, 0, 0, state.description.length),
-        yield* Carried.read(state.description)
+        yield* ByteSource.read(state.description)
       ])
-      const json = yield* Carried.read(state.description)
+      const json = yield* ByteSource.read(state.description)
       new DataView(stream.buffer, stream.byteOffset).setUint32(state.deviceState.length + 2, json.length)
       const located = Demand.runSync(Description.locate({ from: 0, to: stream.length }), stream)
       assert(located._tag === "Found")

@@ -6,6 +6,7 @@ import { Extents } from "../../src/format/seal/SealedExtents.ts"
 import * as PositionalFile from "../../src/io/files/PositionalFile.ts"
 import * as FilePages from "../../src/io/files/FilePages.ts"
 import { placePages } from "../../src/multifd/internal/placePages.ts"
+import * as ImageSink from "../../src/image/ImageSink.ts"
 import * as PageSink from "../../src/transfer/PageSink.ts"
 import * as TransferCounters from "../../src/transfer/TransferCounters.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
@@ -175,7 +176,7 @@ describe("a sink for an image", () => {
             told += bytes
           }
           const counters = TransferCounters.make()
-          const sink = PageSink.toImage({ shape, file, target, coalescePages: 3, counters, written })
+          const sink = ImageSink.make({ shape, file, target, coalescePages: 3, counters, written })
           yield* storeAll(sink, arrivals)
 
           const final = expected(arrivals, 0)
@@ -206,7 +207,7 @@ describe("a sink for an image", () => {
         const bitmap = PageBitmap.make(PAGES)
         const digests = PageDigests.make({ shape, bitmap, algorithm: "crc32", extentSize: 64 * PS })
         const target = { pagesOffset: 2 * PS, bitmap, digests }
-        yield* storeAll(PageSink.toImage({ shape, file, target, coalescePages: 3 }), arrivals)
+        yield* storeAll(ImageSink.make({ shape, file, target, coalescePages: 3 }), arrivals)
         const extents = new Extents({ algorithm: "crc32", idstr: "m", pagesPerExtent: 64, bitmap })
         assert.deepStrictEqual(digests.extents(), extents.digestOf(0, expected(arrivals, 0), PS))
       }).pipe(Effect.scoped, Effect.provide(MemoryDisk.make().layer))
@@ -218,7 +219,7 @@ describe("a sink for an image", () => {
       yield* Effect.gen(function* () {
         const file = yield* PositionalFile.open("/image", { access: "read-write", create: "exclusive" })
         const target = { pagesOffset: 0, bitmap: PageBitmap.make(PAGES) }
-        const sink = PageSink.toImage({
+        const sink = ImageSink.make({
           shape: { idstr: "m", pageSize: PS, usedLength: SIZE },
           file,
           target,

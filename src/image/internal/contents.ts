@@ -13,11 +13,11 @@ import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import type { IntegrityError, SealKeyError } from "../Integrity.ts"
-import { drive } from "./drive.ts"
 import { checkUnmarked } from "./lostMark.ts"
 import { type ReadOptions, readSeal, restIsOther } from "./readSeal.ts"
 import { parse as parseTail, readTail } from "./readTail.ts"
 import * as VerifiedRest from "./verifiedRest.ts"
+import * as ByteSource from "../../snapshot/ByteSource.ts"
 
 /**
  * Everything that could be made out of a file.
@@ -88,8 +88,14 @@ const readAgain = Effect.fnUntraced(function* <E>(
   limit: number
 ): Effect.fn.Return<Pick<Contents, "libvirt" | "stream" | "bitmaps" | "tail">, E> {
   const { fileSize } = first
-  const header = first.libvirt === undefined ? undefined : yield* drive(file, fileSize, LibvirtSave.parse())
-  const stream = yield* drive(file, fileSize, ImageStream.parse({ start: first.stream!.start, fileSize }))
+  const header =
+    first.libvirt === undefined
+      ? undefined
+      : yield* ByteSource.parse(ByteSource.fromFile(file, 0, fileSize), LibvirtSave.parse())
+  const stream = yield* ByteSource.parse(
+    ByteSource.fromFile(file, 0, fileSize),
+    ImageStream.parse({ start: first.stream!.start, fileSize })
+  )
   const { stateStart: from } = stream
   return {
     libvirt: header === undefined ? undefined : Result.getOrElse(header, () => undefined),
@@ -116,7 +122,7 @@ const readOnce = Effect.fnUntraced(function* (
   if (offset > 0 || !LibvirtSave.isLibvirtSave(head)) {
     return yield* readStream(file, offset, options)
   }
-  const libvirt = yield* drive(file, options.fileSize, LibvirtSave.parse())
+  const libvirt = yield* ByteSource.parse(ByteSource.fromFile(file, 0, options.fileSize), LibvirtSave.parse())
   if (Result.isSuccess(libvirt)) {
     const contents = yield* readStream(file, libvirt.success.streamOffset, options)
     return { ...contents, libvirt: libvirt.success }
@@ -141,7 +147,7 @@ const readStream = Effect.fnUntraced(function* (
   options: ReadOptions
 ): Effect.fn.Return<Read, FileError> {
   const { fileSize, verify = true } = options
-  const stream = yield* drive(file, fileSize, ImageStream.parse({ start, fileSize }))
+  const stream = yield* ByteSource.parse(ByteSource.fromFile(file, 0, fileSize), ImageStream.parse({ start, fileSize }))
   const sealed = yield* readSeal(file, stream, options)
   const { findings: sealFindings, seal, tail, verified } = yield* readTail({ file, fileSize }, stream, sealed)
   const { bitmaps, findings } = sealed.bitmaps ?? (yield* readBitmaps(file, stream, fileSize))

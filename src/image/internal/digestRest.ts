@@ -4,7 +4,7 @@ import * as ImageSeal from "../../format/seal/ImageSeal.ts"
 import type { ByteRange, Piece } from "../../format/image/ImageStream.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
-import * as Carried from "../../snapshot/Carried.ts"
+import * as ByteSource from "../../snapshot/ByteSource.ts"
 import { digestOf, pieces } from "./verifiedRest.ts"
 
 /** Puts the bytes of a piece that is not in the file yet to where they belong among bytes of the file. */
@@ -47,8 +47,8 @@ const fromFile = (
   file: PositionalFile,
   { length, position }: ByteRange,
   first: Piece | undefined
-): Carried.Carried<FileError> => {
-  if (first === undefined) return Carried.fromFile(file, position, length)
+): ByteSource.ByteSource<FileError> => {
+  if (first === undefined) return ByteSource.fromFile(file, position, length)
   return {
     length,
     readInto: (offset, target) =>

@@ -12,19 +12,6 @@ const PIECE_BYTES = 2 * 1024 * 1024
 const hex = (digest: Uint8Array): string => Buffer.from(digest).toString("hex")
 
 /**
- * The next larger size of batches that are made of whole extents: a part of an extent cannot be verified without the rest.
- *
- * @internal
- */
-export const wholeExtents = (
-  batchSize: number,
-  blocks: ReadonlyArray<{ readonly checks: ExtentChecks | undefined }>
-): number => {
-  const extent = Math.max(1, ...blocks.map(({ checks }) => checks?.extentSize ?? 1))
-  return Math.ceil(batchSize / extent) * extent
-}
-
-/**
  * Compares what was read of a block with its seal.
  *
  * @internal

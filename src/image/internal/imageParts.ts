@@ -6,7 +6,7 @@ import * as MigrationStream from "../../format/stream/MigrationStream.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
-import * as Carried from "../../snapshot/Carried.ts"
+import * as ByteSource from "../../snapshot/ByteSource.ts"
 import type { ImageBlock } from "../Image.ts"
 import type { IntegrityError } from "../Integrity.ts"
 import type { MachineState } from "../../snapshot/MachineState.ts"
@@ -56,11 +56,11 @@ export const blocks = (file: PositionalFile, { bitmaps, seal, stream }: Contents
 
 type ReadError = FileError | IntegrityError
 
-const carried = ({ source }: Contents, { length, position }: ByteRange): Carried.Carried<ReadError> =>
-  Carried.fromFile(source, position, length)
+const carried = ({ source }: Contents, { length, position }: ByteRange): ByteSource.ByteSource<ReadError> =>
+  ByteSource.fromFile(source, position, length)
 
 const readRange = (contents: Contents, range: ByteRange): Effect.Effect<Uint8Array, ReadError> =>
-  Carried.read(carried(contents, range))
+  ByteSource.read(carried(contents, range))
 
 const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
 

@@ -12,28 +12,13 @@ import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import type * as SyncAhead from "../SyncAhead.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
+import type * as ImageTarget from "../ImageTarget.ts"
 import * as Integrity from "../Integrity.ts"
-import type { MachineState } from "../../snapshot/MachineState.ts"
-import type { WriteOptions } from "../../migration/Migration.ts"
+import type { LastStep, MachineHeader, RamEnd } from "../../snapshot/SnapshotTarget.ts"
 import { digestRest } from "./digestRest.ts"
 import { keepPartial } from "./keepPartial.ts"
-import type { LastStep } from "../../migration/internal/operation.ts"
 import { settleDigests } from "./settleDigests.ts"
 import { sealedBlocks, type Targets, writeSealOf } from "./writeSeal.ts"
-
-/**
- * What has to be known of a machine before the first page is written.
- *
- * @internal
- */
-export type Opening = Pick<MachineState<unknown>, "configuration" | "prelude" | "ramSectionId">
-
-/**
- * What stands between RAM and the device state, known when RAM is complete.
- *
- * @internal
- */
-export type Closing = Pick<MachineState<unknown>, "early" | "switchoverStart" | "footers">
 
 /**
  * An image in the making. What is not pages is written in this order, the pages anywhere between `make` and `writeHead`:
@@ -60,7 +45,7 @@ export interface ImageWriter {
   /** How the file is synced while pages are written. */
   readonly syncing: Pick<SyncAhead.Options, "around" | "threshold">
   /** Succeeds with the position where the device state begins. */
-  readonly writeEnd: (closing: Closing) => Effect.Effect<number, FileError>
+  readonly writeEnd: (end: RamEnd) => Effect.Effect<number, FileError>
   /** Once no page is written and no bit is set any more. */
   readonly writeHead: Effect.Effect<void, FileError>
   /**
@@ -69,12 +54,12 @@ export interface ImageWriter {
    */
   readonly writeSeal: (end: number, late?: ImageNotes.ImageNotes) => Effect.Effect<void, FileError>
   /** Makes it an image, and durable. `last` runs the step from which on there is one. */
-  readonly commit: <E>(last: LastStep<void, FileError | E>) => Effect.Effect<void, FileError | E>
+  readonly commit: (last: LastStep) => Effect.Effect<void, FileError>
 }
 
 /** Blocks that were saved without their pages stay so, and only then the image says `x-ignore-shared`. */
 const configurationOf = (
-  { configuration }: Opening,
+  { configuration }: Pick<MachineHeader, "configuration">,
   blocks: ReadonlyArray<ImageStream.HeadBlock>
 ): MigrationStream.Configuration | undefined => {
   if (configuration === undefined) return undefined
@@ -171,9 +156,9 @@ const writeBitmaps = (
  */
 export const make = Effect.fnUntraced(function* (
   target: AtomicFile.AtomicFile,
-  opening: Opening,
+  opening: Omit<MachineHeader, "blocks">,
   blocks: ReadonlyArray<ImageStream.HeadBlock>,
-  options: Pick<WriteOptions, "seal" | "notes" | "keepPartial" | "checkpointBytes"> = {}
+  options: Pick<ImageTarget.Options, "seal" | "notes" | "keepPartial" | "checkpointBytes"> = {}
 ): Effect.fn.Return<ImageWriter, FileError, Scope.Scope> {
   const { notes = ImageNotes.empty, seal = {} } = options
   const { file, inPlace, origin, path } = target
@@ -206,8 +191,8 @@ export const make = Effect.fnUntraced(function* (
           interval: options.checkpointBytes,
           isSealed: () => isSealed
         })
-  const writeEnd = (closing: Closing) => {
-    const { early, footers, switchoverStart } = closing
+  const writeEnd = (end: RamEnd) => {
+    const { early, footers, switchoverStart } = end
     const bytes = ImageStream.end({ sectionId: opening.ramSectionId, early, switchoverStart, footers })
     return Effect.as(file.write(head.end, bytes), head.end + bytes.length)
   }

@@ -4,9 +4,9 @@ import type { ParsedImage } from "../../format/image/ImageStream.ts"
 import * as StreamTail from "../../format/image/StreamTail.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
-import { drive } from "./drive.ts"
 import { checkRest, type RestCheck, type SealContents } from "./readSeal.ts"
 import type { Source } from "./verifiedRest.ts"
+import * as ByteSource from "../../snapshot/ByteSource.ts"
 
 /** What follows RAM, and what remains of what was said about the seal. */
 interface Tail extends Pick<SealContents, "seal" | "findings">, Pick<RestCheck, "verified"> {
@@ -35,7 +35,7 @@ export const parse = <E>(
     .flatMap(({ header }) => [header.bitmapOffset, header.pagesOffset])
     .filter((position) => position >= from)
   const to = Math.max(from, Math.min(limit, ...behind))
-  return drive(file, fileSize, StreamTail.parse({ from, to, footers }))
+  return ByteSource.parse(ByteSource.fromFile(file, 0, fileSize), StreamTail.parse({ from, to, footers }))
 }
 
 /** Whether a seal was said to be there, be it in order or not. */

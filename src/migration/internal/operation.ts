@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { SenderLeftError } from "../../multifd/SenderLeftError.ts"
+import type { LastStep } from "../../snapshot/SnapshotTarget.ts"
 import * as Metrics from "../Metrics.ts"
 import type { Summary, TransferOptions } from "../Migration.ts"
 import * as Progress from "../Progress.ts"
@@ -36,16 +37,8 @@ const hasLeft = (exit: Exit.Exit<unknown, unknown>): boolean =>
 type Run<A, E> = (
   progress: Progress.Progress,
   settle: (value: A) => boolean,
-  last: LastStep<A, E>
+  last: LastStep
 ) => Effect.Effect<A, E, Scope.Scope>
-
-/**
- * Runs the step that decides whether an operation has succeeded, such as the one that gives an image its name: the operation ends
- * as that step does. An interruption comes before it, and it is not begun, or is too late.
- *
- * @internal
- */
-export type LastStep<A, E> = (step: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
 /**
  * Runs an operation in a scope and in a fiber of its own, so that its status says `cancelling`, when it is interrupted, before
@@ -63,11 +56,13 @@ const concluded = <A, E>(run: Run<A, E>, progress: Progress.Progress): Effect.Ef
         if (!isCancelled) settled = Exit.succeed(value)
         return !isCancelled
       }
-      const last: LastStep<A, E> = (step) =>
+      // The step is that of an operation without a value, whose failure is the operation's own.
+      const conclusion = (exit: Exit.Exit<void, unknown>) => void (settled = exit as Exit.Exit<A, E>)
+      const last: LastStep = (step) =>
         Effect.suspend(() => {
           if (isCancelled) return Effect.never
           isLast = true
-          return Effect.uninterruptible(Effect.onExit(step, (exit) => Effect.sync(() => void (settled = exit))))
+          return Effect.uninterruptible(Effect.onExit(step, (exit) => Effect.sync(() => conclusion(exit))))
         })
       const fiber = yield* Effect.forkChild(restore(Scope.provide(run(progress, settle, last), scope)))
       const cancel = Effect.suspend(() => {

@@ -6,20 +6,18 @@ import * as Exposure from "../../io/sockets/Exposure.ts"
 import * as Listener from "../../io/sockets/Listener.ts"
 import * as Limits from "../../multifd/Limits.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
-import type { ProtocolError } from "../../multifd/ProtocolError.ts"
 import * as RateLimit from "../../transfer/RateLimit.ts"
 import * as Receiver from "../../multifd/Receiver.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
-import * as Integrity from "../../image/Integrity.ts"
 import type { MachineState } from "../../snapshot/MachineState.ts"
-import type { MigrationRequestError } from "../../snapshot/MigrationRequestError.ts"
 import type { Progress } from "../Progress.ts"
 import type { ReceiveError, ReceiveFrom, ReceiveIntoBlocks, ReceiveIntoImage } from "../ReceiveOptions.ts"
 import * as Location from "../../image/Location.ts"
-import { blocksTarget } from "../../snapshot/BlocksTarget.ts"
-import { imageTarget } from "../../image/ImageTarget.ts"
-import type { LastStep } from "./operation.ts"
-import { checkApart, checkSocket, DEFAULT_SOCKET_CHANNELS, keepProblems, refuse, uuidProblems } from "./request.ts"
+import * as BlocksApart from "../../snapshot/BlocksApart.ts"
+import type { LastStep } from "../../snapshot/SnapshotTarget.ts"
+import * as BlocksTarget from "../../snapshot/BlocksTarget.ts"
+import * as ImageTarget from "../../image/ImageTarget.ts"
+import { checkSocket, DEFAULT_SOCKET_CHANNELS, refuse, uuidProblems } from "./request.ts"
 
 /** Connections of others that may be open beside those of the sender, until they have been told apart. */
 const SPARE_CONNECTIONS = 8
@@ -58,12 +56,13 @@ const plan = Effect.fnUntraced(function* (options: ReceiveFrom): Effect.fn.Retur
 const isPageSize = (size: number): boolean =>
   size >= RamBlock.minPageSize && size <= RamBlock.maxPageSize && Number.isInteger(Math.log2(size))
 
-/** Listens for one sender, and receives from it. Whatever the target needs has been opened before. */
-const receiveInto = Effect.fnUntraced(function* <E>(
+/** Listens for one sender, and receives from it into a target that is ready. */
+const receiveInto = Effect.fnUntraced(function* <A, E>(
   options: ReceiveFrom,
-  { channels, codec, limits }: Plan,
-  hooks: Pick<Receiver.Options<E>, "target" | "onComplete" | "isComplete" | "onDevicePacket" | "mayLeave">
-): Effect.fn.Return<void, ReceiveError | E, Scope.Scope> {
+  { channels, codec, limits, settings }: Plan,
+  into: Pick<Receiver.Options<A, E>, "target" | "onDevicePacket" | "mayLeave"> & Omit<Receiver.Hooks<A>, "enter">,
+  progress: Progress
+): Effect.fn.Return<A, ReceiveError | E, Scope.Scope> {
   const { onListening, onProblem = Effect.logWarning, pageSize, switchoverAck, tls, uuid } = options
   const listener = yield* Listener.make({
     address: options.listen,
@@ -73,8 +72,19 @@ const receiveInto = Effect.fnUntraced(function* <E>(
   })
   if (onListening !== undefined) yield* onListening(listener.address)
   for (const problem of Exposure.ofListener(listener.address, tls)) yield* onProblem(problem)
-  const rateLimit = yield* RateLimit.of(options.maxBandwidth)
-  yield* Receiver.run({ listener, channels, codec, uuid, pageSize, switchoverAck, limits, rateLimit, ...hooks })
+  const { last, mayLeave, onCommitted, onDevicePacket, onReceived, target } = into
+  return yield* Receiver.run({
+    ...{ listener, channels, codec, uuid, pageSize, switchoverAck, mayLeave, limits, target, onDevicePacket },
+    rateLimit: yield* RateLimit.of(options.maxBandwidth),
+    transfer: { counters: progress.counters, coalescePages: settings.coalescePages },
+    hooks: {
+      enter: (step, { blocks }) =>
+        step === "ram" ? Effect.andThen(progress.begin(blocks), progress.enter(step)) : progress.enter(step),
+      last,
+      onCommitted,
+      onReceived
+    }
+  })
 })
 
 /**
@@ -85,23 +95,17 @@ const receiveInto = Effect.fnUntraced(function* <E>(
 export const receiveImage = Effect.fnUntraced(function* (
   options: ReceiveIntoImage,
   progress: Progress,
-  settle: () => boolean,
-  last: LastStep<void, ReceiveError>
+  commit: () => boolean,
+  last: LastStep
 ): Effect.fn.Return<void, ReceiveError, Scope.Scope> {
   yield* progress.enter("setup")
-  yield* refuse("receive", [...Integrity.problems(options.seal), ...keepProblems(options)])
+  yield* refuse("receive", ImageTarget.problems(options))
   const planned = yield* plan(options)
   yield* checkSocket(Location.make(options.target), options.listen)
-  let isNamed = false
-  const target = yield* imageTarget(options, planned.settings, progress, (step) =>
-    last(Effect.tap(step, () => Effect.sync(() => void (isNamed = true))))
-  )
-  yield* receiveInto(options, planned, {
-    target,
-    onComplete: settle,
-    isComplete: () => isNamed,
-    mayLeave: options.onReceived !== undefined
-  })
+  const target = yield* ImageTarget.make(options.target, options)
+  const { onReceived } = options
+  const mayLeave = onReceived !== undefined
+  yield* receiveInto(options, planned, { target, mayLeave, last, onReceived, onCommitted: commit }, progress)
 })
 
 /**
@@ -112,20 +116,14 @@ export const receiveImage = Effect.fnUntraced(function* (
 export const receiveBlocks = Effect.fnUntraced(function* <E>(
   options: ReceiveIntoBlocks<E>,
   progress: Progress,
-  settle: (machine: MachineState) => boolean
+  commit: (machine: MachineState) => boolean
 ): Effect.fn.Return<MachineState, ReceiveError | E, Scope.Scope> {
   yield* progress.enter("setup")
   const planned = yield* plan(options)
-  if (typeof options.blocks !== "function") yield* checkApart("receive", options.blocks)
+  if (typeof options.blocks !== "function") yield* BlocksApart.check("receive", options.blocks)
   const { limits } = planned
-  const held = { ...limits, maxDeviceState: Math.min(limits.maxDeviceState, limits.maxHeld) }
-  const target = blocksTarget(options, planned.settings, progress)
+  const held = { ...planned, limits: { ...limits, maxDeviceState: Math.min(limits.maxDeviceState, limits.maxHeld) } }
   const { onDevicePacket } = options
-  const onComplete = (): boolean => settle(target.machineState())
-  yield* receiveInto<E | ProtocolError | MigrationRequestError>(
-    options,
-    { ...planned, limits: held },
-    { target, onComplete, onDevicePacket }
-  )
-  return target.machineState()
+  const target = BlocksTarget.make(options.blocks)
+  return yield* receiveInto(options, held, { target, onDevicePacket, onCommitted: commit }, progress)
 })

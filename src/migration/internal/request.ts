@@ -1,34 +1,20 @@
 import * as Effect from "effect/Effect"
-import * as ImageNotes from "../../format/seal/ImageNotes.ts"
 import * as AtomicFile from "../../io/files/AtomicFile.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import * as FileIdentity from "../../io/files/FileIdentity.ts"
 import type { SocketAddress } from "../../io/sockets/SocketAddress.ts"
 import type { RateLimit } from "../../transfer/RateLimit.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
-import type { Image, ImageBlock } from "../../image/Image.ts"
+import type { SnapshotSource, SourceBlock } from "../../snapshot/SnapshotSource.ts"
 import type * as Live from "../../snapshot/Live.ts"
 import type { Location } from "../../image/Location.ts"
-import type { WriteOptions } from "../Migration.ts"
-import { MigrationRequestError } from "../../snapshot/MigrationRequestError.ts"
+import * as BlocksApart from "../../snapshot/BlocksApart.ts"
+import { type MigrationRequestError, refuse } from "../../snapshot/MigrationRequestError.ts"
 import * as Convergence from "./convergence.ts"
 
-type Operation = MigrationRequestError["operation"]
+export { refuse }
 
-/**
- * Fails if there is a problem.
- *
- * @internal
- */
-export const refuse = (
-  operation: Operation,
-  problems: ReadonlyArray<string>
-): Effect.Effect<void, MigrationRequestError> => {
-  const [first, ...rest] = problems
-  return first === undefined
-    ? Effect.void
-    : Effect.fail(new MigrationRequestError({ operation, problems: [first, ...rest] }))
-}
+type Operation = MigrationRequestError["operation"]
 
 /** QEMU's own default of `multifd-channels`: both sides of a socket have to agree, and are not asked. @internal */
 export const DEFAULT_SOCKET_CHANNELS = 2
@@ -81,24 +67,6 @@ export const bandwidthProblems = (maxBandwidth: number | RateLimit | undefined):
   typeof maxBandwidth !== "number" || (maxBandwidth >= 0 && Number.isFinite(maxBandwidth))
     ? []
     : [`expected a bandwidth of 0 or more bytes a second, found ${maxBandwidth}`]
-
-/**
- * Whether what is written can have its notes, and can be kept: without checksums, nothing could be made of it.
- *
- * @internal
- */
-export const keepProblems = ({
-  checkpointBytes = 1,
-  keepPartial,
-  notes,
-  seal
-}: Pick<WriteOptions, "seal" | "notes" | "keepPartial" | "checkpointBytes">): ReadonlyArray<string> => [
-  ...ImageNotes.problems(notes),
-  ...(keepPartial === true && seal === false
-    ? ["expected checksums where what was written is to be kept, found none"]
-    : []),
-  ...(checkpointBytes > 0 ? [] : [`expected more than 0 bytes between two checkpoints, found ${checkpointBytes}`])
-]
 
 /**
  * Whether the numbers of a live migration are in their ranges.
@@ -175,32 +143,7 @@ const overwritten =
     return [`expected another file for the image than that of block "${idstr}", found the same: ${file.path}${name}`]
   }
 
-const overlaps = (a: RamBlock.Storage | undefined, b: RamBlock.Storage | undefined): boolean =>
-  a !== undefined && b !== undefined && a.file === b.file && a.start < b.end && b.start < a.end
-
-/** Blocks that would be written over each other. */
-const colliding = (blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>): ReadonlyArray<string> =>
-  blocks.flatMap(({ idstr, storage }, index) =>
-    blocks
-      .slice(0, index)
-      .filter((other) => overlaps(other.storage, storage))
-      .map(
-        (other) =>
-          `expected a place of its own for each block, found that "${other.idstr}" and "${idstr}" overlap in ${storage?.path}`
-      )
-  )
-
-/**
- * Whether blocks that are written to lie apart from each other.
- *
- * @internal
- */
-export const checkApart = (
-  operation: Operation,
-  blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>
-): Effect.Effect<void, MigrationRequestError> => refuse(operation, colliding(blocks))
-
-const misfit = (block: RamBlock.Shape, source: ImageBlock | undefined): ReadonlyArray<string> => {
+const misfit = (block: RamBlock.Shape, source: SourceBlock<unknown> | undefined): ReadonlyArray<string> => {
   if (source === undefined) return [`expected a block that the image has, found "${block.idstr}"`]
   const { idstr, pageSize, usedLength } = source
   if (source.ignored)
@@ -216,18 +159,16 @@ const misfit = (block: RamBlock.Shape, source: ImageBlock | undefined): Readonly
 }
 
 /**
- * Whether blocks can take the pages of an image: each one is in it, with the same shape, and lies apart from the image and from
- * the others.
+ * Whether blocks can take the pages of a snapshot: each one is in it, with the same shape, and lies apart from the snapshot and
+ * from the others.
  *
  * @internal
  */
 export const checkRestore = (
   blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>,
-  { blocks: sources, format, machineState: { origin }, offset, path }: Image
-): Effect.Effect<void, MigrationRequestError> => {
-  // libvirt's header lies in front of the stream.
-  const start = format === "libvirt-sparse" ? 0 : offset
-  return refuse("restore", [
+  { blocks: sources, storage }: SnapshotSource<unknown>
+): Effect.Effect<void, MigrationRequestError> =>
+  refuse("restore", [
     ...repeated(blocks),
     ...blocks.flatMap((block) =>
       misfit(
@@ -235,15 +176,11 @@ export const checkRestore = (
         sources.find(({ idstr }) => idstr === block.idstr)
       )
     ),
-    ...(origin === undefined ? [] : blocks.flatMap(overwriting({ path, start, identity: origin }))),
-    ...colliding(blocks)
+    ...blocks
+      .filter((block) => BlocksApart.overlaps(block.storage, storage))
+      .map(
+        ({ idstr, storage }) =>
+          `expected another file for block "${idstr}" than that of the image, found that it would overwrite the image itself: ${storage?.path}`
+      ),
+    ...BlocksApart.problems(blocks)
   ])
-}
-
-const overwriting =
-  (image: Parameters<typeof overwritten>[0]) =>
-  (block: RamBlock.Shape & RamBlock.Stored): ReadonlyArray<string> =>
-    overwritten(image)(block).map(() => {
-      const { idstr, storage } = block
-      return `expected another file for block "${idstr}" than that of the image, found that it would overwrite the image itself: ${storage?.path}`
-    })

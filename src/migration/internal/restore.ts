@@ -1,25 +1,27 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { FileError } from "../../io/files/FileError.ts"
-import * as Job from "../../transfer/Job.ts"
-import * as Pipeline from "../../transfer/Pipeline.ts"
-import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
-import * as RestoreChannel from "../../image/RestoreChannel.ts"
+import type { IntegrityError } from "../../image/Integrity.ts"
 import type { PageBatch } from "../../ram/PageBatch.ts"
 import * as RamScanner from "../../ram/RamScanner.ts"
-import type { ImageBlock } from "../../image/Image.ts"
-import type { IntegrityError } from "../../image/Integrity.ts"
+import * as SnapshotSource from "../../snapshot/SnapshotSource.ts"
+import * as Job from "../../transfer/Job.ts"
+import * as PageSink from "../../transfer/PageSink.ts"
+import * as Pipeline from "../../transfer/Pipeline.ts"
+import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
+import * as SinkChannel from "../../transfer/SinkChannel.ts"
 import type { MigrationError, RestoreOptions } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
-import { wholeExtents } from "../../image/internal/extentChecks.ts"
 import { checkRestore } from "./request.ts"
 
+type SourceBlocks = SnapshotSource.SnapshotSource<FileError | IntegrityError>["blocks"]
+
 /**
- * Fills blocks from an image.
+ * Fills blocks from a snapshot.
  *
  * ```text
- *   setup    every block against the image, before any is touched
- *   ram      bitmaps → queue → channels, which read straight into the blocks and zero what is clear
+ *   setup    every block against the snapshot, before any is touched
+ *   ram      bitmaps → queue → channels, which read straight into the blocks and zero what is absent
  *   sync     blocks that lie in files are made durable
  * ```
  *
@@ -34,13 +36,9 @@ export const restore = Effect.fnUntraced(function* <E>(
   const { batchSize, channels, coalescePages, queueDepth } = yield* PipelineOptions.make(options)
   const sources = new Map(image.blocks.map((block) => [block.idstr, block]))
   yield* checkRestore(blocks, image)
-  const places = new Map<string, RestoreChannel.Place<E | IntegrityError>>(
-    blocks.map(({ idstr, writer }) => {
-      const { checks, pagesOffset, reader } = sources.get(idstr)!
-      const verify = checks === undefined ? undefined : checks.verify.bind(checks)
-      return [idstr, { pagesOffset, bitmap: reader.present, writer, verify }]
-    })
-  )
+  const { counters } = progress
+  const writers = new Map(blocks.map((block) => [block.idstr, block]))
+  const sinks = new Map(blocks.map((block) => [block.idstr, PageSink.toBlock(block, { coalescePages, counters })]))
 
   yield* progress.begin(blocks)
   yield* progress.enter("ram")
@@ -49,15 +47,8 @@ export const restore = Effect.fnUntraced(function* <E>(
     channels,
     queueDepth,
     open: (id) =>
-      RestoreChannel.make({
-        id,
-        path: image.path,
-        identity: image.machineState.origin,
-        directIo,
-        blocks: places,
-        coalescePages,
-        counters: progress.counters
-      })
+      image.restoreChannel?.(id, { blocks: writers, directIo, coalescePages, counters }) ??
+      Effect.succeed(SinkChannel.make({ id, sinks }))
   })
 
   yield* progress.enter("sync")
@@ -72,14 +63,13 @@ const MEMORY_BATCH_BYTES = 8 * 1024 * 1024
 
 /** Block after block, as `RamScanner` does it, in batches of the size that was asked for or that suits the block. */
 const scan = <E>(
-  { batchSize, blocks, directIo }: RestoreOptions<E>,
-  sources: ReadonlyMap<string, ImageBlock>,
+  { batchSize, blocks, directIo, image }: RestoreOptions<E>,
+  sources: ReadonlyMap<string, SourceBlocks[number]>,
   byDefault: number
 ): Stream.Stream<PageBatch<FileError | IntegrityError>> =>
   Stream.flatMap(Stream.fromIterable(blocks, { chunkSize: 1 }), ({ idstr, writer }) => {
     const straight = writer.view !== undefined && directIo !== true
-    const source = sources.get(idstr)!
-    return RamScanner.scan([source], {
-      batchSize: wholeExtents(batchSize ?? (straight ? MEMORY_BATCH_BYTES : byDefault), [source])
+    return RamScanner.scan([sources.get(idstr)!], {
+      batchSize: SnapshotSource.wholeUnits(batchSize ?? (straight ? MEMORY_BATCH_BYTES : byDefault), image)
     })
   })

@@ -14,7 +14,7 @@ import * as SenderJobs from "../../multifd/SenderJobs.ts"
 import * as SocketChannel from "../../multifd/SocketChannel.ts"
 import * as Watchdog from "../../multifd/Watchdog.ts"
 import type * as RamBlock from "../../ram/RamBlock.ts"
-import * as Carried from "../../snapshot/Carried.ts"
+import * as ByteSource from "../../snapshot/ByteSource.ts"
 import type { Progress } from "../Progress.ts"
 import type { SendError, SendOptions } from "../SendOptions.ts"
 import { preludeWith } from "./dialogue.ts"
@@ -68,9 +68,10 @@ const writeRest = Effect.fnUntraced(function* <E>(
   mayBeDone: Effect.Effect<void>
 ): Effect.fn.Return<void, E | Connection.TransferError> {
   const { description, deviceState } = source.machine()
-  const copy = (carried: Carried.Carried<E>) =>
-    Carried.forEach({ ...carried, readInto: (at, target) => watchdog.working(carried.readInto(at, target)) }, (bytes) =>
-      main.write([bytes])
+  const copy = (carried: ByteSource.ByteSource<E>) =>
+    ByteSource.forEach(
+      { ...carried, readInto: (at, target) => watchdog.working(carried.readInto(at, target)) },
+      (bytes) => main.write([bytes])
     )
   yield* copy(deviceState)
   yield* mayBeDone

@@ -7,19 +7,17 @@ import * as MultifdInit from "../../format/multifd/MultifdInit.ts"
 import * as MultifdPacket from "../../format/multifd/MultifdPacket.ts"
 import * as Uuid from "../../format/Uuid.ts"
 import type { AnnouncedBlock } from "../../format/stream/SocketStream.ts"
-import type { FileError } from "../../io/files/FileError.ts"
 import * as Limits from "../../multifd/Limits.ts"
 import type { Marks } from "../../multifd/MainChannel.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import * as RateLimit from "../../transfer/RateLimit.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
-import type { Image } from "../../image/Image.ts"
-import type { IntegrityError } from "../../image/Integrity.ts"
 import type * as Live from "../../snapshot/Live.ts"
 import * as MachineState from "../../snapshot/MachineState.ts"
+import * as SnapshotSource from "../../snapshot/SnapshotSource.ts"
+import type { MachineSource } from "../../snapshot/SnapshotSource.ts"
 import type { MigrationRequestError } from "../../snapshot/MigrationRequestError.ts"
-import type { SendOptions, SendSource, ZeroPageDetection } from "../SendOptions.ts"
-import { wholeExtents } from "../../image/internal/extentChecks.ts"
+import type { SendOptions, ZeroPageDetection } from "../SendOptions.ts"
 import {
   bandwidthProblems,
   checkBlocks,
@@ -65,29 +63,18 @@ export interface Source<out E> {
   readonly uuid: Uint8Array | undefined
 }
 
-const isImage = (source: Image | SendSource<unknown>): source is Image => "findings" in source
-
-const sourceOf = <E>(source: Image | SendSource<E>): Source<E | FileError | IntegrityError> => {
-  if (!isImage(source)) {
-    const { blocks, live, machineState } = source
-    const pageSize = blocks[0]?.pageSize
-    return {
-      blocks,
-      announced: blocks,
-      machine: machineState ?? MachineState.empty({ pageSize }),
-      live,
-      uuid: undefined
-    }
-  }
+const sourceOf = <E>(source: MachineSource<E>): Source<E> => {
+  const blocks = SnapshotSource.blocksWithPages(source)
   const announced = source.blocks.map(({ address, idstr, usedLength }) =>
     address === undefined ? { idstr, usedLength } : { idstr, usedLength, address }
   )
+  const uuid = source.notes?.uuid
   return {
-    blocks: source.blocks.filter((block) => !block.ignored),
+    blocks,
     announced,
-    machine: source.machineState,
-    live: undefined,
-    uuid: source.notes.uuid === undefined ? undefined : Uuid.parse(source.notes.uuid)
+    machine: source.machineState ?? MachineState.empty({ pageSize: blocks[0]?.pageSize }),
+    live: source.live,
+    uuid: uuid === undefined ? undefined : Uuid.parse(uuid)
   }
 }
 
@@ -124,18 +111,16 @@ const problemsOf = (options: SendOptions<unknown>, pageSize: number): ReadonlyAr
     ...(isTooLarge ? [`expected pages of at most ${MultifdPacket.MAX_DATA_BYTES} bytes, found ${pageSize}`] : []),
     ...uuidProblems(uuid),
     ...bandwidthProblems(maxBandwidth),
-    ...(isImage(source)
-      ? allowLost === true
-        ? []
-        : ImageNotes.lossProblems(source.notes, source.path)
-      : liveProblems(source.live))
+    ...(allowLost === true || source.notes === undefined
+      ? []
+      : ImageNotes.lossProblems(source.notes, source.name ?? "the source")),
+    ...liveProblems(source.live)
   ]
 }
 
 const marksOf = ({ marks, source }: SendOptions<unknown>, channels: number, machine: string | undefined): Marks => {
   if (channels === 0) return "none"
-  const noted = isImage(source) ? source.notes.marks : undefined
-  return marks ?? noted ?? (isAtMost(machine, 8, 0) ? "each-section" : "each-round")
+  return marks ?? source.notes?.marks ?? (isAtMost(machine, 8, 0) ? "each-section" : "each-round")
 }
 
 /** Four packets: half as much of the processor's time goes into batches as with those of 1 MiB, which are best for files. */
@@ -149,7 +134,7 @@ const DEFAULT_BATCH_SIZE = 2 * 1024 * 1024
 export const planSend = Effect.fnUntraced(function* <E>(
   options: SendOptions<E>
 ): Effect.fn.Return<
-  SendPlan<E | FileError | IntegrityError>,
+  SendPlan<E>,
   MigrationRequestError | RamBlock.RamBlockError | PipelineOptions.PipelineOptionsError | Limits.LimitsError
 > {
   const { channels = DEFAULT_SOCKET_CHANNELS, compression = "none", level, maxBandwidth } = options
@@ -172,7 +157,7 @@ export const planSend = Effect.fnUntraced(function* <E>(
     source: { ...source, machine },
     channels,
     queueDepth,
-    batchSize: isImage(options.source) ? wholeExtents(batchSize, options.source.blocks) : batchSize,
+    batchSize: SnapshotSource.wholeUnits(batchSize, options.source),
     compression: codec === undefined ? undefined : { codec, level },
     zeroPages: options.zeroPageDetection ?? (isAtMost(configuration?.machine, 8, 2) ? "legacy" : "multifd"),
     marks: marksOf(options, channels, configuration?.machine),

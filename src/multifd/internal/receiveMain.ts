@@ -6,27 +6,46 @@ import type { Event } from "../../format/stream/SocketStream.ts"
 import type { Epochs } from "../Epochs.ts"
 import type { Limits } from "../Limits.ts"
 import type { PageSink } from "../../transfer/PageSink.ts"
+import * as SnapshotTarget from "../../snapshot/SnapshotTarget.ts"
 import * as ProtocolError from "../ProtocolError.ts"
-import type { Closing, Opening, Target } from "../Receiver.ts"
+import type * as Receiver from "../Receiver.ts"
 import { SenderLeftError } from "../SenderLeftError.ts"
 import type { Watchdog } from "../Watchdog.ts"
 import type { MainError, MainStream } from "./mainStream.ts"
 import { makeGather } from "./gather.ts"
 import { GrowingBytes } from "./growingBytes.ts"
 import { withHelper } from "./overlap.ts"
+import { checkHeader, layoutOf } from "./receiveChecks.ts"
 import { makeRecordPages } from "./recordPages.ts"
 import { StateEnd } from "./stateEnd.ts"
 
-interface Options<in out E> {
+/**
+ * What happens between the steps.
+ *
+ * @internal
+ */
+export interface Hooks<in A> extends Required<Pick<Receiver.Hooks<A>, "enter" | "last" | "onCommitted">> {
+  readonly onReceived?: Effect.Effect<void> | undefined
+  /** Called when nothing more is expected of the sender. */
+  readonly onArrived: () => void
+  readonly last: SnapshotTarget.LastStep
+  readonly onCommitted: (value: A) => boolean
+}
+
+interface Options<in out A, in out E> {
   readonly stream: MainStream
-  readonly target: Target<E>
+  readonly target: SnapshotTarget.SnapshotTarget<A, E>
+  readonly transfer: SnapshotTarget.Transfer
+  readonly hooks: Hooks<A>
   readonly limits: Pick<Limits, "maxDeviceState">
   readonly watchdog: Watchdog
   readonly epochs: Epochs
   readonly isMultifd: boolean
-  /** Whether to send a SWITCHOVER_ACK. Default: by the machine type. */
+  /** The guest's uuid, as the channels have it. */
+  readonly guest: Uint8Array | undefined
+  /** `true`: sends a SWITCHOVER_ACK. Default: by the machine type. */
   readonly switchoverAck: boolean | undefined
-  /** Whether a sender that waits for an answer may hang up without it, once everything has arrived. */
+  /** `true`: a sender that waits for an answer may hang up without it, once everything has arrived. */
   readonly mayLeave: boolean
   /** Every block has its sink: the channels may begin. */
   readonly begun: (ready: {
@@ -37,14 +56,14 @@ interface Options<in out E> {
 
 /** What has been learnt from the main channel so far. */
 interface Draft {
-  configuration: Opening["configuration"]
+  configuration: SnapshotTarget.MachineHeader["configuration"]
   pageSize: number
   readonly prelude: GrowingBytes
   readonly early: GrowingBytes
   switchoverStart: boolean
   footers: boolean
   position: number
-  marks: Closing["marks"]
+  marks: SnapshotTarget.RamEnd["marks"]
 }
 
 /**
@@ -53,16 +72,17 @@ interface Draft {
  * ```text
  *   configuration ─▶ list of blocks ─▶ records, marks ─▶ RAM's end ─▶ device state ─▶ end
  *        │                │                 │               │              │           │
- *        │            target.begin      sinks, epochs   epochs.close   target.state   target.complete, SHUT
+ *        │              begin          sinks, epochs      endRam         write       finish, commit, SHUT
  *        └ PING: PONG, anywhere
  * ```
  *
  * @internal
  */
-export const receiveMain = Effect.fnUntraced(function* <E>(
-  options: Options<E>
+export const receiveMain = Effect.fnUntraced(function* <A, E>(
+  options: Options<A, E>
 ): Effect.fn.Return<void, E | MainError | SenderLeftError, Scope.Scope> {
-  const { begun, epochs, stream, target, watchdog } = options
+  const { begun, epochs, guest, hooks, mayLeave, stream, target, transfer, watchdog } = options
+  const { peer } = stream
   const draft: Draft = {
     configuration: undefined,
     pageSize: 0,
@@ -73,16 +93,44 @@ export const receiveMain = Effect.fnUntraced(function* <E>(
     position: 0,
     marks: undefined
   }
-  const opening = yield* readOpening(options, draft)
-  const sinks = yield* watchdog.working(target.begin(opening))
-  yield* begun({ pageSize: draft.pageSize, sinks })
-  yield* target.during(readRam(options, draft, sinks))
-  yield* epochs.close
-  const { early, footers, marks, position, switchoverStart } = draft
-  yield* watchdog.working(target.ramEnd({ early: early.view.slice(), switchoverStart, footers, position, marks }))
-  const waits = yield* readState(options, position)
-  if (!stream.hasReturnPath) yield* epochs.allEnded
-  yield* finish(options, waits)
+  const machine = { ...(yield* readHeader(options, draft)), uuid: guest }
+  yield* checkHeader(peer, machine)
+  let waits = false
+  yield* SnapshotTarget.fill<A, E, E | MainError | SenderLeftError, Scope.Scope>(target, {
+    machine,
+    transfer,
+    ram: Effect.fnUntraced(function* (writer) {
+      const sinks = yield* watchdog.working(writer.openSinks)
+      yield* begun({ pageSize: draft.pageSize, sinks })
+      yield* readRam(options, draft, sinks)
+      yield* epochs.close
+      const { early, footers, marks, switchoverStart } = draft
+      return { early: early.view.slice(), switchoverStart, footers, marks }
+    }),
+    state: Effect.fnUntraced(function* (writer) {
+      waits = yield* readState(options, writer, draft.position)
+      if (!stream.hasReturnPath) yield* epochs.allEnded
+      return yield* watchdog.working(layoutOf(writer, { ...draft, peer }))
+    }),
+    enter: (step) => hooks.enter(step, machine),
+    onComplete: hooks.onReceived,
+    last: hooks.last,
+    onCommitted: (value) => Effect.suspend(() => (hooks.onCommitted(value) ? Effect.void : Effect.never)),
+    around: watchdog.working,
+    completing: (complete) =>
+      Effect.suspend(() => {
+        hooks.onArrived()
+        return completing(options, watchdog.working(complete), waits)
+      })
+  }).pipe(
+    Effect.catchIf(
+      (error) => error instanceof Finding.Finding,
+      (finding) => Effect.fail(ProtocolError.fromFinding(peer, "main", finding))
+    )
+  )
+  if (stream.hasReturnPath && !(yield* stream.hangUp("loaded")) && !mayLeave) {
+    return yield* new SenderLeftError({ peer, complete: true })
+  }
 })
 
 /**
@@ -92,41 +140,38 @@ export const receiveMain = Effect.fnUntraced(function* <E>(
 const FAILURE_GRACE = "200 millis"
 
 /**
- * Everything has arrived: it is made to last, and the sender hears of it. One that waits for that has not handed over its
- * guest where it has gone before.
+ * Everything has arrived, and is made to last. A sender that waits to hear of it has not handed over its guest where it has
+ * gone before.
  */
-const finish = Effect.fnUntraced(function* <E>(
-  { mayLeave, stream, switchoverAck, target, watchdog }: Options<E>,
+const completing = Effect.fnUntraced(function* <A, E>(
+  { mayLeave, stream, switchoverAck }: Pick<Options<never, never>, "mayLeave" | "stream" | "switchoverAck">,
+  complete: Effect.Effect<A, E, Scope.Scope>,
   waits: boolean
-): Effect.fn.Return<void, E | SenderLeftError, Scope.Scope> {
-  const { peer } = stream
-  if (!stream.hasReturnPath) return yield* watchdog.working(target.complete)
-  const left = (complete: boolean) => Effect.fail(new SenderLeftError({ peer, complete }))
+): Effect.fn.Return<A, E | SenderLeftError, Scope.Scope> {
+  if (!stream.hasReturnPath) return yield* complete
   yield* stream.watch
-  const grace = switchoverAck === true && !mayLeave ? Effect.sleep(FAILURE_GRACE) : Effect.void
-  const complete = Effect.andThen(grace, watchdog.working(target.complete))
-  yield* waits && !mayLeave ? Effect.raceFirst(complete, Effect.andThen(stream.hasLeft, left(false))) : complete
-  if (!(yield* stream.hangUp("loaded")) && !mayLeave) return yield* left(true)
+  if (switchoverAck === true && !mayLeave) yield* Effect.sleep(FAILURE_GRACE)
+  if (!waits || mayLeave) return yield* complete
+  const left = Effect.fail(new SenderLeftError({ peer: stream.peer, complete: false }))
+  return yield* Effect.raceFirst(complete, Effect.andThen(stream.hasLeft, left))
 })
 
 /** Everything up to and with the list of blocks. */
-const readOpening = Effect.fnUntraced(function* <E>(
-  { stream, watchdog }: Options<E>,
+const readHeader = Effect.fnUntraced(function* (
+  { stream, watchdog }: Pick<Options<never, never>, "stream" | "watchdog">,
   draft: Draft
-): Effect.fn.Return<Opening, MainError> {
+): Effect.fn.Return<SnapshotTarget.MachineHeader, MainError> {
   for (;;) {
     const event = yield* stream.next
     if (event._tag === "Blocks") {
       watchdog.alive()
-      const { blocks, sectionId, totalLength } = event
+      const { blocks, sectionId } = event
       const { configuration, pageSize, prelude } = draft
       return {
-        peer: stream.peer,
         configuration,
         prelude: prelude.view.slice(),
         ramSectionId: sectionId,
-        blocks: blocks.map((block) => ({ ...block, pageSize })),
-        totalLength
+        blocks: blocks.map((block) => ({ ...block, pageSize }))
       }
     }
     yield* note(stream, draft, event)
@@ -135,7 +180,13 @@ const readOpening = Effect.fnUntraced(function* <E>(
 
 /** All records, up to the end of RAM. */
 const readRam = <E>(
-  { epochs, isMultifd, stream, switchoverAck, watchdog }: Options<E>,
+  {
+    epochs,
+    isMultifd,
+    stream,
+    switchoverAck,
+    watchdog
+  }: Pick<Options<never, E>, "epochs" | "isMultifd" | "stream" | "switchoverAck" | "watchdog">,
   draft: Draft,
   sinks: ReadonlyMap<string, PageSink<E>>
 ): Effect.Effect<void, E | MainError> =>
@@ -213,13 +264,14 @@ const obey = (
 /** Progress is what an honest peer has to make at the least between two signs of life, so that it cannot be dripped. */
 const PROGRESS_BYTES = 64 * 1024
 
-/** Everything behind RAM, which ends at `position`. Whether the sender has kept its side open. */
+/** Everything after RAM, which ends at `position`. `true` if the sender has kept its side open. */
 const readState = Effect.fnUntraced(function* <E>(
-  { limits: { maxDeviceState }, stream, target, watchdog }: Options<E>,
+  { limits: { maxDeviceState }, stream, watchdog }: Pick<Options<never, never>, "limits" | "stream" | "watchdog">,
+  writer: SnapshotTarget.StateWriter<unknown, E>,
   position: number
 ): Effect.fn.Return<boolean, E | MainError> {
   const end = new StateEnd()
-  const { flush, push } = makeGather((bytes) => watchdog.working(target.state(bytes)))
+  const { flush, push } = makeGather((bytes) => watchdog.working(writer.write(bytes)))
   let arrived = 0
   let noted = 0
   while (!(stream.hasReturnPath && end.isComplete)) {

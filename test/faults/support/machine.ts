@@ -1,6 +1,6 @@
 /** A small machine, the same one each time, and whether an image is one of it. */
 import * as Effect from "effect/Effect"
-import * as Carried from "../../../src/snapshot/Carried.ts"
+import * as ByteSource from "../../../src/snapshot/ByteSource.ts"
 import * as Image from "../../../src/image/Image.ts"
 import * as MachineState from "../../../src/snapshot/MachineState.ts"
 import * as MemoryPages from "../../../src/ram/MemoryPages.ts"
@@ -59,7 +59,7 @@ export const contentsOf = (target: Request["target"]) =>
     return {
       machine: configuration?.machine,
       names: image.blocks.map(({ idstr }) => idstr),
-      bytes: Buffer.concat([...pages, yield* Carried.read(deviceState)]),
-      description: Buffer.from(yield* Carried.read(description))
+      bytes: Buffer.concat([...pages, yield* ByteSource.read(deviceState)]),
+      description: Buffer.from(yield* ByteSource.read(description))
     }
   }).pipe(Effect.scoped)

@@ -8,17 +8,18 @@ import * as SealMark from "../../../src/format/seal/SealMark.ts"
 import type { AtomicFile } from "../../../src/io/files/AtomicFile.ts"
 import * as FileError from "../../../src/io/files/FileError.ts"
 import type { PositionalFile } from "../../../src/io/files/PositionalFile.ts"
+import type { MachineHeader, RamEnd } from "../../../src/snapshot/SnapshotTarget.ts"
 import * as ImageWriter from "../../../src/image/internal/imageWriter.ts"
 
 const MIB = 1024 * 1024
 const PAGE = 4096
 
-const opening: ImageWriter.Opening = {
+const opening: Omit<MachineHeader, "blocks"> = {
   configuration: { machine: "pc-i440fx-10.0", capabilities: ["x-ignore-shared"] },
   prelude: new Uint8Array(0),
   ramSectionId: 3
 }
-const closing: ImageWriter.Closing = { early: new Uint8Array(0), footers: true, switchoverStart: false }
+const closing: RamEnd = { early: new Uint8Array(0), footers: true, switchoverStart: false }
 
 const ram = { idstr: "pc.ram", usedLength: 8 * PAGE, pageSize: PAGE }
 const rom = { idstr: "pc.rom", usedLength: 2 * PAGE, pageSize: PAGE }

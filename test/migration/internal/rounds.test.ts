@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Carried from "../../../src/snapshot/Carried.ts"
+import * as ByteSource from "../../../src/snapshot/ByteSource.ts"
 import * as Rounds from "../../../src/migration/internal/rounds.ts"
 import type * as Live from "../../../src/snapshot/Live.ts"
 import * as Progress from "../../../src/migration/Progress.ts"
@@ -204,7 +204,7 @@ describe("the hooks", () => {
     Effect.gen(function* () {
       const heard: Array<string> = []
       const hear = (word: string) => Effect.sync(() => void heard.push(word))
-      const state = { deviceState: Carried.fromBytes(Uint8Array.of(1)), description: Carried.empty }
+      const state = { deviceState: ByteSource.fromBytes(Uint8Array.of(1)), description: ByteSource.empty }
       const { exit } = yield* run({
         dirtyPerSecond: 10,
         live: {

@@ -4,7 +4,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as DeviceState from "../../../src/format/devices/DeviceState.ts"
-import * as Carried from "../../../src/snapshot/Carried.ts"
+import * as ByteSource from "../../../src/snapshot/ByteSource.ts"
 import * as Image from "../../../src/image/Image.ts"
 import type * as MigrationStatus from "../../../src/migration/MigrationStatus.ts"
 import * as Verify from "../../../src/image/Verify.ts"
@@ -56,7 +56,7 @@ const contentsOf = (path: string) =>
     const image = yield* Image.open(path)
     const blocks = yield* Effect.forEach(image.blocks, ({ idstr, usedLength }) => image.readPages(idstr, 0, usedLength))
     const { error } = yield* Verify.run(path)
-    return { blocks, state: yield* Carried.read(image.machineState.deviceState), error }
+    return { blocks, state: yield* ByteSource.read(image.machineState.deviceState), error }
   }).pipe(Effect.scoped)
 
 /** An image that can be opened is a whole one. */

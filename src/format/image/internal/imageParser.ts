@@ -15,7 +15,12 @@ import {
   readRamRecord
 } from "../../stream/internal/framing.ts"
 import { MAX_STATE_BYTES, stateLimit } from "./parts.ts"
-import { readRamPartHeader, readRamStartHeader, stopAtIterable, stopAtSection } from "../../stream/internal/ramSections.ts"
+import {
+  readRamPartHeader,
+  readRamStartHeader,
+  stopAtIterable,
+  stopAtSection
+} from "../../stream/internal/ramSections.ts"
 import { SectionSizes } from "../../devices/internal/sectionSizes.ts"
 
 /**

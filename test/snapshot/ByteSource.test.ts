@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { Carried, PositionalFile } from "../../src/index.ts"
+import { ByteSource, PositionalFile } from "../../src/index.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 
 const bytes = Uint8Array.from({ length: 3 * 1024 * 1024 + 5 }, (_, i) => i * 7 + (i >> 8))
@@ -10,8 +10,8 @@ it.effect("copies more than a buffer, from memory and from a file", () =>
     const disk = MemoryDisk.make()
     yield* Effect.gen(function* () {
       const file = yield* PositionalFile.open("/a", { access: "read-write", create: "exclusive" })
-      yield* Carried.copyTo(Carried.fromBytes(bytes), file, 3)
-      yield* Carried.copyTo(Carried.fromFile(file, 3, bytes.length), file, bytes.length + 3)
+      yield* ByteSource.copyTo(ByteSource.fromBytes(bytes), file, 3)
+      yield* ByteSource.copyTo(ByteSource.fromFile(file, 3, bytes.length), file, bytes.length + 3)
     }).pipe(Effect.scoped, Effect.provide(disk.layer))
     const copy = Buffer.from(disk.read("/a")!)
     assert.isTrue(copy.equals(Buffer.concat([new Uint8Array(3), bytes, bytes])))
@@ -22,12 +22,12 @@ it.effect("copies nothing as nothing", () =>
   Effect.gen(function* () {
     const disk = MemoryDisk.make()
     yield* PositionalFile.open("/a", { access: "read-write", create: "exclusive" }).pipe(
-      Effect.flatMap((file) => Carried.copyTo(Carried.empty, file, 10)),
+      Effect.flatMap((file) => ByteSource.copyTo(ByteSource.empty, file, 10)),
       Effect.scoped,
       Effect.provide(disk.layer)
     )
     assert.strictEqual(disk.stat("/a")!.size, 0)
-    assert.strictEqual((yield* Carried.read(Carried.empty)).length, 0)
+    assert.strictEqual((yield* ByteSource.read(ByteSource.empty)).length, 0)
   })
 )
 
@@ -36,7 +36,7 @@ it.effect("fails where the file became shorter", () =>
     const disk = MemoryDisk.make()
     disk.write("/a", new Uint8Array(10))
     const error = yield* PositionalFile.open("/a", { access: "read" }).pipe(
-      Effect.flatMap((file) => Effect.flip(Carried.read(Carried.fromFile(file, 5, 6)))),
+      Effect.flatMap((file) => Effect.flip(ByteSource.read(ByteSource.fromFile(file, 5, 6)))),
       Effect.scoped,
       Effect.provide(disk.layer)
     )

@@ -1,0 +1,42 @@
+/**
+ * Blocks that are written to lie apart from each other.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as RamBlock from "../ram/RamBlock.ts"
+import { type MigrationRequestError, refuse } from "./MigrationRequestError.ts"
+
+/**
+ * `true` if two places share bytes of one file.
+ *
+ * @internal
+ */
+export const overlaps = (a: RamBlock.Storage | undefined, b: RamBlock.Storage | undefined): boolean =>
+  a !== undefined && b !== undefined && a.file === b.file && a.start < b.end && b.start < a.end
+
+/**
+ * One sentence for each pair of blocks that would be written over each other.
+ *
+ * @internal
+ */
+export const problems = (blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>): ReadonlyArray<string> =>
+  blocks.flatMap(({ idstr, storage }, index) =>
+    blocks
+      .slice(0, index)
+      .filter((other) => overlaps(other.storage, storage))
+      .map(
+        (other) =>
+          `expected a place of its own for each block, found that "${other.idstr}" and "${idstr}" overlap in ${storage?.path}`
+      )
+  )
+
+/**
+ * Refuses blocks that overlap.
+ *
+ * @internal
+ */
+export const check = (
+  operation: MigrationRequestError["operation"],
+  blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>
+): Effect.Effect<void, MigrationRequestError> => refuse(operation, problems(blocks))

@@ -1,0 +1,128 @@
+/**
+ * Where a machine comes from: an image file, memory of this process, and whatever else can give its blocks and its state.
+ *
+ * ```text
+ *   MachineSource                           SnapshotSource, a machine at rest
+ *     blocks        read once, in order       every page can be read at any time, until the scope ends
+ *     machineState  optional                  always there
+ *     live          rounds, if it changes     never
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { ImageNotes } from "../format/seal/ImageNotes.ts"
+import type { PageBitmap } from "../ram/PageBitmap.ts"
+import type * as RamBlock from "../ram/RamBlock.ts"
+import type { Channel } from "../transfer/Channel.ts"
+import type { TransferCounters } from "../transfer/TransferCounters.ts"
+import type * as Live from "./Live.ts"
+import type { MachineState } from "./MachineState.ts"
+import type { MigrationRequestError } from "./MigrationRequestError.ts"
+
+/**
+ * A RAM block of a machine.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SourceBlock<out E = never> extends RamBlock.Readable<E> {
+  /** Offset in the parent region; only a save with `x-ignore-shared` states it. */
+  readonly address?: number | undefined
+  /** `true`: announced to the target and never read, since the target shares this memory already. Default `false`. */
+  readonly ignored?: boolean | undefined
+}
+
+/**
+ * A machine to save or to send.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MachineSource<out E = never> {
+  /** What it is called in errors: a path, or the address of a store. */
+  readonly name?: string | undefined
+  /**
+   * At least one block with pages, each name once, one page size. Without `live` the memory must not change while it is
+   * saved: the checksum of a page is of the bytes that are read for it.
+   */
+  readonly blocks: ReadonlyArray<SourceBlock<E>>
+  /** Everything that is not RAM. Default: a machine `none` without devices. */
+  readonly machineState?: MachineState<E> | undefined
+  /** Rounds over memory that changes, so that the result is the memory of one moment. Default: one round. */
+  readonly live?: Live.Options<E> | undefined
+  /** What is known of the machine beside that: its uuid, marks, lost pages. Default: nothing. */
+  readonly notes?: ImageNotes | undefined
+  /** Bytes that are read or verified as one; batches are multiples of it. Default: a page. */
+  readonly readUnit?: number | undefined
+}
+
+/**
+ * Options of a channel that restores pages.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RestoreChannelOptions<out E = never> {
+  /** The blocks to fill, by `idstr`. */
+  readonly blocks: ReadonlyMap<string, RamBlock.Writable<E>>
+  /** Bypasses the page cache. Default `false`. */
+  readonly directIo?: boolean | undefined
+  /** Absent pages between two runs that are read along rather than skipped. */
+  readonly coalescePages: number
+  readonly counters: TransferCounters
+}
+
+/**
+ * A machine at rest: every page can be read at any time, until the scope in which it was opened ends.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SnapshotSource<out E = never> extends MachineSource<E> {
+  /** Where it is, for errors and spans: a path, or the address of a store. */
+  readonly name: string
+  readonly blocks: ReadonlyArray<
+    SourceBlock<E> & { readonly reader: RamBlock.Readable<E>["reader"] & { readonly present: PageBitmap } }
+  >
+  /** The versioned machine type, where it is known. */
+  readonly machine: string | undefined
+  readonly machineState: MachineState<E>
+  readonly live?: undefined
+  /** The part of a file that it is read from, and that nothing may be written to meanwhile. Default: none. */
+  readonly storage?: RamBlock.Storage | undefined
+  readonly readUnit: number
+  /**
+   * `length` bytes at `offset` of a block. Fails with `MigrationRequestError` for a range that the block does not have.
+   */
+  readonly readPages: (
+    idstr: string,
+    offset: number,
+    length: number
+  ) => Effect.Effect<Uint8Array, E | MigrationRequestError>
+  /** Opens channel `id` of a restore. Absent: pages go through the blocks' readers and writers. */
+  readonly restoreChannel?:
+    (<E2>(id: number, options: RestoreChannelOptions<E2>) => Effect.Effect<Channel<E | E2>, E, Scope.Scope>) | undefined
+}
+
+/**
+ * The blocks whose pages are moved; the others are only announced.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const blocksWithPages = <B extends { readonly ignored?: boolean | undefined }>({
+  blocks
+}: {
+  readonly blocks: ReadonlyArray<B>
+}): ReadonlyArray<B> => blocks.filter(({ ignored }) => ignored !== true)
+
+/**
+ * A size of batches in bytes, rounded up to whole units of the source.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const wholeUnits = (batchSize: number, { readUnit = 1 }: Pick<MachineSource<unknown>, "readUnit">): number =>
+  Math.ceil(batchSize / readUnit) * readUnit

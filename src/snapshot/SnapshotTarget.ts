@@ -1,0 +1,234 @@
+/**
+ * Where a machine goes to: an image file, memory of this process, and whatever else can take pages and state.
+ *
+ * Each step returns the next, so that none can come too early or twice. Leaving the scope before `commit` has succeeded
+ * aborts: whatever was there before is untouched, as far as the target says so.
+ *
+ * ```text
+ *   SnapshotTarget ── begin ──▶ RamWriter ── endRam ──▶ StateWriter ── finish ──▶ Prepared ── commit ──▶ A
+ *                                 │ pages, in any order    │ device state, end,      │ all of it is there
+ *                                 │ through channels       │ description, in order   │ and invisible
+ *                                 │ or sinks
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Finding } from "../format/Finding.ts"
+import type { ImageNotes } from "../format/seal/ImageNotes.ts"
+import type { Configuration } from "../format/stream/MigrationStream.ts"
+import type { Shape } from "../ram/RamBlock.ts"
+import type { Channel } from "../transfer/Channel.ts"
+import type { PageSink } from "../transfer/PageSink.ts"
+import type { RateLimit } from "../transfer/RateLimit.ts"
+import type { TransferCounters } from "../transfer/TransferCounters.ts"
+import type { ByteSource } from "./ByteSource.ts"
+import type { SourceBlock } from "./SnapshotSource.ts"
+
+/**
+ * What is known of a machine before its first page.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MachineHeader {
+  /** `undefined` where the sender leaves it out (`send-configuration=off`). */
+  readonly configuration: Configuration | undefined
+  /** Commands and device sections between the configuration and RAM's START. */
+  readonly prelude: Uint8Array
+  readonly ramSectionId: number
+  /** The guest's, 16 bytes, zeros where it has none; `undefined`: unknown. */
+  readonly uuid?: Uint8Array | undefined
+  /** All blocks, those without pages (`ignored`) among them. */
+  readonly blocks: ReadonlyArray<Shape & Pick<SourceBlock, "address" | "ignored">>
+}
+
+/**
+ * What is between RAM and the device state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RamEnd {
+  /** Device sections between RAM's START and END. */
+  readonly early: Uint8Array
+  /** `true` where SWITCHOVER_START precedes RAM's END. */
+  readonly switchoverStart: boolean
+  /** `true` where sections end with a footer. */
+  readonly footers: boolean
+  /** What marked the SYNCs of the source's channels; `undefined`: there were none. */
+  readonly marks?: ImageNotes["marks"] | undefined
+}
+
+/**
+ * A range of the bytes that a `StateWriter` has taken.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StateRange {
+  readonly position: number
+  readonly length: number
+}
+
+/**
+ * The parts of what follows RAM. Positions count from the first byte that was written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StateLayout {
+  /** The device sections, without the end of the stream. */
+  readonly deviceState: StateRange
+  /** The JSON text; its length is 0 where there is none. */
+  readonly description: StateRange
+}
+
+/**
+ * How pages are moved into a target.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Transfer {
+  readonly counters: TransferCounters
+  /** Zero pages between two runs that are written along rather than skipped. */
+  readonly coalescePages: number
+}
+
+/**
+ * A place for one machine.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SnapshotTarget<out A, out E = never> {
+  /** Where it is, for errors and spans: a path, or the address of a store. */
+  readonly name: string
+  /**
+   * Accepts a machine, or refuses it: with a `Finding` where the machine does not fit. What was there before is untouched
+   * until then.
+   */
+  readonly begin: (
+    machine: MachineHeader,
+    transfer: Transfer
+  ) => Effect.Effect<RamWriter<A, E>, E | Finding, Scope.Scope>
+}
+
+/**
+ * A target that takes pages.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RamWriter<out A, out E = never> {
+  /** Opens a sink for each block with pages, for pages that arrive. */
+  readonly openSinks: Effect.Effect<ReadonlyMap<string, PageSink<E>>, E>
+  /** Opens channel `id` for pages that are fetched. Absent: batches go through the sinks. */
+  readonly saveChannel?:
+    ((id: number, rateLimit: RateLimit | undefined) => Effect.Effect<Channel<E>, E, Scope.Scope>) | undefined
+  /** Runs whatever writes pages, with the target's own work beside it. */
+  readonly during: <E2, R>(ram: Effect.Effect<void, E2, R>) => Effect.Effect<void, E | E2, R>
+  /** Ends RAM: no page is written from here on. */
+  readonly endRam: (end: RamEnd) => Effect.Effect<StateWriter<A, E>, E>
+}
+
+/**
+ * A target that takes what follows RAM.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StateWriter<out A, out E = never> {
+  /** Takes the next bytes: device sections, the end of the stream, the description. They may change once it has ended. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void, E>
+  /** What was written so far. */
+  readonly written: Effect.Effect<ByteSource<E>>
+  /** Completes everything that `commit` does not make visible. Nothing is written from here on. */
+  readonly finish: (layout: StateLayout) => Effect.Effect<Prepared<A, E>, E>
+}
+
+/**
+ * Runs the step from which on a target is there. An interruption comes before it, and the step is not begun, or is too late.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LastStep = <E>(step: Effect.Effect<void, E>) => Effect.Effect<void, E>
+
+/**
+ * A target that is complete and not yet visible.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Prepared<out A, out E = never> {
+  /** Makes it durable and visible; the step from which on it is there is run by `last`. */
+  readonly commit: (last: LastStep) => Effect.Effect<A, E>
+}
+
+/**
+ * What fills a target, and what happens between its steps.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Filling<A, E, E2, R> {
+  readonly machine: MachineHeader
+  readonly transfer: Transfer
+  /** Writes all pages. */
+  readonly ram: (writer: RamWriter<A, E>) => Effect.Effect<RamEnd, E2, R>
+  /** Writes what follows RAM. */
+  readonly state: (writer: StateWriter<A, E>) => Effect.Effect<StateLayout, E2, R>
+  /** Announces a step before it begins. */
+  readonly enter: (step: "ram" | "device" | "sync") => Effect.Effect<void>
+  /** Runs when everything has arrived, before it is made durable. Default: nothing. */
+  readonly onComplete?: Effect.Effect<void> | undefined
+  /** Runs right after the commit. Default: nothing. */
+  readonly onCommitted?: ((value: A) => Effect.Effect<void>) | undefined
+  /** Runs the last step. Default: as it is. */
+  readonly last?: LastStep | undefined
+  /** Wraps each step of the target up to the device state. Default: nothing. */
+  readonly around?: (<B, E3, R3>(step: Effect.Effect<B, E3, R3>) => Effect.Effect<B, E3, R3>) | undefined
+  /** Wraps everything from `finish` on. Default: nothing. */
+  readonly completing?: ((complete: Effect.Effect<A, E | E2, R>) => Effect.Effect<A, E | E2, R>) | undefined
+}
+
+/**
+ * Fills a target: the one place that decides the order in which an image, a store or memory becomes durable.
+ *
+ * ```text
+ *   begin   the target accepts the machine
+ *   ram     pages, in any order; the target works beside it
+ *   device  endRam; device state, end of the stream, description; finish
+ *   sync    onComplete; commit; onCommitted
+ * ```
+ *
+ * **Failure effect**: that of the target's step.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const fill = Effect.fnUntraced(function* <A, E, E2, R>(
+  target: SnapshotTarget<A, E>,
+  filling: Filling<A, E, E2, R>
+): Effect.fn.Return<A, E | E2 | Finding, R | Scope.Scope> {
+  const { enter, last = (step) => step, machine, onCommitted = () => Effect.void, transfer } = filling
+  const { around = (step) => step, completing = (complete) => complete, onComplete = Effect.void } = filling
+  const ram = yield* around(target.begin(machine, transfer))
+  yield* enter("ram")
+  let end: RamEnd | undefined
+  yield* ram.during(Effect.map(filling.ram(ram), (value) => void (end = value)))
+  yield* enter("device")
+  const state = yield* around(ram.endRam(end!))
+  const layout = yield* filling.state(state)
+  return yield* completing(
+    Effect.gen(function* () {
+      const { commit } = yield* state.finish(layout)
+      yield* onComplete
+      yield* enter("sync")
+      return yield* Effect.tap(commit(last), onCommitted)
+    })
+  )
+})
