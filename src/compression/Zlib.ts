@@ -38,7 +38,7 @@ const memLevel = 9
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { Zlib } from "effect-multifd"
+ * import { Zlib } from "effect-multifd/compression"
  *
  * const program = Effect.gen(function* () {
  *   const { compress } = yield* Zlib.codec.compressor({ level: 1 })

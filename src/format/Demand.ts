@@ -55,7 +55,7 @@ export const MAX_DEMAND_BYTES: number = 1024 * 1024
  * **Example** (Reading the first section type of a stream in memory)
  *
  * ```ts
- * import { Demand } from "effect-multifd"
+ * import { Demand } from "effect-multifd/format"
  *
  * function* firstByte(): Demand.Parser<number | undefined> {
  *   const bytes = yield { position: 8, length: 1 }

@@ -91,7 +91,7 @@ const errorOf = (
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { Verify } from "effect-multifd"
+ * import { Image } from "effect-multifd"
  *
  * export const isWhole = (path: string) =>
  *   Effect.scoped(Effect.map(Verify.run(path), ({ error }) => error === undefined))

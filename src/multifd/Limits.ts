@@ -150,14 +150,6 @@ const wrongRate = (input: Input) => (option: (typeof rates)[number]) => {
 /**
  * Fills in what was left out and checks the rest. Fails with `LimitsError`; nothing has happened then.
  *
- * **Example** (A guest with much memory, whose administrator takes his time)
- *
- * ```ts
- * import { Limits } from "effect-multifd"
- *
- * export const limits = Limits.make({ maxRam: 12 * 2 ** 40, idleTimeout: "10 minutes" })
- * ```
- *
  * @category constructors
  * @since 0.1.0
  */

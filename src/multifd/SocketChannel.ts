@@ -94,30 +94,6 @@ const COMPRESSED_PACKETS = 2
  *
  * **Failure effect**: the peer has some part of the batch or none, and has to throw away all of the migration.
  *
- * **Example** (One block over two channels)
- *
- * ```ts
- * import * as Effect from "effect/Effect"
- * import {
- *   Connection, Job, MultifdInit, PacketNumbers, Pipeline, type RamBlock, RamScanner, SocketAddress, SocketChannel
- * } from "effect-multifd"
- *
- * const address = SocketAddress.tcp("127.0.0.1", 4444)
- *
- * export const send = (block: RamBlock.Readable) => {
- *   const packetNumbers = PacketNumbers.make()
- *   return Pipeline.run({
- *     source: Job.round(RamScanner.scan([block])),
- *     channels: 2,
- *     open: Effect.fn(function* (id) {
- *       const connection = yield* Connection.connect({ address })
- *       const uuid = MultifdInit.noUuid()
- *       return yield* SocketChannel.make({ id, connection, uuid, pageSize: 4096, packetNumbers })
- *     })
- *   })
- * }
- * ```
- *
  * @category constructors
  * @since 0.1.0
  */

@@ -70,24 +70,6 @@ const WINDOW = 10
 /**
  * Makes a watchdog, whose time begins with `during`.
  *
- * **Example** (A peer that has to send something every minute)
- *
- * ```ts
- * import * as Duration from "effect/Duration"
- * import * as Effect from "effect/Effect"
- * import { type Connection, Watchdog } from "effect-multifd"
- *
- * export const drain = Effect.fnUntraced(function* (connection: Connection.Connection) {
- *   const buffer = new Uint8Array(64 * 1024)
- *   const { alive, during } = yield* Watchdog.make({
- *     peer: connection.peer, expected: "something", idleTimeout: Duration.minutes(1)
- *   })
- *   yield* during(Effect.gen(function* () {
- *     while ((yield* connection.readSome(buffer)) > 0) alive()
- *   }))
- * })
- * ```
- *
  * @category constructors
  * @since 0.1.0
  */

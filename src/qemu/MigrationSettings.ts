@@ -229,7 +229,7 @@ const checkTransport = ({ isOn }: Facts, { transport }: Context): Problems => {
  *
  * ```ts
  * import * as Result from "effect/Result"
- * import { MigrationSettings } from "effect-multifd"
+ * import { MigrationSettings } from "effect-multifd/qemu"
  *
  * const settings = MigrationSettings.validate({
  *   capabilities: { multifd: true, xbzrle: true },

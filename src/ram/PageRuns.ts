@@ -55,7 +55,7 @@ export const fromPages = (pages: Iterable<number>): PageRuns => {
  * **Example** (Ranges as they came)
  *
  * ```ts
- * import { PageRuns } from "effect-multifd"
+ * import { PageRuns } from "effect-multifd/transfer"
  *
  * PageRuns.fromRanges([8, 2, 0, 3, 2, 4]) // => [0, 6, 8, 2]
  * ```
@@ -128,7 +128,7 @@ export const forEach = (runs: PageRuns, f: (first: number, count: number) => voi
  * **Example** (Bridging gaps of one page)
  *
  * ```ts
- * import { PageRuns } from "effect-multifd"
+ * import { PageRuns } from "effect-multifd/transfer"
  *
  * PageRuns.merge([0, 1, 2, 1, 9, 1], 1) // => [0, 3, 9, 1]
  * ```

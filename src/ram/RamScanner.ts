@@ -66,7 +66,8 @@ export interface Options {
  *
  * ```ts
  * import { Effect, Stream } from "effect"
- * import { MemoryPages, RamScanner } from "effect-multifd"
+ * import { MemoryPages } from "effect-multifd"
+ * import { RamScanner } from "effect-multifd/transfer"
  *
  * const program = Effect.gen(function* () {
  *   const ram = yield* MemoryPages.make({ idstr: "pc.ram", memory: new Uint8Array(8 * 1024 * 1024) })

@@ -48,17 +48,6 @@ export const isZero = (data: Uint8Array, start: number = 0, end: number = data.l
  * Tells the zero pages among `pages` from the others, in one pass. `data` holds whole pages of `pageSize` bytes, of which
  * `pages` are looked at; the other ones are not touched.
  *
- * **Example** (Two zero pages between others)
- *
- * ```ts
- * import { PageRuns, ZeroPages } from "effect-multifd"
- *
- * const data = new Uint8Array(4 * 4096)
- * data[0] = 1
- * data[4 * 4096 - 1] = 1
- * ZeroPages.split(data, 4096, PageRuns.all(4)) // => { normal: [0, 1, 3, 1], zero: [1, 2] }
- * ```
- *
  * @category constructors
  * @since 0.1.0
  */

@@ -241,7 +241,7 @@ const callsOf = (injector: Injector, inner: Calls): Calls => ({
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { PositionalFile } from "effect-multifd"
+ * import { PositionalFile } from "effect-multifd/io"
  * import { FaultyFiles, MemoryDisk } from "effect-multifd/testing"
  *
  * const files = FaultyFiles.make(

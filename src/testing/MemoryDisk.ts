@@ -214,7 +214,7 @@ export const anyLoss = (random: () => number): readonly [keep: Keep, reorder: Re
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { AtomicFile } from "effect-multifd"
+ * import { AtomicFile } from "effect-multifd/io"
  * import { MemoryDisk } from "effect-multifd/testing"
  *
  * const program = Effect.gen(function* () {

@@ -135,7 +135,8 @@ export interface VirtualNetwork {
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { Connection, Listener, SocketAddress } from "effect-multifd"
+ * import { Connection, Listener } from "effect-multifd/io"
+ * import { SocketAddress } from "effect-multifd"
  * import { VirtualNetwork } from "effect-multifd/testing"
  *
  * const program = Effect.gen(function* () {

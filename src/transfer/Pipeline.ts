@@ -77,7 +77,8 @@ export interface Options<B, E, R, C, RC> extends Pick<PipelineOptions.Input, "ch
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { FileChannel, Job, PageBitmap, Pipeline, RamBlock, RamScanner } from "effect-multifd"
+ * import { FileChannel, Job, Pipeline, RamScanner } from "effect-multifd/transfer"
+ * import { PageBitmap, RamBlock } from "effect-multifd"
  *
  * export const save = Effect.fn(function* (block: RamBlock.Readable, path: string) {
  *   const bitmap = PageBitmap.make(RamBlock.pageCount(block))

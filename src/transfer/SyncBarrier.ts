@@ -43,18 +43,6 @@ export interface SyncBarrier {
 /**
  * A barrier for `parties` fibers, at least 1.
  *
- * **Example** (Two fibers in step)
- *
- * ```ts
- * import * as Effect from "effect/Effect"
- * import { SyncBarrier } from "effect-multifd"
- *
- * export const program = Effect.gen(function* () {
- *   const barrier = yield* SyncBarrier.make(2)
- *   return yield* Effect.all([barrier.arrive, barrier.arrive], { concurrency: 2 }) // => [0, 0]
- * })
- * ```
- *
  * @category constructors
  * @since 0.1.0
  */

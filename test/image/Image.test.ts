@@ -2,15 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import {
-  FileCalls,
-  Image,
-  type ImageError,
-  type ImageNotes,
-  LibvirtSave,
-  MachineState,
-  Migration
-} from "../../src/index.ts"
+import * as FileCalls from "../../src/io/files/FileCalls.ts"
+import * as Image from "../../src/image/Image.ts"
+import type * as ImageError from "../../src/image/ImageError.ts"
+import type * as ImageNotes from "../../src/format/seal/ImageNotes.ts"
+import * as LibvirtSave from "../../src/format/image/LibvirtSave.ts"
+import * as MachineState from "../../src/snapshot/MachineState.ts"
+import * as Migration from "../../src/migration/Migration.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as Memory from "../migration/support/memory.ts"
 

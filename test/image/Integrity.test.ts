@@ -5,23 +5,21 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
-import {
-  ByteSource,
-  FileCalls,
-  type ImageNotes,
-  ImageSeal,
-  Image,
-  Integrity,
-  MachineState,
-  MemoryPages,
-  Migration,
-  PositionalFile,
-  Recover,
-  Seal,
-  SealMark,
-  SocketAddress,
-  Verify
-} from "../../src/index.ts"
+import * as ByteSource from "../../src/snapshot/ByteSource.ts"
+import * as FileCalls from "../../src/io/files/FileCalls.ts"
+import type * as ImageNotes from "../../src/format/seal/ImageNotes.ts"
+import * as ImageSeal from "../../src/format/seal/ImageSeal.ts"
+import * as Image from "../../src/image/Image.ts"
+import * as Integrity from "../../src/image/Integrity.ts"
+import * as MachineState from "../../src/snapshot/MachineState.ts"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as PositionalFile from "../../src/io/files/PositionalFile.ts"
+import * as Recover from "../../src/migration/Recover.ts"
+import * as Seal from "../../src/image/Seal.ts"
+import * as SealMark from "../../src/format/seal/SealMark.ts"
+import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
+import * as Verify from "../../src/image/Verify.ts"
 import { readContents } from "../../src/image/internal/contents.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"

@@ -5,7 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
-import { FilePages, Image, MemoryPages, Migration, type RamBlock, SocketAddress } from "../../src/index.ts"
+import * as FilePages from "../../src/io/files/FilePages.ts"
+import * as Image from "../../src/image/Image.ts"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import type * as RamBlock from "../../src/ram/RamBlock.ts"
+import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 
 const PAGE = 4096

@@ -3,17 +3,15 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
-import {
-  ByteSource,
-  type DeviceState,
-  FileCalls,
-  Image,
-  Integrity,
-  MachineState,
-  MemoryPages,
-  Migration,
-  SocketAddress
-} from "../../src/index.ts"
+import * as ByteSource from "../../src/snapshot/ByteSource.ts"
+import type * as DeviceState from "../../src/format/devices/DeviceState.ts"
+import * as FileCalls from "../../src/io/files/FileCalls.ts"
+import * as Image from "../../src/image/Image.ts"
+import * as Integrity from "../../src/image/Integrity.ts"
+import * as MachineState from "../../src/snapshot/MachineState.ts"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 

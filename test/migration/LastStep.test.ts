@@ -5,15 +5,13 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
 import * as FileError from "../../src/io/files/FileError.ts"
-import {
-  Image,
-  type Location,
-  MemoryPages,
-  Migration,
-  Progress,
-  type ReceiveOptions,
-  SocketAddress
-} from "../../src/index.ts"
+import * as Image from "../../src/image/Image.ts"
+import type * as Location from "../../src/image/Location.ts"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Progress from "../../src/migration/Progress.ts"
+import type * as ReceiveOptions from "../../src/migration/ReceiveOptions.ts"
+import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"

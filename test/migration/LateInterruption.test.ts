@@ -9,15 +9,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as ReturnPath from "../../src/format/stream/ReturnPath.ts"
-import {
-  type Connection,
-  Listener,
-  MachineState,
-  MemoryPages,
-  Migration,
-  Progress,
-  SocketAddress
-} from "../../src/index.ts"
+import type * as Connection from "../../src/io/sockets/Connection.ts"
+import * as Listener from "../../src/io/sockets/Listener.ts"
+import * as MachineState from "../../src/snapshot/MachineState.ts"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Progress from "../../src/migration/Progress.ts"
+import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Simulation from "../../src/testing/Simulation.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import * as MachineInSteps from "./support/machineInSteps.ts"

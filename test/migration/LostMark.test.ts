@@ -2,7 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
-import { ByteSource, ImageSeal, type Integrity, MachineState, MemoryPages, Migration, Verify } from "../../src/index.ts"
+import * as ByteSource from "../../src/snapshot/ByteSource.ts"
+import * as ImageSeal from "../../src/format/seal/ImageSeal.ts"
+import type * as Integrity from "../../src/image/Integrity.ts"
+import * as MachineState from "../../src/snapshot/MachineState.ts"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Verify from "../../src/image/Verify.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 
 const { save } = Migration.make

@@ -2,18 +2,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import {
-  Image,
-  type ImageNotes,
-  MachineState,
-  MemoryPages,
-  Migration,
-  Recover,
-  Seal,
-  type SendOptions,
-  SocketAddress,
-  Verify
-} from "../../src/index.ts"
+import * as Image from "../../src/image/Image.ts"
+import type * as ImageNotes from "../../src/format/seal/ImageNotes.ts"
+import * as MachineState from "../../src/snapshot/MachineState.ts"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Recover from "../../src/migration/Recover.ts"
+import * as Seal from "../../src/image/Seal.ts"
+import type * as SendOptions from "../../src/migration/SendOptions.ts"
+import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
+import * as Verify from "../../src/image/Verify.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 

@@ -5,18 +5,16 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import { Buffer } from "node:buffer"
-import {
-  DirtyTracker,
-  FileCalls,
-  Image,
-  MachineState,
-  MemoryPages,
-  Migration,
-  type RamBlock,
-  Recover,
-  SocketAddress,
-  Verify
-} from "../../src/index.ts"
+import * as DirtyTracker from "../../src/ram/DirtyTracker.ts"
+import * as FileCalls from "../../src/io/files/FileCalls.ts"
+import * as Image from "../../src/image/Image.ts"
+import * as MachineState from "../../src/snapshot/MachineState.ts"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import type * as RamBlock from "../../src/ram/RamBlock.ts"
+import * as Recover from "../../src/migration/Recover.ts"
+import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
+import * as Verify from "../../src/image/Verify.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"

@@ -4,18 +4,16 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import {
-  ByteSource,
-  FileCalls,
-  Image,
-  MachineState,
-  MappedRam,
-  MemoryPages,
-  Migration,
-  Recover,
-  Seal,
-  Verify
-} from "../../src/index.ts"
+import * as ByteSource from "../../src/snapshot/ByteSource.ts"
+import * as FileCalls from "../../src/io/files/FileCalls.ts"
+import * as Image from "../../src/image/Image.ts"
+import * as MachineState from "../../src/snapshot/MachineState.ts"
+import * as MappedRam from "../../src/format/image/MappedRam.ts"
+import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as Migration from "../../src/migration/Migration.ts"
+import * as Recover from "../../src/migration/Recover.ts"
+import * as Seal from "../../src/image/Seal.ts"
+import * as Verify from "../../src/image/Verify.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 
 const { save } = Migration.make

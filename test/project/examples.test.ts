@@ -29,6 +29,13 @@ const markdown = (): ReadonlyMap<string, string> => {
   return new Map(existing.map((name) => [name, Fs.readFileSync(Path.join(root, name), "utf8")]))
 }
 
+/** The entry points of the package. */
+const exported = (
+  JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8")) as {
+    readonly exports: Readonly<Record<string, { readonly default?: string }>>
+  }
+).exports
+
 const tsconfig = {
   extends: Path.join(root, "tsconfig.json"),
   include: ["**/*.ts"],
@@ -36,10 +43,13 @@ const tsconfig = {
     noUnusedLocals: false,
     plugins: [],
     typeRoots: [Path.join(root, "node_modules/@types")],
-    paths: {
-      "effect-multifd": [Path.join(root, "src/index.ts")],
-      "effect-multifd/testing": [Path.join(root, "src/testing/index.ts")]
-    }
+    paths: Object.fromEntries(
+      Object.keys(exported).flatMap((entry) => {
+        if (!exported[entry]?.default) return []
+        const file = exported[entry].default.replace("./dist/", "").replace(/\.js$/, ".ts")
+        return [[Path.posix.join("effect-multifd", entry), [Path.join(root, "src", file)]]]
+      })
+    )
   }
 }
 

@@ -1,6 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { ByteSource, PositionalFile } from "../../src/index.ts"
+import * as ByteSource from "../../src/snapshot/ByteSource.ts"
+import * as PositionalFile from "../../src/io/files/PositionalFile.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 
 const bytes = Uint8Array.from({ length: 3 * 1024 * 1024 + 5 }, (_, i) => i * 7 + (i >> 8))

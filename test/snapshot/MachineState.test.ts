@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { ByteSource, Description, MachineState } from "../../src/index.ts"
+import * as ByteSource from "../../src/snapshot/ByteSource.ts"
+import * as Description from "../../src/format/devices/Description.ts"
+import * as MachineState from "../../src/snapshot/MachineState.ts"
 import * as Demand from "../../src/format/Demand.ts"
 
 describe("MachineState", () => {

@@ -185,7 +185,7 @@ export type Located =
  * **Example** (Device state in memory)
  *
  * ```ts
- * import { Demand, Description } from "effect-multifd"
+ * import { Demand, Description } from "effect-multifd/format"
  *
  * const json = Description.encode({ devices: [] })
  * const bytes = new Uint8Array([0, 6, 0, 0, 0, json.length, ...json])
@@ -251,7 +251,7 @@ const rank = (located: Located, to: number): number => {
  * **Example** (A section of 64 bytes)
  *
  * ```ts
- * import { Description } from "effect-multifd"
+ * import { Description } from "effect-multifd/format"
  *
  * const json = Description.describe([{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64) }])
  * new TextDecoder().decode(json) // => '{"devices":[{"name":"cpu","instance_id":0,…

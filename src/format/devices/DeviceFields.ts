@@ -170,7 +170,7 @@ export const fieldSize = (field: Field): number => field.size * (field.array_len
  * **Example** (A device with an optional part)
  *
  * ```ts
- * import { DeviceFields } from "effect-multifd"
+ * import { DeviceFields } from "effect-multifd/format"
  *
  * DeviceFields.sizeOf({
  *   fields: [{ name: "lvt", type: "uint32", size: 4, array_len: 6 }],

@@ -39,7 +39,7 @@ export const decode = (data: Uint8Array): string | undefined => {
  * **Example** (A guest that was shut down)
  *
  * ```ts
- * import { GlobalState } from "effect-multifd"
+ * import { GlobalState } from "effect-multifd/format"
  *
  * const data = new Uint8Array(104)
  * data.set(new TextEncoder().encode("shutdown"), 4)

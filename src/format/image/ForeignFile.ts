@@ -173,7 +173,7 @@ const isThere = (head: Uint8Array, { at, bytes }: Magic): boolean => {
  * **Example** (What gzip wrote)
  *
  * ```ts
- * import { ForeignFile } from "effect-multifd"
+ * import { ForeignFile } from "effect-multifd/format"
  *
  * ForeignFile.recognise(Uint8Array.of(0x1f, 0x8b, 8))?.kind // => "gzip"
  * ```

@@ -102,8 +102,8 @@ export interface ParsedImage {
  * **Example** (An image in memory)
  *
  * ```ts
- * import { Demand } from "effect-multifd"
- * import { ImageStream } from "effect-multifd"
+ * import { Demand } from "effect-multifd/format"
+ * import { ImageStream } from "effect-multifd/format"
  *
  * const bytes = new Uint8Array(0) // a whole image
  * const image = Demand.runSync(ImageStream.parse({ start: 0, fileSize: bytes.length }), bytes)
@@ -185,7 +185,7 @@ export const RAM_SECTION_ID: number = 1
  * **Example** (Where the pages of a machine's RAM go)
  *
  * ```ts
- * import { ImageStream } from "effect-multifd"
+ * import { ImageStream } from "effect-multifd/format"
  *
  * const head = ImageStream.head({
  *   start: 0,

@@ -139,7 +139,7 @@ export const bitmapLength = (shape: Shape): number => 8 * Math.ceil(shape.usedLe
  * **Example** (QEMU's first block of 32 MiB)
  *
  * ```ts
- * import { MappedRam } from "effect-multifd"
+ * import { MappedRam } from "effect-multifd/format"
  *
  * MappedRam.layout(0x89, { idstr: "m", usedLength: 0x2000000, pageSize: 4096 })
  * // => { version: 1, pageSize: 4096, bitmapOffset: 0x89, pagesOffset: 0x100000 }

@@ -94,7 +94,7 @@ export const encode = ({ id, uuid }: Init): Uint8Array => {
  *
  * ```ts
  * import * as Result from "effect/Result"
- * import { MultifdInit } from "effect-multifd"
+ * import { MultifdInit } from "effect-multifd/format"
  *
  * const packet = MultifdInit.encode({ uuid: MultifdInit.noUuid(), id: 1 })
  * Result.getOrThrow(MultifdInit.decode(packet)).id // => 1

@@ -252,7 +252,7 @@ export const checkNumber = (packet: RamPacket, previous: number, position = 0): 
  * **Example** (Two pages of 4 KiB with data, and one of zeros)
  *
  * ```ts
- * import { MultifdPacket } from "effect-multifd"
+ * import { MultifdPacket } from "effect-multifd/format"
  *
  * const header = MultifdPacket.encodeRam(
  *   { sync: false, method: 0, packetNum: 8, idstr: "m", normal: [0, 4096], zero: [8192], payloadLength: 8192 },

@@ -36,7 +36,7 @@ const VERSIONED = /(?:^|-)(\d+)\.(\d+)(?:\.\d+)?(?:-sxxm)?$/
  * **Example** (A machine type of Ubuntu 22.04)
  *
  * ```ts
- * import { MachineType } from "effect-multifd"
+ * import { MachineType } from "effect-multifd/format"
  *
  * MachineType.versionOf("pc-i440fx-jammy") // => { major: 6, minor: 2 }
  * ```
@@ -57,7 +57,7 @@ export const versionOf = (machine: string | undefined): Version | undefined => {
  * **Example** (A machine type of before MULTIFD_FLUSH)
  *
  * ```ts
- * import { MachineType } from "effect-multifd"
+ * import { MachineType } from "effect-multifd/format"
  *
  * MachineType.isAtMost("pc-i440fx-8.0", 8, 0) // => true
  * MachineType.isAtMost("pc-i440fx-10.0", 8, 0) // => false

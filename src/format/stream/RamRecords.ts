@@ -41,7 +41,7 @@ const NO_BYTES = new Uint8Array(0)
  * **Example** (Two zero pages of the block "m")
  *
  * ```ts
- * import { RamRecords } from "effect-multifd"
+ * import { RamRecords } from "effect-multifd/format"
  *
  * const block = { idstr: "m", usedLength: 0x2000000, pageSize: 4096 }
  * RamRecords.make().zeros(block, [{ offset: 0, length: 8192 }])

@@ -91,7 +91,7 @@ const kinds: ReadonlyArray<Kind> = [
  * **Example** (All is well)
  *
  * ```ts
- * import { ReturnPath } from "effect-multifd"
+ * import { ReturnPath } from "effect-multifd/format"
  *
  * ReturnPath.encode({ _tag: "Shut", value: 0 }) // => 00 01 00 04 00 00 00 00
  * ```

@@ -188,7 +188,7 @@ const defaults: Limits = {
  * **Example** (The beginning of a stream, as it arrives)
  *
  * ```ts
- * import { SocketSections, SocketStream } from "effect-multifd"
+ * import { SocketSections, SocketStream } from "effect-multifd/format"
  *
  * const reader = SocketStream.make()
  * const bytes = SocketSections.encodeHead({ configuration: { machine: "pc-i440fx-10.0", capabilities: [] } })

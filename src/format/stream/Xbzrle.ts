@@ -34,7 +34,7 @@ export const ENCODING: number = 1
  * **Example** (Two bytes changed)
  *
  * ```ts
- * import { Xbzrle } from "effect-multifd"
+ * import { Xbzrle } from "effect-multifd/format"
  *
  * const page = new Uint8Array(4096)
  * Xbzrle.decode(page, new Uint8Array([0x03, 0x02, 0xaa, 0xbb]), page)

@@ -21,7 +21,7 @@ export const alignment: number = 4096
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { AlignedMemory, PositionalFile } from "effect-multifd"
+ * import { AlignedMemory, PositionalFile } from "effect-multifd/io"
  *
  * const first = Effect.gen(function* () {
  *   const file = yield* PositionalFile.open("/dev/vda", { access: "read", directIo: true })

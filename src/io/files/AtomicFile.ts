@@ -223,7 +223,7 @@ export const checkInPlace = Effect.fnUntraced(function* (
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { AtomicFile } from "effect-multifd"
+ * import { AtomicFile } from "effect-multifd/io"
  *
  * const program = Effect.gen(function* () {
  *   const { file, commit } = yield* AtomicFile.make({ path: "/tmp/image" })

@@ -75,18 +75,6 @@ export interface Destination {
 /**
  * Which file a path would write to, be it there already or not: two paths with the same `key` are the same file.
  *
- * **Example** (Two names of one file)
- *
- * ```ts
- * import * as Effect from "effect/Effect"
- * import { FileIdentity } from "effect-multifd"
- *
- * export const isSame = Effect.fnUntraced(function* (a: string, b: string) {
- *   const [first, second] = yield* Effect.all([FileIdentity.destination(a), FileIdentity.destination(b)])
- *   return first.key === second.key
- * })
- * ```
- *
  * @category getters
  * @since 0.1.0
  */

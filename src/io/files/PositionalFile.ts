@@ -216,7 +216,7 @@ const make = (descriptor: Descriptor): PositionalFile => {
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { PositionalFile } from "effect-multifd"
+ * import { PositionalFile } from "effect-multifd/io"
  *
  * const program = Effect.gen(function* () {
  *   const file = yield* PositionalFile.open("/tmp/ram", { access: "write", create: "if-missing" })

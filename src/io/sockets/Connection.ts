@@ -138,7 +138,8 @@ const open = (options: Options, opened: (connection: SocketConnection) => void) 
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { Connection, SocketAddress } from "effect-multifd"
+ * import { Connection } from "effect-multifd/io"
+ * import { SocketAddress } from "effect-multifd"
  *
  * const greeting = Effect.gen(function* () {
  *   const connection = yield* Connection.connect({ address: SocketAddress.tcp("127.0.0.1", 4444) })

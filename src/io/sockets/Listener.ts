@@ -87,7 +87,8 @@ const defaults = {
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { Listener, SocketAddress } from "effect-multifd"
+ * import { Listener } from "effect-multifd/io"
+ * import { SocketAddress } from "effect-multifd"
  *
  * const echo = Effect.gen(function* () {
  *   const listener = yield* Listener.make({ address: SocketAddress.tcp("127.0.0.1", 0) })

@@ -80,7 +80,8 @@ export interface Server {
  *
  * ```ts
  * import * as Effect from "effect/Effect"
- * import { Connection, SocketAddress, TlsCredentials } from "effect-multifd"
+ * import { Connection } from "effect-multifd/io"
+ * import { SocketAddress, TlsCredentials } from "effect-multifd"
  *
  * const connect = Effect.gen(function* () {
  *   const tls = yield* TlsCredentials.clientFromDirectory("/etc/pki/qemu", { hostname: "host2.example" })

@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
-import { Demand, ForeignFile, ImageStream, MigrationStream } from "../../../src/index.ts"
+import * as Demand from "../../../src/format/Demand.ts"
+import * as ForeignFile from "../../../src/format/image/ForeignFile.ts"
+import * as ImageStream from "../../../src/format/image/ImageStream.ts"
+import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
 
 const bytes = (digits: string): Buffer => Buffer.from(digits.replaceAll(" ", ""), "hex")
 const text = (value: string): Buffer => Buffer.from(value, "latin1")

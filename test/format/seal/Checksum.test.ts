@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { createHash, createHmac } from "node:crypto"
-import { Checksum, PageBitmap } from "../../../src/index.ts"
+import * as Checksum from "../../../src/format/seal/Checksum.ts"
+import * as PageBitmap from "../../../src/ram/PageBitmap.ts"
 import { Extents } from "../../../src/format/seal/SealedExtents.ts"
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")

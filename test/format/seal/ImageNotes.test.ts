@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { ImageNotes } from "../../../src/index.ts"
+import * as ImageNotes from "../../../src/format/seal/ImageNotes.ts"
 import { codeOf } from "../support/seals.ts"
 
 const uuid = "2b6f0cc9-04d1-4b5c-9e0c-0123456789ab"

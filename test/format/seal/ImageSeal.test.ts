@@ -2,7 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { ImageNotes, ImageSeal, ImageStream } from "../../../src/index.ts"
+import * as ImageNotes from "../../../src/format/seal/ImageNotes.ts"
+import * as ImageSeal from "../../../src/format/seal/ImageSeal.ts"
+import * as ImageStream from "../../../src/format/image/ImageStream.ts"
 import { algorithms, codeOf, configuration, sealOf, shapes } from "../support/seals.ts"
 
 const Cuts = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 - 1 }))

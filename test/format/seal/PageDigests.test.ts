@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
-import { PageBitmap, PageDigests } from "../../../src/index.ts"
+import * as PageBitmap from "../../../src/ram/PageBitmap.ts"
+import * as PageDigests from "../../../src/format/seal/PageDigests.ts"
 import { Extents } from "../../../src/format/seal/SealedExtents.ts"
 
 const Int = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))

@@ -1,6 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
-import { Checksum, ImageSeal, ImageStream, PageBitmap, PartialSeal, RamBlock, SealMark } from "../../../src/index.ts"
+import * as Checksum from "../../../src/format/seal/Checksum.ts"
+import * as ImageSeal from "../../../src/format/seal/ImageSeal.ts"
+import * as ImageStream from "../../../src/format/image/ImageStream.ts"
+import * as PageBitmap from "../../../src/ram/PageBitmap.ts"
+import * as PartialSeal from "../../../src/format/seal/PartialSeal.ts"
+import * as RamBlock from "../../../src/ram/RamBlock.ts"
+import * as SealMark from "../../../src/format/seal/SealMark.ts"
 
 const configuration = { machine: "pc-i440fx-10.0", capabilities: ["mapped-ram"] }
 

@@ -5,7 +5,10 @@ import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
 import { crc32 } from "node:zlib"
 import { freeBetween } from "../../../src/format/image/internal/parts.ts"
-import { type Checksum, ImageSeal, ImageStream, SealMark } from "../../../src/index.ts"
+import type * as Checksum from "../../../src/format/seal/Checksum.ts"
+import * as ImageSeal from "../../../src/format/seal/ImageSeal.ts"
+import * as ImageStream from "../../../src/format/image/ImageStream.ts"
+import * as SealMark from "../../../src/format/seal/SealMark.ts"
 import { algorithms, codeOf, configuration, sealOf, shapes } from "../support/seals.ts"
 
 const markOf = (algorithm: Checksum.Algorithm, seal: Uint8Array, key?: Uint8Array): SealMark.SealMark => {

@@ -1,5 +1,7 @@
 import * as Result from "effect/Result"
-import { Checksum, ImageSeal, ImageStream } from "../../../src/index.ts"
+import * as Checksum from "../../../src/format/seal/Checksum.ts"
+import * as ImageSeal from "../../../src/format/seal/ImageSeal.ts"
+import * as ImageStream from "../../../src/format/image/ImageStream.ts"
 
 /** A machine that QEMU knows. */
 export const configuration = { machine: "pc-i440fx-10.0", capabilities: ["mapped-ram"] }

@@ -1,6 +1,9 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { DirtyTracker, type Live, MemoryPages, type RamBlock } from "../../../src/index.ts"
+import * as DirtyTracker from "../../../src/ram/DirtyTracker.ts"
+import type * as Live from "../../../src/snapshot/Live.ts"
+import * as MemoryPages from "../../../src/ram/MemoryPages.ts"
+import type * as RamBlock from "../../../src/ram/RamBlock.ts"
 
 /**
  * A machine that writes when its pages are read, the first few times, and when it is told to stop: nothing of it depends on

@@ -1,0 +1,7 @@
+/**
+ * A running virtual machine into an image.
+ *
+ * @since 0.1.0
+ */
+export * from "../qemu/Capture.ts"
+export type { VmOptions } from "../qemu/VmOptions.ts"

@@ -1,0 +1,13 @@
+/**
+ * Files and sockets as services, which tests replace.
+ *
+ * @since 0.1.0
+ */
+export * as AlignedMemory from "./files/AlignedMemory.ts"
+export * as AtomicFile from "./files/AtomicFile.ts"
+export * as Connection from "./sockets/Connection.ts"
+export * as Exposure from "./sockets/Exposure.ts"
+export * as FileCalls from "./files/FileCalls.ts"
+export * as Listener from "./sockets/Listener.ts"
+export * as Network from "./sockets/Network.ts"
+export * as PositionalFile from "./files/PositionalFile.ts"
