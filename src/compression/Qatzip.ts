@@ -23,7 +23,7 @@
 import * as Effect from "effect/Effect"
 import * as NodeZlib from "node:zlib"
 import { type Codec, type Compressor, flags } from "./Compression.ts"
-import { type Lanes, makeLanes } from "./internal/lanes.ts"
+import { type CodecStreams, makeCodecStreams } from "./internal/codecStreams.ts"
 import { checkLevel } from "./internal/level.ts"
 import { gather, makeMemory } from "./internal/memory.ts"
 import { twicePages } from "./internal/payloadBound.ts"
@@ -36,7 +36,7 @@ const { Z_FINISH: flush } = NodeZlib.constants
 const memberSize = 64 * 1024
 
 /** Members of a packet that are under way at once: as many as the thread pool has threads. */
-const lanes = 4
+const streams = 4
 
 const headerLength = 24
 const trailerLength = 8
@@ -63,13 +63,13 @@ export const codec: Codec = {
   compressor: (options) =>
     Effect.flatMap(checkLevel(codec, options.level), (level) =>
       Effect.map(
-        makeLanes(
+        makeCodecStreams(
           {
             method: "qatzip",
             open: () => NodeZlib.createDeflateRaw({ level, flush, chunkSize }),
             reset: (stream) => stream.reset()
           },
-          lanes
+          streams
         ),
         makeCompressor
       )
@@ -80,13 +80,13 @@ export const codec: Codec = {
   })
 }
 
-const makeCompressor = (lanes: Lanes): Compressor => {
+const makeCompressor = (streams: CodecStreams): Compressor => {
   const memory = makeMemory()
   return {
     compress: (runs) =>
       Effect.suspend(() => {
         const members = split(gather(runs, memory), memberSize)
-        return Effect.map(compressPieces(lanes, "qatzip", members), (packed) =>
+        return Effect.map(compressPieces(streams, "qatzip", members), (packed) =>
           packed.flatMap((deflated, member) => frame(members[member]!, deflated))
         )
       })

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 export * as Checksum from "./seal/Checksum.ts"
-export * as Demand from "./Demand.ts"
+export * as ReadRequest from "./Parser.ts"
 export * as Description from "./devices/Description.ts"
 export * as DeviceFields from "./devices/DeviceFields.ts"
 export * as DeviceStatePacket from "./multifd/DeviceStatePacket.ts"
@@ -23,5 +23,5 @@ export * as ReturnPath from "./stream/ReturnPath.ts"
 export * as SealMark from "./seal/SealMark.ts"
 export * as SocketSections from "./stream/SocketSections.ts"
 export * as SocketStream from "./stream/SocketStream.ts"
-export * as StreamTail from "./image/StreamTail.ts"
+export * as StreamTrailer from "./image/StreamTrailer.ts"
 export * as Xbzrle from "./stream/Xbzrle.ts"

@@ -23,7 +23,7 @@ import type { PageDigests } from "../format/seal/PageDigests.ts"
 import type { Channel } from "../transfer/Channel.ts"
 import { layOut } from "./internal/extents.ts"
 import { makeBuffer } from "../transfer/ChannelBuffer.ts"
-import { noted } from "../transfer/FirstError.ts"
+import { reportingFailure } from "../transfer/FirstError.ts"
 import * as PipelineOptions from "../transfer/PipelineOptions.ts"
 import * as RateLimit from "../transfer/RateLimit.ts"
 import * as TransferCounters from "../transfer/TransferCounters.ts"
@@ -105,7 +105,7 @@ export const make = Effect.fnUntraced(function* (
   const file = yield* onChannel(PositionalFile.open(options.path, { access: "write", directIo }))
   const buffer = makeBuffer()
 
-  const settle = (batch: PageBatch.LoadedBatch<unknown>, bitmap: PageBitmap) => {
+  const recordStored = (batch: PageBatch.LoadedBatch<unknown>, bitmap: PageBitmap) => {
     const first = batch.offset / batch.block.pageSize
     bitmap.setRuns(first, batch.normal)
     bitmap.clearRuns(first, batch.zero)
@@ -123,7 +123,7 @@ export const make = Effect.fnUntraced(function* (
         if (written !== undefined && bytes > 0) written(bytes)
       }),
       Effect.mapError(FileError.at({ step: "ram", channel: id, block: batch.block.idstr, offset: batch.offset })),
-      noted
+      reportingFailure
     )
 
   const store = (batch: PageBatch.LoadedBatch<unknown>): Effect.Effect<void, FileError.FileError> => {
@@ -139,14 +139,14 @@ export const make = Effect.fnUntraced(function* (
       rateLimit === undefined
         ? write(batch, extents)
         : RateLimit.writeExtents(rateLimit, extents, (piece) => write(batch, piece))
-    return Effect.map(writing, () => settle(batch, target.bitmap))
+    return Effect.map(writing, () => recordStored(batch, target.bitmap))
   }
 
   return {
     id,
     transfer: (batch) => Effect.flatMap(PageBatch.load(batch, buffer), store),
     sync: Effect.void,
-    finish: noted(onChannel(Effect.andThen(file.sync, file.close)))
+    finish: reportingFailure(onChannel(Effect.andThen(file.sync, file.close)))
   }
 })
 

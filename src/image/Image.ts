@@ -28,7 +28,7 @@ import type { PageBitmap } from "../ram/PageBitmap.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import * as ImageError from "./ImageError.ts"
 import { type IntegrityError, SealKeyError, type VerifyOptions } from "./Integrity.ts"
-import { changedMeanwhile, type Contents, readContents } from "./internal/contents.ts"
+import { changedMeanwhile, type RawImage, readImage } from "./internal/rawImage.ts"
 import type { ExtentChecks } from "./internal/extentChecks.ts"
 import * as ImageParts from "./internal/imageParts.ts"
 import * as Location from "./Location.ts"
@@ -212,13 +212,13 @@ const read = Effect.fnUntraced(function* (
 ) {
   const { offset, path } = Location.make(location)
   const file = yield* PositionalFile.open(path, { access: "read", ...how })
-  return { file, contents: yield* readContents(file, offset ?? 0, { ...options, fileSize: yield* file.size }) }
+  return { file, contents: yield* readImage(file, offset ?? 0, { ...options, fileSize: yield* file.size }) }
 })
 
 const inspectionOf = Effect.fnUntraced(function* (
   file: PositionalFile.PositionalFile,
   { offset = 0, path }: Location.Location,
-  contents: Contents
+  contents: RawImage
 ): Effect.fn.Return<Inspection, FileError> {
   const { libvirt, stream, tail } = contents
   const sections = yield* Effect.catchTag(ImageParts.deviceSections(contents), "IntegrityError", ({ changed }) =>

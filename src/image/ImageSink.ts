@@ -57,7 +57,7 @@ export const make = (options: Options): PageSink.PageSink<FileError.FileError> =
     }
   }
 
-  const settle = (stored: PageSink.Pages): void => {
+  const recordStored = (stored: PageSink.Pages): void => {
     bitmap.setRuns(0, stored.normal)
     bitmap.clearRuns(0, stored.zero)
     const bytes = PageSink.bytesOf(stored)
@@ -73,12 +73,12 @@ export const make = (options: Options): PageSink.PageSink<FileError.FileError> =
     coalescePages: options.coalescePages,
     takesUnaligned: options.directIo !== true,
     store: (stored) => {
-      if (stored.extents.length === 0) return Effect.sync(() => settle(stored))
+      if (stored.extents.length === 0) return Effect.sync(() => recordStored(stored))
       record(stored)
       const extents = stored.extents.map(({ bytes, offset }) => ({ position: pagesOffset + offset, bytes }))
       return file.writeExtents(extents).pipe(
         at(stored.extents[0]!.offset),
-        Effect.map(() => settle(stored))
+        Effect.map(() => recordStored(stored))
       )
     },
     read: (offset, page) =>

@@ -13,7 +13,7 @@ import * as Integrity from "./Integrity.ts"
 import type { Location } from "./Location.ts"
 import * as MachineState from "../snapshot/MachineState.ts"
 import { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
-import { type Contents, readContents } from "./internal/contents.ts"
+import { type RawImage, readImage } from "./internal/rawImage.ts"
 import { makeReader } from "./internal/imageBlock.ts"
 import * as ImageParts from "./internal/imageParts.ts"
 import { forEachRange } from "./internal/readExtents.ts"
@@ -23,7 +23,7 @@ import { forEachRange } from "./internal/readExtents.ts"
  *
  * @internal
  */
-export interface Salvage {
+export interface Recovered {
   readonly partial: boolean
   readonly blocks: ReadonlyArray<RamBlock.Readable<FileError | Integrity.IntegrityError>>
   readonly lost: ReadonlyArray<Integrity.Damage>
@@ -112,9 +112,9 @@ const neverSavedOf = (
 
 const machineStateOf = Effect.fnUntraced(function* (
   file: PositionalFile.PositionalFile,
-  contents: Contents,
+  contents: RawImage,
   isWhole: boolean
-): Effect.fn.Return<Salvage["machineState"], FileError | Integrity.IntegrityError> {
+): Effect.fn.Return<Recovered["machineState"], FileError | Integrity.IntegrityError> {
   if (isWhole) return { isWhole, value: yield* ImageParts.machineState(file, contents) }
   const { blocks } = contents.stream!
   const empty = MachineState.empty({ pageSize: blocks[0]?.header.pageSize })
@@ -128,11 +128,11 @@ const nothingToProve = "expected checksums that are whole, found none: nothing c
  *
  * @internal
  */
-export const salvage = Effect.fnUntraced(function* (
+export const recoverImage = Effect.fnUntraced(function* (
   { offset = 0, path }: Location,
   { channels, key }: { readonly channels: number; readonly key: Uint8Array | undefined }
 ): Effect.fn.Return<
-  Salvage,
+  Recovered,
   FileError | MigrationRequestError | Integrity.IntegrityError | Integrity.SealKeyError,
   Scope.Scope
 > {
@@ -140,7 +140,7 @@ export const salvage = Effect.fnUntraced(function* (
   const isPartial = yield* isUnfinished(opened, offset)
   const fileSize = yield* opened.size
   const file = isPartial ? completed(opened, offset, fileSize) : opened
-  const contents = yield* readContents(file, offset, { key, partial: isPartial, fileSize })
+  const contents = yield* readImage(file, offset, { key, partial: isPartial, fileSize })
   const { bitmaps, findings, keyProblem, seal, stream } = contents
   if (seal === undefined || stream === undefined) {
     return yield* new MigrationRequestError({ operation: "recover", problems: [nothingToProve] })
@@ -158,7 +158,7 @@ export const salvage = Effect.fnUntraced(function* (
   // One whose seal has the digest of everything else has come to its end, but for its name.
   const isWhole = ImageError.fromFindings(path, findings) === undefined
   const partial = isPartial && !isWhole
-  const readable = (block: MappedBlock): Salvage["blocks"] => {
+  const readable = (block: MappedBlock): Recovered["blocks"] => {
     const found = proven.get(block.idstr)
     if (found === undefined || !bitmaps.has(block.idstr)) return []
     const reader = makeReader(file, block, { present: found.present, checks: undefined })

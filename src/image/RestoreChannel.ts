@@ -27,7 +27,7 @@ import type { PageWriter } from "../ram/PageWriter.ts"
 import type { Channel } from "../transfer/Channel.ts"
 import { layOut } from "./internal/extents.ts"
 import { makeBuffer } from "../transfer/ChannelBuffer.ts"
-import { noted } from "../transfer/FirstError.ts"
+import { reportingFailure } from "../transfer/FirstError.ts"
 import * as PipelineOptions from "../transfer/PipelineOptions.ts"
 import * as TransferCounters from "../transfer/TransferCounters.ts"
 
@@ -124,7 +124,7 @@ export const make = Effect.fnUntraced(function* <E = never>(
       .pipe(
         Effect.mapError(FileError.at({ step: "ram", channel: id, block: idstr, offset: batch.offset })),
         Effect.ensuring(Effect.sync(() => clear(data, plan.gaps, pageSize))),
-        noted
+        reportingFailure
       )
     const verified = place.verify === undefined ? read : Effect.andThen(read, place.verify(batch.offset, data))
     return straight ? verified : Effect.andThen(verified, writePages(batch, plan, place.writer, data))
@@ -149,7 +149,7 @@ export const make = Effect.fnUntraced(function* <E = never>(
     id,
     transfer: (batch) => Effect.suspend(() => restore(batch)),
     sync: Effect.void,
-    finish: noted(onChannel(file.close))
+    finish: reportingFailure(onChannel(file.close))
   }
 })
 

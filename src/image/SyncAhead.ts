@@ -8,7 +8,7 @@ import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import * as FileError from "../io/files/FileError.ts"
 import * as PositionalFile from "../io/files/PositionalFile.ts"
-import { allOrFirstError, noted } from "../transfer/FirstError.ts"
+import { allOrFirstError, reportingFailure } from "../transfer/FirstError.ts"
 
 /**
  * Syncs a file now and then through a descriptor of its own, so that the disk works while the channels still write, and
@@ -83,7 +83,7 @@ export const make = Effect.fnUntraced(function* (
     if (ended) return Effect.void
     unsynced = 0
     due.closeUnsafe()
-    return Effect.andThen(noted(atStep(around(file.sync))), syncWhenDue)
+    return Effect.andThen(reportingFailure(atStep(around(file.sync))), syncWhenDue)
   })
   return {
     written,

@@ -6,7 +6,7 @@
 export * as AlignedMemory from "./files/AlignedMemory.ts"
 export * as AtomicFile from "./files/AtomicFile.ts"
 export * as Connection from "./sockets/Connection.ts"
-export * as Exposure from "./sockets/Exposure.ts"
+export * as AddressWarnings from "./sockets/AddressWarnings.ts"
 export * as FileCalls from "./files/FileCalls.ts"
 export * as Listener from "./sockets/Listener.ts"
 export * as Network from "./sockets/Network.ts"

@@ -232,12 +232,12 @@ export const make: Operations = {
   save: (options) => operation("save", options, (progress, _, last) => save(options, progress, last)),
   restore: (options) => operation("restore", options, (progress) => restore(options, progress)),
   convert: (options) => operation("convert", options, (progress, _, last) => convert(options, progress, last)),
-  send: (options) => operation("send", options, (progress, settle) => send(options, progress, settle)),
+  send: (options) => operation("send", options, (progress, commit) => send(options, progress, commit)),
   receive: (options) => operation("receive", options, (...args) => receiveImage(options, ...args)),
   receiveBlocks: <E>(options: ReceiveIntoBlocks<E>) =>
     Effect.map(
-      operationWith<MachineState, ReceiveError | E>("receive", options, (progress, settle) =>
-        receiveBlocks(options, progress, settle)
+      operationWith<MachineState, ReceiveError | E>("receive", options, (progress, commit) =>
+        receiveBlocks(options, progress, commit)
       ),
       ([summary, machineState]) => ({ ...summary, machineState })
     )

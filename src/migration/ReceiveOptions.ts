@@ -8,7 +8,7 @@ import type { Method } from "../compression/Compression.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import type { SocketAddress } from "../io/sockets/SocketAddress.ts"
 import type * as TlsCredentials from "../io/sockets/TlsCredentials.ts"
-import type * as Limits from "../multifd/Limits.ts"
+import type * as PeerLimits from "../multifd/PeerLimits.ts"
 import type { PipelineOptionsError } from "../transfer/PipelineOptions.ts"
 import type { DevicePacket } from "../multifd/ReceiveChannel.ts"
 import type { RateLimit } from "../transfer/RateLimit.ts"
@@ -36,7 +36,7 @@ export interface ReceiveFrom {
   readonly onListening?: ((address: SocketAddress) => Effect.Effect<void>) | undefined
   /**
    * Told who else can send or read along, when others than this machine can connect without being asked who they are
-   * (`Exposure.ofListener`). Default: a warning in the log.
+   * (`AddressWarnings.ofListener`). Default: a warning in the log.
    */
   readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
   /** Number of channels, 1 to 255, the same on both sides; 0: a sender without multifd. Default 2, as in QEMU. */
@@ -59,7 +59,7 @@ export interface ReceiveFrom {
    */
   readonly switchoverAck?: boolean | undefined
   /** What the sender may ask for, and how long it may take. */
-  readonly limits?: Limits.Input | undefined
+  readonly limits?: PeerLimits.Input | undefined
   /** Zero pages between two runs that are written along rather than skipped. Default 4; costs room on the disk. */
   readonly coalescePages?: number | undefined
   /** Follows this one operation; make it with `Progress.makeDestination`. */
@@ -117,4 +117,9 @@ export interface Received {
  * @since 0.1.0
  */
 export type ReceiveError =
-  MigrationRequestError | RamBlock.RamBlockError | PipelineOptionsError | Limits.LimitsError | FileError | ReceiverError
+  | MigrationRequestError
+  | RamBlock.RamBlockError
+  | PipelineOptionsError
+  | PeerLimits.LimitsError
+  | FileError
+  | ReceiverError

@@ -8,7 +8,7 @@ import type { ImageNotes, LostPages } from "../format/seal/ImageNotes.ts"
 import * as PipelineOptions from "../transfer/PipelineOptions.ts"
 import type * as Integrity from "../image/Integrity.ts"
 import { checkOther } from "./internal/request.ts"
-import { type Salvage, salvage } from "../image/PartialImage.ts"
+import { type Recovered, recoverImage } from "../image/PartialImage.ts"
 import * as Location from "../image/Location.ts"
 import * as Migration from "./Migration.ts"
 
@@ -48,7 +48,7 @@ export interface Options extends Omit<Migration.WriteOptions, "maxBandwidth"> {
 }
 
 /** Whatever is zero for want of anything better, by block; the source may have lost some before. */
-const allLost = ({ lost, neverSaved, notes }: Salvage): ReadonlyArray<LostPages> => {
+const allLost = ({ lost, neverSaved, notes }: Recovered): ReadonlyArray<LostPages> => {
   const pages = new Map<string, number>()
   const add = (idstr: string, count: number): void => void pages.set(idstr, (pages.get(idstr) ?? 0) + count)
   for (const one of lost) add(one.block, one.pages)
@@ -56,13 +56,13 @@ const allLost = ({ lost, neverSaved, notes }: Salvage): ReadonlyArray<LostPages>
   return [...pages].map(([idstr, count]) => ({ idstr, pages: count }))
 }
 
-const notesOf = (salvaged: Salvage, notes: ImageNotes | undefined): ImageNotes => {
+const notesOf = (salvaged: Recovered, notes: ImageNotes | undefined): ImageNotes => {
   const lost = allLost(salvaged)
   return { ...salvaged.notes, ...notes, ...(lost.length === 0 ? {} : { lost }) }
 }
 
 /** Pages that nothing is known of are no zero pages, although they are zeros now. */
-const withoutLost = (summary: Migration.Summary, { lost, neverSaved }: Salvage): Migration.Summary => {
+const withoutLost = (summary: Migration.Summary, { lost, neverSaved }: Recovered): Migration.Summary => {
   const pages = [...lost, ...neverSaved].reduce((sum, one) => sum + one.pages, 0)
   return { ...summary, pages: summary.pages - pages, zeroPages: summary.zeroPages - pages }
 }
@@ -92,7 +92,7 @@ export const run = Effect.fn("Recover.run")(function* ({
     Effect.gen(function* () {
       const { channels } = yield* PipelineOptions.make(options)
       yield* checkOther(Location.make(source), Location.make(options.target))
-      const salvaged = yield* salvage(Location.make(source), { key, channels })
+      const salvaged = yield* recoverImage(Location.make(source), { key, channels })
       const { blocks, lost, machineState, neverSaved, partial } = salvaged
       const notes = notesOf(salvaged, options.notes)
       const summary = yield* Migration.make.save({ ...options, notes, blocks, machineState: machineState.value })

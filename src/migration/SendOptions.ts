@@ -9,7 +9,7 @@ import type * as ConnectionError from "../io/sockets/ConnectionError.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import type { SocketAddress } from "../io/sockets/SocketAddress.ts"
 import type * as TlsCredentials from "../io/sockets/TlsCredentials.ts"
-import type * as Limits from "../multifd/Limits.ts"
+import type * as PeerLimits from "../multifd/PeerLimits.ts"
 import type { Marks } from "../multifd/MainChannel.ts"
 import type { PeerFailedError } from "../multifd/PeerFailedError.ts"
 import type { PipelineOptionsError } from "../transfer/PipelineOptions.ts"
@@ -78,7 +78,7 @@ export interface SendOptions<out E = never> {
   /** Bytes in a batch, 1 KiB to 16 MiB. Default 2 MiB. Buffers take no more than twice channels × batch size. */
   readonly batchSize?: number | undefined
   /** How long the destination may take: `handshakeTimeout` to accept a connection, `idleTimeout` to read on or to answer. */
-  readonly limits?: Pick<Limits.Input, "handshakeTimeout" | "idleTimeout"> | undefined
+  readonly limits?: Pick<PeerLimits.Input, "handshakeTimeout" | "idleTimeout"> | undefined
   /** Follows this one operation. */
   readonly progress?: Progress | undefined
 }
@@ -95,7 +95,7 @@ export type SendError =
   | SealKeyError
   | RamBlock.RamBlockError
   | PipelineOptionsError
-  | Limits.LimitsError
+  | PeerLimits.LimitsError
   | CompressionLevelError
   | FileError
   | CompressionError

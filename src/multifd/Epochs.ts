@@ -48,7 +48,7 @@ export interface Epochs {
 /** `new`: there was no SYNC yet; `over`: there was one behind the last mark. */
 type State = "new" | "open" | "waiting" | "over"
 
-interface Lane {
+interface ChannelState {
   state: State
   /** Whether it has brought pages since the last mark, SYNC or not. */
   hasPages: boolean
@@ -63,7 +63,7 @@ interface Lane {
  * @since 0.1.0
  */
 export const make = (peer: string, channels: number): Epochs => {
-  const lanes = Array.from({ length: channels }, (): Lane => ({
+  const channelStates = Array.from({ length: channels }, (): ChannelState => ({
     state: "new",
     hasPages: false,
     ended: false,
@@ -75,10 +75,10 @@ export const make = (peer: string, channels: number): Epochs => {
   let attention = Latch.makeUnsafe()
 
   const stop = (id: number, code: Finding.FindingCode, expected: string, found: string) => {
-    const finding = Finding.make({ code, offset: lanes[id]!.position, expected, found })
+    const finding = Finding.make({ code, offset: channelStates[id]!.position, expected, found })
     return Effect.fail(ProtocolError.fromFinding(peer, id, finding))
   }
-  const first = (matches: (lane: Lane) => boolean): number => lanes.findIndex(matches)
+  const first = (matches: (channel: ChannelState) => boolean): number => channelStates.findIndex(matches)
   const unsynced = (id: number) => stop(id, "epoch-sync-missing", "a SYNC", "the end of the channel")
   const syncTooMany = (id: number) =>
     stop(id, "epoch-sync-unexpected", "at most one SYNC behind the main channel's last mark", "another one")
@@ -86,9 +86,9 @@ export const make = (peer: string, channels: number): Epochs => {
     stop(id, "epoch-pages-late", "no pages behind the main channel's last mark", "pages")
 
   const waitForAll: Effect.Effect<void, ProtocolError.ProtocolError> = Effect.suspend(() => {
-    const gone = first((lane) => lane.ended)
+    const gone = first((channel) => channel.ended)
     if (gone >= 0) return unsynced(gone)
-    if (lanes.every((lane) => lane.state === "waiting")) return release
+    if (channelStates.every((channel) => channel.state === "waiting")) return release
     attention = Latch.makeUnsafe()
     return Effect.andThen(attention.await, waitForAll)
   })
@@ -98,9 +98,9 @@ export const make = (peer: string, channels: number): Epochs => {
     return Effect.asVoid(open)
   })
   const release = Effect.suspend(() => {
-    for (const lane of lanes) {
-      lane.state = "open"
-      lane.hasPages = false
+    for (const channel of channelStates) {
+      channel.state = "open"
+      channel.hasPages = false
     }
     return openGate
   })
@@ -108,39 +108,42 @@ export const make = (peer: string, channels: number): Epochs => {
   return {
     pages: (id, position) =>
       Effect.suspend(() => {
-        const lane = lanes[id]!
-        lane.position = position
+        const channel = channelStates[id]!
+        channel.position = position
         if (closed) return pagesTooLate(id)
-        if (lane.state === "new") return stop(id, "epoch-pages-early", "a SYNC as the first packet", "pages")
-        lane.hasPages = true
+        if (channel.state === "new") return stop(id, "epoch-pages-early", "a SYNC as the first packet", "pages")
+        channel.hasPages = true
         return Effect.void
       }),
     arrive: (id, position) =>
       Effect.suspend(() => {
-        const lane = lanes[id]!
-        lane.position = position
+        const channel = channelStates[id]!
+        channel.position = position
         if (closed) {
-          const isOver = lane.state === "over"
-          lane.state = "over"
+          const isOver = channel.state === "over"
+          channel.state = "over"
           return isOver ? syncTooMany(id) : Effect.void
         }
-        lane.state = "waiting"
+        channel.state = "waiting"
         const passed = gate.await
         return Effect.andThen(attention.open, passed)
       }),
     end: (id, position) =>
       Effect.suspend(() => {
-        const lane = lanes[id]!
-        lane.position = position
-        lane.ended = true
-        return Effect.andThen(attention.open, lanes.every((lane) => lane.ended) ? ended.open : Effect.void)
+        const channel = channelStates[id]!
+        channel.position = position
+        channel.ended = true
+        return Effect.andThen(
+          attention.open,
+          channelStates.every((channel) => channel.ended) ? ended.open : Effect.void
+        )
       }),
     mark: waitForAll,
     close: Effect.suspend(() => {
       closed = true
-      const left = first((lane) => lane.hasPages)
-      if (left >= 0) return lanes[left]!.ended ? unsynced(left) : pagesTooLate(left)
-      for (const lane of lanes) if (lane.state === "waiting") lane.state = "over"
+      const left = first((channel) => channel.hasPages)
+      if (left >= 0) return channelStates[left]!.ended ? unsynced(left) : pagesTooLate(left)
+      for (const channel of channelStates) if (channel.state === "waiting") channel.state = "over"
       return openGate
     }),
     allEnded: ended.await

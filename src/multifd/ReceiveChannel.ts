@@ -26,7 +26,7 @@ import type { Connection, TransferError } from "../io/sockets/Connection.ts"
 import * as ConnectionError from "../io/sockets/ConnectionError.ts"
 import type { Epochs } from "./Epochs.ts"
 import { makeBuffer } from "../transfer/ChannelBuffer.ts"
-import { noted } from "../transfer/FirstError.ts"
+import { reportingFailure } from "../transfer/FirstError.ts"
 import { type Helper, withHelper } from "./internal/overlap.ts"
 import { Inlet } from "./internal/inlet.ts"
 import { placePages } from "./internal/placePages.ts"
@@ -101,13 +101,13 @@ export interface Options<E> {
  * @since 0.1.0
  */
 export const run = <E>(options: Options<E>): Effect.Effect<void, E | ReceiveChannelError> =>
-  withHelper((helper) => new Lane(options, helper).run)
+  withHelper((helper) => new PacketReader(options, helper).run)
 
 /** Packets that fit into one memory of a channel: with one, the next could not be begun while its pages are stored. */
 const PACKETS = 2
 
 /** The state of one channel between its packets. */
-class Lane<E> {
+class PacketReader<E> {
   readonly #options: Options<E>
   readonly #helper: Helper<E>
   readonly #inlet: Inlet
@@ -226,7 +226,7 @@ class Lane<E> {
 
   /** What lies in memory is stored at once: the next packet may bring the same pages, and would be read over them. */
   #handOver(sink: PageSink<E>, pages: Pages): Effect.Effect<void, E> {
-    const store = this.#options.watchdog.working(noted(sink.store(pages)))
+    const store = this.#options.watchdog.working(reportingFailure(sink.store(pages)))
     if (sink.view !== undefined) return store
     const free = this.#otherBuffer
     this.#otherBuffer = this.#buffer

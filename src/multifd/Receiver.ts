@@ -34,12 +34,12 @@ import * as ConnectionError from "../io/sockets/ConnectionError.ts"
 import type { Listener } from "../io/sockets/Listener.ts"
 import type { LastStep, MachineHeader, SnapshotTarget, Transfer } from "../snapshot/SnapshotTarget.ts"
 import * as Epochs from "./Epochs.ts"
-import { assemble, type Assembled } from "./internal/assemble.ts"
+import { acceptConnections, type Accepted } from "./internal/acceptConnections.ts"
 import { allOrFirstError } from "../transfer/FirstError.ts"
 import { limitedConnection } from "./internal/limitedConnection.ts"
 import { type MainStream, makeMainStream } from "./internal/mainStream.ts"
 import { type Hooks as ReceiverHooks, receiveMain } from "./internal/receiveMain.ts"
-import type { Limits } from "./Limits.ts"
+import type { Limits } from "./PeerLimits.ts"
 import type { PageSink } from "../transfer/PageSink.ts"
 import type { ProtocolError } from "./ProtocolError.ts"
 import type { RateLimit } from "../transfer/RateLimit.ts"
@@ -140,7 +140,7 @@ export const run = Effect.fn("Receiver.run")(function* <A, E>(
   options: Options<A, E>
 ): Effect.fn.Return<A, E | ReceiverError, Scope.Scope> {
   const { channels, limits, listener, uuid } = options
-  const assembled = yield* assemble({ listener, channels, uuid, handshakeTimeout: limits.handshakeTimeout })
+  const assembled = yield* acceptConnections({ listener, channels, uuid, handshakeTimeout: limits.handshakeTimeout })
   const watchdog = yield* Watchdog.make({
     peer: assembled.main.peer,
     idleTimeout: limits.idleTimeout,
@@ -177,7 +177,7 @@ export const run = Effect.fn("Receiver.run")(function* <A, E>(
   return yield* Deferred.await(committed)
 })
 
-const bytesRead = ({ channels, main }: Pick<Assembled, "main" | "channels">): number =>
+const bytesRead = ({ channels, main }: Pick<Accepted, "main" | "channels">): number =>
   channels.reduce((sum, connection) => sum + connection.bytesRead, main.bytesRead)
 
 /** Ends a migration that goes on and on. Once everything has arrived, the peer is not to blame for what is still to be done. */
@@ -200,7 +200,7 @@ const endless = (
 /** What tells the main connection has been read of it. */
 const magicOfMain = (): Uint8Array => MigrationStream.encodeFileHeader().subarray(0, 4)
 
-interface Connected extends Pick<Assembled, "channels"> {
+interface Connected extends Pick<Accepted, "channels"> {
   /** The guest's uuid, as the channels have it. */
   readonly guest: Uint8Array | undefined
   readonly stream: MainStream

@@ -38,14 +38,14 @@ export const withMarks = <B, E, R, E2, R2>(
 ): Stream.Stream<Job.Job<B>, E | TransferError | E2, R | R2> =>
   Stream.suspend(() => {
     let isDue = false
-    const settle = Effect.suspend(() => {
+    const storePending = Effect.suspend(() => {
       const mark = isDue ? main.mark : Effect.void
       isDue = false
       return mark
     })
     // In front of whatever is asked for next: even looking for the pages of the next round may write to the main channel.
-    const settled = Stream.transformPull(rounds, (pull) => Effect.succeed(Effect.andThen(settle, pull)))
-    const marked = Stream.map(settled, (job) => {
+    const stored = Stream.transformPull(rounds, (pull) => Effect.succeed(Effect.andThen(storePending, pull)))
+    const marked = Stream.map(stored, (job) => {
       isDue = job._tag === "Sync"
       return job
     })

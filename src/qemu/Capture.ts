@@ -33,16 +33,16 @@ import { Migration, type Summary } from "../migration/Migration.ts"
 import * as Progress from "../migration/Progress.ts"
 import * as RateLimit from "../transfer/RateLimit.ts"
 import type { Captured, CaptureError, Options } from "./CaptureOptions.ts"
-import { bothSides } from "./internal/bothSides.ts"
+import { runBothEnds } from "./internal/bothEnds.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
 import * as Plan from "./internal/capturePlan.ts"
 import * as Guest from "./internal/guest.ts"
 import * as Identity from "./internal/identity.ts"
-import { liftable } from "./internal/liftable.ts"
+import { releasable } from "./internal/releasable.ts"
 import * as LiveRounds from "./internal/liveRounds.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
-import { impatient, type Step, tidyUp } from "./internal/tidyUp.ts"
+import { withShortTimeout, type Step, rollback } from "./internal/rollback.ts"
 import * as Unreachable from "./internal/unreachable.ts"
 import * as Vm from "./internal/vm.ts"
 import * as Waits from "./internal/waits.ts"
@@ -77,7 +77,7 @@ const connected = ({ options: { qmp, timeout }, progress, watch }: Capture) =>
   )
 
 /** Has QEMU send, and follows it to the end. What is called off is so while it can still be told: it then says that it was. */
-const drive = Effect.fnUntraced(function* (
+const runQemuMigration = Effect.fnUntraced(function* (
   capture: Capture,
   address: SocketAddress.SocketAddress
 ): Effect.fn.Return<void, QmpError | QmpEventsError | QemuMigrationError> {
@@ -85,7 +85,7 @@ const drive = Effect.fnUntraced(function* (
   const { qmp } = options
   if (stops) yield* guest.stop
   const ended = Effect.onInterrupt(watch.run(QmpCommands.migrate(qmp, SocketAddress.format(address))), () =>
-    Effect.ignore(watch.callOff(impatient(qmp)))
+    Effect.ignore(watch.callOff(withShortTimeout(qmp)))
   )
   const patient = Effect.andThen(Effect.all([connected(capture), Deferred.await(left)], CONCURRENTLY), Effect.never)
   yield* Effect.raceFirst(ended, patient)
@@ -136,7 +136,7 @@ const transfer = Effect.fnUntraced(function* (
   const { channels, options, progress, watch } = capture
   const { compression, directIo, maxBandwidth, qmp, target, timeout } = options
   const migration = yield* Migration
-  const { lift, limit } = liftable(yield* RateLimit.of(maxBandwidth))
+  const { lift, limit } = releasable(yield* RateLimit.of(maxBandwidth))
   const listen = options.listen ?? (yield* privateAddress(qmp))
   const listening = yield* Deferred.make<SocketAddress.SocketAddress>()
   const receiving = migration.receive({
@@ -160,13 +160,13 @@ const transfer = Effect.fnUntraced(function* (
   yield* liftWhenStopped(capture, lift)
   yield* followRounds(capture)
   yield* MigrationWatch.reportTo(qmp, watch, options)
-  const driving = Effect.flatMap(Deferred.await(listening), (address) => drive(capture, address))
+  const driving = Effect.flatMap(Deferred.await(listening), (address) => runQemuMigration(capture, address))
   const sides = Waits.endTogether(Effect.tap(receiving, onDurable), driving, {
     peer: qmp.peer,
     timeout,
     expected: "QEMU to say that its migration has ended"
   })
-  const [summary] = yield* bothSides(...sides, {
+  const [summary] = yield* runBothEnds(...sides, {
     isConsequence: MigrationWatch.isConsequence,
     explain: MigrationWatch.explain
   }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, role: "source", address: listen })))
@@ -181,12 +181,12 @@ const undo = ({ guest, vm, watch }: Capture, settings: BorrowedSettings.Borrowed
   return [
     {
       run: watch.callOff,
-      otherwise: () => (watch.isStarted() ? "the migration, which ends by itself when QEMU goes on" : undefined)
+      ifNotUndone: () => (watch.isStarted() ? "the migration, which ends by itself when QEMU goes on" : undefined)
     },
     BorrowedSettings.step(settings),
     {
       run: (qmp) => (wasRunning ? guest.putBack(qmp) : Effect.void),
-      otherwise: () =>
+      ifNotUndone: () =>
         mayBeStopped() ? "the guest, which ran before and may be stopped: cont lets it go on" : undefined
     }
   ]
@@ -247,14 +247,14 @@ export const run = Effect.fn("Capture.run")(function* (
   let runState: string | undefined
   const lookAtGuest: Step = {
     run: (qmp) => Effect.map(QmpCommands.queryStatus(qmp), ({ status }) => void (runState = status)),
-    otherwise: () => undefined
+    ifNotUndone: () => undefined
   }
   const complete = `${Location.make(options.target).path}: the image is complete`
   const tellOfImage = Effect.suspend(() => (isDurable ? onProblem(complete) : Effect.void))
   const finish = (failed: boolean) =>
     failed
-      ? Effect.andThen(tidyUp(qmp, undo(capture, settings), onProblem), tellOfImage)
-      : tidyUp(qmp, [lookAtGuest, BorrowedSettings.step(settings)], onProblem)
+      ? Effect.andThen(rollback(qmp, undo(capture, settings), onProblem), tellOfImage)
+      : rollback(qmp, [lookAtGuest, BorrowedSettings.step(settings)], onProblem)
   const onDurable = Effect.sync(() => void (isDurable = true))
   const summary = yield* settings.set.pipe(
     Effect.andThen(Effect.scoped(transfer(capture, onDurable))),

@@ -10,7 +10,7 @@ import type * as SocketAddress from "../io/sockets/SocketAddress.ts"
 import type { Location } from "../image/Location.ts"
 import type { Summary } from "../migration/Migration.ts"
 import type { ReceiveError, ReceiveIntoImage } from "../migration/ReceiveOptions.ts"
-import type * as Limits from "../multifd/Limits.ts"
+import type * as PeerLimits from "../multifd/PeerLimits.ts"
 import type * as RateLimit from "../transfer/RateLimit.ts"
 import type { QemuStatistics } from "./QemuStatistics.ts"
 import type { QmpError, QmpEventsError } from "./QmpError.ts"
@@ -71,7 +71,7 @@ export interface Options extends VmOptions, Pick<ReceiveIntoImage, "seal" | "kee
    */
   readonly listen?: SocketAddress.SocketAddress | undefined
   /** What QEMU may ask for, and how long it may take. `maxRam`: default twice what it says that it has, at least 1 TiB. */
-  readonly limits?: Limits.Input | undefined
+  readonly limits?: PeerLimits.Input | undefined
   /**
    * Told what went wrong while the machine was left as it was or as asked, what could not be undone, that an earlier capture was
    * killed, and that the rounds of a live capture do not get smaller. Default: a warning in the log.

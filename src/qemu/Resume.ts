@@ -19,20 +19,20 @@
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
-import * as Exposure from "../io/sockets/Exposure.ts"
+import * as AddressWarnings from "../io/sockets/AddressWarnings.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import * as SocketAddress from "../io/sockets/SocketAddress.ts"
 import type { Image } from "../image/Image.ts"
 import { Migration, type Summary } from "../migration/Migration.ts"
 import type { SendError, SendOptions } from "../migration/SendOptions.ts"
 import * as PipelineOptions from "../transfer/PipelineOptions.ts"
-import { bothSides } from "./internal/bothSides.ts"
+import { runBothEnds } from "./internal/bothEnds.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
 import * as Destination from "./internal/destination.ts"
 import * as Marks from "./internal/marks.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
-import { tidyUp } from "./internal/tidyUp.ts"
+import { rollback } from "./internal/rollback.ts"
 import * as Unreachable from "./internal/unreachable.ts"
 import * as Vm from "./internal/vm.ts"
 import * as Waits from "./internal/waits.ts"
@@ -94,7 +94,7 @@ export type ResumeError =
 
 /** Who else could come to where QEMU listens. */
 const exposuresOf = (listen: SocketAddress.SocketAddress | undefined): ReadonlyArray<string> =>
-  listen === undefined ? [] : Exposure.ofListener(SocketAddress.withHost(listen), undefined)
+  listen === undefined ? [] : AddressWarnings.ofListener(SocketAddress.withHost(listen), undefined)
 
 const listenProblems = (listen: SocketAddress.SocketAddress | undefined): ReadonlyArray<string> =>
   listen?._tag === "Tcp" && listen.port === 0 ? ["expected a TCP port for QEMU to listen on, found 0"] : []
@@ -142,7 +142,7 @@ const transfer = Effect.fnUntraced(function* (
     timeout,
     expected: "QEMU to say that the machine is there"
   })
-  const [summary] = yield* bothSides(...sides, {
+  const [summary] = yield* runBothEnds(...sides, {
     isConsequence: MigrationWatch.isConsequence,
     explain: MigrationWatch.explain
   }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, role: "destination", address })))
@@ -207,7 +207,7 @@ export const run = Effect.fn("Resume.run")(function* (
   const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets(way))
   const summary = yield* settings.set.pipe(
     Effect.andThen(Effect.mapError(Effect.scoped(transfer(options, { ...way, uuid: destination.uuid })), saysWhy)),
-    Effect.ensuring(tidyUp(qmp, [BorrowedSettings.step(settings)], onProblem))
+    Effect.ensuring(rollback(qmp, [BorrowedSettings.step(settings)], onProblem))
   )
   yield* Vm.setRunning(qmp, !paused)
   const { status } = yield* QmpCommands.queryStatus(qmp)

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type { Demand } from "../format/Demand.ts"
+import type { ReadRequest } from "../format/Parser.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import type { Extent, PositionalFile } from "../io/files/PositionalFile.ts"
 
@@ -114,7 +114,7 @@ const WINDOW_BYTES = 64 * 1024
  */
 export const parse = Effect.fnUntraced(function* <A, E>(
   source: ByteSource<E>,
-  parser: Generator<Demand, A, Uint8Array>
+  parser: Generator<ReadRequest, A, Uint8Array>
 ): Effect.fn.Return<A, E> {
   let window = new Uint8Array(0)
   let start = 0

@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
  *
  * **Details**
  *
- * Found before anything was touched; all problems are listed, not only the first. Exit code 2.
+ * Found before anything was touched; all problems are formatProblems, not only the first. Exit code 2.
  *
  * @category errors
  * @since 0.1.0

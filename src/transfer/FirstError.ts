@@ -19,7 +19,7 @@ const Note = Context.Reference<(cause: Cause.Cause<unknown>) => void>("effect-mu
  *
  * @internal
  */
-export const noted = <A, E, R>(step: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const reportingFailure = <A, E, R>(step: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.uninterruptible(Effect.tapCause(step, (cause) => Effect.map(Note, (note) => note(cause))))
 
 /**
@@ -34,7 +34,7 @@ export const allOrFirstError = <E, R>(effects: ReadonlyArray<Effect.Effect<void,
   Effect.suspend(() => {
     let first: Cause.Cause<E> | undefined
     const later: Array<Cause.Cause<unknown>> = []
-    const settle = (exit: Exit.Exit<void, E>, hidden: Cause.Cause<unknown> | undefined): void => {
+    const collectFailure = (exit: Exit.Exit<void, E>, hidden: Cause.Cause<unknown> | undefined): void => {
       if (Exit.isSuccess(exit)) return
       const raised = Cause.hasInterruptsOnly(exit.cause) ? undefined : firstOf(exit.cause)
       const failure = Cause.hasInterrupts(exit.cause) ? (hidden ?? raised) : raised
@@ -42,7 +42,7 @@ export const allOrFirstError = <E, R>(effects: ReadonlyArray<Effect.Effect<void,
       else if (failure !== undefined) later.push(failure)
     }
     const all = Effect.all(
-      effects.map((effect) => watched(effect, settle)),
+      effects.map((effect) => watched(effect, collectFailure)),
       { concurrency: "unbounded", discard: true }
     )
     return Effect.catchCause(all, (cause) => Effect.failCause(first === undefined ? cause : attach(first, later)))
@@ -50,13 +50,13 @@ export const allOrFirstError = <E, R>(effects: ReadonlyArray<Effect.Effect<void,
 
 const watched = <E, R>(
   effect: Effect.Effect<void, E, R>,
-  settle: (exit: Exit.Exit<void, E>, hidden: Cause.Cause<unknown> | undefined) => void
+  collectFailure: (exit: Exit.Exit<void, E>, hidden: Cause.Cause<unknown> | undefined) => void
 ): Effect.Effect<void, E, R> =>
   Effect.suspend(() => {
     let hidden: Cause.Cause<unknown> | undefined
     return effect.pipe(
       Effect.provideService(Note, (cause) => void (hidden ??= cause)),
-      Effect.onExit((exit) => Effect.sync(() => settle(exit, hidden)))
+      Effect.onExit((exit) => Effect.sync(() => collectFailure(exit, hidden)))
     )
   })
 

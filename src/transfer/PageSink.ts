@@ -108,15 +108,15 @@ export const toBlock = <E = never>(
   const { idstr, pageSize, reader, usedLength, writer } = block
   const pages = RamBlock.pageCount(block)
   /** Fresh: the pages that hold anything. Otherwise: the pages that have been spoken of. */
-  const noted = PageBitmap.make(pages)
+  const seen = PageBitmap.make(pages)
   const write = writer.view === undefined ? writer.write : () => Effect.void
   const zero = (first: number, count: number) => writer.zero(first * pageSize, count * pageSize)
 
-  const toClear = (zeros: PageRuns.PageRuns) => (writer.fresh ? among(noted, zeros) : zeros)
-  const settle = (stored: Pages): void => {
-    noted.setRuns(0, stored.normal)
-    if (writer.fresh) noted.clearRuns(0, stored.zero)
-    else noted.setRuns(0, stored.zero)
+  const toClear = (zeros: PageRuns.PageRuns) => (writer.fresh ? among(seen, zeros) : zeros)
+  const recordStored = (stored: Pages): void => {
+    seen.setRuns(0, stored.normal)
+    if (writer.fresh) seen.clearRuns(0, stored.zero)
+    else seen.setRuns(0, stored.zero)
     if (options.counters !== undefined) TransferCounters.add(options.counters, { block, ...stored }, bytesOf(stored))
   }
   return {
@@ -129,12 +129,12 @@ export const toBlock = <E = never>(
     store: (stored) =>
       Effect.forEach(stored.extents, ({ bytes, offset }) => write(offset, bytes), { discard: true }).pipe(
         Effect.andThen(Effect.suspend(() => forEachRun(toClear(PageRuns.difference(stored.zero, stored.gaps)), zero))),
-        Effect.andThen(Effect.sync(() => settle(stored)))
+        Effect.andThen(Effect.sync(() => recordStored(stored)))
       ),
     read: reader?.readInto ?? readView(writer.view),
     finish: Effect.andThen(
       Effect.suspend(() =>
-        writer.fresh ? Effect.void : forEachRun(PageRuns.complement(noted.runs(0, pages), pages), zero)
+        writer.fresh ? Effect.void : forEachRun(PageRuns.complement(seen.runs(0, pages), pages), zero)
       ),
       writer.sync
     )

@@ -115,7 +115,7 @@ const runIn = Effect.fnUntraced(function* <B, E, R, C, RC>(
   const pace = yield* makePacer
   yield* allOrFirstError<B | E | C, R>([
     feed(options.source, { queue, barrier, pace, channels: channels.length }),
-    ...channels.map((channel) => drive(channel, { queue, barrier, pace }))
+    ...channels.map((channel) => runChannel(channel, { queue, barrier, pace }))
   ])
 })
 
@@ -144,7 +144,7 @@ const feed = <B, E, R>(
 }
 
 /** Does what the queue says on one channel, until it ends. */
-const drive = <B, C>(channel: Channel<C>, { queue, barrier, pace }: Shared<B>): Effect.Effect<void, B | C> => {
+const runChannel = <B, C>(channel: Channel<C>, { queue, barrier, pace }: Shared<B>): Effect.Effect<void, B | C> => {
   const endRound = Effect.andThen(channel.sync, barrier.arrive)
   const work = (job: Job.Job<B>): Effect.Effect<unknown, B | C> =>
     job._tag === "Batch" ? Effect.andThen(pace, channel.transfer(job.batch)) : endRound

@@ -6,7 +6,7 @@
 import type * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import { listed, unless } from "./Problems.ts"
+import { formatProblems, failWithAll } from "./Problems.ts"
 
 /**
  * Settings that have been checked.
@@ -90,7 +90,7 @@ export class PipelineOptionsError extends Schema.TaggedError<PipelineOptionsErro
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message(): string {
-    return listed(this.problems.map((problem) => ({ ...problem, expected: wholeNumber(problem) })))
+    return formatProblems(this.problems.map((problem) => ({ ...problem, expected: wholeNumber(problem) })))
   }
 }
 
@@ -110,7 +110,7 @@ export const make = (input: Input): Effect.Effect<PipelineOptions, PipelineOptio
     return fits ? [] : [{ option, minimum, maximum, found }]
   })
   const error = (all: PipelineOptionsError["problems"]) => new PipelineOptionsError({ problems: all })
-  return unless(problems, error, () => ({
+  return failWithAll(problems, error, () => ({
     channels: input.channels ?? limits.channels.default,
     queueDepth: input.queueDepth ?? limits.queueDepth.default,
     batchSize: input.batchSize ?? limits.batchSize.default,

@@ -12,7 +12,7 @@ interface Problem {
  *
  * @internal
  */
-export const listed = (problems: ReadonlyArray<Problem>): string =>
+export const formatProblems = (problems: ReadonlyArray<Problem>): string =>
   problems.map(({ expected, found, option }) => `${option}: expected ${expected}, found ${found}`).join("; ")
 
 /**
@@ -20,7 +20,7 @@ export const listed = (problems: ReadonlyArray<Problem>): string =>
  *
  * @internal
  */
-export const unless = <P, E, A>(
+export const failWithAll = <P, E, A>(
   problems: ReadonlyArray<P>,
   error: (problems: readonly [P, ...Array<P>]) => E,
   value: () => A

@@ -20,7 +20,7 @@ import * as Seal from "../../src/image/Seal.ts"
 import * as SealMark from "../../src/format/seal/SealMark.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Verify from "../../src/image/Verify.ts"
-import { readContents } from "../../src/image/internal/contents.ts"
+import { readImage } from "../../src/image/internal/rawImage.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
@@ -76,7 +76,7 @@ const saved = Effect.fnUntraced(function* (
 const meaningful = Effect.fnUntraced(function* (disk: MemoryDisk.MemoryDisk, key?: Uint8Array | undefined) {
   const { fileSize, seal, stream } = yield* Effect.gen(function* () {
     const file = yield* PositionalFile.open("/vm.img", { access: "read" })
-    return yield* readContents(file, 0, { fileSize: yield* file.size, key })
+    return yield* readImage(file, 0, { fileSize: yield* file.size, key })
   }).pipe(Effect.scoped, Effect.provide(disk.layer))
   const { blocks } = stream!
   const image = yield* Effect.provide(Effect.scoped(Image.open("/vm.img", { key })), disk.layer)

@@ -55,7 +55,7 @@ const arrived = Effect.fnUntraced(function* <E = never>(options: Options<E>, net
   const { destination, exit } = yield* run(options, network)
   const summary = yield* exit
   const { source } = options
-  const machine = yield* Destination.assemble(destination, {
+  const machine = yield* Destination.acceptConnections(destination, {
     method: options.compression,
     pageSize: source.blocks[0]!.pageSize
   })
@@ -152,7 +152,7 @@ describe("Migration.send", () => {
         Effect.fnUntraced(function* (machine) {
           const state = MachineState.empty({ machine })
           const { destination } = yield* run({ source: { ...source, machineState: state } })
-          const { flushes, marks } = yield* Destination.assemble(destination, { pageSize: PAGE })
+          const { flushes, marks } = yield* Destination.acceptConnections(destination, { pageSize: PAGE })
           const zeros = destination.channels().some((bytes) => bytes.readUInt32BE(64 + 1344 + 32) > 0)
           return [machine, flushes, zeros, marks]
         })
@@ -241,7 +241,7 @@ describe("Migration.send", () => {
       const state = { ...MachineState.empty({ machine: "pc" }), prelude, switchoverStart: true }
       for (const returnPath of [true, false]) {
         const { destination } = yield* run({ source: { ...source, machineState: state }, returnPath })
-        const { commands } = yield* Destination.assemble(destination, { pageSize: PAGE })
+        const { commands } = yield* Destination.acceptConnections(destination, { pageSize: PAGE })
         const asked = returnPath ? ["openReturnPath"] : []
         assert.deepStrictEqual(commands, [...asked, "switchoverStart", "switchoverStart"])
       }

@@ -4,7 +4,7 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
-import type * as Limits from "../../src/multifd/Limits.ts"
+import type * as PeerLimits from "../../src/multifd/PeerLimits.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
@@ -21,7 +21,7 @@ const paused = (count: number, millis: number): Sender.Script => ({
 })
 
 /** Receives what such a sender sends, and says how it ended, and when. */
-const receive = Effect.fnUntraced(function* (script: Sender.Script, limits: Limits.Input = {}) {
+const receive = Effect.fnUntraced(function* (script: Sender.Script, limits: PeerLimits.Input = {}) {
   const disk = MemoryDisk.make()
   const network = yield* VirtualNetwork.make()
   const receiving = Effect.gen(function* () {

@@ -97,7 +97,10 @@ describe("a destination of QEMU", () => {
             const answer = isKnownTo(version) ? new Uint8Array(Buffer.concat([acknowledged, loaded])) : loaded
             const destination = yield* Destination.listen({ address: at, channels, answer })
             yield* send({ source: yield* Image.open("/image"), to: at, channels, compression })
-            const sent = yield* Destination.assemble(destination, { method: compression, pageSize: Sender.PAGE })
+            const sent = yield* Destination.acceptConnections(destination, {
+              method: compression,
+              pageSize: Sender.PAGE
+            })
             assert.isTrue(sent.ram.get(block.idstr)!.equals(bytes))
             assert.strictEqual(sent.flushes, channels > 0 && version.marks === "each-round" ? sent.marks : 0)
             assert.deepStrictEqual(sent.commands, ["openReturnPath", ...(switchoverStart ? ["switchoverStart"] : [])])

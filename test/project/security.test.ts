@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import * as Limits from "../../src/multifd/Limits.ts"
+import * as PeerLimits from "../../src/multifd/PeerLimits.ts"
 import * as PipelineOptions from "../../src/transfer/PipelineOptions.ts"
 import { root } from "./support/run.ts"
 
@@ -35,8 +35,8 @@ const constantOf = (file: string, name: string): number => {
 
 describe("SECURITY.md", () => {
   it("has the default of every limit that can be set", () => {
-    const documented = rows.filter(({ where }) => where === "`multifd/Limits.ts`")
-    const defaults = Object.entries(Limits.defaults)
+    const documented = rows.filter(({ where }) => where === "`multifd/PeerLimits.ts`")
+    const defaults = Object.entries(PeerLimits.defaults)
       .map(([name, value]) => [name, Duration.isDuration(value) ? Duration.toMillis(value) : value] as const)
       .filter(([, value]) => Number.isFinite(value))
     assert.deepStrictEqual(
@@ -54,6 +54,6 @@ describe("SECURITY.md", () => {
     })
     assert.isAbove(named.length, 12)
     for (const { constant, file, value } of named) assert.strictEqual(value, constantOf(file, constant), constant)
-    assert.lengthOf(named, rows.length - rows.filter(({ where }) => where === "`multifd/Limits.ts`").length - 1)
+    assert.lengthOf(named, rows.length - rows.filter(({ where }) => where === "`multifd/PeerLimits.ts`").length - 1)
   })
 })

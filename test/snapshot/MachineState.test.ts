@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as ByteSource from "../../src/snapshot/ByteSource.ts"
 import * as Description from "../../src/format/devices/Description.ts"
 import * as MachineState from "../../src/snapshot/MachineState.ts"
-import * as Demand from "../../src/format/Demand.ts"
+import * as Parser from "../../src/format/Parser.ts"
 
 describe("MachineState", () => {
   it("is empty but for a description that says so", () => {
@@ -32,7 +32,7 @@ describe("MachineState", () => {
       ])
       const json = yield* ByteSource.read(state.description)
       new DataView(stream.buffer, stream.byteOffset).setUint32(state.deviceState.length + 2, json.length)
-      const located = Demand.runSync(Description.locate({ from: 0, to: stream.length }), stream)
+      const located = Parser.runSync(Description.locate({ from: 0, to: stream.length }), stream)
       assert(located._tag === "Found")
       assert.isTrue(located.exact)
     })

@@ -3,10 +3,11 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { allOrFirstError, laterFailures, noted, withFirstError } from "../../src/transfer/FirstError.ts"
+import { allOrFirstError, laterFailures, reportingFailure, withFirstError } from "../../src/transfer/FirstError.ts"
 import { whileTimePasses } from "../multifd/support/recorder.ts"
 
-const failAfter = (millis: number, error: string) => noted(Effect.andThen(Effect.sleep(millis), Effect.fail(error)))
+const failAfter = (millis: number, error: string) =>
+  reportingFailure(Effect.andThen(Effect.sleep(millis), Effect.fail(error)))
 
 const fallOf = (effects: ReadonlyArray<Effect.Effect<void, string>>) =>
   Effect.gen(function* () {
@@ -60,7 +61,7 @@ it.effect("an interruption from outside stays one, whatever fails on the way", (
 
 it.effect("nothing but a typed error is raised where a defect follows", () =>
   Effect.gen(function* () {
-    const defect = noted(Effect.andThen(Effect.sleep(2), Effect.die("a defect")))
+    const defect = reportingFailure(Effect.andThen(Effect.sleep(2), Effect.die("a defect")))
     const { first, later, raised } = yield* fallOf([failAfter(1, "first"), defect])
     assert.strictEqual(raised, 1)
     assert.strictEqual(first, "first")

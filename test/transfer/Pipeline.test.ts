@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { noted } from "../../src/transfer/FirstError.ts"
+import { reportingFailure } from "../../src/transfer/FirstError.ts"
 import * as Job from "../../src/transfer/Job.ts"
 import * as Pipeline from "../../src/transfer/Pipeline.ts"
 import { PipelineOptionsError } from "../../src/transfer/PipelineOptions.ts"
@@ -219,7 +219,9 @@ describe("failure", () => {
       ]
       const delays = [20, 10, 30, 40]
       const recorder = Recorder.make(({ channel, operation }) =>
-        operation === "transfer" ? noted(Effect.andThen(Effect.sleep(delays[channel]!), fates[channel]!)) : Effect.void
+        operation === "transfer"
+          ? reportingFailure(Effect.andThen(Effect.sleep(delays[channel]!), fates[channel]!))
+          : Effect.void
       )
       const source = Job.round(Stream.map(Stream.range(0, 9, 1), Recorder.batchOf))
       const exit = yield* Pipeline.run({ source, open: recorder.open }).pipe(Recorder.whileTimePasses, Effect.exit)

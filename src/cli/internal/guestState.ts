@@ -7,11 +7,11 @@ import { printable } from "./text.ts"
 const PATIENCE = "5 seconds"
 
 const stateOf = (qmp: Client) => {
-  const impatient: Client = {
+  const withShortTimeout: Client = {
     ...qmp,
     execute: (command, args, result) => qmp.execute(command, args, result, { timeout: PATIENCE })
   }
-  return Effect.map(QmpCommands.queryStatus(impatient), ({ status }) => printable(status))
+  return Effect.map(QmpCommands.queryStatus(withShortTimeout), ({ status }) => printable(status))
 }
 
 const UNKNOWN = "the guest's state is not known, because QEMU's monitor does not answer"

@@ -1,7 +1,7 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Exposure from "../../io/sockets/Exposure.ts"
+import * as AddressWarnings from "../../io/sockets/AddressWarnings.ts"
 import * as Image from "../../image/Image.ts"
 import { Migration } from "../../migration/Migration.ts"
 import { type Audience, follow } from "./follow.ts"
@@ -37,7 +37,7 @@ export const sendCommand = Command.make(
     const migration = yield* Migration
     const send = Effect.fnUntraced(function* ({ progress, warn }: Audience) {
       const tls = yield* TlsParameters.readClient(options)
-      yield* Effect.forEach(Exposure.ofSender(to, tls), warn, { discard: true })
+      yield* Effect.forEach(AddressWarnings.ofSender(to, tls), warn, { discard: true })
       const source = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
       return yield* migration.send({
         source,

@@ -7,8 +7,8 @@ import * as Compression from "../../compression/Compression.ts"
 import * as Uuid from "../../format/Uuid.ts"
 import * as MigrationUri from "../../io/sockets/MigrationUri.ts"
 import type { SocketAddress } from "../../io/sockets/SocketAddress.ts"
-import { defaults } from "../../multifd/Limits.ts"
-import type * as Limits from "../../multifd/Limits.ts"
+import { defaults } from "../../multifd/PeerLimits.ts"
+import type * as PeerLimits from "../../multifd/PeerLimits.ts"
 import { limits } from "../../transfer/PipelineOptions.ts"
 import { parsed } from "./parameters.ts"
 
@@ -81,7 +81,9 @@ const timeout = Flag.Finite("timeout").pipe(
  *
  * @internal
  */
-export const limitsOf = (seconds: Option.Option<number>): Pick<Limits.Input, "handshakeTimeout" | "idleTimeout"> => {
+export const limitsOf = (
+  seconds: Option.Option<number>
+): Pick<PeerLimits.Input, "handshakeTimeout" | "idleTimeout"> => {
   if (Option.isNone(seconds)) return {}
   if (seconds.value === 0) return { idleTimeout: Duration.infinity }
   const timeout = Duration.seconds(seconds.value)
@@ -128,7 +130,7 @@ export const patienceOf = ({
 }: {
   readonly maxDuration: Option.Option<number>
   readonly minRate: Option.Option<number>
-}): Pick<Limits.Input, "maxDuration" | "minRate"> => ({
+}): Pick<PeerLimits.Input, "maxDuration" | "minRate"> => ({
   maxDuration: Option.getOrUndefined(Option.map(maxDuration, Duration.seconds)),
   minRate: Option.getOrUndefined(minRate)
 })

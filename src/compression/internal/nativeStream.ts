@@ -55,7 +55,7 @@ export const makeNativeStream = <S extends Native>(
   let piece: Piece | undefined
   const waiting: Array<() => void> = []
 
-  const settle = (error: NodeJS.ErrnoException | null): void => {
+  const answer = (error: NodeJS.ErrnoException | null): void => {
     if (piece === undefined) return
     const { settled, before } = piece
     piece = undefined
@@ -64,11 +64,11 @@ export const makeNativeStream = <S extends Native>(
     for (const done of waiting) done()
   }
 
-  native.on("error", settle)
+  native.on("error", answer)
   takeOutput(native, (bytes) => {
     if (piece?.output(bytes) === false) {
       native.destroy()
-      settle(null)
+      answer(null)
     } else if (reuse) rewind(native)
   })
 
@@ -76,7 +76,7 @@ export const makeNativeStream = <S extends Native>(
     native,
     feed: (input, output, settled) => {
       piece = { output, settled, before: native.bytesWritten }
-      native.write(input, (error) => settle(error ?? null))
+      native.write(input, (error) => answer(error ?? null))
     },
     close: (done) => {
       if (piece === undefined) {

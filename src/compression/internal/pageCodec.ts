@@ -5,7 +5,7 @@ import type * as Scope from "effect/Scope"
 import type { CompressionMethod, Compressor, Decompressor } from "../Compression.ts"
 import { type CompressorFailedError, PayloadError } from "../CompressionError.ts"
 import { Filling } from "./filling.ts"
-import { makeLanes, type Source } from "./lanes.ts"
+import { makeCodecStreams, type Source } from "./codecStreams.ts"
 import { copyParts } from "./memory.ts"
 import type { Native } from "./nativeStream.ts"
 import { compressPieces, type Packed, split } from "./pieces.ts"
@@ -15,7 +15,7 @@ import { check } from "./problems.ts"
  * Pages of a channel that are under way at once. Each costs a trip to a thread and back; four hide most of that behind
  * one another, and Node's thread pool has four threads unless told otherwise.
  */
-const lanes = 4
+const streams = 4
 
 /** Bytes of one entry in the table of lengths. */
 const entrySize = 4
@@ -35,11 +35,11 @@ export const storedPages = (pages: number, pageSize: number): number => pages * 
 export const makePageCompressor = <S extends Native>(
   source: Source<S>
 ): Effect.Effect<Compressor, CompressorFailedError, Scope.Scope> =>
-  Effect.map(makeLanes(source, lanes), (lanes): Compressor => ({
+  Effect.map(makeCodecStreams(source, streams), (streams): Compressor => ({
     compress: (runs, pageSize) =>
       Effect.suspend(() => {
         const pages = runs.flatMap((run) => split(run, pageSize))
-        return Effect.map(compressPieces(lanes, source.method, pages), (packed) => layOut(pages, packed))
+        return Effect.map(compressPieces(streams, source.method, pages), (packed) => layOut(pages, packed))
       })
   }))
 
@@ -65,7 +65,7 @@ const layOut = (pages: ReadonlyArray<Uint8Array>, packed: ReadonlyArray<Packed>)
 export const makePageDecompressor = <S extends Native>(
   source: Source<S>
 ): Effect.Effect<Decompressor, CompressorFailedError, Scope.Scope> =>
-  Effect.map(makeLanes({ ...source, reuse: true }, lanes), ({ run, fail }): Decompressor => {
+  Effect.map(makeCodecStreams({ ...source, reuse: true }, streams), ({ run, fail }): Decompressor => {
     const fill = (pages: ReadonlyArray<PageInput>) => {
       const compressed = pages.filter(({ input, filling }) => input.length < filling.target.length)
       for (const { input, filling } of pages) {
@@ -75,7 +75,8 @@ export const makePageDecompressor = <S extends Native>(
         pieces: compressed.length,
         input: (piece) => compressed[piece]!.input,
         output: (piece, bytes) => compressed[piece]!.filling.append(bytes),
-        settle: (piece, error, consumed) => check({ method: source.method, ...compressed[piece]!, error, consumed })
+        checkOutput: (piece, error, consumed) =>
+          check({ method: source.method, ...compressed[piece]!, error, consumed })
       })
     }
     return {

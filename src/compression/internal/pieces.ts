@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { CompressionMethod } from "../Compression.ts"
 import type { CompressionError } from "../CompressionError.ts"
-import type { Lanes } from "./lanes.ts"
+import type { CodecStreams } from "./codecStreams.ts"
 import { failed } from "./problems.ts"
 
 /**
@@ -21,16 +21,16 @@ export interface Packed {
  * @internal
  */
 export const compressPieces = (
-  lanes: Lanes,
+  streams: CodecStreams,
   method: CompressionMethod,
   pieces: ReadonlyArray<Uint8Array>
 ): Effect.Effect<ReadonlyArray<Packed>, CompressionError> => {
   const packed = pieces.map((): Packed => ({ parts: [], length: 0 }))
-  const task = lanes.run({
+  const task = streams.run({
     pieces: pieces.length,
     input: (piece) => pieces[piece]!,
     output: (piece, bytes) => add(packed[piece]!, bytes),
-    settle: (_, error) => (error === null ? undefined : failed(method, error))
+    checkOutput: (_, error) => (error === null ? undefined : failed(method, error))
   })
   return Effect.as(task, packed)
 }

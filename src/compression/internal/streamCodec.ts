@@ -3,7 +3,7 @@ import type * as Scope from "effect/Scope"
 import type { CompressionMethod, Compressor, Decompressor } from "../Compression.ts"
 import { type CompressorFailedError, PayloadError } from "../CompressionError.ts"
 import { Filling } from "./filling.ts"
-import { makeLanes, type Source } from "./lanes.ts"
+import { makeCodecStreams, type Source } from "./codecStreams.ts"
 import { gather, makeMemory } from "./memory.ts"
 import type { Native } from "./nativeStream.ts"
 import { twicePages } from "./payloadBound.ts"
@@ -27,7 +27,7 @@ export const chunkSize = 512 * 1024 + 4096
 export const makeStreamCompressor = <S extends Native>(
   source: Source<S>
 ): Effect.Effect<Compressor, CompressorFailedError, Scope.Scope> =>
-  Effect.map(makeLanes({ ...source, reuse: true }, 1), (lanes): Compressor => {
+  Effect.map(makeCodecStreams({ ...source, reuse: true }, 1), (streams): Compressor => {
     const { method } = source
     const gathered = makeMemory()
     let [memory, other] = [makeMemory(), makeMemory()]
@@ -38,11 +38,11 @@ export const makeStreamCompressor = <S extends Native>(
           const input = runs.length === 1 ? runs[0]! : gather(runs, gathered)
           const filling = new Filling(memory(twicePages(1, input.length)))
           ;[memory, other] = [other, memory]
-          const task = lanes.run({
+          const task = streams.run({
             pieces: 1,
             input: () => input,
             output: (_, bytes) => filling.append(bytes),
-            settle: (_, error) => {
+            checkOutput: (_, error) => {
               if (filling.overflown) return failed(method, tooLong(filling))
               return error === null ? undefined : failed(method, error)
             }
@@ -63,17 +63,17 @@ const tooLong = ({ target: { length } }: Filling): Error =>
 export const makeStreamDecompressor = <S extends Native>(
   source: Source<S>
 ): Effect.Effect<Decompressor, CompressorFailedError, Scope.Scope> =>
-  Effect.map(makeLanes({ ...source, reuse: true }, 1), (lanes): Decompressor => ({
+  Effect.map(makeCodecStreams({ ...source, reuse: true }, 1), (streams): Decompressor => ({
     decompress: (payload, target) =>
       Effect.suspend(() => {
         const { method } = source
-        if (target.length === 0) return payload.length === 0 ? Effect.void : lanes.fail(unexpected(method, payload))
+        if (target.length === 0) return payload.length === 0 ? Effect.void : streams.fail(unexpected(method, payload))
         const filling = new Filling(target)
-        return lanes.run({
+        return streams.run({
           pieces: 1,
           input: () => payload,
           output: (_, bytes) => filling.append(bytes),
-          settle: (_, error, consumed) => check({ method, input: payload, filling, error, consumed })
+          checkOutput: (_, error, consumed) => check({ method, input: payload, filling, error, consumed })
         })
       })
   }))

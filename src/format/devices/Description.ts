@@ -16,7 +16,7 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { Parser } from "../Demand.ts"
+import type { Parser } from "../Parser.ts"
 import * as DeviceFields from "./DeviceFields.ts"
 import type { SectionInput } from "./DeviceState.ts"
 import * as Finding from "../Finding.ts"
@@ -185,11 +185,11 @@ export type Located =
  * **Example** (Device state in memory)
  *
  * ```ts
- * import { Demand, Description } from "effect-multifd/format"
+ * import { ReadRequest, Description } from "effect-multifd/format"
  *
  * const json = Description.encode({ devices: [] })
  * const bytes = new Uint8Array([0, 6, 0, 0, 0, json.length, ...json])
- * const located = Demand.runSync(Description.locate({ from: 0, to: bytes.length }), bytes)
+ * const located = Parser.runSync(Description.locate({ from: 0, to: bytes.length }), bytes)
  * located._tag // => "Found"
  * ```
  *

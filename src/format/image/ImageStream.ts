@@ -17,7 +17,7 @@
  */
 import * as Result from "effect/Result"
 import type { Shape } from "../../ram/RamBlock.ts"
-import type { Parser } from "../Demand.ts"
+import type { Parser } from "../Parser.ts"
 import type { Finding } from "../Finding.ts"
 import { checkBlocks } from "./internal/checkBlocks.ts"
 import { attempt, Cursor } from "../internal/cursor.ts"
@@ -102,11 +102,11 @@ export interface ParsedImage {
  * **Example** (An image in memory)
  *
  * ```ts
- * import { Demand } from "effect-multifd/format"
+ * import { Parser } from "effect-multifd/format"
  * import { ImageStream } from "effect-multifd/format"
  *
  * const bytes = new Uint8Array(0) // a whole image
- * const image = Demand.runSync(ImageStream.parse({ start: 0, fileSize: bytes.length }), bytes)
+ * const image = Parser.runSync(ImageStream.parse({ start: 0, fileSize: bytes.length }), bytes)
  * image.findings.map((finding) => finding.code) // => ["magic-wrong"]
  * ```
  *

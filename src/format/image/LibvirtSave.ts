@@ -19,7 +19,7 @@
  * @since 0.1.0
  */
 import type * as Result from "effect/Result"
-import type { Parser } from "../Demand.ts"
+import type { Parser } from "../Parser.ts"
 import type { Finding } from "../Finding.ts"
 import { attempt, Cursor, decodeWith } from "../internal/cursor.ts"
 import {

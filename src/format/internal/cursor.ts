@@ -1,5 +1,5 @@
 import * as Result from "effect/Result"
-import { type Demand, type Parser, runSync } from "../Demand.ts"
+import { type ReadRequest, type Parser, runSync } from "../Parser.ts"
 import * as Finding from "../Finding.ts"
 import type { Decoded } from "../stream/MigrationStream.ts"
 
@@ -8,7 +8,7 @@ import type { Decoded } from "../stream/MigrationStream.ts"
  *
  * @internal
  */
-export type Steps<A> = Generator<Demand | Finding.Finding, A, Uint8Array>
+export type Steps<A> = Generator<ReadRequest | Finding.Finding, A, Uint8Array>
 
 /**
  * Gives up.

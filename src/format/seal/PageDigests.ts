@@ -93,7 +93,7 @@ export const make = (options: {
     seen.bytes.set(bitmap.bytes)
   }
 
-  const settle = (index: number): void => {
+  const digestPending = (index: number): void => {
     const digests = known.get(index)
     if (digests !== undefined) all.set(extents.digest(index, digests), index * length)
     changed.delete(index)
@@ -105,7 +105,7 @@ export const make = (options: {
     let left = count
     for (const index of changed) {
       if (left-- === 0) break
-      settle(index)
+      digestPending(index)
     }
     isAdvancing = changed.size > 0
     return isAdvancing

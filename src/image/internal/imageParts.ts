@@ -10,7 +10,7 @@ import * as ByteSource from "../../snapshot/ByteSource.ts"
 import type { ImageBlock } from "../Image.ts"
 import type { IntegrityError } from "../Integrity.ts"
 import type { MachineState } from "../../snapshot/MachineState.ts"
-import type { Contents } from "./contents.ts"
+import type { RawImage } from "./rawImage.ts"
 import { ExtentChecks } from "./extentChecks.ts"
 import { makeReader } from "./imageBlock.ts"
 
@@ -48,7 +48,7 @@ const makeBlock = (
 })
 
 /** @internal */
-export const blocks = (file: PositionalFile, { bitmaps, seal, stream }: Contents): ReadonlyArray<ImageBlock> =>
+export const blocks = (file: PositionalFile, { bitmaps, seal, stream }: RawImage): ReadonlyArray<ImageBlock> =>
   (stream?.blocks ?? []).flatMap((block) => {
     const present = block.ignored ? PageBitmap.make(0) : bitmaps.get(block.idstr)
     return present === undefined ? [] : [makeBlock(file, block, present, checksOf(file, block, { present, seal }))]
@@ -56,15 +56,15 @@ export const blocks = (file: PositionalFile, { bitmaps, seal, stream }: Contents
 
 type ReadError = FileError | IntegrityError
 
-const carried = ({ source }: Contents, { length, position }: ByteRange): ByteSource.ByteSource<ReadError> =>
+const carried = ({ source }: RawImage, { length, position }: ByteRange): ByteSource.ByteSource<ReadError> =>
   ByteSource.fromFile(source, position, length)
 
-const readRange = (contents: Contents, range: ByteRange): Effect.Effect<Uint8Array, ReadError> =>
+const readRange = (contents: RawImage, range: ByteRange): Effect.Effect<Uint8Array, ReadError> =>
   ByteSource.read(carried(contents, range))
 
 const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
 
-const readRanges = (contents: Contents, ranges: ReadonlyArray<ByteRange>): Effect.Effect<Uint8Array, ReadError> =>
+const readRanges = (contents: RawImage, ranges: ReadonlyArray<ByteRange>): Effect.Effect<Uint8Array, ReadError> =>
   Effect.map(
     Effect.forEach(ranges, (range) => readRange(contents, range)),
     concat
@@ -76,7 +76,7 @@ const readRanges = (contents: Contents, ranges: ReadonlyArray<ByteRange>): Effec
  * @internal
  */
 export const deviceSections = Effect.fnUntraced(function* (
-  contents: Contents
+  contents: RawImage
 ): Effect.fn.Return<Pick<DeviceState.Split, "sections" | "findings">, ReadError> {
   const { stream, tail } = contents
   if (stream === undefined || tail === undefined || tail.deviceState.length > MAX_LISTED_STATE_BYTES) {
@@ -107,7 +107,7 @@ const isSection = (bytes: Uint8Array): boolean => bytes[0] === MigrationStream.S
  */
 export const machineState = Effect.fnUntraced(function* (
   file: PositionalFile,
-  contents: Contents
+  contents: RawImage
 ): Effect.fn.Return<MachineState<ReadError>, ReadError> {
   const { stream, tail } = contents
   const { configuration, early, footers, prelude, ramSectionId, switchoverStart } = stream!

@@ -17,7 +17,7 @@ import * as Integrity from "../Integrity.ts"
 import type { LastStep, MachineHeader, RamEnd } from "../../snapshot/SnapshotTarget.ts"
 import { digestRest } from "./digestRest.ts"
 import { keepPartial } from "./keepPartial.ts"
-import { settleDigests } from "./settleDigests.ts"
+import { digestPending } from "./digestPending.ts"
 import { sealedBlocks, type Targets, writeSealOf } from "./writeSeal.ts"
 
 /**
@@ -113,7 +113,7 @@ const sealImage = Effect.fnUntraced(function* (
   const [first] = pieces
   const start = first!.position
   const rest = yield* digestRest(file, ImageSeal.restOf({ start, end, blocks }), { algorithm, first })
-  yield* settleDigests(digestsOf(targets))
+  yield* digestPending(digestsOf(targets))
   return yield* writeSealOf(file, {
     position: SealMark.position(blocks)!,
     key: settings.key,

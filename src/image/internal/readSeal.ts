@@ -10,7 +10,7 @@ import * as SealMark from "../../format/seal/SealMark.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import type { SealKeyError, VerifyOptions } from "../Integrity.ts"
-import type { Contents } from "./contents.ts"
+import type { RawImage } from "./rawImage.ts"
 import { digestRest } from "./digestRest.ts"
 import type { VerifiedRest } from "./verifiedRest.ts"
 
@@ -27,7 +27,7 @@ export interface SealContents {
   readonly keyProblem: SealKeyError["problem"] | undefined
   readonly findings: ReadonlyArray<Finding.Finding>
   /** Of a save that has not come to its end: the pages that its seal is about, by `idstr`. */
-  readonly bitmaps?: Pick<Contents, "bitmaps" | "findings"> | undefined
+  readonly bitmaps?: Pick<RawImage, "bitmaps" | "findings"> | undefined
 }
 
 /**

@@ -14,11 +14,11 @@ import * as ImageError from "../ImageError.ts"
 import * as Integrity from "../Integrity.ts"
 import type { Location } from "../Location.ts"
 import { type MigrationRequestError, refuse } from "../../snapshot/MigrationRequestError.ts"
-import { type Contents, readContents } from "./contents.ts"
+import { type RawImage, readImage } from "./rawImage.ts"
 import { digestRest } from "./digestRest.ts"
 import * as ImageParts from "./imageParts.ts"
 import { forEachRange } from "./readExtents.ts"
-import { settleDigests } from "./settleDigests.ts"
+import { digestPending } from "./digestPending.ts"
 import { sealedBlock, writeSealOf } from "./writeSeal.ts"
 
 /** The digests of all extents of all blocks, by name. */
@@ -40,7 +40,7 @@ const digestPages = Effect.fnUntraced(function* (
       digests.get(idstr)!.record(first, data, reader.present.runs(first, length / pageSize))
     }).pipe(Effect.catchTag("IntegrityError", Effect.die))
   )
-  yield* settleDigests(digests.values())
+  yield* digestPending(digests.values())
   return digests
 })
 
@@ -76,12 +76,12 @@ const notesOf = Effect.fnUntraced(function* (
   offset: number,
   key: Uint8Array | undefined
 ): Effect.fn.Return<ImageNotes.ImageNotes, FileError> {
-  const { findings, seal } = yield* readContents(file, offset, { fileSize: yield* file.size, key })
+  const { findings, seal } = yield* readImage(file, offset, { fileSize: yield* file.size, key })
   const isOurs = ImageError.fromFindings(file.path, findings) === undefined
   return isOurs && seal !== undefined ? seal.notes : ImageNotes.empty
 })
 
-const blocksOf = (file: PositionalFile.PositionalFile, contents: Contents): ReadonlyArray<ImageBlock> =>
+const blocksOf = (file: PositionalFile.PositionalFile, contents: RawImage): ReadonlyArray<ImageBlock> =>
   ImageParts.blocks(file, contents).filter(({ ignored }) => !ignored)
 
 /**
@@ -100,7 +100,7 @@ export const sealInPlace = Effect.fnUntraced(function* (
   const { channels } = yield* PipelineOptions.make({ channels: options.channels })
   yield* refuse("seal", Integrity.problems(options))
   const file = yield* PositionalFile.open(path, { access: "read-write" })
-  const contents = yield* readContents(file, offset, { verify: false, fileSize: yield* file.size })
+  const contents = yield* readImage(file, offset, { verify: false, fileSize: yield* file.size })
   const error = ImageError.fromFindings(path, contents.findings)
   if (error !== undefined) return yield* error
   const [stream, end] = [contents.stream!, contents.tail!.end]

@@ -10,7 +10,7 @@ import { save } from "./save.ts"
 /** Without a seal nothing would say any more that pages are lost. */
 const sealProblems = ({ seal }: Pick<ConvertOptions, "seal">, { lost = [] }: ImageNotes): ReadonlyArray<string> =>
   seal === false && lost.some(({ pages }) => pages > 0)
-    ? ["expected a seal for an image with lost pages, where they are noted, found none"]
+    ? ["expected a seal for an image with lost pages, where they are reportingFailure, found none"]
     : []
 
 /**

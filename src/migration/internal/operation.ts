@@ -31,12 +31,12 @@ const hasLeft = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof SenderLeftError
 
 /**
- * An operation. It may call `settle` where it is too late for anything else than success: whatever comes afterwards, a failure
- * or an interruption, it has succeeded with that value, but for a sender that has left. `settle` says whether it is; not where an interruption is on its way.
+ * An operation. It may call `commit` where it is too late for anything else than success: whatever comes afterwards, a failure
+ * or an interruption, it has succeeded with that value, but for a sender that has left. `commit` says whether it is; not where an interruption is on its way.
  */
 type Run<A, E> = (
   progress: Progress.Progress,
-  settle: (value: A) => boolean,
+  commit: (value: A) => boolean,
   last: LastStep
 ) => Effect.Effect<A, E, Scope.Scope>
 
@@ -49,28 +49,28 @@ const concluded = <A, E>(run: Run<A, E>, progress: Progress.Progress): Effect.Ef
   Effect.uninterruptibleMask(
     Effect.fnUntraced(function* (restore): Effect.fn.Return<A, E> {
       const scope = yield* Scope.make()
-      let settled: Exit.Exit<A, E> | undefined
+      let committed: Exit.Exit<A, E> | undefined
       let isCancelled = false
       let isLast = false
-      const settle = (value: A): boolean => {
-        if (!isCancelled) settled = Exit.succeed(value)
+      const commit = (value: A): boolean => {
+        if (!isCancelled) committed = Exit.succeed(value)
         return !isCancelled
       }
       // The step is that of an operation without a value, whose failure is the operation's own.
-      const conclusion = (exit: Exit.Exit<void, unknown>) => void (settled = exit as Exit.Exit<A, E>)
+      const conclusion = (exit: Exit.Exit<void, unknown>) => void (committed = exit as Exit.Exit<A, E>)
       const last: LastStep = (step) =>
         Effect.suspend(() => {
           if (isCancelled) return Effect.never
           isLast = true
           return Effect.uninterruptible(Effect.onExit(step, (exit) => Effect.sync(() => conclusion(exit))))
         })
-      const fiber = yield* Effect.forkChild(restore(Scope.provide(run(progress, settle, last), scope)))
+      const fiber = yield* Effect.forkChild(restore(Scope.provide(run(progress, commit, last), scope)))
       const cancel = Effect.suspend(() => {
-        isCancelled = settled === undefined && !isLast
+        isCancelled = committed === undefined && !isLast
         return Effect.andThen(isCancelled ? progress.enter("cancelling") : Effect.void, Fiber.interrupt(fiber))
       })
       const joined = yield* Effect.exit(Effect.onInterrupt(restore(Fiber.join(fiber)), () => cancel))
-      const exit: Exit.Exit<A, E> = settled === undefined || hasLeft(joined) ? joined : settled
+      const exit: Exit.Exit<A, E> = committed === undefined || hasLeft(joined) ? joined : committed
       yield* Scope.close(scope, exit)
       yield* conclude(progress, exit)
       return yield* exit

@@ -2,9 +2,9 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Codecs } from "../../compression/Codecs.ts"
 import type { Codec } from "../../compression/Compression.ts"
-import * as Exposure from "../../io/sockets/Exposure.ts"
+import * as AddressWarnings from "../../io/sockets/AddressWarnings.ts"
 import * as Listener from "../../io/sockets/Listener.ts"
-import * as Limits from "../../multifd/Limits.ts"
+import * as PeerLimits from "../../multifd/PeerLimits.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import * as RateLimit from "../../transfer/RateLimit.ts"
 import * as Receiver from "../../multifd/Receiver.ts"
@@ -28,13 +28,13 @@ interface Plan {
   readonly channels: number
   readonly codec: Codec | undefined
   readonly settings: PipelineOptions.PipelineOptions
-  readonly limits: Limits.Limits
+  readonly limits: PeerLimits.Limits
 }
 
 const plan = Effect.fnUntraced(function* (options: ReceiveFrom): Effect.fn.Return<Plan, ReceiveError> {
   const { channels = DEFAULT_SOCKET_CHANNELS, coalescePages, compression = "none", pageSize, uuid } = options
   const settings = yield* PipelineOptions.make({ channels: channels || 1, coalescePages })
-  const limits = yield* Limits.make(options.limits ?? {})
+  const limits = yield* PeerLimits.make(options.limits ?? {})
   const codec = compression === "none" ? undefined : (yield* Codecs).get(compression)
   yield* refuse("receive", [
     ...(compression !== "none" && codec === undefined
@@ -71,7 +71,7 @@ const receiveInto = Effect.fnUntraced(function* <A, E>(
     handshakeTimeout: limits.handshakeTimeout
   })
   if (onListening !== undefined) yield* onListening(listener.address)
-  for (const problem of Exposure.ofListener(listener.address, tls)) yield* onProblem(problem)
+  for (const problem of AddressWarnings.ofListener(listener.address, tls)) yield* onProblem(problem)
   const { last, mayLeave, onCommitted, onDevicePacket, onReceived, target } = into
   return yield* Receiver.run({
     ...{ listener, channels, codec, uuid, pageSize, switchoverAck, mayLeave, limits, target, onDevicePacket },

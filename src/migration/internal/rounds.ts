@@ -61,7 +61,7 @@ const makeWriter = Effect.fnUntraced(function* <E>(
   let percentage = 0
   let isStopped = false
 
-  const slowDown = (to: number): Effect.Effect<void> =>
+  const setThrottle = (to: number): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (throttle === undefined || percentage === to) return Effect.void
       // Until it is done, it may have been done or not: what is put right in the end is the worse of both.
@@ -72,19 +72,21 @@ const makeWriter = Effect.fnUntraced(function* <E>(
       })
       return Effect.andThen(throttle.set(to), done)
     })
-  const goOn = Effect.suspend(() => {
+  const resumeGuest = Effect.suspend(() => {
     if (!isStopped) return Effect.void
     isStopped = false
     return Effect.andThen(resume, statistics.guestResumed)
   })
-  yield* Effect.addFinalizer((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.andThen(slowDown(0), goOn)))
+  yield* Effect.addFinalizer((exit) =>
+    Exit.isSuccess(exit) ? Effect.void : Effect.andThen(setThrottle(0), resumeGuest)
+  )
   return {
     stop: Effect.suspend(() => {
       isStopped = true
       return statistics.guestStopped
-    }).pipe(Effect.andThen(pause), Effect.andThen(slowDown(0))),
-    resume: Effect.uninterruptible(goOn),
-    throttle: slowDown
+    }).pipe(Effect.andThen(pause), Effect.andThen(setThrottle(0))),
+    resume: Effect.uninterruptible(resumeGuest),
+    throttle: setThrottle
   }
 })
 
@@ -123,7 +125,7 @@ export const make = Effect.fnUntraced(function* <E>(
   const { pageSize } = blocks[0]!
   const enter = (to: Status) => Effect.orDie(status.enter(to))
   const settings = Convergence.settings(live)
-  const foresee = Convergence.make(settings)
+  const estimate = Convergence.make(settings)
   const tracking = yield* live.tracker.start(blocks)
   const writer = yield* makeWriter(live, statistics)
   const dirty = DirtyTracker.none(blocks)
@@ -142,7 +144,7 @@ export const make = Effect.fnUntraced(function* <E>(
     begin(RamScanner.scanDirty(tracking.blocks, dirty, { batchSize, coalescePages }))
   )
 
-  const look = Effect.gen(function* () {
+  const collectDirty = Effect.gen(function* () {
     const ended = yield* millis
     const movedPages = counters.normalPages - normalBefore
     yield* tracking.collect(dirty)
@@ -164,7 +166,7 @@ export const make = Effect.fnUntraced(function* <E>(
       yield* live.beforeSwitchover
     }
     yield* enter("device")
-    yield* look
+    yield* collectDirty
     if (live.machineState !== undefined) machineState = yield* live.machineState
   })
   const end = live.leave === "running" ? writer.resume : Effect.void
@@ -173,7 +175,7 @@ export const make = Effect.fnUntraced(function* <E>(
   const next = Effect.fnUntraced(function* ({ last, round }: Place): Effect.fn.Return<Step<E>, E> {
     if (round > last) return yield* Effect.as(end, undefined)
     if (round === 1) return [yield* fullScan, { last, round: 2 }]
-    const { converged, expectedDowntimeMillis, throttlePercentage } = foresee(yield* look)
+    const { converged, expectedDowntimeMillis, throttlePercentage } = estimate(yield* collectDirty)
     if (expectedDowntimeMillis !== undefined) statistics.expectDowntime(expectedDowntimeMillis)
     const isLast = converged || round > settings.maxRounds
     yield* isLast ? stop : writer.throttle(throttlePercentage)

@@ -15,7 +15,7 @@ import * as Location from "../../image/Location.ts"
 import type { MigrationError, SaveOptions } from "../Migration.ts"
 import type { Progress } from "../Progress.ts"
 import { bandwidthProblems, checkBlocks, checkTarget, liveProblems, refuse } from "./request.ts"
-import * as Source from "./source.ts"
+import * as Source from "./machineJobs.ts"
 
 const END_OF_STREAM = Uint8Array.of(MigrationStream.SectionType.endOfStream)
 

@@ -17,9 +17,9 @@ import type * as RamBlock from "../../ram/RamBlock.ts"
 import * as ByteSource from "../../snapshot/ByteSource.ts"
 import type { Progress } from "../Progress.ts"
 import type { SendError, SendOptions } from "../SendOptions.ts"
-import { preludeWith } from "./dialogue.ts"
+import { preludeWith } from "./connectionCommands.ts"
 import { planSend, type SendPlan } from "./sendRequest.ts"
-import * as Source from "./source.ts"
+import * as Source from "./machineJobs.ts"
 
 /** Everything that belongs to one migration on its way. */
 interface Sending<E> {
@@ -38,7 +38,7 @@ const connect = ({ limits }: SendPlan<unknown>, { tls, to }: SendOptions<unknown
   )
 
 /** Without its bitmap an absent page is one like any other, and no batch is joined because nothing of it is present. */
-const forgetful = <E>(block: RamBlock.Readable<E>): RamBlock.Readable<E> => ({
+const withoutPresence = <E>(block: RamBlock.Readable<E>): RamBlock.Readable<E> => ({
   ...block,
   reader: { ...block.reader, present: undefined }
 })
@@ -51,7 +51,7 @@ const makeSource = <E>(
 ) =>
   Source.make({
     ...source,
-    blocks: zeroPages === "none" ? source.blocks.map(forgetful) : source.blocks,
+    blocks: zeroPages === "none" ? source.blocks.map(withoutPresence) : source.blocks,
     batchSize,
     coalescePages: 0,
     progress

@@ -7,7 +7,7 @@ import * as MultifdInit from "../../format/multifd/MultifdInit.ts"
 import * as MultifdPacket from "../../format/multifd/MultifdPacket.ts"
 import * as Uuid from "../../format/Uuid.ts"
 import type { AnnouncedBlock } from "../../format/stream/SocketStream.ts"
-import * as Limits from "../../multifd/Limits.ts"
+import * as PeerLimits from "../../multifd/PeerLimits.ts"
 import type { Marks } from "../../multifd/MainChannel.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import * as RateLimit from "../../transfer/RateLimit.ts"
@@ -44,7 +44,7 @@ export interface SendPlan<out E> {
   /** 16 bytes. */
   readonly uuid: Uint8Array
   readonly rateLimit: RateLimit.RateLimit
-  readonly limits: Limits.Limits
+  readonly limits: PeerLimits.Limits
 }
 
 /**
@@ -135,7 +135,7 @@ export const planSend = Effect.fnUntraced(function* <E>(
   options: SendOptions<E>
 ): Effect.fn.Return<
   SendPlan<E>,
-  MigrationRequestError | RamBlock.RamBlockError | PipelineOptions.PipelineOptionsError | Limits.LimitsError
+  MigrationRequestError | RamBlock.RamBlockError | PipelineOptions.PipelineOptionsError | PeerLimits.LimitsError
 > {
   const { channels = DEFAULT_SOCKET_CHANNELS, compression = "none", level, maxBandwidth } = options
   const source = sourceOf(options.source)
@@ -144,7 +144,7 @@ export const planSend = Effect.fnUntraced(function* <E>(
     batchSize: options.batchSize ?? DEFAULT_BATCH_SIZE,
     channels: channels || 1
   })
-  const limits = yield* Limits.make(options.limits ?? {})
+  const limits = yield* PeerLimits.make(options.limits ?? {})
   const codec = compression === "none" ? undefined : (yield* Codecs).get(compression)
   yield* checkBlocks("send", source.blocks)
   yield* refuse("send", [

@@ -6,7 +6,7 @@ import * as ReturnPath from "../../format/stream/ReturnPath.ts"
 import * as SocketStream from "../../format/stream/SocketStream.ts"
 import type { Connection, TransferError } from "../../io/sockets/Connection.ts"
 import * as ConnectionError from "../../io/sockets/ConnectionError.ts"
-import type { Limits } from "../Limits.ts"
+import type { Limits } from "../PeerLimits.ts"
 import * as ProtocolError from "../ProtocolError.ts"
 
 /** @internal */

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Finding from "../../format/Finding.ts"
-import * as StreamTail from "../../format/image/StreamTail.ts"
+import * as StreamTrailer from "../../format/image/StreamTrailer.ts"
 import * as ByteSource from "../../snapshot/ByteSource.ts"
 import type { MachineHeader, StateLayout, StateWriter } from "../../snapshot/SnapshotTarget.ts"
 import * as ProtocolError from "../ProtocolError.ts"
@@ -35,7 +35,7 @@ export const layoutOf = Effect.fnUntraced(function* <E>(
 ): Effect.fn.Return<StateLayout, E | ProtocolError.ProtocolError> {
   const { footers, peer, position } = place
   const bytes = yield* written
-  const tail = yield* ByteSource.parse(bytes, StreamTail.parse({ from: 0, to: bytes.length, footers }))
+  const tail = yield* ByteSource.parse(bytes, StreamTrailer.parse({ from: 0, to: bytes.length, footers }))
   const [first, ...rest] = tail.findings
     .filter(({ severity }) => severity === "error")
     .map((finding) => Finding.make({ ...finding, offset: finding.offset + position }))

@@ -4,7 +4,7 @@ import * as Finding from "../../format/Finding.ts"
 import { isAtMost } from "../../format/stream/MachineType.ts"
 import type { Event } from "../../format/stream/SocketStream.ts"
 import type { Epochs } from "../Epochs.ts"
-import type { Limits } from "../Limits.ts"
+import type { Limits } from "../PeerLimits.ts"
 import type { PageSink } from "../../transfer/PageSink.ts"
 import * as SnapshotTarget from "../../snapshot/SnapshotTarget.ts"
 import * as ProtocolError from "../ProtocolError.ts"
@@ -174,7 +174,7 @@ const readHeader = Effect.fnUntraced(function* (
         blocks: blocks.map((block) => ({ ...block, pageSize }))
       }
     }
-    yield* note(stream, draft, event)
+    yield* record(stream, draft, event)
   }
 })
 
@@ -215,7 +215,7 @@ const readRam = <E>(
             Object.assign(draft, { footers: event.footers, position: event.position })
             return yield* helper.drained
           default:
-            yield* note(stream, draft, event)
+            yield* record(stream, draft, event)
         }
       }
     })
@@ -229,7 +229,7 @@ const mayWait = ({ configuration }: Draft): boolean =>
   isAtMost(configuration?.machine, 11, 0) && !isAtMost(configuration?.machine, 8, 0)
 
 /** What is neither RAM nor its end. */
-const note = (stream: MainStream, draft: Draft, event: Event): Effect.Effect<void, MainError> => {
+const record = (stream: MainStream, draft: Draft, event: Event): Effect.Effect<void, MainError> => {
   switch (event._tag) {
     case "Configuration":
       draft.configuration = event.configuration
@@ -239,13 +239,13 @@ const note = (stream: MainStream, draft: Draft, event: Event): Effect.Effect<voi
       ;(event.inPrelude ? draft.prelude : draft.early).append(event.bytes)
       return Effect.void
     case "Command":
-      return obey(stream, draft, event)
+      return handleCommand(stream, draft, event)
     default:
       return Effect.void
   }
 }
 
-const obey = (
+const handleCommand = (
   stream: MainStream,
   draft: Draft,
   event: Extract<Event, { readonly _tag: "Command" }>
@@ -273,15 +273,15 @@ const readState = Effect.fnUntraced(function* <E>(
   const end = new StateEnd()
   const { flush, push } = makeGather((bytes) => watchdog.working(writer.write(bytes)))
   let arrived = 0
-  let noted = 0
+  let lastReported = 0
   while (!(stream.hasReturnPath && end.isComplete)) {
     const bytes = yield* stream.nextBytes
     if (bytes.length === 0) break
     arrived += bytes.length
     if (arrived > maxDeviceState) return yield* tooMuch(stream.peer, position, maxDeviceState)
     if (stream.hasReturnPath) end.push(bytes)
-    if (arrived - noted >= PROGRESS_BYTES) {
-      noted = arrived
+    if (arrived - lastReported >= PROGRESS_BYTES) {
+      lastReported = arrived
       watchdog.alive()
     }
     yield* push(bytes)

@@ -9,7 +9,7 @@ import type { PageSink } from "../../transfer/PageSink.ts"
 import * as ProtocolError from "../ProtocolError.ts"
 import type { Watchdog } from "../Watchdog.ts"
 import { makeBuffer } from "../../transfer/ChannelBuffer.ts"
-import { noted } from "../../transfer/FirstError.ts"
+import { reportingFailure } from "../../transfer/FirstError.ts"
 import type { Helper } from "./overlap.ts"
 import { placePages } from "./placePages.ts"
 
@@ -37,7 +37,7 @@ export const makeRecordPages = <E>(options: {
   let other = makeBuffer()
 
   const handOver = (sink: PageSink<E>, store: Effect.Effect<void, E>): Effect.Effect<void, E> => {
-    const work = watchdog.working(noted(store))
+    const work = watchdog.working(reportingFailure(store))
     if (sink.view !== undefined) return work
     const free = other
     other = buffer

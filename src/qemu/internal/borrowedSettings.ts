@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type { Client } from "../QmpClient.ts"
 import * as QmpCommands from "../QmpCommands.ts"
 import type { QmpError } from "../QmpError.ts"
-import type { Step } from "./tidyUp.ts"
+import type { Step } from "./rollback.ts"
 
 /**
  * Capabilities and parameters.
@@ -68,7 +68,7 @@ export const make = (qmp: Client, before: Settings, wanted: Settings): Borrowed 
  */
 export const step = ({ former, putBack }: Borrowed): Step => ({
   run: putBack,
-  otherwise: () => (former === undefined ? undefined : `the settings from before: ${former}`)
+  ifNotUndone: () => (former === undefined ? undefined : `the settings from before: ${former}`)
 })
 
 /** What a machine must not do while it moves to or from an image. Some of it only older versions know. */

@@ -1,7 +1,7 @@
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as MigrationStatus from "../../migration/MigrationStatus.ts"
-import * as Limits from "../../multifd/Limits.ts"
+import * as PeerLimits from "../../multifd/PeerLimits.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import type { Options } from "../CaptureOptions.ts"
 import type { Client } from "../QmpClient.ts"
@@ -124,9 +124,9 @@ export const settingsOf = ({ channels, isLive, options }: Plan): BorrowedSetting
  *
  * @internal
  */
-export const limitsOf = ({ options: { limits, timeout }, vm }: Plan): Limits.Input => ({
+export const limitsOf = ({ options: { limits, timeout }, vm }: Plan): PeerLimits.Input => ({
   ...Waits.limitsOf(timeout),
   ...limits,
   maxRam:
-    limits?.maxRam ?? Math.min(Number.MAX_SAFE_INTEGER, Math.max(Limits.defaults.maxRam, Math.ceil(2 * vm.memory)))
+    limits?.maxRam ?? Math.min(Number.MAX_SAFE_INTEGER, Math.max(PeerLimits.defaults.maxRam, Math.ceil(2 * vm.memory)))
 })

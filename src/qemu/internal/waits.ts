@@ -2,7 +2,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import { PeerTimeoutError } from "../../io/sockets/ConnectionError.ts"
-import * as Limits from "../../multifd/Limits.ts"
+import * as PeerLimits from "../../multifd/PeerLimits.ts"
 
 /**
  * The limits of our side of a migration with a QEMU that may keep us waiting for so long.
@@ -11,7 +11,7 @@ import * as Limits from "../../multifd/Limits.ts"
  */
 export const limitsOf = (
   timeout: Duration.Input | undefined
-): Pick<Limits.Input, "handshakeTimeout" | "idleTimeout"> => {
+): Pick<PeerLimits.Input, "handshakeTimeout" | "idleTimeout"> => {
   if (timeout === undefined) return {}
   const duration = Duration.fromInputUnsafe(timeout)
   return Duration.isFinite(duration)
@@ -37,7 +37,7 @@ export const endTogether = <A, B, E1, E2, R1, R2>(
   }
 ): readonly [Effect.Effect<A, E1, R1>, Effect.Effect<B, E2 | PeerTimeoutError, R2>] => {
   const done = Latch.makeUnsafe()
-  const timeout = Duration.fromInputUnsafe(options.timeout ?? Limits.defaults.idleTimeout)
+  const timeout = Duration.fromInputUnsafe(options.timeout ?? PeerLimits.defaults.idleTimeout)
   const milliseconds = Duration.toMillis(timeout)
   const { expected, peer } = options
   const late = Effect.andThen(
@@ -54,7 +54,7 @@ export const endTogether = <A, B, E1, E2, R1, R2>(
  * @internal
  */
 export const within =
-  (peer: string, expected: string, timeout: Duration.Input = Limits.defaults.idleTimeout) =>
+  (peer: string, expected: string, timeout: Duration.Input = PeerLimits.defaults.idleTimeout) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | PeerTimeoutError, R> => {
     const duration = Duration.fromInputUnsafe(timeout)
     if (!Duration.isFinite(duration)) return self

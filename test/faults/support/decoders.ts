@@ -4,7 +4,7 @@
  */
 import * as Result from "effect/Result"
 import * as Description from "../../../src/format/devices/Description.ts"
-import type * as Demand from "../../../src/format/Demand.ts"
+import type * as Parser from "../../../src/format/Parser.ts"
 import * as DeviceFields from "../../../src/format/devices/DeviceFields.ts"
 import * as DeviceState from "../../../src/format/devices/DeviceState.ts"
 import * as DeviceStatePacket from "../../../src/format/multifd/DeviceStatePacket.ts"
@@ -23,7 +23,7 @@ import * as PartialSeal from "../../../src/format/seal/PartialSeal.ts"
 import * as ReturnPath from "../../../src/format/stream/ReturnPath.ts"
 import * as SealMark from "../../../src/format/seal/SealMark.ts"
 import { Extents } from "../../../src/format/seal/SealedExtents.ts"
-import * as StreamTail from "../../../src/format/image/StreamTail.ts"
+import * as StreamTrailer from "../../../src/format/image/StreamTrailer.ts"
 import * as Xbzrle from "../../../src/format/stream/Xbzrle.ts"
 import * as MigrationUri from "../../../src/io/sockets/MigrationUri.ts"
 import { StateEnd } from "../../../src/multifd/internal/stateEnd.ts"
@@ -59,7 +59,7 @@ const problemOf = (...results: ReadonlyArray<Result.Result<unknown, Problem>>): 
   results.flatMap((result) => (Result.isFailure(result) ? [result.failure] : []))
 
 /** Runs a parser over bytes and counts what it asks for. */
-const run = <A>(parser: Demand.Parser<A>, bytes: Uint8Array): A => SparseFile.run(parser, SparseFile.fromBytes(bytes))
+const run = <A>(parser: Parser.Parser<A>, bytes: Uint8Array): A => SparseFile.run(parser, SparseFile.fromBytes(bytes))
 
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1")
 
@@ -77,7 +77,7 @@ const fieldsOf = (
 const MAX_STATE = 64 * 1024
 
 const tailOf = (file: SparseFile.SparseFile, from: number, footers: boolean): ReadonlyArray<Problem> => {
-  const tail = SparseFile.run(StreamTail.parse({ from, to: file.size, footers }), file)
+  const tail = SparseFile.run(StreamTrailer.parse({ from, to: file.size, footers }), file)
   const { position } = tail.deviceState
   const state = SparseFile.read(file, position, Math.min(tail.deviceState.length, MAX_STATE))
   const split = DeviceState.split(state, tail.described, { position, footers })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
-import * as Demand from "../../../src/format/Demand.ts"
+import * as Parser from "../../../src/format/Parser.ts"
 import * as Description from "../../../src/format/devices/Description.ts"
 import * as DeviceState from "../../../src/format/devices/DeviceState.ts"
 import { nextCandidate, Window } from "../../../src/format/devices/internal/descriptionSearch.ts"
@@ -37,7 +37,7 @@ const search = (bytes: Uint8Array, from = 0, to = bytes.length) => {
   let step = parser.next()
   while (step.done !== true) {
     const { length, position } = step.value
-    reasonable &&= length >= 1 && length <= Demand.MAX_DEMAND_BYTES && position >= from && position <= to
+    reasonable &&= length >= 1 && length <= Parser.MAX_READ_BYTES && position >= from && position <= to
     demands++
     asked += Math.max(0, Math.min(length, bytes.length - position))
     step = parser.next(bytes.subarray(position, position + length))
@@ -159,7 +159,7 @@ describe("locate", () => {
     const decoy = ending(Description.encode({ devices: [] }))
     const section = { name: "cpu", instanceId: 0, version: 1, data: decoy }
     const bytes = concat(DeviceState.encode([section]), ending(Description.describe([section])))
-    const buffer = new Uint8Array(Demand.MAX_DEMAND_BYTES)
+    const buffer = new Uint8Array(Parser.MAX_READ_BYTES)
     const parser = Description.locate({ from: 0, to: bytes.length })
     let step = parser.next()
     while (step.done !== true) {
@@ -291,7 +291,7 @@ describe("locate", () => {
 
   it("keeps nothing of a text that is too long", () => {
     const bytes = concat(state, ending(json))
-    const candidate = (keep: number) => Demand.runSync(nextCandidate(new Window(bytes.length), 0, keep), bytes)
+    const candidate = (keep: number) => Parser.runSync(nextCandidate(new Window(bytes.length), 0, keep), bytes)
     assert.deepStrictEqual(candidate(json.length)?.text, Buffer.from(json))
     assert.deepInclude(candidate(json.length - 1), { end: bytes.length, text: Buffer.alloc(0) })
   })

@@ -3,7 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import * as Demand from "../../../src/format/Demand.ts"
+import * as Parser from "../../../src/format/Parser.ts"
 import * as Description from "../../../src/format/devices/Description.ts"
 import type { Device, Field } from "../../../src/format/devices/DeviceFields.ts"
 import * as DeviceState from "../../../src/format/devices/DeviceState.ts"
@@ -230,7 +230,7 @@ describe("encode", () => {
       const state = DeviceState.encode(inputs, { footers })
       const json = Description.describe(inputs)
       const stream = concat(state, hex("00 06"), new Uint8Array([0, 0, json.length >> 8, json.length]), json)
-      const located = Demand.runSync(Description.locate({ from: 0, to: stream.length }), stream)
+      const located = Parser.runSync(Description.locate({ from: 0, to: stream.length }), stream)
       assert(located._tag === "Found" && located.exact && located.eof === state.length)
       const split = DeviceState.split(state, located.description, { footers })
       assert.deepStrictEqual(

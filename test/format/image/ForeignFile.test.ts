@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
-import * as Demand from "../../../src/format/Demand.ts"
+import * as Parser from "../../../src/format/Parser.ts"
 import * as ForeignFile from "../../../src/format/image/ForeignFile.ts"
 import * as ImageStream from "../../../src/format/image/ImageStream.ts"
 import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
@@ -74,14 +74,14 @@ describe("a file that is no image of ours", () => {
 
   it("is called by its name where an image was expected", () => {
     for (const [kind, head] of heads) {
-      const { findings } = Demand.runSync(ImageStream.parse({ start: 0, fileSize: head.length }), head)
+      const { findings } = Parser.runSync(ImageStream.parse({ start: 0, fileSize: head.length }), head)
       const found = ForeignFile.recognise(head)!
       assert.lengthOf(findings, 1, kind)
       assert.include(findings[0], { code: "magic-wrong", offset: 0, found: ForeignFile.describe(found) })
     }
-    const [unknown] = Demand.runSync(ImageStream.parse({ start: 0, fileSize: 4 }), text("What")).findings
+    const [unknown] = Parser.runSync(ImageStream.parse({ start: 0, fileSize: 4 }), text("What")).findings
     assert.include(unknown, { code: "magic-wrong", found: text("What").toString("hex") })
-    const [elsewhere] = Demand.runSync(ImageStream.parse({ start: 7, fileSize: 20 }), at(7, bytes("1f 8b 08"))).findings
+    const [elsewhere] = Parser.runSync(ImageStream.parse({ start: 7, fileSize: 20 }), at(7, bytes("1f 8b 08"))).findings
     assert.include(elsewhere, { offset: 7 })
     assert.match(elsewhere!.found, /gzip/)
   })
@@ -89,7 +89,7 @@ describe("a file that is no image of ours", () => {
   it("is none where it is one that was cut off", () => {
     assert.isUndefined(ForeignFile.recognise(text("QEVM")))
     for (const head of [text("Q"), text("QEV"), MigrationStream.encodeFileHeader()]) {
-      const [finding] = Demand.runSync(ImageStream.parse({ start: 0, fileSize: head.length }), head).findings
+      const [finding] = Parser.runSync(ImageStream.parse({ start: 0, fileSize: head.length }), head).findings
       assert.strictEqual(finding!.code, "stream-cut")
     }
   })
@@ -100,7 +100,7 @@ describe("a file that is no image of ours", () => {
       capabilities: ["x-ignore-shared"]
     })
     const stream = Buffer.concat([MigrationStream.encodeFileHeader(), configuration, Buffer.alloc(64, 1)])
-    const [finding] = Demand.runSync(ImageStream.parse({ start: 0, fileSize: stream.length }), stream).findings
+    const [finding] = Parser.runSync(ImageStream.parse({ start: 0, fileSize: stream.length }), stream).findings
     assert.strictEqual(finding!.code, "mapped-ram-missing")
     assert.match(finding!.found, /^x-ignore-shared, in a plain migration stream; multifd receive --channels 0/)
     assert.isTrue(Result.isSuccess(MigrationStream.decodeFileHeader(stream)))

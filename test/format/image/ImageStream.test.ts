@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Demand from "../../../src/format/Demand.ts"
+import * as Parser from "../../../src/format/Parser.ts"
 import type { Finding } from "../../../src/format/Finding.ts"
 import * as ImageStream from "../../../src/format/image/ImageStream.ts"
 import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
@@ -377,7 +377,7 @@ describe("a damaged image", () => {
       ignored: true
     }))
     const bytes = ImageStream.head({ configuration, blocks }).pieces[0]!.bytes
-    const { findings } = Demand.runSync(ImageStream.parse({ start: 0, fileSize: bytes.length }), bytes)
+    const { findings } = Parser.runSync(ImageStream.parse({ start: 0, fileSize: bytes.length }), bytes)
     assert.deepStrictEqual(
       findings.map(({ code }) => code),
       ["block-limit-exceeded"]

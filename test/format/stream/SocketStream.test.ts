@@ -2,12 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Demand from "../../../src/format/Demand.ts"
+import * as Parser from "../../../src/format/Parser.ts"
 import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
 import * as RamRecords from "../../../src/format/stream/RamRecords.ts"
 import * as SocketSections from "../../../src/format/stream/SocketSections.ts"
 import * as SocketStream from "../../../src/format/stream/SocketStream.ts"
-import * as StreamTail from "../../../src/format/image/StreamTail.ts"
+import * as StreamTrailer from "../../../src/format/image/StreamTrailer.ts"
 import { firmware } from "../../fixtures/multifd/firmware.ts"
 import * as Bytes from "../support/bytes.ts"
 import * as Captures from "../support/captures.ts"
@@ -57,7 +57,7 @@ describe("a migration that QEMU sent", () => {
     assert(end?._tag === "RamEnd")
     assert.deepStrictEqual(outcome.rest, main.subarray(end.position))
     const options = { from: end.position, to: main.length, footers: end.footers }
-    const tail = Demand.runSync(StreamTail.parse(options), main)
+    const tail = Parser.runSync(StreamTrailer.parse(options), main)
     assert.deepStrictEqual(tail.findings, [])
     assert.strictEqual(tail.end, main.length)
   })

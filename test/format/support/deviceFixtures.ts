@@ -5,7 +5,7 @@ import { assert } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Zlib from "node:zlib"
-import * as Demand from "../../../src/format/Demand.ts"
+import * as Parser from "../../../src/format/Parser.ts"
 import * as Description from "../../../src/format/devices/Description.ts"
 
 const folder = Path.resolve(import.meta.dirname, "../../fixtures/device-state")
@@ -40,7 +40,7 @@ export const fixtures: ReadonlyArray<Fixture> = [
 type Found = Extract<Description.Located, { readonly _tag: "Found" }>
 
 const locate = ({ bytes, stateStart }: Fixture): Found => {
-  const located = Demand.runSync(Description.locate({ from: stateStart, to: bytes.length }), bytes)
+  const located = Parser.runSync(Description.locate({ from: stateStart, to: bytes.length }), bytes)
   assert(located._tag === "Found")
   return located
 }

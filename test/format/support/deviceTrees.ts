@@ -181,7 +181,7 @@ const subsection = (depth: number): Arbitrary.Arbitrary<Sample & { readonly stru
     }
   )
 
-const assemble = (
+const acceptConnections = (
   members: ReadonlyArray<Member>,
   subsections: ReadonlyArray<Sample & { struct: Subsection }>
 ): Sample => {
@@ -211,7 +211,7 @@ export const sample = (depth: number): Arbitrary.Arbitrary<Sample> =>
       }),
       depth === 0 ? Arbitrary.Constant([]) : Arbitrary.array(subsection(depth - 1), { maxLength: 2 })
     ]),
-    ([members, subsections]) => assemble(members, subsections)
+    ([members, subsections]) => acceptConnections(members, subsections)
   )
 
 /** The tree with all offsets set to 0, for comparison with one whose offsets count from elsewhere. */

@@ -1,7 +1,7 @@
 /**
  * Files for parsers: mostly holes, in memory.
  */
-import * as Demand from "../../../src/format/Demand.ts"
+import * as Parser from "../../../src/format/Parser.ts"
 import type { Piece } from "../../../src/format/image/ImageStream.ts"
 
 /** Bytes at some positions of a file, and zeros between them. */
@@ -42,13 +42,13 @@ export const patch = (file: SparseFile, position: number, bytes: Uint8Array): Sp
 export const cut = (file: SparseFile, size: number): SparseFile => ({ ...file, size })
 
 /** Runs a parser over a file and holds it to its promises: bounded demands at sane positions, a bounded number. */
-export const run = <A>(parser: Demand.Parser<A>, file: SparseFile, maxDemands = 10_000): A => {
+export const run = <A>(parser: Parser.Parser<A>, file: SparseFile, maxDemands = 10_000): A => {
   let step = parser.next()
   for (let demands = 0; step.done !== true; demands++) {
     const { length, position } = step.value
     if (demands === maxDemands) throw new Error(`more than ${maxDemands} demands`)
     if (!Number.isSafeInteger(position) || position < 0) throw new Error(`a demand at ${position}`)
-    if (!Number.isInteger(length) || length < 1 || length > Demand.MAX_DEMAND_BYTES) {
+    if (!Number.isInteger(length) || length < 1 || length > Parser.MAX_READ_BYTES) {
       throw new Error(`a demand of ${length} bytes`)
     }
     step = parser.next(read(file, position, length))

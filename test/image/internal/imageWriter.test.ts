@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Demand from "../../../src/format/Demand.ts"
+import * as Parser from "../../../src/format/Parser.ts"
 import * as ImageSeal from "../../../src/format/seal/ImageSeal.ts"
 import * as ImageStream from "../../../src/format/image/ImageStream.ts"
 import * as SealMark from "../../../src/format/seal/SealMark.ts"
@@ -89,7 +89,7 @@ const commit = ({ note }: Made, writer: ImageWriter.ImageWriter) =>
 
 const read = ({ content, target }: Made) => {
   const bytes = content.subarray(target.origin)
-  return Demand.runSync(ImageStream.parse({ start: 0, fileSize: bytes.length }), bytes)
+  return Parser.runSync(ImageStream.parse({ start: 0, fileSize: bytes.length }), bytes)
 }
 
 describe("imageWriter", () => {

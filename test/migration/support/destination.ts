@@ -138,7 +138,7 @@ const epochsOf = ({ packets }: Wire.Sent): ReadonlyArray<ReadonlyArray<Wire.Pack
 }
 
 /** Puts a recorded migration together. Fails where a real destination would crash, hang or have wrong RAM. */
-export const assemble = Effect.fnUntraced(function* (
+export const acceptConnections = Effect.fnUntraced(function* (
   { channels, main }: Destination,
   { method = "none", pageSize }: { readonly method?: Method | undefined; readonly pageSize: number }
 ) {

@@ -1,4 +1,4 @@
-import { MAX_DEMAND_BYTES, type Parser } from "../../Demand.ts"
+import { MAX_READ_BYTES, type Parser } from "../../Parser.ts"
 import { SectionType } from "../../internal/constants.ts"
 import { view } from "../../internal/cursor.ts"
 
@@ -50,7 +50,7 @@ export class Window {
 
   /** A copy, since whoever answers a demand may use the buffer again. */
   private *load(position: number): Parser<void> {
-    const length = Math.min(MAX_DEMAND_BYTES, this.end - position)
+    const length = Math.min(MAX_READ_BYTES, this.end - position)
     this.bytes = length > 0 ? (yield { position, length }).slice() : new Uint8Array(0)
     this.start = position
     if (this.bytes.length < length) this.end = position + this.bytes.length

@@ -1,5 +1,5 @@
 import * as Result from "effect/Result"
-import type { Parser } from "../../Demand.ts"
+import type { Parser } from "../../Parser.ts"
 import { SectionType } from "../../internal/constants.ts"
 import { attempt, Cursor, type Steps } from "../../internal/cursor.ts"
 import { Window } from "../../devices/internal/descriptionSearch.ts"

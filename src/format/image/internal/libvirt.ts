@@ -1,4 +1,4 @@
-import { MAX_DEMAND_BYTES } from "../../Demand.ts"
+import { MAX_READ_BYTES } from "../../Parser.ts"
 import type { Header, LibvirtSave } from "../LibvirtSave.ts"
 import { type Cursor, decodeText, type Steps, stop, view } from "../../internal/cursor.ts"
 
@@ -71,7 +71,7 @@ function* readText(cursor: Cursor, length: number, what: string): Steps<string> 
   const offset = cursor.position
   const chunks: Array<Uint8Array> = []
   for (let left = length; left > 0; left -= chunks.at(-1)!.length) {
-    chunks.push(yield* cursor.take(Math.min(left, MAX_DEMAND_BYTES), what))
+    chunks.push(yield* cursor.take(Math.min(left, MAX_READ_BYTES), what))
   }
   const bytes = Buffer.concat(chunks)
   const end = bytes.indexOf(0)

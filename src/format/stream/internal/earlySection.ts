@@ -1,6 +1,6 @@
 import * as Result from "effect/Result"
 import { Buffer } from "node:buffer"
-import type { Parser } from "../../Demand.ts"
+import type { Parser } from "../../Parser.ts"
 import { encodeFooter } from "../MigrationStream.ts"
 import { SectionType } from "../../internal/constants.ts"
 import { attempt, Cursor, type Steps, stop } from "../../internal/cursor.ts"

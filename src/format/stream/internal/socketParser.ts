@@ -1,4 +1,4 @@
-import type { Demand } from "../../Demand.ts"
+import type { ReadRequest } from "../../Parser.ts"
 import * as Finding from "../../Finding.ts"
 import type { Configuration } from "../MigrationStream.ts"
 import type { Event, Limits } from "../SocketStream.ts"
@@ -21,7 +21,7 @@ import { readRamPartHeader, readRamStartHeader, stopAtIterable, stopAtSection } 
 import type { StreamWindow } from "./streamWindow.ts"
 
 /** Steps that tell what they have read on the way. @internal */
-export type EventSteps<A> = Generator<Demand | Finding.Finding | Event, A, Uint8Array>
+export type EventSteps<A> = Generator<ReadRequest | Finding.Finding | Event, A, Uint8Array>
 
 /** What a main channel is read from, and with. @internal */
 export interface Source {

@@ -1,5 +1,5 @@
 import * as Result from "effect/Result"
-import type { Demand } from "../../Demand.ts"
+import type { ReadRequest } from "../../Parser.ts"
 import * as Finding from "../../Finding.ts"
 import type { Event, Limits, Reader } from "../SocketStream.ts"
 import { Cursor } from "../../internal/cursor.ts"
@@ -17,7 +17,7 @@ export class SocketReader implements Reader {
   private readonly window: StreamWindow
   private readonly cursor = new Cursor(0)
   private readonly steps: EventSteps<void>
-  private demand: Demand | undefined
+  private demand: ReadRequest | undefined
   private failure: Finding.Finding | undefined
 
   constructor(options: { readonly pageSize: number; readonly bufferSize: number; readonly limits: Limits }) {

@@ -62,7 +62,7 @@ class Transfer {
   #submit(extent: Extent, done: number): void {
     const { bytes, position } = extent
     const length = Math.min(bytes.length - done, MAX_CALL_BYTES)
-    if (length === 0 || this.#failure !== undefined) return this.#settle()
+    if (length === 0 || this.#failure !== undefined) return this.#answer()
     if (!isPosition(position) || !isPosition(position + bytes.length)) {
       return this.#fail(badPosition(this.#call(extent)))
     }
@@ -85,7 +85,7 @@ class Transfer {
   }
 
   #took(extent: Extent, done: number, error: ErrnoError | null, count: number): void {
-    if (this.#failure !== undefined) return this.#settle()
+    if (this.#failure !== undefined) return this.#answer()
     if (error) {
       if (error.code === "EINTR") return this.#submit(extent, done)
       return this.#fail(FileError.fromCause(this.#call(extent), error))
@@ -106,10 +106,10 @@ class Transfer {
 
   #fail(error: FileError.FileError): void {
     this.#failure ??= error
-    this.#settle()
+    this.#answer()
   }
 
-  #settle(): void {
+  #answer(): void {
     if (--this.#pending > 0) return
     this.#descriptor.leave()
     this.#resume(this.#failure === undefined ? Effect.void : Effect.fail(this.#failure))

@@ -7,7 +7,7 @@ import type { RateLimit } from "../../transfer/RateLimit.ts"
  *
  * @internal
  */
-export interface Liftable {
+export interface Releasable {
   readonly limit: RateLimit
   /** From now on there is no limit, also for whoever waits. */
   readonly lift: Effect.Effect<void>
@@ -16,7 +16,7 @@ export interface Liftable {
 /**
  * @internal
  */
-export const liftable = (limit: RateLimit): Liftable => {
+export const releasable = (limit: RateLimit): Releasable => {
   const lifted = Latch.makeUnsafe()
   let isLifted = false
   return {

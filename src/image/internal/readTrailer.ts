@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Finding from "../../format/Finding.ts"
 import type { ParsedImage } from "../../format/image/ImageStream.ts"
-import * as StreamTail from "../../format/image/StreamTail.ts"
+import * as StreamTrailer from "../../format/image/StreamTrailer.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import { checkRest, type RestCheck, type SealContents } from "./readSeal.ts"
@@ -11,7 +11,7 @@ import * as ByteSource from "../../snapshot/ByteSource.ts"
 /** What follows RAM, and what remains of what was said about the seal. */
 interface Tail extends Pick<SealContents, "seal" | "findings">, Pick<RestCheck, "verified"> {
   /** `undefined` where RAM has no end. */
-  readonly tail: StreamTail.StreamTail | undefined
+  readonly tail: StreamTrailer.StreamTrailer | undefined
 }
 
 interface Sized<E> {
@@ -29,13 +29,13 @@ export const parse = <E>(
   { file, fileSize }: Sized<E>,
   { blocks, footers }: ParsedImage,
   { from, limit }: { readonly from: number; readonly limit: number }
-): Effect.Effect<StreamTail.StreamTail, E> => {
+): Effect.Effect<StreamTrailer.StreamTrailer, E> => {
   const behind = blocks
     .filter((block) => !block.ignored)
     .flatMap(({ header }) => [header.bitmapOffset, header.pagesOffset])
     .filter((position) => position >= from)
   const to = Math.max(from, Math.min(limit, ...behind))
-  return ByteSource.parse(ByteSource.fromFile(file, 0, fileSize), StreamTail.parse({ from, to, footers }))
+  return ByteSource.parse(ByteSource.fromFile(file, 0, fileSize), StreamTrailer.parse({ from, to, footers }))
 }
 
 /** Whether a seal was said to be there, be it in order or not. */
@@ -65,7 +65,7 @@ const stale = (offset: number, found: number): Finding.Finding =>
  *
  * @internal
  */
-export const readTail = Effect.fnUntraced(function* (
+export const readTrailer = Effect.fnUntraced(function* (
   sized: Sized<FileError> & { readonly file: PositionalFile },
   stream: ParsedImage,
   sealed: SealContents

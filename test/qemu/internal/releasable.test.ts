@@ -3,13 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import * as RateLimit from "../../../src/transfer/RateLimit.ts"
-import { liftable } from "../../../src/qemu/internal/liftable.ts"
+import { releasable } from "../../../src/qemu/internal/releasable.ts"
 
-describe("liftable", () => {
+describe("releasable", () => {
   it.effect("is the limit until it is lifted; whoever waits goes on then, and others still keep to it", () =>
     Effect.gen(function* () {
       const shared = yield* RateLimit.make(1000)
-      const { lift, limit } = liftable(shared)
+      const { lift, limit } = releasable(shared)
       const waiting = yield* Effect.forkChild(limit.take(100), { startImmediately: true })
       yield* TestClock.adjust(99)
       assert.isUndefined(waiting.pollUnsafe())

@@ -1,16 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Demand from "../../src/format/Demand.ts"
+import * as Parser from "../../src/format/Parser.ts"
 
 /** The lengths of what comes back. */
-function* ask(demands: ReadonlyArray<Demand.Demand>): Demand.Parser<ReadonlyArray<ReadonlyArray<number>>> {
+function* ask(demands: ReadonlyArray<Parser.ReadRequest>): Parser.Parser<ReadonlyArray<ReadonlyArray<number>>> {
   const answers: Array<ReadonlyArray<number>> = []
   for (const demand of demands) answers.push([...(yield demand)])
   return answers
 }
 
-describe("Demand.runSync", () => {
+describe("Parser.runSync", () => {
   const bytes = new Uint8Array([10, 11, 12, 13])
-  const run = (...demands: ReadonlyArray<Demand.Demand>) => Demand.runSync(ask(demands), bytes)
+  const run = (...demands: ReadonlyArray<Parser.ReadRequest>) => Parser.runSync(ask(demands), bytes)
 
   it("answers with exactly the bytes", () => {
     assert.deepStrictEqual(run({ position: 1, length: 2 }, { position: 0, length: 4 }), [

@@ -4,9 +4,9 @@
  * ```text
  *   driver                                parser (a generator)
  *     │ ── next() ──────────────────────────▶ │
- *     │ ◀── Demand { position, length } ───── │
+ *     │ ◀── ReadRequest { position, length } ───── │
  *     │ ── next(bytes) ─────────────────────▶ │   length bytes, or fewer where the input ends
- *     │ ◀── Demand … ──────────────────────── │
+ *     │ ◀── ReadRequest … ──────────────────────── │
  *     │ ◀── done: the parsed value ────────── │
  * ```
  *
@@ -18,13 +18,13 @@
  *
  * **Details**
  *
- * `length` is bounded by `MAX_DEMAND_BYTES` and never taken from the input unchecked, so that a driver may allocate it.
+ * `length` is bounded by `MAX_READ_BYTES` and never taken from the input unchecked, so that a driver may allocate it.
  * `position` is absolute and may lie behind the end of the input, where there are no bytes.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Demand {
+export interface ReadRequest {
   /** Absolute position of the first byte, 0 ≤ position < 2^53. */
   readonly position: number
   /** Number of bytes, at least 1. */
@@ -38,7 +38,7 @@ export interface Demand {
  * @category models
  * @since 0.1.0
  */
-export type Parser<A> = Generator<Demand, A, Uint8Array>
+export type Parser<A> = Generator<ReadRequest, A, Uint8Array>
 
 /**
  * The most that one demand asks for: 1 MiB. Enough to search through a device state quickly, and nothing that matters to
@@ -47,7 +47,7 @@ export type Parser<A> = Generator<Demand, A, Uint8Array>
  * @category constants
  * @since 0.1.0
  */
-export const MAX_DEMAND_BYTES: number = 1024 * 1024
+export const MAX_READ_BYTES: number = 1024 * 1024
 
 /**
  * Runs a parser over bytes in memory. Position 0 is the first byte.
@@ -55,13 +55,13 @@ export const MAX_DEMAND_BYTES: number = 1024 * 1024
  * **Example** (Reading the first section type of a stream in memory)
  *
  * ```ts
- * import { Demand } from "effect-multifd/format"
+ * import { Parser } from "effect-multifd/format"
  *
- * function* firstByte(): Demand.Parser<number | undefined> {
+ * function* firstByte(): Parser.Parser<number | undefined> {
  *   const bytes = yield { position: 8, length: 1 }
  *   return bytes[0]
  * }
- * Demand.runSync(firstByte(), new Uint8Array([0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 3, 7])) // => 7
+ * Parser.runSync(firstByte(), new Uint8Array([0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 3, 7])) // => 7
  * ```
  *
  * @category running

@@ -24,11 +24,11 @@ const staysHere = (address: SocketAddress.SocketAddress): boolean =>
  * **Example** (A port of every address)
  *
  * ```ts
- * import { Exposure } from "effect-multifd/io"
+ * import { AddressWarnings } from "effect-multifd/io"
  * import { SocketAddress } from "effect-multifd"
  *
- * Exposure.ofListener(SocketAddress.tcp("127.0.0.1", 4444), undefined) // => []
- * Exposure.ofListener(SocketAddress.tcp("0.0.0.0", 4444), undefined) // => ["whoever reaches tcp:0.0.0.0:4444 can …"]
+ * AddressWarnings.ofListener(SocketAddress.tcp("127.0.0.1", 4444), undefined) // => []
+ * AddressWarnings.ofListener(SocketAddress.tcp("0.0.0.0", 4444), undefined) // => ["whoever reaches tcp:0.0.0.0:4444 can …"]
  * ```
  *
  * @category getters

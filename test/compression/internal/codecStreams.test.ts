@@ -5,14 +5,14 @@ import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import { CompressionLevelError, CompressorClosedError } from "../../../src/compression/CompressionError.ts"
-import { makeLanes, type Lanes, type Task } from "../../../src/compression/internal/lanes.ts"
+import { makeCodecStreams, type CodecStreams, type Task } from "../../../src/compression/internal/codecStreams.ts"
 import { compressPieces } from "../../../src/compression/internal/pieces.ts"
 import { makeStreamCompressor, makeStreamDecompressor } from "../../../src/compression/internal/streamCodec.ts"
 import { FakeNative, libraryError } from "../support/fakeNative.ts"
 
 const pieces = Array.from({ length: 7 }, (_, index) => new Uint8Array(3).fill(index))
 
-/** Lanes on streams that the test works. */
+/** CodecStreams on streams that the test works. */
 const make = Effect.fnUntraced(function* (count: number) {
   const natives: Array<FakeNative> = []
   const open = () => {
@@ -20,20 +20,21 @@ const make = Effect.fnUntraced(function* (count: number) {
     natives.push(native)
     return native
   }
-  const lanes = yield* makeLanes({ method: "zlib", open, reset: (native) => native.reset() }, count)
-  return { lanes, natives }
+  const streams = yield* makeCodecStreams({ method: "zlib", open, reset: (native) => native.reset() }, count)
+  return { streams, natives }
 })
 
-const begin = (lanes: Lanes) => Effect.forkChild(compressPieces(lanes, "zlib", pieces), { startImmediately: true })
+const begin = (streams: CodecStreams) =>
+  Effect.forkChild(compressPieces(streams, "zlib", pieces), { startImmediately: true })
 
 /** Gives streams their turn: the next turn of the event loop. */
 const turn = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
 
-describe("lanes", () => {
-  it.effect("share the pieces, as many under way as there are lanes, and keep what came out in order", () =>
+describe("streams", () => {
+  it.effect("share the pieces, as many under way as there are streams, and keep what came out in order", () =>
     Effect.gen(function* () {
-      const { lanes, natives } = yield* make(3)
-      const running = yield* begin(lanes)
+      const { streams, natives } = yield* make(3)
+      const running = yield* begin(streams)
       yield* turn
       let rounds = 0
       while (natives.some(({ finish }) => finish !== undefined)) {
@@ -56,8 +57,8 @@ describe("lanes", () => {
 
   it.effect("fail with the first failure, when nothing is under way any more, and are closed", () =>
     Effect.gen(function* () {
-      const { lanes, natives } = yield* make(3)
-      const running = yield* begin(lanes)
+      const { streams, natives } = yield* make(3)
+      const running = yield* begin(streams)
       yield* turn
       natives[1]!.finish!(libraryError("Z_MEM_ERROR"))
       yield* turn
@@ -73,7 +74,7 @@ describe("lanes", () => {
       assert.strictEqual(error.message, "zlib: the compressor failed with Z_MEM_ERROR")
       assert.strictEqual(error[Runtime.errorExitCode], 1)
       assert.isTrue(natives.every(({ destroyed }) => destroyed))
-      const closed = yield* Effect.flip(compressPieces(lanes, "zlib", []))
+      const closed = yield* Effect.flip(compressPieces(streams, "zlib", []))
       assert.strictEqual(closed._tag, "CompressorClosedError")
       assert.strictEqual(closed[Runtime.errorExitCode], 1)
     })
@@ -81,8 +82,8 @@ describe("lanes", () => {
 
   it.effect("call a failure without a code unknown", () =>
     Effect.gen(function* () {
-      const { lanes, natives } = yield* make(1)
-      const running = yield* begin(lanes)
+      const { streams, natives } = yield* make(1)
+      const running = yield* begin(streams)
       yield* turn
       natives[0]!.finish!(new Error("no code"))
       const error = yield* Effect.flip(Fiber.join(running))
@@ -92,8 +93,8 @@ describe("lanes", () => {
 
   it.effect("wait for the pieces under way when they are interrupted, and take none of the others", () =>
     Effect.gen(function* () {
-      const { lanes, natives } = yield* make(2)
-      const running = yield* begin(lanes)
+      const { streams, natives } = yield* make(2)
+      const running = yield* begin(streams)
       yield* turn
       const interrupting = yield* Effect.forkChild(Fiber.interrupt(running), { startImmediately: true })
       natives[0]!.finish!()
@@ -111,8 +112,8 @@ describe("lanes", () => {
   it.effect("are closed by their scope and by an interruption at once", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const { lanes, natives } = yield* Scope.provide(make(1), scope)
-      const running = yield* begin(lanes)
+      const { streams, natives } = yield* Scope.provide(make(1), scope)
+      const running = yield* begin(streams)
       yield* turn
       const closing = yield* Effect.forkChild(
         Effect.all([Scope.close(scope, Exit.void), Fiber.interrupt(running)], { concurrency: 2 }),
@@ -143,7 +144,7 @@ describe("lanes", () => {
         natives.push(native)
         return native
       }
-      const error = yield* Effect.flip(makeLanes({ method: "zstd", open }, 4))
+      const error = yield* Effect.flip(makeCodecStreams({ method: "zstd", open }, 4))
       assert.strictEqual(error._tag, "CompressorFailedError")
       assert.strictEqual(error.message, "zstd: the compressor failed with ERR_ZLIB_INITIALIZATION_FAILED")
       assert.deepStrictEqual(
@@ -155,15 +156,15 @@ describe("lanes", () => {
 
   it.effect("do nothing for a task without pieces", () =>
     Effect.gen(function* () {
-      const { lanes } = yield* make(3)
+      const { streams } = yield* make(3)
       const task: Task = {
         pieces: 0,
         input: () => assert.fail(),
         output: () => assert.fail(),
-        settle: () => assert.fail()
+        checkOutput: () => assert.fail()
       }
-      yield* lanes.run(task)
-      yield* lanes.run(task)
+      yield* streams.run(task)
+      yield* streams.run(task)
     })
   )
 

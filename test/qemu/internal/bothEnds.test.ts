@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { TestClock } from "effect/testing"
-import { bothSides } from "../../../src/qemu/internal/bothSides.ts"
+import { runBothEnds } from "../../../src/qemu/internal/bothEnds.ts"
 
 class Ended extends Error {
   readonly _tag = "Ended"
@@ -27,7 +27,7 @@ const outcome = Effect.fnUntraced(function* (
   here: Effect.Effect<string, Failure>,
   there: Effect.Effect<string, Failure>
 ) {
-  const running = yield* Effect.forkChild(bothSides(here, there, options))
+  const running = yield* Effect.forkChild(runBothEnds(here, there, options))
   yield* TestClock.adjust("1 minute")
   return yield* Fiber.await(running)
 })
@@ -41,10 +41,10 @@ const assertDefect = (exit: Exit.Exit<unknown, unknown>) => {
   assert.strictEqual(Cause.squash(exit.cause), defect)
 }
 
-describe("bothSides", () => {
+describe("runBothEnds", () => {
   it.effect("both succeed", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* bothSides(Effect.succeed(1), Effect.succeed(2), options), [1, 2])
+      assert.deepStrictEqual(yield* runBothEnds(Effect.succeed(1), Effect.succeed(2), options), [1, 2])
     })
   )
 

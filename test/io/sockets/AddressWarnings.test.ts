@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Path from "node:path"
-import * as Exposure from "../../../src/io/sockets/Exposure.ts"
+import * as AddressWarnings from "../../../src/io/sockets/AddressWarnings.ts"
 import * as SocketAddress from "../../../src/io/sockets/SocketAddress.ts"
 import * as TlsCredentials from "../../../src/io/sockets/TlsCredentials.ts"
 
@@ -15,14 +15,14 @@ const here = [
 ]
 const elsewhere = ["0.0.0.0", "0", "::", "10.0.0.2", "host.example", "localhost.example", "1127.0.0.1", "127.1.example"]
 
-describe("Exposure", () => {
+describe("AddressWarnings", () => {
   it.effect("of this machine there is nothing to say", () =>
     Effect.gen(function* () {
       const tls = yield* TlsCredentials.serverFromDirectory(fixture("x509"), { verifyPeer: false })
       for (const address of here) {
-        assert.deepStrictEqual(Exposure.ofListener(address, undefined), [])
-        assert.deepStrictEqual(Exposure.ofListener(address, tls), [])
-        assert.deepStrictEqual(Exposure.ofSender(address, undefined), [])
+        assert.deepStrictEqual(AddressWarnings.ofListener(address, undefined), [])
+        assert.deepStrictEqual(AddressWarnings.ofListener(address, tls), [])
+        assert.deepStrictEqual(AddressWarnings.ofSender(address, undefined), [])
       }
     })
   )
@@ -34,11 +34,11 @@ describe("Exposure", () => {
       const mutual = yield* TlsCredentials.serverFromDirectory(fixture("x509"), { verifyPeer: true })
       const oneSided = yield* TlsCredentials.serverFromDirectory(fixture("x509"), { verifyPeer: false })
       const keys = yield* TlsCredentials.serverFromPskFile(fixture("psk/keys.psk"))
-      const [inTheClear] = Exposure.ofListener(address, undefined)
+      const [inTheClear] = AddressWarnings.ofListener(address, undefined)
       assert.include(inTheClear, `reaches ${uri} can send an image or read along`)
-      assert.match(Exposure.ofListener(address, oneSided)[0]!, /can send an image: demand a certificate/)
-      assert.deepStrictEqual(Exposure.ofListener(address, mutual), [])
-      assert.deepStrictEqual(Exposure.ofListener(address, keys), [])
+      assert.match(AddressWarnings.ofListener(address, oneSided)[0]!, /can send an image: demand a certificate/)
+      assert.deepStrictEqual(AddressWarnings.ofListener(address, mutual), [])
+      assert.deepStrictEqual(AddressWarnings.ofListener(address, keys), [])
     })
   )
 
@@ -46,8 +46,8 @@ describe("Exposure", () => {
     Effect.gen(function* () {
       const address = SocketAddress.tcp(host, 4444)
       const tls = yield* TlsCredentials.clientFromDirectory(fixture("x509"))
-      assert.include(Exposure.ofSender(address, undefined)[0], `${SocketAddress.format(address)} in the clear`)
-      assert.deepStrictEqual(Exposure.ofSender(address, tls), [])
+      assert.include(AddressWarnings.ofSender(address, undefined)[0], `${SocketAddress.format(address)} in the clear`)
+      assert.deepStrictEqual(AddressWarnings.ofSender(address, tls), [])
     })
   )
 })

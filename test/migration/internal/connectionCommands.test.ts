@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { preludeWith } from "../../../src/migration/internal/dialogue.ts"
+import { preludeWith } from "../../../src/migration/internal/connectionCommands.ts"
 import { hex } from "../../format/support/bytes.ts"
 
 const open = "08 0001 0000"

@@ -13,10 +13,10 @@ import { makeNativeStream, type Native, type NativeStream } from "./nativeStream
 export interface Task {
   readonly pieces: number
   readonly input: (piece: number) => Uint8Array
-  /** Takes a part of what comes out of a piece. `false` says that it is more than wanted; `settle` must fail then. */
+  /** Takes a part of what comes out of a piece. `false` says that it is more than wanted; `checkOutput` must fail then. */
   readonly output: (piece: number, bytes: Uint8Array) => boolean
   /** What is wrong with a piece, now that all of it has come out. `error` is what the library complained about. */
-  readonly settle: (
+  readonly checkOutput: (
     piece: number,
     error: NodeJS.ErrnoException | null,
     consumed: number
@@ -28,10 +28,10 @@ export interface Task {
  *
  * @internal
  */
-export interface Lanes {
-  /** Does all of a task's pieces. The first failure ends it, and closes the lanes for good, as does interruption. */
+export interface CodecStreams {
+  /** Does all of a task's pieces. The first failure ends it, and closes the streams for good, as does interruption. */
   readonly run: (task: Task) => Effect.Effect<void, CompressionError>
-  /** Fails for a reason that was seen before there was a task, and closes the lanes for good. */
+  /** Fails for a reason that was seen before there was a task, and closes the streams for good. */
   readonly fail: (failure: CompressionError) => Effect.Effect<never, CompressionError>
 }
 
@@ -50,14 +50,14 @@ export interface Source<S extends Native> {
 }
 
 /**
- * Opens so many lanes, which is the number of pieces under way at once; leaving the scope waits for the pieces under way and frees the streams.
+ * Opens so many streams, which is the number of pieces under way at once; leaving the scope waits for the pieces under way and frees the streams.
  *
  * @internal
  */
-export const makeLanes = <S extends Native>(
+export const makeCodecStreams = <S extends Native>(
   source: Source<S>,
   count: number
-): Effect.Effect<Lanes, CompressorFailedError, Scope.Scope> =>
+): Effect.Effect<CodecStreams, CompressorFailedError, Scope.Scope> =>
   Effect.map(Effect.acquireRelease(openAll(source, count), closeAll), (streams) => ({
     run: (task) => runOn(streams, task, source),
     fail: (failure) => failOn(streams, failure)
@@ -109,7 +109,7 @@ const runOn = <S extends Native>(
     if (streams.state === "busy") return Effect.die(new Error(`${method}: one call at a time`))
     streams.state = "busy"
     return Effect.callback<void, CompressionError>((resume) => {
-      drive(streams, task, reset, (failure) => {
+      pump(streams, task, reset, (failure) => {
         if (failure !== undefined) return resume(Effect.andThen(closeAll(streams), Effect.fail(failure)))
         if (streams.state === "closed") return resume(Effect.fail(new CompressorClosedError({ method })))
         streams.state = "idle"
@@ -130,7 +130,7 @@ const failOn = <S extends Native>(
   })
 
 /** Each stream takes the next piece when it is done with one, until there are none or one has failed. */
-const drive = <S extends Native>(
+const pump = <S extends Native>(
   streams: Streams<S>,
   task: Task,
   reset: ((native: S) => void) | undefined,
@@ -149,7 +149,7 @@ const drive = <S extends Native>(
       task.input(piece),
       (bytes) => task.output(piece, bytes),
       (error, consumed) => {
-        failure ??= task.settle(piece, error, consumed)
+        failure ??= task.checkOutput(piece, error, consumed)
         if (failure === undefined && streams.state !== "closed") reset?.(stream.native)
         next(stream)
       }

@@ -7,7 +7,7 @@ import type * as ImageSeal from "../../format/seal/ImageSeal.ts"
 import * as ImageStream from "../../format/image/ImageStream.ts"
 import * as LibvirtSave from "../../format/image/LibvirtSave.ts"
 import * as MappedRam from "../../format/image/MappedRam.ts"
-import type * as StreamTail from "../../format/image/StreamTail.ts"
+import type * as StreamTrailer from "../../format/image/StreamTrailer.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
@@ -15,7 +15,7 @@ import * as RamBlock from "../../ram/RamBlock.ts"
 import type { IntegrityError, SealKeyError } from "../Integrity.ts"
 import { checkUnmarked } from "./lostMark.ts"
 import { type ReadOptions, readSeal, restIsOther } from "./readSeal.ts"
-import { parse as parseTail, readTail } from "./readTail.ts"
+import { parse as parseTail, readTrailer } from "./readTrailer.ts"
 import * as VerifiedRest from "./verifiedRest.ts"
 import * as ByteSource from "../../snapshot/ByteSource.ts"
 
@@ -24,7 +24,7 @@ import * as ByteSource from "../../snapshot/ByteSource.ts"
  *
  * @internal
  */
-export interface Contents {
+export interface RawImage {
   /** What is not pages is to be read from here: what has been compared with its checksum is compared with it again. */
   readonly source: VerifiedRest.Source<FileError | IntegrityError>
   readonly fileSize: number
@@ -34,7 +34,7 @@ export interface Contents {
   /** By `idstr`; without the blocks whose bitmap cannot be read. */
   readonly bitmaps: ReadonlyMap<string, PageBitmap.PageBitmap>
   /** `undefined` where RAM has no end. */
-  readonly tail: StreamTail.StreamTail | undefined
+  readonly tail: StreamTrailer.StreamTrailer | undefined
   /** `undefined` where there is none that is of any use, or nobody wants to know. */
   readonly seal: ImageSeal.Seal | undefined
   readonly keyProblem: SealKeyError["problem"] | undefined
@@ -61,11 +61,11 @@ const LIBVIRT_MAGIC_BYTES = 16
  *
  * @internal
  */
-export const readContents = Effect.fnUntraced(function* (
+export const readImage = Effect.fnUntraced(function* (
   file: PositionalFile,
   offset: number,
   options: ReadOptions
-): Effect.fn.Return<Contents, FileError> {
+): Effect.fn.Return<RawImage, FileError> {
   const first = yield* readOnce(file, offset, options)
   if (first.verified === undefined || first.seal === undefined || first.stream === undefined) return first
   const source = VerifiedRest.view(file, first.verified)
@@ -86,7 +86,7 @@ const readAgain = Effect.fnUntraced(function* <E>(
   file: VerifiedRest.Source<E>,
   first: Read,
   limit: number
-): Effect.fn.Return<Pick<Contents, "libvirt" | "stream" | "bitmaps" | "tail">, E> {
+): Effect.fn.Return<Pick<RawImage, "libvirt" | "stream" | "bitmaps" | "tail">, E> {
   const { fileSize } = first
   const header =
     first.libvirt === undefined
@@ -106,7 +106,7 @@ const readAgain = Effect.fnUntraced(function* <E>(
 })
 
 /** And what has been compared with its checksum. */
-interface Read extends Contents {
+interface Read extends RawImage {
   readonly verified?: VerifiedRest.VerifiedRest | undefined
   /** Whether the bitmaps are those of a save that has not come to its end. */
   readonly isPartial?: boolean
@@ -131,7 +131,7 @@ const readOnce = Effect.fnUntraced(function* (
   return { ...nothing, source: file, fileSize: options.fileSize, findings }
 })
 
-const nothing: Omit<Contents, "source" | "fileSize" | "findings"> = {
+const nothing: Omit<RawImage, "source" | "fileSize" | "findings"> = {
   libvirt: undefined,
   stream: undefined,
   bitmaps: new Map(),
@@ -149,7 +149,7 @@ const readStream = Effect.fnUntraced(function* (
   const { fileSize, verify = true } = options
   const stream = yield* ByteSource.parse(ByteSource.fromFile(file, 0, fileSize), ImageStream.parse({ start, fileSize }))
   const sealed = yield* readSeal(file, stream, options)
-  const { findings: sealFindings, seal, tail, verified } = yield* readTail({ file, fileSize }, stream, sealed)
+  const { findings: sealFindings, seal, tail, verified } = yield* readTrailer({ file, fileSize }, stream, sealed)
   const { bitmaps, findings } = sealed.bitmaps ?? (yield* readBitmaps(file, stream, fileSize))
   const described = tail?.described?.page_size
   return {
@@ -188,7 +188,7 @@ const readBitmaps = Effect.fnUntraced(function* <E>(
   file: VerifiedRest.Source<E>,
   stream: ImageStream.ParsedImage,
   fileSize: number
-): Effect.fn.Return<Pick<Contents, "bitmaps" | "findings">, E> {
+): Effect.fn.Return<Pick<RawImage, "bitmaps" | "findings">, E> {
   const bitmaps = new Map<string, PageBitmap.PageBitmap>()
   const findings: Array<Finding.Finding> = []
   let room = MAX_BITMAP_BYTES

@@ -30,7 +30,7 @@ export type AssembleError =
  *
  * @internal
  */
-export interface Assembled {
+export interface Accepted {
   /** Its first four bytes, the magic number, have been read. */
   readonly main: Connection
   /** By id; behind their init packets. */
@@ -70,13 +70,13 @@ export interface Options {
  *
  * @internal
  */
-export const assemble = Effect.fnUntraced(function* (
+export const acceptConnections = Effect.fnUntraced(function* (
   options: Options
-): Effect.fn.Return<Assembled, AssembleError, Scope.Scope> {
+): Effect.fn.Return<Accepted, AssembleError, Scope.Scope> {
   const assembly: Assembly = {
     ...options,
     scope: yield* Effect.scope,
-    lanes: new Map(),
+    channelConnections: new Map(),
     main: undefined,
     guest: options.uuid,
     someone: Latch.makeUnsafe(),
@@ -87,15 +87,20 @@ export const assemble = Effect.fnUntraced(function* (
   yield* Effect.forkIn(acceptAll(assembly), assembly.scope)
   yield* Effect.raceAllFirst([assembly.everyone.await, late(assembly), failure])
   yield* options.listener.close
-  const { channels, guest, lanes, main } = assembly
+  const { channels, guest, channelConnections, main } = assembly
   const uuid = channels === 0 ? undefined : guest
-  return { main: main!, channels: Array.from({ length: channels }, (_, id) => lanes.get(id)!), uuid, strays: failure }
+  return {
+    main: main!,
+    channels: Array.from({ length: channels }, (_, id) => channelConnections.get(id)!),
+    uuid,
+    strays: failure
+  }
 })
 
 /** What is known while connections come in. */
 interface Assembly extends Options {
   readonly scope: Scope.Scope
-  readonly lanes: Map<number, Connection>
+  readonly channelConnections: Map<number, Connection>
   main: Connection | undefined
   /** The guest's, from the first channel on. */
   guest: Uint8Array | undefined
@@ -104,7 +109,8 @@ interface Assembly extends Options {
   readonly failed: Deferred.Deferred<never, AssembleError>
 }
 
-const isComplete = ({ channels, lanes, main }: Assembly): boolean => main !== undefined && lanes.size === channels
+const isComplete = ({ channels, channelConnections, main }: Assembly): boolean =>
+  main !== undefined && channelConnections.size === channels
 
 const fail = (assembly: Assembly, error: AssembleError): Effect.Effect<void> =>
   Effect.asVoid(Deferred.fail(assembly.failed, error))
@@ -177,15 +183,19 @@ const takeMain = (assembly: Assembly, connection: Connection): Finding.Finding |
 }
 
 const takeChannel = (assembly: Assembly, connection: Connection, head: Uint8Array): Finding.Finding | undefined => {
-  const { channels, guest, lanes } = assembly
+  const { channels, guest, channelConnections } = assembly
   if (channels === 0) return unexpected("no channels: a sender without multifd", "a multifd channel")
   const init = MultifdInit.decode(head)
   if (Result.isFailure(init)) return init.failure
   const { id, uuid } = init.success
-  const finding = MultifdInit.check(init.success, { channels, uuid: guest, isTaken: (taken) => lanes.has(taken) })
+  const finding = MultifdInit.check(init.success, {
+    channels,
+    uuid: guest,
+    isTaken: (taken) => channelConnections.has(taken)
+  })
   if (finding !== undefined) return finding
   assembly.guest = uuid
-  lanes.set(id, connection)
+  channelConnections.set(id, connection)
   return undefined
 }
 
@@ -205,14 +215,14 @@ const late = (assembly: Assembly): Effect.Effect<never, ConnectionError.PeerTime
   assembly.someone.await.pipe(
     Effect.andThen(Effect.sleep(assembly.handshakeTimeout)),
     Effect.flatMap(() => {
-      const { peer } = assembly.main ?? assembly.lanes.values().next().value!
+      const { peer } = assembly.main ?? assembly.channelConnections.values().next().value!
       const milliseconds = Duration.toMillis(assembly.handshakeTimeout)
       return Effect.fail(new ConnectionError.PeerTimeoutError({ peer, expected: missing(assembly), milliseconds }))
     })
   )
 
-const missing = ({ channels, lanes, main }: Assembly): string => {
-  const absent = channels - lanes.size
+const missing = ({ channels, channelConnections, main }: Assembly): string => {
+  const absent = channels - channelConnections.size
   const rest = absent === 0 ? "" : `${absent} more of ${channels} multifd channels`
   if (main !== undefined) return rest
   return absent === 0 ? "the main channel" : `the main channel and ${rest}`

@@ -10,7 +10,7 @@ const EXTENTS_AT_ONCE = 256
  *
  * @internal
  */
-export const settleDigests = (all: Iterable<PageDigests>): Effect.Effect<void> =>
+export const digestPending = (all: Iterable<PageDigests>): Effect.Effect<void> =>
   Effect.forEach(all, settleOne, { discard: true })
 
 const settleOne = (digests: PageDigests): Effect.Effect<void> =>

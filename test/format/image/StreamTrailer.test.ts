@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as StreamTail from "../../../src/format/image/StreamTail.ts"
+import * as StreamTrailer from "../../../src/format/image/StreamTrailer.ts"
 import * as Bytes from "../support/bytes.ts"
 import * as Images from "../support/images.ts"
 import * as SparseFile from "../support/sparseFile.ts"
@@ -16,10 +16,10 @@ const described = Images.description({ timer: 12, vga: 6 })
 const parse = (state: Uint8Array, options: { readonly footers?: boolean; readonly behind?: number } = {}) => {
   const { behind = 0, footers = true } = options
   const file = SparseFile.make([{ position: FROM, bytes: state }])
-  return SparseFile.run(StreamTail.parse({ from: FROM, to: FROM + state.length - behind, footers }), file)
+  return SparseFile.run(StreamTrailer.parse({ from: FROM, to: FROM + state.length - behind, footers }), file)
 }
 
-const codesOf = (tail: StreamTail.StreamTail) => tail.findings.map(({ code }) => code)
+const codesOf = (tail: StreamTrailer.StreamTrailer) => tail.findings.map(({ code }) => code)
 
 describe("the tail of a stream", () => {
   it("ends behind its description", () => {

@@ -14,7 +14,7 @@ import type { QmpConnectError, QmpError } from "../QmpError.ts"
 export interface Step {
   readonly run: (qmp: Client) => Effect.Effect<void, QmpError>
   /** What stays as it is when it cannot be; looked at then. `undefined`: nothing. */
-  readonly otherwise: () => string | undefined
+  readonly ifNotUndone: () => string | undefined
 }
 
 /** Whoever tidies up is waited for: a monitor that says nothing for so long has more to worry about than us. */
@@ -25,7 +25,7 @@ const PATIENCE = Duration.seconds(5)
  *
  * @internal
  */
-export const impatient = (qmp: Client): Client => ({
+export const withShortTimeout = (qmp: Client): Client => ({
   ...qmp,
   execute: (command, args, result, { timeout = qmp.commandTimeout } = {}) =>
     qmp.execute(command, args, result, { timeout: Duration.min(Duration.fromInputUnsafe(timeout), PATIENCE) })
@@ -33,7 +33,7 @@ export const impatient = (qmp: Client): Client => ({
 
 /** The same monitor over another connection. */
 const reconnect = ({ peer, reconnect }: Client): Effect.Effect<Client, QmpConnectError, Scope.Scope> =>
-  Effect.map(reconnect, impatient).pipe(
+  Effect.map(reconnect, withShortTimeout).pipe(
     Effect.timeoutOrElse({
       duration: PATIENCE,
       orElse: () =>
@@ -48,13 +48,13 @@ const reconnect = ({ peer, reconnect }: Client): Effect.Effect<Client, QmpConnec
   )
 
 const notUndone = (steps: ReadonlyArray<Step>, condition = ""): string => {
-  const all = steps.map(({ otherwise }) => otherwise()).filter((text) => text !== undefined)
+  const all = steps.map(({ ifNotUndone }) => ifNotUndone()).filter((text) => text !== undefined)
   return all.length === 0 ? "" : `; not undone${condition}: ${all.join("; ")}`
 }
 
 /** The monitor as it is, and over another connection from when that one has ended. */
 const makeLine = (qmp: Client) => {
-  let monitor = impatient(qmp)
+  let monitor = withShortTimeout(qmp)
   let isSecond = false
   return {
     run: (step: Step) => Effect.suspend(() => Effect.result(step.run(monitor))),
@@ -77,7 +77,7 @@ const makeLine = (qmp: Client) => {
  *
  * @internal
  */
-export const tidyUp = Effect.fnUntraced(function* (
+export const rollback = Effect.fnUntraced(function* (
   qmp: Client,
   steps: ReadonlyArray<Step>,
   onProblem: (problem: string) => Effect.Effect<void>

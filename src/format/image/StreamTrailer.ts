@@ -12,7 +12,7 @@
  *
  * @since 0.1.0
  */
-import type { Parser } from "../Demand.ts"
+import type { Parser } from "../Parser.ts"
 import * as Description from "../devices/Description.ts"
 import * as Finding from "../Finding.ts"
 import type { ByteRange } from "./ImageStream.ts"
@@ -25,7 +25,7 @@ import { SectionType } from "../stream/MigrationStream.ts"
  * @category models
  * @since 0.1.0
  */
-export interface StreamTail {
+export interface StreamTrailer {
   /** The device sections, without the byte that ends the stream. */
   readonly deviceState: ByteRange
   /** The JSON text; of length 0 where there is none that is whole. */
@@ -53,7 +53,7 @@ export function* parse(options: {
   readonly to: number
   /** Whether sections end with a footer, as everywhere but in old machine types. */
   readonly footers: boolean
-}): Parser<StreamTail> {
+}): Parser<StreamTrailer> {
   const { from } = options
   const located = yield* Description.locate(options)
   if (located._tag === "Missing") return yield* undescribed(options, located.finding)
@@ -83,7 +83,7 @@ const wrong = (offset: number): Finding.Finding =>
 function* undescribed(
   { footers, from, to }: { readonly from: number; readonly to: number; readonly footers: boolean },
   missing: Finding.Finding
-): Parser<StreamTail> {
+): Parser<StreamTrailer> {
   const walk = yield* footers ? walkFooters({ from, to }) : lastByte(from, to)
   const stateEnd = walk._tag === "End" ? walk.position : to
   const end = walk._tag === "End" ? stateEnd + 1 : to

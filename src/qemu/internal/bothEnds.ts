@@ -25,7 +25,7 @@ const defectOf = (exit: Exit.Exit<unknown, unknown>): Cause.Cause<never> | undef
  *
  * @internal
  */
-export const bothSides = <A, B, E1, E2, E>(
+export const runBothEnds = <A, B, E1, E2, E>(
   here: Effect.Effect<A, E1>,
   there: Effect.Effect<B, E2>,
   options: {

@@ -8,7 +8,7 @@ import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import { listed, unless } from "../transfer/Problems.ts"
+import { formatProblems, failWithAll } from "../transfer/Problems.ts"
 
 /**
  * Limits that have been checked. Together they bound the memory and the time that any peer, however hostile, can take.
@@ -116,7 +116,7 @@ export class LimitsError extends Schema.TaggedError<LimitsError>()("LimitsError"
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message(): string {
-    return listed(this.problems)
+    return formatProblems(this.problems)
   }
 }
 
@@ -160,7 +160,7 @@ export const make = (input: Input): Effect.Effect<Limits, LimitsError> => {
     ...sizes.flatMap(wrongSize(input))
   ]
   const error = (all: LimitsError["problems"]) => new LimitsError({ problems: all })
-  return unless(problems, error, () => ({
+  return failWithAll(problems, error, () => ({
     handshakeTimeout: timeoutOf(input, "handshakeTimeout")!,
     idleTimeout: timeoutOf(input, "idleTimeout")!,
     minRate: input.minRate ?? defaults.minRate,
