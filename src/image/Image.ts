@@ -24,42 +24,18 @@ import type { Configuration } from "../format/stream/MigrationStream.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import * as FileIdentity from "../io/files/FileIdentity.ts"
 import * as PositionalFile from "../io/files/PositionalFile.ts"
-import type { PageBitmap } from "../ram/PageBitmap.ts"
-import type * as RamBlock from "../ram/RamBlock.ts"
 import * as ImageError from "./ImageError.ts"
 import { type IntegrityError, SealKeyError, type VerifyOptions } from "./Integrity.ts"
 import { changedMeanwhile, type RawImage, readImage } from "./internal/rawImage.ts"
-import type { ExtentChecks } from "./internal/extentChecks.ts"
 import * as ImageParts from "./internal/imageParts.ts"
 import * as Location from "./Location.ts"
 import type { MachineState } from "../snapshot/MachineState.ts"
 import type { RestoreChannelOptions, SnapshotSource } from "../snapshot/SnapshotSource.ts"
 import * as RestoreChannel from "./RestoreChannel.ts"
 import { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
+import type { ImageBlock } from "./internal/imageModel.ts"
 
-/**
- * A RAM block in an image. Its reader knows which pages are present, and never shows a byte of those that are not.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ImageBlock extends RamBlock.Readable<FileError | IntegrityError> {
-  readonly reader: RamBlock.Readable<FileError | IntegrityError>["reader"] & { readonly present: PageBitmap }
-  /** Compares whole extents with their checksums, as the reader does; `undefined` where there are none. @internal */
-  readonly checks: ExtentChecks | undefined
-  /** Absolute file offset of the block's bitmap. */
-  readonly bitmapOffset: number
-  /** Absolute file offset of the block's page 0. */
-  readonly pagesOffset: number
-  /** All pages of the block. */
-  readonly pages: number
-  /** Pages whose bytes are in the file; the others are zeros. */
-  readonly pagesPresent: number
-  /** Offset in the parent region; only images that were saved with `x-ignore-shared` say it. */
-  readonly address: number | undefined
-  /** Shared memory that was left out of the image (`x-ignore-shared`): it cannot be read or restored from here. */
-  readonly ignored: boolean
-}
+export type { ImageBlock } from "./internal/imageModel.ts"
 
 /**
  * `mapped-ram`: as QEMU writes it. `libvirt-sparse`: the same behind a header of libvirt's, with the domain's XML.

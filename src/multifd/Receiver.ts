@@ -32,7 +32,7 @@ import * as MultifdPacket from "../format/multifd/MultifdPacket.ts"
 import type { Connection } from "../io/sockets/Connection.ts"
 import * as ConnectionError from "../io/sockets/ConnectionError.ts"
 import type { Listener } from "../io/sockets/Listener.ts"
-import type { LastStep, MachineHeader, SnapshotTarget, Transfer } from "../snapshot/SnapshotTarget.ts"
+import type { SnapshotTarget, Transfer } from "../snapshot/SnapshotTarget.ts"
 import * as Epochs from "./Epochs.ts"
 import { acceptConnections, type Accepted } from "./internal/acceptConnections.ts"
 import { allOrFirstError } from "../transfer/FirstError.ts"
@@ -46,26 +46,9 @@ import type { RateLimit } from "../transfer/RateLimit.ts"
 import * as ReceiveChannel from "./ReceiveChannel.ts"
 import type { SenderLeftError } from "./SenderLeftError.ts"
 import * as Watchdog from "./Watchdog.ts"
+import type { Hooks } from "./internal/receiverModel.ts"
 
-/**
- * What happens between the steps of receiving a machine.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Hooks<in A> {
-  /** Announces a step before it begins. */
-  readonly enter: (step: "ram" | "device" | "sync", machine: MachineHeader) => Effect.Effect<void>
-  /** Runs when everything has arrived and is whole, before it is made durable. Default: nothing. */
-  readonly onReceived?: Effect.Effect<void> | undefined
-  /**
-   * Called right after the target's commit: whatever becomes of the sender from now on, it is told that all is well. `false`
-   * withholds that answer, and waits for the interruption that is on its way. Default: `true`.
-   */
-  readonly onCommitted?: ((value: A) => boolean) | undefined
-  /** Runs the target's last step: where that has succeeded, the sender is told so, even after an interruption. */
-  readonly last?: LastStep | undefined
-}
+export type { Hooks } from "./internal/receiverModel.ts"
 
 /**
  * What a receiver is made of.

@@ -10,6 +10,9 @@ import { AnyNumber, lenient } from "./internal/lenient.ts"
 import * as RamBlockTable from "./internal/ramBlockTable.ts"
 import type { Client } from "./QmpClient.ts"
 import type { QmpError } from "./QmpError.ts"
+import type { RamBlock } from "./internal/qmpCommandsModel.ts"
+
+export type { RamBlock } from "./internal/qmpCommandsModel.ts"
 
 /**
  * Whether the guest runs, and why not. `status` is QEMU's `RunState`: `running`, `paused`, `prelaunch`, `inmigrate`,
@@ -264,20 +267,6 @@ export const queryUuid = (qmp: Client): Answer<string> =>
  */
 export const queryCpuCount = (qmp: Client): Answer<number> =>
   Effect.map(qmp.execute("query-cpus-fast", {}, Schema.Array(Schema.Unknown)), (cpus) => cpus.length)
-
-/**
- * A RAM block of a QEMU.
- *
- * @category models
- * @since 0.1.0
- */
-export interface RamBlock {
-  readonly idstr: string
-  /** Bytes that it has now. */
-  readonly usedLength: number
-  /** Bytes that it can have at most: tables of the firmware can grow, and take the length that they have in an image. */
-  readonly maxLength: number
-}
 
 /**
  * The machine's RAM blocks. QEMU tells them as a table for people only, and before 6.2 only through its other monitor.

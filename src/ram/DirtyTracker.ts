@@ -19,14 +19,9 @@ import { trackByComparison } from "./internal/comparison.ts"
 import * as PageRecords from "./internal/pageRecords.ts"
 import * as PageBitmap from "./PageBitmap.ts"
 import * as RamBlock from "./RamBlock.ts"
+import type { DirtyPages, Tracking } from "./internal/dirtyTrackerModel.ts"
 
-/**
- * The dirty pages of each block, by `idstr`.
- *
- * @category models
- * @since 0.1.0
- */
-export type DirtyPages = ReadonlyMap<string, PageBitmap.PageBitmap>
+export type { DirtyPages, Tracking } from "./internal/dirtyTrackerModel.ts"
 
 /**
  * No dirty page in any of the blocks.
@@ -36,25 +31,6 @@ export type DirtyPages = ReadonlyMap<string, PageBitmap.PageBitmap>
  */
 export const none = (blocks: ReadonlyArray<RamBlock.Shape>): DirtyPages =>
   new Map(blocks.map((block) => [block.idstr, PageBitmap.make(RamBlock.pageCount(block))]))
-
-/**
- * Finds dirty pages for one migration, from the start of it to its end. `E` is what reading the blocks can fail with.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Tracking<out E = never> {
-  /**
-   * The blocks in the form in which they have to be read: the tracker may want to see the bytes that are moved. Reading
-   * pages counts as moving them.
-   */
-  readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
-  /**
-   * Adds the pages that may have changed since they were last read, or marked since the last call. A failed or
-   * interrupted call ends the migration: what it has added so far is only a part.
-   */
-  readonly collect: (dirty: DirtyPages) => Effect.Effect<void, E>
-}
 
 /**
  * A way to find dirty pages. It serves any number of migrations, one after the other and at the same time.

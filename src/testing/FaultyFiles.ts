@@ -3,13 +3,15 @@
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
 import * as Layer from "effect/Layer"
 import { type Calls, type ErrnoError, FileCalls, node } from "../io/files/FileCalls.ts"
 import { afterTurns } from "./internal/delay.ts"
 import { nextTurn } from "./internal/eventLoop.ts"
 import { errnoError, noStat } from "./internal/nodeForm.ts"
 import type { Later } from "./Simulation.ts"
+import type { Fault } from "./internal/faultyFilesModel.ts"
+
+export { Fault } from "./internal/faultyFilesModel.ts"
 
 /**
  * The calls that faults can meet. Bytes are moved by `read` and `write` only, never in the calling thread.
@@ -36,29 +38,6 @@ export interface Call {
   /** Bytes of a read or write. */
   readonly length: number | undefined
 }
-
-/**
- * What happens to a call.
- *
- * - `Fail`: it fails with the errno of that name and does nothing; a `close` closes all the same, as in Linux.
- * - `Short`: a read or write is done for `bytes` bytes at the most; with 0, it says that it did nothing. Other calls are
- *   done in full.
- * - `Delay`: it is done so many turns of the event loop later, and whatever was called meanwhile comes first.
- *
- * @category models
- * @since 0.1.0
- */
-export type Fault = Data.TaggedEnum<{
-  Fail: { readonly code: string }
-  Short: { readonly bytes: number }
-  Delay: { readonly turns: number }
-}>
-
-/**
- * @category constructors
- * @since 0.1.0
- */
-export const Fault: Data.TaggedEnum.Constructor<Fault> = Data.taggedEnum<Fault>()
 
 /**
  * Says of each call what happens to it; `undefined`: nothing out of the ordinary. Calls on sockets

@@ -1,7 +1,7 @@
 import * as Result from "effect/Result"
 import { type ReadRequest, type Parser, runSync } from "../Parser.ts"
 import * as Finding from "../Finding.ts"
-import type { Decoded } from "../stream/MigrationStream.ts"
+import type { Decoded } from "../stream/internal/migrationStreamModel.ts"
 
 /**
  * A parser that can give up: to yield a finding is to stop there, and whatever runs the steps never resumes them.

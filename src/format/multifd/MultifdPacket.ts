@@ -36,6 +36,9 @@ import {
   setU64
 } from "./internal/packetFields.ts"
 import * as ramPacket from "./internal/ramPacket.ts"
+import type { DecodeOptions } from "./internal/multifdPacketModel.ts"
+
+export type { DecodeOptions } from "./internal/multifdPacketModel.ts"
 
 const { At } = ramPacket
 
@@ -136,23 +139,6 @@ export const decodePrologue = (bytes: Uint8Array, position = 0): Result.Result<P
   if (finding !== undefined) return Result.fail(finding)
   const flags = fields.view.getUint32(At.flags)
   return Result.succeed({ kind: (flags & Flag.deviceState) === 0 ? "ram" : "device-state", flags })
-}
-
-/**
- * What both sides agreed on, or what is known of the channel.
- *
- * @category models
- * @since 0.1.0
- */
-export interface DecodeOptions {
-  /** Bytes of a page, the same for all blocks. */
-  readonly pageSize: number
-  /** The flag of the method that both sides were set to. Default 0, no compression. */
-  readonly method?: number | undefined
-  /** Bytes of payload at most, with compression. Default {@link MAX_PAYLOAD_BYTES}. */
-  readonly maxPayload?: number | undefined
-  /** Where on the connection the packet began, for what is said of it. Default 0. */
-  readonly position?: number | undefined
 }
 
 /**

@@ -14,17 +14,9 @@
  * @since 0.1.0
  */
 import { versionOfDistribution } from "./internal/machineNames.ts"
+import type { Version } from "./internal/machineTypeModel.ts"
 
-/**
- * A version of QEMU, without what only mends faults.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Version {
-  readonly major: number
-  readonly minor: number
-}
+export type { Version } from "./internal/machineTypeModel.ts"
 
 /** The pseries types of 2.12 and before have a second form, `-sxxm`. */
 const VERSIONED = /(?:^|-)(\d+)\.(\d+)(?:\.\d+)?(?:-sxxm)?$/

@@ -28,6 +28,9 @@ import * as constants from "../internal/constants.ts"
 import * as configuration from "./internal/configuration.ts"
 import { decodeWith } from "../internal/cursor.ts"
 import * as framing from "./internal/framing.ts"
+import type { Configuration, SectionHeader, Decoded } from "./internal/migrationStreamModel.ts"
+
+export type { Configuration, Decoded, SectionHeader } from "./internal/migrationStreamModel.ts"
 
 /**
  * The first four bytes of every migration stream, "QEVM".
@@ -76,51 +79,6 @@ export const Command = constants.Command
  * @since 0.1.0
  */
 export const RAM_VERSION: number = constants.RAM_VERSION
-
-/**
- * The configuration section: what has to be equal on both sides.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Configuration {
-  /** The versioned machine type, such as `pc-i440fx-10.0`. */
-  readonly machine: string
-  /** Binary logarithm of the page size, where it is not the smallest that the CPU type allows. */
-  readonly targetPageBits?: number
-  /** The capabilities that are listed because both sides must agree: `x-ignore-shared`, `mapped-ram`, in that order. */
-  readonly capabilities: ReadonlyArray<string>
-  /** 16 bytes in the order in which a uuid is written down. */
-  readonly uuid?: Uint8Array
-}
-
-/**
- * What opens a section.
- *
- * @category models
- * @since 0.1.0
- */
-export type SectionHeader =
-  | {
-      readonly type: "start" | "full"
-      readonly sectionId: number
-      /** The device, 1 to 255 bytes of UTF-8. */
-      readonly name: string
-      readonly instanceId: number
-      readonly version: number
-    }
-  | { readonly type: "part" | "end"; readonly sectionId: number }
-
-/**
- * A decoded value and the position of the first byte behind it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Decoded<out A> {
-  readonly value: A
-  readonly end: number
-}
 
 /**
  * The file header, 8 bytes.

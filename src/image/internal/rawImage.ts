@@ -3,43 +3,21 @@ import * as Result from "effect/Result"
 import { isDeepStrictEqual } from "node:util"
 import * as Finding from "../../format/Finding.ts"
 import * as ImageChecks from "../../format/image/ImageChecks.ts"
-import type * as ImageSeal from "../../format/seal/ImageSeal.ts"
 import * as ImageStream from "../../format/image/ImageStream.ts"
 import * as LibvirtSave from "../../format/image/LibvirtSave.ts"
 import * as MappedRam from "../../format/image/MappedRam.ts"
-import type * as StreamTrailer from "../../format/image/StreamTrailer.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
-import type { IntegrityError, SealKeyError } from "../Integrity.ts"
 import { checkUnmarked } from "./lostMark.ts"
 import { type ReadOptions, readSeal, restIsOther } from "./readSeal.ts"
 import { parse as parseTail, readTrailer } from "./readTrailer.ts"
 import * as VerifiedRest from "./verifiedRest.ts"
 import * as ByteSource from "../../snapshot/ByteSource.ts"
+import type { RawImage } from "./rawImageModel.ts"
 
-/**
- * Everything that could be made out of a file.
- *
- * @internal
- */
-export interface RawImage {
-  /** What is not pages is to be read from here: what has been compared with its checksum is compared with it again. */
-  readonly source: VerifiedRest.Source<FileError | IntegrityError>
-  readonly fileSize: number
-  readonly libvirt: LibvirtSave.LibvirtSave | undefined
-  /** `undefined` where libvirt's header already leads nowhere. */
-  readonly stream: ImageStream.ParsedImage | undefined
-  /** By `idstr`; without the blocks whose bitmap cannot be read. */
-  readonly bitmaps: ReadonlyMap<string, PageBitmap.PageBitmap>
-  /** `undefined` where RAM has no end. */
-  readonly tail: StreamTrailer.StreamTrailer | undefined
-  /** `undefined` where there is none that is of any use, or nobody wants to know. */
-  readonly seal: ImageSeal.Seal | undefined
-  readonly keyProblem: SealKeyError["problem"] | undefined
-  readonly findings: ReadonlyArray<Finding.Finding>
-}
+export type { RawImage } from "./rawImageModel.ts"
 
 /**
  * Bitmaps are held in memory, one bit for each page of 4 KiB: 512 MiB are enough for 16 TiB of RAM, more than QEMU's

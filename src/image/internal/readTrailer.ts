@@ -4,7 +4,7 @@ import type { ParsedImage } from "../../format/image/ImageStream.ts"
 import * as StreamTrailer from "../../format/image/StreamTrailer.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
-import { checkRest, type RestCheck, type SealContents } from "./readSeal.ts"
+import { checkRest, type RestCheck, type SealContents } from "./readSealModel.ts"
 import type { Source } from "./verifiedRest.ts"
 import * as ByteSource from "../../snapshot/ByteSource.ts"
 

@@ -6,6 +6,9 @@
 import * as Context from "effect/Context"
 import * as Fs from "node:fs"
 import { nodeInThread } from "./internal/nodeInThread.ts"
+import type { InThread } from "./internal/fileCallsModel.ts"
+
+export type { InThread } from "./internal/fileCallsModel.ts"
 
 /**
  * One system call on files each, in Node's callback form; each call is made once and may come back short, exactly as the
@@ -61,22 +64,6 @@ export interface Calls {
   readonly unlink: (path: string, done: (error: ErrnoError | null) => void) => void
   /** Moving bytes without a detour. Default: there is none, and all bytes are moved by `read` and `write`. */
   readonly inThread?: InThread | undefined
-}
-
-/**
- * Reads and writes that are done by the thread that asks for them, and over when the call returns. Where bytes need not wait
- * for a device, handing a call to another thread and its answer back can cost as much as the call itself.
- *
- * @category models
- * @since 0.1.0
- */
-export interface InThread {
-  /** Whether it is worth it for the file of this name. `done` is called once, later. */
-  readonly suits: (path: string, done: (suits: boolean) => void) => void
-  /** `pread(2)`: may read less than asked; 0 at the end of the file. Throws an `ErrnoError`. */
-  readonly read: (fd: number, target: Uint8Array, offset: number, length: number, position: number) => number
-  /** `pwrite(2)`: may write less than asked. Throws an `ErrnoError`. */
-  readonly write: (fd: number, data: Uint8Array, offset: number, length: number, position: number) => number
 }
 
 /**

@@ -18,14 +18,9 @@ import type * as Redacted from "effect/Redacted"
 import type { TlsError } from "./ConnectionError.ts"
 import { contextOf, pskContext, type Settings } from "./internal/tlsContext.ts"
 import { readKeys, readPem, readPemIfThere, unusable } from "./internal/tlsFiles.ts"
+import type { Keys } from "./internal/tlsCredentialsModel.ts"
 
-/**
- * Keys that both sides know, by the name of who uses them.
- *
- * @category models
- * @since 0.1.0
- */
-export type Keys = ReadonlyMap<string, Redacted.Redacted<Uint8Array>>
+export type { Keys } from "./internal/tlsCredentialsModel.ts"
 
 /**
  * What the TLS library makes a connection with. It holds private keys, so it is not printed.

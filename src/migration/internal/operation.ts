@@ -6,7 +6,7 @@ import * as Scope from "effect/Scope"
 import { SenderLeftError } from "../../multifd/SenderLeftError.ts"
 import type { LastStep } from "../../snapshot/SnapshotTarget.ts"
 import * as Metrics from "../Metrics.ts"
-import type { Summary, TransferOptions } from "../Migration.ts"
+import type { Summary, TransferOptions } from "./migrationModel.ts"
 import * as Progress from "../Progress.ts"
 
 const summaryOf = (snapshot: Progress.Snapshot): Summary => {

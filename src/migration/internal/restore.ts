@@ -10,7 +10,7 @@ import * as PageSink from "../../transfer/PageSink.ts"
 import * as Pipeline from "../../transfer/Pipeline.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import * as SinkChannel from "../../transfer/SinkChannel.ts"
-import type { MigrationError, RestoreOptions } from "../Migration.ts"
+import type { MigrationError, RestoreOptions } from "./migrationModel.ts"
 import type { Progress } from "../Progress.ts"
 import { checkRestore } from "./request.ts"
 

@@ -6,19 +6,12 @@
  *     one object a line, or an indented one (QEMU's `pretty=on`): where an object ends follows from its brackets
  */
 import * as Stranger from "./stranger.ts"
+import type { Problem } from "./objectSplitterModel.ts"
+
+export type { Problem } from "./objectSplitterModel.ts"
 
 /** Deeper than any message of QEMU, whose own parser stops at 1024, and no danger to a recursive one. */
 const MAX_DEPTH = 1024
-
-/**
- * Why bytes are no sequence of objects.
- *
- * @internal
- */
-export interface Problem {
-  readonly expected: string
-  readonly found: string
-}
 
 /**
  * Cuts objects out of bytes as they come. Only the brackets are looked at; what is between two of them may be no JSON.
@@ -31,10 +24,15 @@ export interface ObjectSplitter {
 }
 
 const SPACE = new Set([0x20, 0x09, 0x0a, 0x0d])
+
 const QUOTE = 0x22
+
 const BACKSLASH = 0x5c
+
 const OPENING = new Set([0x7b, 0x5b])
+
 const CLOSING = new Set([0x7d, 0x5d])
+
 const BRACE = 0x7b
 
 /**

@@ -1,4 +1,4 @@
-import type { RamBlock } from "../QmpCommands.ts"
+import type { RamBlock } from "./qmpCommandsModel.ts"
 
 /**
  * A line of QEMU's table of its RAM blocks:

@@ -1,4 +1,4 @@
-import type { Problem } from "./objectSplitter.ts"
+import type { Problem } from "./objectSplitterModel.ts"
 
 /** What was found instead of an object, enough of it to recognise. */
 const EXCERPT_BYTES = 60

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type { Tracking } from "../DirtyTracker.ts"
+import type { Tracking } from "./dirtyTrackerModel.ts"
 import type { PageBitmap } from "../PageBitmap.ts"
 import type { PageReader } from "../PageReader.ts"
 import * as PageRuns from "../PageRuns.ts"

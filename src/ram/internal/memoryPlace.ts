@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { types } from "node:util"
-import type { Options } from "../MemoryPages.ts"
+import type { Options } from "./memoryPagesModel.ts"
 import { RamBlockError } from "../RamBlock.ts"
 
 /**

@@ -1,4 +1,4 @@
-import type { Fault } from "../FaultyFiles.ts"
+import type { Fault } from "./faultyFilesModel.ts"
 import type { Later } from "../Simulation.ts"
 
 const wait = (turns: number, run: () => void, later: Later): void => {

@@ -1,5 +1,5 @@
 import type * as Duration from "effect/Duration"
-import type { Fault, Rule } from "../VirtualNetwork.ts"
+import type { Fault, Rule } from "./virtualNetworkModel.ts"
 import type { Disturbance, Pipe } from "./virtualPipe.ts"
 
 interface Hands {

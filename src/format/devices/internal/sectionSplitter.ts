@@ -1,7 +1,7 @@
 import * as Result from "effect/Result"
 import type { Description } from "../Description.ts"
 import { sizeOf } from "../DeviceFields.ts"
-import type { DeviceSection, Split } from "../DeviceState.ts"
+import type { DeviceSection, Split } from "./deviceStateModel.ts"
 import * as Finding from "../../Finding.ts"
 import * as MigrationStream from "../../stream/MigrationStream.ts"
 import { SectionType } from "../../internal/constants.ts"

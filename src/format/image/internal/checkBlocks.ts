@@ -1,5 +1,5 @@
 import * as Finding from "../../Finding.ts"
-import type { MappedBlock } from "../ImageStream.ts"
+import type { MappedBlock } from "./imageModel.ts"
 import * as MappedRam from "../MappedRam.ts"
 import type { Configuration } from "../../stream/MigrationStream.ts"
 import { isPageSize } from "../../internal/pageSize.ts"

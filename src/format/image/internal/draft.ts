@@ -1,5 +1,5 @@
 import type { Finding } from "../../Finding.ts"
-import type { ByteRange, MappedBlock, ParsedImage } from "../ImageStream.ts"
+import type { ByteRange, MappedBlock, ParsedImage } from "./imageModel.ts"
 
 /**
  * An image that is being read: as much as is known of it so far.

@@ -1,4 +1,4 @@
-import type { HeadBlock, ImageHead, MappedBlock, Piece } from "../ImageStream.ts"
+import type { HeadBlock, ImageHead, MappedBlock, Piece } from "./imageModel.ts"
 import * as MappedRam from "../MappedRam.ts"
 import * as MigrationStream from "../../stream/MigrationStream.ts"
 import { ByteWriter } from "../../internal/byteWriter.ts"

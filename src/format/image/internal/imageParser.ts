@@ -1,4 +1,4 @@
-import type { ByteRange } from "../ImageStream.ts"
+import type { ByteRange } from "./imageModel.ts"
 import * as ForeignFile from "../ForeignFile.ts"
 import { readBlockList } from "../../stream/internal/blockList.ts"
 import * as configuration from "../../stream/internal/configuration.ts"

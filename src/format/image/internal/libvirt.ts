@@ -1,6 +1,9 @@
 import { MAX_READ_BYTES } from "../../Parser.ts"
-import type { Header, LibvirtSave } from "../LibvirtSave.ts"
+import type { Header, LibvirtSave } from "./libvirtModel.ts"
 import { type Cursor, decodeText, type Steps, stop, view } from "../../internal/cursor.ts"
+import { FORMATS } from "./libvirtFormats.ts"
+
+export { FORMATS } from "./libvirtFormats.ts"
 
 /** @internal */
 export const MAGIC_COMPLETE = "LibvirtQemudSave"
@@ -13,9 +16,6 @@ export const HEADER_LENGTH = 92
 
 /** @internal */
 export const VERSION = 2
-
-/** In the order of their numbers. @internal */
-export const FORMATS = ["raw", "gzip", "bzip2", "xz", "lzop", "zstd", "sparse"] as const
 
 /** A domain's XML and cookie take some dozens of KiB; libvirt itself reads XML of up to 10 MB. */
 const MAX_DATA_BYTES = 16 * 1024 * 1024

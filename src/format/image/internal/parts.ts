@@ -1,4 +1,4 @@
-import type { MappedBlock } from "../ImageStream.ts"
+import type { MappedBlock } from "./imageModel.ts"
 import * as MappedRam from "../MappedRam.ts"
 import { isPageSize } from "../../internal/pageSize.ts"
 

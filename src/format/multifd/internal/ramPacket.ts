@@ -1,6 +1,6 @@
 import type { Shape } from "../../../ram/RamBlock.ts"
 import * as Finding from "../../Finding.ts"
-import type { DecodeOptions } from "../MultifdPacket.ts"
+import type { DecodeOptions } from "./multifdPacketModel.ts"
 import { type Fields, getName, showName } from "./packetFields.ts"
 
 /** Where in a RAM packet its fields stand. @internal */

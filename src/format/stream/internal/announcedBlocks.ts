@@ -1,4 +1,4 @@
-import type { AnnouncedBlock, Limits } from "../SocketStream.ts"
+import type { AnnouncedBlock, Limits } from "./socketStreamModel.ts"
 import { type Cursor, type Steps, stop } from "../../internal/cursor.ts"
 import type { RamRecord } from "./framing.ts"
 

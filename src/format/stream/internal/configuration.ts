@@ -1,5 +1,5 @@
 import * as Finding from "../../Finding.ts"
-import type { Configuration } from "../MigrationStream.ts"
+import type { Configuration } from "./migrationStreamModel.ts"
 import { ByteWriter } from "../../internal/byteWriter.ts"
 import { type Cursor, type Steps, stop } from "../../internal/cursor.ts"
 

@@ -1,4 +1,4 @@
-import type { SectionHeader } from "../MigrationStream.ts"
+import type { SectionHeader } from "./migrationStreamModel.ts"
 import { Command, MAGIC, RamFlag, SectionType, VERSION } from "../../internal/constants.ts"
 import { type Cursor, type Steps, stop, view } from "../../internal/cursor.ts"
 

@@ -1,4 +1,4 @@
-import type { Version } from "../MachineType.ts"
+import type { Version } from "./machineTypeModel.ts"
 
 /**
  * Ubuntu's machine types are named after its releases: `pc-i440fx-jammy`, `pc-q35-noble-v2`, `pc-q35-focal-hpb-maxcpus`. Each is

@@ -1,5 +1,5 @@
 import * as Finding from "../../Finding.ts"
-import type { AnnouncedBlock, Event, Extent, ZeroExtent } from "../SocketStream.ts"
+import type { AnnouncedBlock, Event, Extent, ZeroExtent } from "./socketStreamModel.ts"
 import { ENCODING } from "../Xbzrle.ts"
 import { RamFlag } from "../../internal/constants.ts"
 import { decodeText } from "../../internal/cursor.ts"

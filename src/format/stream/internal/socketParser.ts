@@ -1,7 +1,7 @@
 import type { ReadRequest } from "../../Parser.ts"
 import * as Finding from "../../Finding.ts"
 import type { Configuration } from "../MigrationStream.ts"
-import type { Event, Limits } from "../SocketStream.ts"
+import type { Event, Limits } from "./socketStreamModel.ts"
 import { readAnnouncedBlocks } from "./announcedBlocks.ts"
 import * as configuration from "./configuration.ts"
 import { Command, RamFlag, SectionType } from "../../internal/constants.ts"

@@ -1,7 +1,7 @@
 import * as Result from "effect/Result"
 import type { ReadRequest } from "../../Parser.ts"
 import * as Finding from "../../Finding.ts"
-import type { Event, Limits, Reader } from "../SocketStream.ts"
+import type { Event, Limits, Reader } from "./socketStreamModel.ts"
 import { Cursor } from "../../internal/cursor.ts"
 import { type EventSteps, readMainChannel } from "./socketParser.ts"
 import { StreamWindow } from "./streamWindow.ts"

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { FileError } from "../FileError.ts"
-import type { PositionalFile } from "../PositionalFile.ts"
+import type { PositionalFile } from "./positionalFileModel.ts"
 
 /** Block devices are made of these. */
 const SECTOR = 512

@@ -1,6 +1,6 @@
 import * as Fs from "node:fs"
 import * as Os from "node:os"
-import type { InThread } from "../FileCalls.ts"
+import type { InThread } from "./fileCallsModel.ts"
 
 /** `f_type` of statfs(2) of a file system whose files lie in memory. */
 const TMPFS = 0x0102_1994

@@ -1,8 +1,8 @@
 import type { InThread } from "../FileCalls.ts"
 import * as FileError from "../FileError.ts"
-import type { Extent } from "../PositionalFile.ts"
+import type { Extent } from "./positionalFileModel.ts"
 import { badPosition, isPosition } from "./position.ts"
-import { type Direction, MAX_CALL_BYTES } from "./transfer.ts"
+import { type Direction, MAX_CALL_BYTES } from "./transferModel.ts"
 import { callOf, movedNothing } from "./transferFailure.ts"
 
 /** Slower than this (and some time that any call may take), bytes have waited for something: swap, or a host's memory. */

@@ -1,25 +1,17 @@
 import * as Effect from "effect/Effect"
 import type { ErrnoError } from "../FileCalls.ts"
 import * as FileError from "../FileError.ts"
-import type { Extent } from "../PositionalFile.ts"
+import type { Extent } from "./positionalFileModel.ts"
 import type { CallLimit } from "./callLimit.ts"
 import type { Descriptor } from "./descriptor.ts"
 import { badBytes, badPosition, isPosition } from "./position.ts"
 import { callOf, movedNothing } from "./transferFailure.ts"
+import { MAX_CALL_BYTES, type Direction } from "./transferModel.ts"
 
-/**
- * The most bytes of one system call: below Node's limit of 2^31 - 1 and Linux's of 2^31 - 4096, and page aligned, so that
- * what follows a full call is as aligned as what came before.
- *
- * @internal
- */
-export const MAX_CALL_BYTES = 2 ** 30
+export { type Direction, MAX_CALL_BYTES } from "./transferModel.ts"
 
 /** A direct read that is not a multiple of this has met the end of the file; going on from there would be EINVAL. */
 const DIRECT_UNIT = 512
-
-/** @internal */
-export type Direction = "read" | "write"
 
 /**
  * Moves all of some extents: every extent is submitted at once, short counts are continued, and the effect ends when

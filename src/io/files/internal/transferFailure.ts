@@ -1,6 +1,6 @@
 import * as FileError from "../FileError.ts"
-import type { Extent } from "../PositionalFile.ts"
-import type { Direction } from "./transfer.ts"
+import type { Extent } from "./positionalFileModel.ts"
+import type { Direction } from "./transferModel.ts"
 
 /**
  * The call that moves an extent, as errors name it.

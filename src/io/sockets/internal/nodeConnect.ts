@@ -1,7 +1,7 @@
 import * as Result from "effect/Result"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
-import type { Calls, ConnectOptions, ErrnoError } from "../Network.ts"
+import type { Calls, ConnectOptions, ErrnoError } from "./networkModel.ts"
 import { format, type SocketAddress } from "../SocketAddress.ts"
 import type * as TlsCredentials from "../TlsCredentials.ts"
 import { clientOptions } from "./tlsOptions.ts"

@@ -1,6 +1,6 @@
 import * as Result from "effect/Result"
 import * as Net from "node:net"
-import type { Calls, ErrnoError, Incoming, ListenOptions, Listening } from "../Network.ts"
+import type { Calls, ErrnoError, Incoming, ListenOptions, Listening } from "./networkModel.ts"
 import { format, type SocketAddress } from "../SocketAddress.ts"
 import { serverHandshake } from "./serverHandshake.ts"
 import { SocketTransport } from "./socketTransport.ts"

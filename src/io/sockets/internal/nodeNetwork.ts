@@ -1,4 +1,4 @@
-import type { Calls } from "../Network.ts"
+import type { Calls } from "./networkModel.ts"
 import { connect } from "./nodeConnect.ts"
 import { listen } from "./nodeListen.ts"
 

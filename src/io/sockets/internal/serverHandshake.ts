@@ -1,6 +1,6 @@
 import type * as Net from "node:net"
 import * as Tls from "node:tls"
-import type { ErrnoError } from "../Network.ts"
+import type { ErrnoError } from "./networkModel.ts"
 import type * as TlsCredentials from "../TlsCredentials.ts"
 import { serverOptions } from "./tlsOptions.ts"
 

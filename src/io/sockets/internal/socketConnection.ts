@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type { Connection, TransferError } from "../Connection.ts"
+import type { Connection, TransferError } from "./connectionModel.ts"
 import * as ConnectionError from "../ConnectionError.ts"
 import type { ErrnoError, Transport } from "../Network.ts"
 import { makeGather, type Piece, scatter } from "./gather.ts"

@@ -1,5 +1,5 @@
 import type * as Net from "node:net"
-import type { ErrnoError, Transport } from "../Network.ts"
+import type { ErrnoError, Transport } from "./networkModel.ts"
 import { keepReadable } from "./keepReadable.ts"
 import { type Onread, setOnread } from "./onread.ts"
 import { ReadAhead } from "./readAhead.ts"

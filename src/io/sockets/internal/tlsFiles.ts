@@ -5,7 +5,7 @@ import * as Path from "node:path"
 import { TlsError } from "../ConnectionError.ts"
 import type { FileError } from "../../files/FileError.ts"
 import * as PositionalFile from "../../files/PositionalFile.ts"
-import type { Keys } from "../TlsCredentials.ts"
+import type { Keys } from "./tlsCredentialsModel.ts"
 
 /** A hundred certificates or ten thousand keys; nobody has more, and a wrong path shall not fill the memory. */
 const maxLength = 1024 * 1024

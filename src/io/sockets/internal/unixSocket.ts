@@ -1,7 +1,7 @@
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Path from "node:path"
-import type { ErrnoError } from "../Network.ts"
+import type { ErrnoError } from "./networkModel.ts"
 
 /** A line of Linux's list of Unix sockets: numbers in hexadecimal, and behind them the path that it was bound by. */
 const line = /^[0-9a-f]+: [0-9a-f]+ [0-9a-f]+ ([0-9a-f]+) [0-9a-f]+ [0-9a-f]+ +\d+ (.+)$/gim

@@ -1,0 +1,10 @@
+/**
+ * A version of QEMU, without what only mends faults.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Version {
+  readonly major: number
+  readonly minor: number
+}

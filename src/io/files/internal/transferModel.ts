@@ -1,0 +1,10 @@
+/**
+ * The most bytes of one system call: below Node's limit of 2^31 - 1 and Linux's of 2^31 - 4096, and page aligned, so that
+ * what follows a full call is as aligned as what came before.
+ *
+ * @internal
+ */
+export const MAX_CALL_BYTES = 2 ** 30
+
+/** @internal */
+export type Direction = "read" | "write"

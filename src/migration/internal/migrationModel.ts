@@ -1,0 +1,119 @@
+import type { FileError } from "../../io/files/FileError.ts"
+import type { PipelineOptionsError } from "../../transfer/PipelineOptions.ts"
+import type { RateLimit } from "../../transfer/RateLimit.ts"
+import type * as RamBlock from "../../ram/RamBlock.ts"
+import type * as ImageTarget from "../../image/ImageTarget.ts"
+import type { ImageError } from "../../image/ImageError.ts"
+import type { IntegrityError, SealKeyError } from "../../image/Integrity.ts"
+import type { MachineSource, SnapshotSource } from "../../snapshot/SnapshotSource.ts"
+import type { Location } from "../../image/Location.ts"
+import type { MigrationRequestError } from "../../snapshot/MigrationRequestError.ts"
+import type * as Progress from "../Progress.ts"
+
+/**
+ * What every operation can be told.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TransferOptions {
+  /** Number of channels, 1 to 255. Default 3. */
+  readonly channels?: number | undefined
+  /** Batches that wait between the scan and the channels, 1 to 4096. Default 8. */
+  readonly queueDepth?: number | undefined
+  /**
+   * Bytes in a batch, 1 KiB to 16 MiB. Default 1 MiB, and 8 MiB where pages go straight into process memory. Buffers take
+   * no more than channels × batch size.
+   */
+  readonly batchSize?: number | undefined
+  /** Absent pages between two runs that are moved along rather than skipped. Default 4; costs room on the disk. */
+  readonly coalescePages?: number | undefined
+  /** O_DIRECT on the channels' descriptors of the image. Default `false`. */
+  readonly directIo?: boolean | undefined
+  /** Follows this one operation. */
+  readonly progress?: Progress.Progress | undefined
+}
+
+/**
+ * What every operation can be told that writes an image.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WriteOptions extends TransferOptions, ImageTarget.Options {
+  /** The image to be written; a path stands for the whole file. */
+  readonly target: string | Location
+  /**
+   * Bytes per second of pages that are written, over all channels together; 0: no limit, the default. A `RateLimit` can be
+   * changed while the operation goes on.
+   */
+  readonly maxBandwidth?: number | RateLimit | undefined
+}
+
+/**
+ * What to save, and where.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SaveOptions<out E = never> extends WriteOptions, Omit<MachineSource<E>, "notes"> {}
+
+/**
+ * What to restore, and where to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RestoreOptions<out E = never> extends TransferOptions {
+  readonly image: SnapshotSource<FileError | IntegrityError>
+  /** Where the pages go: each one a block of the image, of its length. Other blocks of the image are left alone. */
+  readonly blocks: ReadonlyArray<RamBlock.Writable<E>>
+}
+
+/**
+ * What to convert, and where to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConvertOptions extends WriteOptions {
+  readonly source: SnapshotSource<FileError | IntegrityError>
+  /** The image to be written; it may be the source's own file, unless an `offset` makes it one that is written in place. */
+  readonly target: string | Location
+}
+
+/**
+ * What an operation did.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Summary {
+  /** Bytes of RAM covered, zero pages included. */
+  readonly bytesTotal: number
+  /** Pages covered: `normalPages + zeroPages`. With `live`, a page that is moved again counts again. */
+  readonly pages: number
+  /** Pages moved as data. */
+  readonly normalPages: number
+  /** Pages found to be all zeros. */
+  readonly zeroPages: number
+  /** Bytes written to or read from the image's page regions, or sent over the channels. */
+  readonly bytesTransferred: number
+  /** Milliseconds spent in each phase. */
+  readonly phaseMillis: Progress.PhaseMillis
+}
+
+/**
+ * Why an operation failed.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type MigrationError =
+  | ImageError
+  | IntegrityError
+  | SealKeyError
+  | FileError
+  | MigrationRequestError
+  | PipelineOptionsError
+  | RamBlock.RamBlockError

@@ -1,0 +1,9 @@
+/**
+ * Why bytes are no sequence of objects.
+ *
+ * @internal
+ */
+export interface Problem {
+  readonly expected: string
+  readonly found: string
+}
