@@ -4,7 +4,19 @@ import { defineConfig } from "vitest/config"
  * Folders whose tests touch nothing but memory of their own: they share processes, and what is loaded in them. Everything else
  * meets the system (files, sockets, other processes, what this process is set to), one process for each file.
  */
-const pure = ["compression", "format", "image", "migration", "multifd", "qemu", "ram", "simulation", "snapshot", "testing", "transfer"]
+const pure = [
+  "compression",
+  "format",
+  "image",
+  "migration",
+  "multifd",
+  "qemu",
+  "ram",
+  "simulation",
+  "snapshot",
+  "testing",
+  "transfer"
+]
 const pureTests = pure.map((folder) => `test/${folder}/**/*.test.ts`)
 
 export default defineConfig({

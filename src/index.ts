@@ -4,6 +4,7 @@
  * Start with `Migration`, `Image`, `RamBlock`, `MemoryPages`, `FilePages`, `MachineState`, `Live`, `Progress`,
  * `SocketAddress` and `Capture`. Parts for those who build on the library have entry points of their own.
  *
+ * @stability stable
  * @since 0.1.0
  */
 export * as ByteSource from "./snapshot/ByteSource.ts"
@@ -30,6 +31,7 @@ export * as MigrationRequestError from "./snapshot/MigrationRequestError.ts"
 export * as MigrationStatus from "./migration/MigrationStatus.ts"
 export * as MigrationUri from "./io/sockets/MigrationUri.ts"
 export * as PageBitmap from "./ram/PageBitmap.ts"
+export * as PeerLimits from "./multifd/PeerLimits.ts"
 export * as PeerFailedError from "./multifd/PeerFailedError.ts"
 export * as PipelineOptions from "./transfer/PipelineOptions.ts"
 export * as Progress from "./migration/Progress.ts"

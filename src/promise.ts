@@ -33,6 +33,7 @@ import * as ResumeMachine from "./qemu/Resume.ts"
 /**
  * What every promise can be given.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -50,6 +51,7 @@ const run = <A, E>(
 /**
  * `Image.save`: memory of this process into an image.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -61,6 +63,7 @@ export const saveMemory = (
 /**
  * `Image.load`: an image into memory of this process.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -72,6 +75,7 @@ export const loadMemory = (
 /**
  * `Image.inspect`: what a file holds, and everything that is wrong with it.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -83,6 +87,7 @@ export const inspect = (
 /**
  * `Image.verify`: compares everything with its checksums.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -94,6 +99,7 @@ export const verify = (
 /**
  * `Migration.convert`, from one file to another.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -111,6 +117,7 @@ export const convert = (
 /**
  * `Migration.send`, of an image in a file.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -128,6 +135,7 @@ export const send = (
 /**
  * `Migration.receive`, into an image in a file.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -137,6 +145,7 @@ export const receive = ({ signal, ...options }: ReceiveIntoImage & RunOptions): 
 /**
  * `Capture.run`, over the monitor at an address.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -152,6 +161,7 @@ export const capture = (
 /**
  * `Resume.run`, over the monitor at an address, from an image in a file.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */

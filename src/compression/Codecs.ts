@@ -23,6 +23,7 @@ const all: ReadonlyMap<CompressionMethod, Codec> = new Map(
  * The default has all five, in software. Provide another map to leave methods out, or to put a codec that drives an
  * accelerator in the place of one.
  *
+ * @stability stable
  * @category services
  * @since 0.1.0
  */

@@ -23,6 +23,7 @@ import type { CompressionError, CompressionLevelError, CompressorFailedError } f
 /**
  * A method that changes the bytes of pages, by QEMU's name for it.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -32,6 +33,7 @@ export type CompressionMethod = "zlib" | "zstd" | "qpl" | "uadk" | "qatzip"
  * A value of QEMU's parameter `multifd-compression`. With `none` the payload is the pages as they are, and there is no
  * codec: a channel writes its page views directly.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -41,6 +43,7 @@ export type Method = "none" | CompressionMethod
  * The bits of a packet's flags that say how its payload is compressed. They are the same for all packets of a channel, also
  * for those without a payload; only SYNC packets have none of them.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -56,6 +59,7 @@ export const flags: { readonly [Name in Method]: number } = {
 /**
  * All methods, in the order of their flags.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -64,6 +68,7 @@ export const methods: readonly [Method, ...Array<Method>] = ["none", "zlib", "zs
 /**
  * The sending end of one channel.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -96,6 +101,7 @@ export interface Compressor {
 /**
  * The receiving end of one channel.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -125,6 +131,7 @@ export interface Decompressor {
 /**
  * A compression method: how its packets are marked, its limits, and both its ends.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

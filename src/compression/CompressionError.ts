@@ -20,6 +20,7 @@ const Method = Schema.Literals(["zlib", "zstd", "qpl", "uadk", "qatzip"])
  * | `incomplete` | the stream of a page or of a packet goes on behind the end of its bytes |
  * | `length-out-of-range` | the length of a page is 0 or more than a page, or does not add up |
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -29,6 +30,7 @@ export type Problem = "corrupt" | "too-little-output" | "too-much-output" | "inp
  * The payload of a packet is not what the peer's compression method makes of the packet's pages. `page` counts from 0
  * within the packet, where the method compresses each page on its own. Exit code 8.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -57,6 +59,7 @@ export class PayloadError extends Schema.TaggedError<PayloadError>()("PayloadErr
 /**
  * The compressor cannot work: the library gave up, for want of memory for example. `code` is its name for that. Exit code 1.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -75,6 +78,7 @@ export class CompressorFailedError extends Schema.TaggedError<CompressorFailedEr
  * The compressor or decompressor was closed: its scope has ended, or an earlier call failed or was interrupted. The other
  * calls say why; this one only says that nothing more can come. Exit code 1.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -90,6 +94,7 @@ export class CompressorClosedError extends Schema.TaggedError<CompressorClosedEr
 /**
  * The method has no such level. Found before anything was opened. Exit code 2.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -108,6 +113,7 @@ export class CompressionLevelError extends Schema.TaggedError<CompressionLevelEr
 /**
  * Everything that compressing and decompressing fails with.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */

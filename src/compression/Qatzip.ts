@@ -52,6 +52,7 @@ const header = Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 12, 0, 0x51,
  * Levels 1 to 9, default 1: QEMU's parameter `multifd-qatzip-level`. The pages are always copied first: a checksum has to
  * match them.
  *
+ * @stability unstable
  * @category codecs
  * @since 0.1.0
  */

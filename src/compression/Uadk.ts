@@ -23,6 +23,7 @@ import * as PageOptions from "./internal/pageOptions.ts"
 /**
  * The codec. There is one level, 1, as there is none to choose in QEMU.
  *
+ * @stability unstable
  * @category codecs
  * @since 0.1.0
  */

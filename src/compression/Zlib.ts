@@ -51,6 +51,7 @@ const memLevel = 9
  * }).pipe(Effect.scoped)
  * ```
  *
+ * @stability unstable
  * @category codecs
  * @since 0.1.0
  */

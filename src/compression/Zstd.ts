@@ -35,6 +35,7 @@ const windowLogMax = 27
  * per channel, on both ends: at level 20 the receiving end keeps a window of 32 MiB. It keeps no more than the window
  * that the peer's frame asks for, 128 MiB at most, and of that only what was filled is in memory.
  *
+ * @stability unstable
  * @category codecs
  * @since 0.1.0
  */

@@ -1,6 +1,7 @@
 /**
  * A running virtual machine into an image.
  *
+ * @stability stable
  * @since 0.1.0
  */
 export * from "../qemu/Capture.ts"

@@ -1,6 +1,7 @@
 /**
  * A mapped-ram image: inspected, opened, verified, sealed, recovered.
  *
+ * @stability stable
  * @since 0.1.0
  */
 export * from "../image/Image.ts"

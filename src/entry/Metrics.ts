@@ -1,6 +1,7 @@
 /**
  * Metrics of operations, and of what QEMU reports.
  *
+ * @stability stable
  * @since 0.1.0
  */
 export * from "../migration/Metrics.ts"

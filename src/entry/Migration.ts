@@ -1,6 +1,7 @@
 /**
  * Save, restore, convert, send and receive, with their options.
  *
+ * @stability stable
  * @since 0.1.0
  */
 export * from "../migration/Migration.ts"

@@ -1,6 +1,7 @@
 /**
  * A RAM block, its reader and its writer.
  *
+ * @stability stable
  * @since 0.1.0
  */
 export * from "../ram/RamBlock.ts"

@@ -24,6 +24,7 @@ const DEFAULT_BLOCK = "ram"
 /**
  * Memory of this process, device state, and how they are saved.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -39,6 +40,7 @@ export interface SaveMemoryOptions extends Omit<Migration.WriteOptions, "target"
 /**
  * How memory is loaded.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -52,6 +54,7 @@ export interface LoadMemoryOptions extends Omit<Migration.TransferOptions, "dire
 /**
  * What was loaded.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -95,6 +98,7 @@ const blocksOf = (entries: ReadonlyArray<readonly [string, Memory]>, fresh: bool
  * ```
  *
  * @see load
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -147,6 +151,7 @@ const newMemory = Effect.fnUntraced(function* (
  * ```
  *
  * @see save
+ * @stability stable
  * @category running
  * @since 0.1.0
  */

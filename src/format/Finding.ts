@@ -16,12 +16,14 @@ import * as Schema from "effect/Schema"
  *   for, or it is damaged outside of RAM.
  * - `protocol`: a peer broke the rules of multifd or of the main channel. It cannot occur in a file.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
 export const Category = Schema.Literals(["not-image", "corrupt", "truncated", "unsupported", "unmatched", "protocol"])
 
 /**
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -30,12 +32,14 @@ export type Category = typeof Category.Type
 /**
  * An `error` keeps an image from being used; a `warning` is worth a line in a report, and QEMU loads such a file.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
 export const Severity = Schema.Literals(["error", "warning"])
 
 /**
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -44,6 +48,7 @@ export type Severity = typeof Severity.Type
 /**
  * What a code stands for.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -172,6 +177,7 @@ const table = {
 /**
  * The name of a kind of finding.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -180,6 +186,7 @@ export type FindingCode = keyof typeof table
 /**
  * Every code with its meaning: the one place that says which findings there are.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -190,6 +197,7 @@ const codes = Object.keys(table) as ReadonlyArray<string> as readonly [FindingCo
 /**
  * Schema of {@link FindingCode}.
  *
+ * @stability stable
  * @category schemas
  * @since 0.1.0
  */
@@ -200,6 +208,7 @@ export const FindingCode = Schema.Literals(codes)
  * class as well, so that it can be the failure of an effect.
  *
  * @see {@link make} for the constructor that fills in what the code implies
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -236,6 +245,7 @@ export class Finding extends Schema.TaggedError<Finding>()("Finding", {
  * finding.message // => 'block "pc.ram": the page size is 0: expected 4096, found 0 (at byte 113)'
  * ```
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

@@ -21,6 +21,7 @@
  * `length` is bounded by `MAX_READ_BYTES` and never taken from the input unchecked, so that a driver may allocate it.
  * `position` is absolute and may lie behind the end of the input, where there are no bytes.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -35,6 +36,7 @@ export interface ReadRequest {
  * A parser: yields demands and is resumed with the bytes. It is given fewer than it asked for if and only if the input
  * ends there. It keeps no copy of what it was given unless it says so, and never changes it.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -44,6 +46,7 @@ export type Parser<A> = Generator<ReadRequest, A, Uint8Array>
  * The most that one demand asks for: 1 MiB. Enough to search through a device state quickly, and nothing that matters to
  * the memory of a process.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -64,6 +67,7 @@ export const MAX_READ_BYTES: number = 1024 * 1024
  * Parser.runSync(firstByte(), new Uint8Array([0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 3, 7])) // => 7
  * ```
  *
+ * @stability unstable
  * @category running
  * @since 0.1.0
  */

@@ -11,6 +11,7 @@ const GROUPS = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/
 /**
  * A uuid as it is written down, with small letters.
  *
+ * @stability stable
  * @category encoding
  * @since 0.1.0
  */
@@ -28,6 +29,7 @@ export const format = (uuid: Uint8Array): string => Buffer.from(uuid).toString("
  * if (bytes !== undefined) Uuid.format(bytes) // => "00112233-4455-6677-8899-aabbccddeeff"
  * ```
  *
+ * @stability stable
  * @category decoding
  * @since 0.1.0
  */
@@ -37,6 +39,7 @@ export const parse = (text: string): Uint8Array | undefined =>
 /**
  * Whether a uuid is that of a guest that has none: zeros.
  *
+ * @stability stable
  * @category guards
  * @since 0.1.0
  */

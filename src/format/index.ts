@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 export * as Checksum from "./seal/Checksum.ts"
-export * as ReadRequest from "./Parser.ts"
+export * as Parser from "./Parser.ts"
 export * as Description from "./devices/Description.ts"
 export * as DeviceFields from "./devices/DeviceFields.ts"
 export * as DeviceStatePacket from "./multifd/DeviceStatePacket.ts"

@@ -31,6 +31,7 @@ import * as TransferCounters from "../transfer/TransferCounters.ts"
 /**
  * Where the pages of a block go.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -50,6 +51,7 @@ export interface Target {
 /**
  * What a file channel is made of.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -91,6 +93,7 @@ export interface Options {
  * **Failure effect**: some pages of the batch may be in the file; their bits are not set. A release without `finish` syncs
  * what was written before it closes, and logs what goes wrong.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -40,6 +40,7 @@ export type { ImageBlock } from "./internal/imageModel.ts"
 /**
  * `mapped-ram`: as QEMU writes it. `libvirt-sparse`: the same behind a header of libvirt's, with the domain's XML.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -48,6 +49,7 @@ export type Format = "mapped-ram" | "libvirt-sparse"
 /**
  * What a file turned out to hold, as far as it could be made out.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -87,6 +89,7 @@ export interface Inspection {
 /**
  * A complete image, open for reading until its scope ends.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -116,6 +119,7 @@ export interface Image extends Inspection, SnapshotSource<FileError | IntegrityE
  * Reads the records, bitmaps, device state and description, and compares them with their checksum where there is one, but
  * reads no page. Takes one bit of memory for each page of RAM, the seal, and the device state where it is below 256 MiB.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -144,6 +148,7 @@ export const inspect = Effect.fn("Image.inspect")(function* (
  * }).pipe(Effect.scoped)
  * ```
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

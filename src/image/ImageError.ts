@@ -29,6 +29,7 @@ const explain = (
  *
  * Nothing was touched. Exit code 3.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -49,6 +50,7 @@ export class NotMigrationImageError extends Schema.TaggedError<NotMigrationImage
  *
  * Nothing was touched. Exit code 3.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -69,6 +71,7 @@ export class UnsupportedImageError extends Schema.TaggedError<UnsupportedImageEr
  *
  * Found before any RAM was touched. Exit code 4.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -86,6 +89,7 @@ export class CorruptImageError extends Schema.TaggedError<CorruptImageError>()("
  *
  * Found before any RAM was touched. Exit code 5.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -105,6 +109,7 @@ export class TruncatedImageError extends Schema.TaggedError<TruncatedImageError>
  * Found before any RAM was touched. Where it is known to be sound, `Seal` makes new checksums, and `verify: false` reads it
  * as it is. Exit code 4.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -118,6 +123,7 @@ export class SealMismatchError extends Schema.TaggedError<SealMismatchError>()("
 /**
  * Any reason why a file cannot be used as an image.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -136,6 +142,7 @@ const isFileError = (finding: Finding): finding is FileFinding =>
  * The error that a set of findings amounts to, `undefined` when none of them is an error of the file. The first finding
  * that is one decides the class.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

@@ -84,6 +84,7 @@ const prepare = Effect.fnUntraced(function* (
  *
  * **Failure effect**: the target is as it was; only one that is written in place loses its old content, from `begin` on.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

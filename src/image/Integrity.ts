@@ -13,6 +13,7 @@ import type { Shape } from "../ram/RamBlock.ts"
 /**
  * How an image is sealed.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -28,6 +29,7 @@ export interface SealOptions {
 /**
  * How what is read is compared with its checksums.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -92,6 +94,7 @@ export const problems = (seal: SealOptions | false | undefined): ReadonlyArray<s
 /**
  * Pages that are not what they were when the image was written.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -111,6 +114,7 @@ export const Damage = Schema.Struct({
 })
 
 /**
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -119,6 +123,7 @@ export type Damage = typeof Damage.Type
 /**
  * Bytes outside of pages that are not what they were when the image was opened.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -134,6 +139,7 @@ export const Changed = Schema.Struct({
 })
 
 /**
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -153,6 +159,7 @@ const describe = ({ block, expected, firstPage, found, pages, position }: Damage
  *
  * None of these bytes was handed on. Exit code 4.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -182,6 +189,7 @@ export class IntegrityError extends Schema.TaggedError<IntegrityError>()("Integr
  *
  * Exit code 12.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -206,6 +214,7 @@ export class LostPagesError extends Schema.TaggedError<LostPagesError>()("LostPa
  * with any. `wrong`: it is sealed with another key, or somebody has made this seal who does not have it. Nothing was read
  * from the image but its seal. Exit code 4.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */

@@ -7,6 +7,7 @@
 /**
  * A file, and where in it the migration stream begins.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -19,6 +20,7 @@ export interface Location {
 /**
  * A path stands for the beginning of its file.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

@@ -15,6 +15,7 @@ import type { MigrationRequestError } from "../snapshot/MigrationRequestError.ts
 /**
  * How to seal.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -39,6 +40,7 @@ export interface Options extends Integrity.SealOptions {
  * **Failure effect**: whenever it is interrupted, be it by a power cut, the image loads as before; it has no checksums, the
  * old ones, or the new ones.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */

@@ -16,6 +16,7 @@ import type { Location } from "./Location.ts"
 /**
  * What came out.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -35,6 +36,7 @@ export interface Report {
 /**
  * How to verify.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -94,9 +96,10 @@ const errorOf = (
  * import { Image } from "effect-multifd"
  *
  * export const isWhole = (path: string) =>
- *   Effect.scoped(Effect.map(Verify.run(path), ({ error }) => error === undefined))
+ *   Effect.scoped(Effect.map(Image.verify(path), ({ error }) => error === undefined))
  * ```
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */

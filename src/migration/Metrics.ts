@@ -13,6 +13,7 @@ const counter = (name: string, description: string): Metric.Counter<number> =>
 /**
  * Pages moved as data (QEMU's `ram.normal`).
  *
+ * @stability stable
  * @category metrics
  * @since 0.1.0
  */
@@ -21,6 +22,7 @@ export const normalPages: Metric.Counter<number> = counter("multifd_ram_normal_p
 /**
  * Pages found to be all zeros (QEMU's `ram.duplicate`).
  *
+ * @stability stable
  * @category metrics
  * @since 0.1.0
  */
@@ -32,6 +34,7 @@ export const zeroPages: Metric.Counter<number> = counter(
 /**
  * Bytes that went through channels (QEMU's `ram.multifd-bytes`), gaps that were moved along included.
  *
+ * @stability stable
  * @category metrics
  * @since 0.1.0
  */
@@ -40,6 +43,7 @@ export const bytes: Metric.Counter<number> = counter("multifd_ram_bytes_total", 
 /**
  * Operations that ended, by attributes `operation` (save, restore, convert, send, receive) and `status` (completed, failed, cancelled).
  *
+ * @stability stable
  * @category metrics
  * @since 0.1.0
  */

@@ -38,6 +38,7 @@ export type {
 /**
  * The operations. `E` is what reading or writing the caller's blocks can fail with.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -109,6 +110,7 @@ export interface Operations {
  * }).pipe(Effect.provide(Migration.layer))
  * ```
  *
+ * @stability stable
  * @category services
  * @since 0.1.0
  */
@@ -117,6 +119,7 @@ export class Migration extends Context.Service<Migration, Operations>()("effect-
 /**
  * The operations on files as `FileCalls` gives them, and on connections as `Network` does.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -138,6 +141,7 @@ export const make: Operations = {
 /**
  * Provides `Migration`.
  *
+ * @stability stable
  * @category layers
  * @since 0.1.0
  */

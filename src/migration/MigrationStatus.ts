@@ -39,6 +39,7 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
  * - `completed`, `failed`, `cancelled`: over
  * - `cancelling`, `failing`: being tidied up before that
  *
+ * @stability stable
  * @category schemas
  * @since 0.1.0
  */
@@ -63,6 +64,7 @@ export const Status = Schema.Literals([
 ])
 
 /**
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -71,12 +73,14 @@ export type Status = typeof Status.Type
 /**
  * Which side of a migration it is.
  *
+ * @stability stable
  * @category schemas
  * @since 0.1.0
  */
 export const Role = Schema.Literals(["source", "destination"])
 
 /**
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -140,6 +144,7 @@ const tables: Readonly<Record<Role, Table>> = { source, destination }
  * MigrationStatus.successors("source", "cancelling") // => ["cancelled"]
  * ```
  *
+ * @stability stable
  * @category getters
  * @since 0.1.0
  */
@@ -150,6 +155,7 @@ const known: ReadonlySet<string> = new Set(Status.literals)
 /**
  * Whether it is a status that this version knows. A QEMU that is newer may have others.
  *
+ * @stability stable
  * @category guards
  * @since 0.1.0
  */
@@ -160,6 +166,7 @@ const finals: ReadonlySet<string> = new Set<Status>(["completed", "failed", "can
 /**
  * Whether nothing follows unless a new migration is started: `completed`, `failed` or `cancelled`.
  *
+ * @stability stable
  * @category guards
  * @since 0.1.0
  */
@@ -168,6 +175,7 @@ export const isFinal = (status: string): boolean => finals.has(status)
 /**
  * Whether a migration is under way: neither over nor never begun. A status that is not known counts as under way.
  *
+ * @stability stable
  * @category guards
  * @since 0.1.0
  */
@@ -177,6 +185,7 @@ export const isRunning = (status: string): boolean => status !== "none" && !isFi
  * A migration was to go from one status to another that cannot follow it. Nothing was changed. It is a mistake of the
  * program that drives the migration. Exit code 1.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -196,6 +205,7 @@ export class IllegalTransitionError extends Schema.TaggedError<IllegalTransition
 /**
  * Something that happened, named as QEMU's events are: a new status, or the number of another look at which pages are dirty.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -206,6 +216,7 @@ export type Event =
  * When the statuses of a migration were entered, the last time each, in milliseconds of the clock. Those that it was not in
  * are missing.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -214,6 +225,7 @@ export type Entered = Readonly<Partial<Record<Status, number>>>
 /**
  * The status of one side of a migration, and of those that follow it.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -256,6 +268,7 @@ const REPLAYED_EVENTS = 64
  * })
  * ```
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

@@ -25,6 +25,7 @@ import * as Statistics from "./Statistics.ts"
  * - `cancelling`: it was interrupted; everything is being closed and put back;
  * - `completed`, `failed` and `cancelled`: over.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -34,6 +35,7 @@ export type Phase =
 /**
  * Milliseconds spent in each phase that takes time; see `Phase` for what each begins and ends with.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -47,6 +49,7 @@ export interface PhaseMillis {
 /**
  * A migration at one moment.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -100,6 +103,7 @@ export interface Snapshot {
  * })
  * ```
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -239,6 +243,7 @@ const makeFor = Effect.fnUntraced(function* (
 /**
  * Makes a `Progress` that waits for its migration: a save, a conversion, or something that is sent.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -247,6 +252,7 @@ export const make: Effect.Effect<Progress> = makeFor("source", onSource)
 /**
  * The same for a restore, or something that is received: `status` goes the way of QEMU's destinations.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

@@ -24,6 +24,7 @@ import type { Progress } from "./Progress.ts"
 /**
  * From whom to receive, and how.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -69,6 +70,7 @@ export interface ReceiveFrom {
 /**
  * What to receive into an image.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -86,6 +88,7 @@ export interface ReceiveIntoImage extends ReceiveFrom, ImageTarget.Options {
 /**
  * What to receive into RAM blocks.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -102,6 +105,7 @@ export interface ReceiveIntoBlocks<in out E = never> extends ReceiveFrom {
 /**
  * What was received beside the pages.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -113,6 +117,7 @@ export interface Received {
 /**
  * Why receiving failed.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */

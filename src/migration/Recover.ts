@@ -15,6 +15,7 @@ import * as Migration from "./Migration.ts"
 /**
  * What came out.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -37,6 +38,7 @@ export interface Report {
 /**
  * Which image, and where to.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -80,6 +82,7 @@ const withoutLost = (summary: Migration.Summary, { lost, neverSaved }: Recovered
  *
  * **Failure effect**: the source is only read; the target is as it was.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */

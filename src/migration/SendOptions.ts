@@ -30,6 +30,7 @@ import type { Progress } from "./Progress.ts"
  *
  * Pages that an image does not have are known to be zero; with `none` their zeros are sent all the same.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -38,6 +39,7 @@ export type ZeroPageDetection = "none" | "legacy" | "multifd"
 /**
  * What to send, and to whom.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -86,6 +88,7 @@ export interface SendOptions<out E = never> {
 /**
  * Why sending failed.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */

@@ -23,6 +23,7 @@ import * as MigrationStatus from "./MigrationStatus.ts"
 /**
  * QEMU's counters of RAM. Where ours mean something else it is said.
  *
+ * @stability stable
  * @category schemas
  * @since 0.1.0
  */
@@ -64,6 +65,7 @@ export const RamStatistics = Schema.Struct({
 })
 
 /**
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -73,6 +75,7 @@ export type RamStatistics = typeof RamStatistics.Type
  * QEMU's `MigrationInfo`, as far as it concerns RAM. Times are milliseconds. In `none`, `setup`, `failed` and `cancelled` QEMU
  * says little more than the status; ours always say everything.
  *
+ * @stability stable
  * @category schemas
  * @since 0.1.0
  */
@@ -100,6 +103,7 @@ export const Statistics = Schema.Struct({
 })
 
 /**
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -108,6 +112,7 @@ export type Statistics = typeof Statistics.Type
 /**
  * Collects the statistics of one migration. The functions that an engine calls are cheap enough for every batch.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -140,6 +145,7 @@ export interface Recorder {
 /**
  * The RAM that is migrated.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -155,6 +161,7 @@ export interface Ram {
 /**
  * What is counted.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -251,6 +258,7 @@ const timesOf = (entered: MigrationStatus.Entered, now: number, stopped?: number
  * })
  * ```
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

@@ -65,6 +65,7 @@ const gauges = definitions.map(({ description, name, value }) => ({
 /**
  * The names of all metrics, `multifd_migration_ram_transferred_bytes` and so on.
  *
+ * @stability stable
  * @category metrics
  * @since 0.1.0
  */
@@ -73,6 +74,7 @@ export const names: ReadonlyArray<string> = gauges.map(({ gauge }) => gauge.id)
 /**
  * Sets the metrics to what the statistics say, ours or a QEMU's. What these do not say stays as it was.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -89,6 +91,7 @@ export const update = (statistics: Said): Effect.Effect<void> =>
 /**
  * Keeps the metrics up to date until the migration's end.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */

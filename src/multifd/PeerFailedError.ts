@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
  * Nothing is wrong with the connection: only the destination's own log can say what it did not like. The usual reasons are
  * another machine type, other RAM blocks, or a device that it does not have. Exit code 8.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */

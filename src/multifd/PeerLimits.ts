@@ -13,6 +13,7 @@ import { formatProblems, failWithAll } from "../transfer/Problems.ts"
 /**
  * Limits that have been checked. Together they bound the memory and the time that any peer, however hostile, can take.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -63,6 +64,7 @@ export interface Limits {
 /**
  * The same limits as a user gives them: all of them may be left out.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -75,6 +77,7 @@ const MiB = 1024 * 1024
 /**
  * What holds where nothing else is asked for.
  *
+ * @stability stable
  * @category constants
  * @since 0.1.0
  */
@@ -108,6 +111,7 @@ const Problem = Schema.Struct({
  *
  * Found before anything was opened. Exit code 2.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -150,6 +154,7 @@ const wrongRate = (input: Input) => (option: (typeof rates)[number]) => {
 /**
  * Fills in what was left out and checks the rest. Fails with `LimitsError`; nothing has happened then.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

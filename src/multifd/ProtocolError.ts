@@ -11,6 +11,7 @@ import { Finding } from "../format/Finding.ts"
  * The connection on which something was found: a channel's number, from 0, or the connection that carries the migration
  * stream. `undefined` where the connection has not said what it is.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -25,6 +26,7 @@ export type Place = number | "main" | undefined
  * Trying again helps only where the settings of the two sides differ, such as the number of channels or the method of
  * compression. Exit code 8.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -51,6 +53,7 @@ const where = (peer: string, channel: Place): string => {
 /**
  * The error that one finding amounts to.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
  * A source fails like this when it is cancelled at the very last, or is sent a SWITCHOVER_ACK that it does not wait for. Exit
  * code 8.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */

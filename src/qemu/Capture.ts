@@ -223,6 +223,7 @@ const undo = ({ guest, vm, watch }: Capture, settings: BorrowedSettings.Borrowed
  * }).pipe(Effect.scoped, Effect.provide(Migration.layer))
  * ```
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */

@@ -34,6 +34,7 @@ const table = {
 /**
  * A capability's name.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -42,6 +43,7 @@ export type Capability = keyof typeof table
 /**
  * All names, in alphabetical order.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -50,6 +52,7 @@ export const names: ReadonlyArray<Capability> = Object.keys(table) as ReadonlyAr
 /**
  * What each capability does, in a few words.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -58,6 +61,7 @@ export const meanings: Readonly<Record<Capability, string>> = table
 /**
  * Schema of a capability's name.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -70,12 +74,14 @@ const switches = Object.fromEntries(names.map((name) => [name, Schema.optionalKe
 /**
  * Capabilities and whether they are switched on. One that is left out is off.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
 export const Capabilities = Schema.Struct(switches)
 
 /**
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -84,6 +90,7 @@ export type Capabilities = typeof Capabilities.Type
 /**
  * A rule of QEMU's about two capabilities.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -101,6 +108,7 @@ const excludes = (capability: Capability, ...others: ReadonlyArray<Capability>):
 /**
  * QEMU's rules, each checked with a real one. They hold at the source and at the destination.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */

@@ -100,6 +100,7 @@ type Definitions = typeof definitions
 /**
  * A parameter's name.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -108,6 +109,7 @@ export type Parameter = keyof Definitions
 /**
  * All names, in alphabetical order. `block-bitmap-mapping` is not among them: it concerns block devices only.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -116,6 +118,7 @@ export const names: ReadonlyArray<Parameter> = Object.keys(definitions) as Reado
 /**
  * Schema of a parameter's name.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -124,6 +127,7 @@ export const Parameter = Schema.Literals(names)
 /**
  * What each parameter takes, in words.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -151,12 +155,14 @@ const fields = Object.fromEntries(names.map((name) => [name, Schema.optionalKey(
  *
  * QEMU takes -1 for the largest number of 64 bits, which is refused here.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
 export const Parameters = Schema.Struct(fields)
 
 /**
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -165,6 +171,7 @@ export type Parameters = typeof Parameters.Type
 /**
  * Every parameter with its value.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -173,6 +180,7 @@ export type AllParameters = { readonly [Name in Parameter]: Definitions[Name]["s
 /**
  * What holds where nothing was set. Machine types up to 8.2 have `legacy` for `zero-page-detection`.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -183,6 +191,7 @@ export const defaults: AllParameters = Object.fromEntries(
 /**
  * Schema of one parameter's value.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */

@@ -19,12 +19,14 @@ import * as MigrationParameters from "./MigrationParameters.ts"
 /**
  * What carries the migration, by the scheme of its URI.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
 export const Transport = Schema.Literals(["tcp", "unix", "vsock", "file", "exec", "fd", "rdma"])
 
 /**
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -33,6 +35,7 @@ export type Transport = typeof Transport.Type
 /**
  * What is to be set, as it comes: from a file, a command line, another program.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -46,6 +49,7 @@ export interface Input {
 /**
  * Where it is to be set.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -61,6 +65,7 @@ export interface Context {
 /**
  * Settings that QEMU takes.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -70,6 +75,7 @@ export const Settings = Schema.Struct({
 })
 
 /**
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -78,6 +84,7 @@ export type Settings = typeof Settings.Type
 /**
  * One thing that is wrong.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -91,6 +98,7 @@ export const Problem = Schema.Struct({
 })
 
 /**
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -103,6 +111,7 @@ export type Problem = typeof Problem.Type
  *
  * Found before anything was asked of anybody. Exit code 2.
  *
+ * @stability unstable
  * @category errors
  * @since 0.1.0
  */
@@ -238,6 +247,7 @@ const checkTransport = ({ isOn }: Facts, { transport }: Context): Problems => {
  * Result.isFailure(settings) // => true
  * ```
  *
+ * @stability unstable
  * @category validation
  * @since 0.1.0
  */

@@ -34,6 +34,7 @@ import * as QmpError from "./QmpError.ts"
 /**
  * The version of a QEMU.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -48,6 +49,7 @@ export interface Version {
 /**
  * Something that happened in QEMU, such as `STOP`, `RESUME`, `SHUTDOWN`, `MIGRATION`.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -61,6 +63,7 @@ export interface Event {
 /**
  * What a single command can be told.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -72,6 +75,7 @@ export interface ExecuteOptions {
 /**
  * A monitor that is connected and takes commands, until its scope ends. It may be used by any number of fibers.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -112,6 +116,7 @@ export interface Client {
 /**
  * The service, for programs with one monitor.
  *
+ * @stability stable
  * @category services
  * @since 0.1.0
  */
@@ -121,6 +126,7 @@ export class QmpClient extends Context.Service<QmpClient, Client>()("effect-mult
  * How many events wait for a subscriber: 4096. A migration causes a few dozen; a guest with a storm of events (block errors,
  * watchdogs) is limited to a few a second by QEMU itself.
  *
+ * @stability stable
  * @category constants
  * @since 0.1.0
  */
@@ -130,6 +136,7 @@ export const MAX_WAITING_EVENTS: number = 4096
  * The longest message of QEMU that is accepted: 8 MiB. The longest that QEMU 10 has is the schema of its own protocol,
  * 240 KB; lists of devices grow with the machine.
  *
+ * @stability stable
  * @category constants
  * @since 0.1.0
  */
@@ -138,6 +145,7 @@ export const MAX_MESSAGE_BYTES: number = 8 * 1024 * 1024
 /**
  * How to connect.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -210,6 +218,7 @@ const eventOf = ({ data, event, timestamp }: Message.Event): Event => ({
  * ```
  *
  * @see {@link QmpCommands} for the commands of which the library knows the answers
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -254,6 +263,7 @@ export const make: (options: Options) => Effect.Effect<Client, QmpError.QmpConne
 /**
  * Provides {@link QmpClient}, connected for as long as the layer is in use.
  *
+ * @stability stable
  * @category layers
  * @since 0.1.0
  */

@@ -18,12 +18,14 @@ export type { RamBlock } from "./internal/qmpCommandsModel.ts"
  * Whether the guest runs, and why not. `status` is QEMU's `RunState`: `running`, `paused`, `prelaunch`, `inmigrate`,
  * `finish-migrate`, `postmigrate`, …
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
 export const RunState = Schema.Struct({ status: Schema.String, running: Schema.Boolean })
 
 /**
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -32,6 +34,7 @@ export type RunState = typeof RunState.Type
 /**
  * The guest's memory in bytes; `plugged-memory` came later than the machine, and is left out where none can.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -41,6 +44,7 @@ export const MemorySize = Schema.Struct({
 })
 
 /**
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -49,6 +53,7 @@ export type MemorySize = typeof MemorySize.Type
 /**
  * Capabilities by their names, and whether they are switched on.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -57,6 +62,7 @@ export type Capabilities = Readonly<Record<string, boolean>>
 /**
  * Parameters by their names, with the values as QEMU tells them: what was queried can be set again.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -73,6 +79,7 @@ const run = (qmp: Client, command: string, args: Readonly<Record<string, unknown
 /**
  * Whether the guest runs.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -81,6 +88,7 @@ export const queryStatus = (qmp: Client): Answer<RunState> => qmp.execute("query
 /**
  * What QEMU's last migration did, or the present one has done so far, outgoing or incoming.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -92,6 +100,7 @@ const CapabilityList = Schema.Array(Schema.Struct({ capability: Schema.String, s
 /**
  * All capabilities that this QEMU knows.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -103,6 +112,7 @@ export const queryMigrateCapabilities = (qmp: Client): Answer<Capabilities> =>
 /**
  * Switches capabilities on and off; the others stay as they are. Either all are accepted or none.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -114,6 +124,7 @@ export const migrateSetCapabilities = (qmp: Client, capabilities: Capabilities):
 /**
  * All parameters that this QEMU knows.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -123,6 +134,7 @@ export const queryMigrateParameters = (qmp: Client): Answer<Parameters> =>
 /**
  * Sets parameters; the others stay as they are. Either all are accepted or none.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -132,6 +144,7 @@ export const migrateSetParameters = (qmp: Client, parameters: Parameters): Answe
 /**
  * Starts to send the machine to `uri`. Whether anybody is there turns out later: subscribe to `MIGRATION` events first.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -140,6 +153,7 @@ export const migrate = (qmp: Client, uri: string): Answer<void> => run(qmp, "mig
 /**
  * Has a QEMU that was started with `-incoming defer` wait for a machine at `uri`. It listens when this is done.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -155,6 +169,7 @@ export const migrateIncoming = (
 /**
  * Cancels a migration that is being sent; nothing happens where there is none. It is cancelled when the status says so.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -163,6 +178,7 @@ export const migrateCancel = (qmp: Client): Answer<void> => run(qmp, "migrate_ca
 /**
  * Goes on from `pre-switchover`.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -171,6 +187,7 @@ export const migrateContinue = (qmp: Client): Answer<void> => run(qmp, "migrate-
 /**
  * Stops the guest. In a QEMU that waits for a machine: the guest will not run once it is there.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -179,6 +196,7 @@ export const stop = (qmp: Client): Answer<void> => run(qmp, "stop")
 /**
  * Lets the guest run.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -187,6 +205,7 @@ export const cont = (qmp: Client): Answer<void> => run(qmp, "cont")
 /**
  * Ends QEMU, and waits until it has gone.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -199,6 +218,7 @@ export const quit = (qmp: Client): Answer<void> =>
 /**
  * How much memory the guest has.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -214,6 +234,7 @@ const CompatProperty = Schema.Struct({
 /**
  * A machine type, with what it has been given to do as older QEMUs did.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -223,6 +244,7 @@ export const Machine = Schema.Struct({
 })
 
 /**
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -231,6 +253,7 @@ export type Machine = typeof Machine.Type
 /**
  * All machine types, with their compatibility properties: half a MiB. Older QEMUs, of 9.0 for one, refuse the question.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -242,6 +265,7 @@ const MACHINE_SUFFIX = "-machine"
 /**
  * The machine type with its version, as it stands in images: `pc-q35-10.0`.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -253,6 +277,7 @@ export const machineType = (qmp: Client): Answer<string> =>
 /**
  * The uuid of the machine as it is written down; zeros where it was given none (`-uuid`).
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -262,6 +287,7 @@ export const queryUuid = (qmp: Client): Answer<string> =>
 /**
  * How many virtual CPUs the machine has now.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */
@@ -271,6 +297,7 @@ export const queryCpuCount = (qmp: Client): Answer<number> =>
 /**
  * The machine's RAM blocks. QEMU tells them as a table for people only, and before 6.2 only through its other monitor.
  *
+ * @stability unstable
  * @category commands
  * @since 0.1.0
  */

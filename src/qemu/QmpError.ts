@@ -13,6 +13,7 @@ const about = (command: string | undefined): string => (command === undefined ? 
  * QEMU refused a command or could not do it. `class` and `description` are its own words; what the command does on failure
  * is QEMU's documentation's to say, mostly nothing. The connection goes on. Exit code 10.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -34,6 +35,7 @@ export class QmpCommandError extends Schema.TaggedError<QmpCommandError>()("QmpC
  * The connection to the monitor ended: QEMU exited or crashed, or the connection was closed on our side. Whether a command
  * that waits for its answer was done is unknown. Exit code 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -57,6 +59,7 @@ export class QmpDisconnectedError extends Schema.TaggedError<QmpDisconnectedErro
  * What came is not QEMU's monitor protocol: another service listens there, or the answer has another form than is known. The
  * connection is of no use any more, except after an answer of an unknown form. Exit code 8.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -79,6 +82,7 @@ export class QmpProtocolError extends Schema.TaggedError<QmpProtocolError>()("Qm
  * A subscriber took its events so slowly that there was no room for another one. The connection and other subscribers go on.
  * Exit code 1.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -97,6 +101,7 @@ export class QmpEventsLostError extends Schema.TaggedError<QmpEventsLostError>()
 /**
  * What a command fails with. `PeerTimeoutError`: the answer did not come in time; the command may be done later.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -105,6 +110,7 @@ export type QmpError = QmpCommandError | QmpDisconnectedError | QmpProtocolError
 /**
  * What connecting to a monitor fails with.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -113,6 +119,7 @@ export type QmpConnectError = QmpError | ConnectError | TlsError
 /**
  * What ends a stream of events.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */

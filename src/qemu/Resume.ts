@@ -45,6 +45,7 @@ import type { VmOptions } from "./VmOptions.ts"
 /**
  * What to resume, and how.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -75,6 +76,7 @@ export interface Options extends VmOptions {
 /**
  * What was resumed.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -86,6 +88,7 @@ export interface Resumed extends Summary {
 /**
  * Why it failed. Errors of QEMU's side are those that name its monitor; all others are of this side.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -178,6 +181,7 @@ const transfer = Effect.fnUntraced(function* (
  * }).pipe(Effect.scoped, Effect.provide(Migration.layer))
  * ```
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */

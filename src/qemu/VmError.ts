@@ -14,6 +14,7 @@ import * as MigrationStatus from "../migration/MigrationStatus.ts"
  *
  * Found before anything was touched; all problems are listed. Exit code 2.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -38,6 +39,7 @@ const elsewhere = (description: string): string =>
  * QEMU's side of the migration failed, or was cancelled by somebody else. `description` is QEMU's own words, `here` what this
  * side saw of it. A source goes on as before; a destination cannot be used again. Exit code 10.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -64,6 +66,7 @@ export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()
  * container, or has a `/tmp` of its own. A source goes on as before; a destination has to be started again, since QEMU listens
  * once only. Exit code 10.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */

@@ -13,6 +13,7 @@ import type { Client } from "./QmpClient.ts"
 /**
  * The machine, the way its memory takes, and who is told how it goes.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */

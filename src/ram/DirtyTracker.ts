@@ -26,6 +26,7 @@ export type { DirtyPages, Tracking } from "./internal/dirtyTrackerModel.ts"
 /**
  * No dirty page in any of the blocks.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -35,6 +36,7 @@ export const none = (blocks: ReadonlyArray<RamBlock.Shape>): DirtyPages =>
 /**
  * A way to find dirty pages. It serves any number of migrations, one after the other and at the same time.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -51,6 +53,7 @@ export interface DirtyTracker {
 /**
  * A tracker that is told of every write.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -97,6 +100,7 @@ export interface Marking extends DirtyTracker {
  * })
  * ```
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -169,6 +173,7 @@ const moveInto = (dirty: DirtyPages, marks: DirtyPages): void => {
  * - `copy`: each page itself as it was last moved. As much memory as the RAM that is not zero; every `collect` reads RAM and
  *   copy, at some 5 to 10 GB/s.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -183,6 +188,7 @@ export type Comparison = "hash" | "copy"
  * they are moved. Every `collect` has to read all of the RAM, the last one while the writer is stopped: the downtime grows
  * by that, which is counted in where it is foretold.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -193,6 +199,7 @@ export const comparing = (by: Comparison): DirtyTracker => ({
 /**
  * The tracker of a machine as a service, for the parts of a program that write to its memory.
  *
+ * @stability stable
  * @category services
  * @since 0.1.0
  */
@@ -201,6 +208,7 @@ export class DirtyMarks extends Context.Service<DirtyMarks, Marking>()("effect-m
 /**
  * Provides `DirtyMarks` for the given blocks.
  *
+ * @stability stable
  * @category layers
  * @since 0.1.0
  */

@@ -52,6 +52,7 @@ export type { GrowableMemory, Memory, Options } from "./internal/memoryPagesMode
  *   MemoryPages.make({ idstr: "pc.ram", memory, byteOffset: mem8.byteOffset, byteLength: mem8.byteLength })
  * ```
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

@@ -13,6 +13,7 @@ import * as ZeroPages from "./ZeroPages.ts"
  * Pages of one block, in ascending order, that one channel handles as one job. A batch says which pages, not what they
  * hold: the bytes are looked at by the channel that takes it, so a queue of batches holds no page data.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -29,6 +30,7 @@ export interface PageBatch<out E = never> {
 /**
  * A batch whose bytes have been read and whose zero pages have been told apart.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -56,6 +58,7 @@ export interface LoadedBatch<out E = never> extends PageBatch<E> {
  *
  * Fails as the block's reader fails; nothing else has happened then.
  *
+ * @stability unstable
  * @category loading
  * @since 0.1.0
  */
@@ -77,6 +80,7 @@ export const load = <E>(
  * Tells the zero pages of a batch apart without keeping its bytes: where the block's reader knows which pages are present,
  * nothing is read at all.
  *
+ * @stability unstable
  * @category loading
  * @since 0.1.0
  */
@@ -98,6 +102,7 @@ export const split = <E>(
  *
  * All of the batch is read: one that was joined because nothing of it is present would take up to 64 MiB.
  *
+ * @stability unstable
  * @category loading
  * @since 0.1.0
  */

@@ -43,6 +43,7 @@ import type { PageRuns } from "./PageRuns.ts"
  * bitmap.bytes.length // => 16
  * ```
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -78,6 +79,7 @@ export interface PageBitmap {
 /**
  * The bytes that the bitmap of `pages` pages takes: whole 64-bit words.
  *
+ * @stability stable
  * @category getters
  * @since 0.1.0
  */
@@ -87,6 +89,7 @@ export const byteLength = (pages: number): number => Math.ceil(pages / 64) * 8
  * A bitmap of `pages` pages, all clear. It allocates one bit a page at once, so a number of pages that comes from a file
  * has to be bounded first.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -95,6 +98,7 @@ export const make = (pages: number): PageBitmap => new Words(new Uint8Array(byte
 /**
  * A bitmap over `bytes` themselves, which must be `byteLength(pages)` long and may have any alignment. Nothing is copied.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

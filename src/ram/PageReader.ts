@@ -16,6 +16,7 @@ import type { PageRuns } from "./PageRuns.ts"
  * whose pages lie in process memory offers `view`, and nothing is ever copied. A reader whose pages lie elsewhere (a
  * file, an image) leaves `view` undefined and fills the caller's buffer instead.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */

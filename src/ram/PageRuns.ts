@@ -16,6 +16,7 @@ import { append } from "./internal/runs.ts"
  * Ascending, disjoint, non-adjacent runs of pages, as pairs `[first, count, first, count, …]`. Page numbers are relative
  * to the batch that the runs belong to.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -24,6 +25,7 @@ export type PageRuns = ReadonlyArray<number>
 /**
  * No page at all.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -32,6 +34,7 @@ export const empty: PageRuns = []
 /**
  * One run that covers the first `count` pages.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -40,6 +43,7 @@ export const all = (count: number): PageRuns => (count === 0 ? empty : [0, count
 /**
  * The runs of the given page numbers, which must ascend strictly.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -60,6 +64,7 @@ export const fromPages = (pages: Iterable<number>): PageRuns => {
  * PageRuns.fromRanges([8, 2, 0, 3, 2, 4]) // => [0, 6, 8, 2]
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -78,6 +83,7 @@ export const fromRanges = (ranges: ReadonlyArray<number>): PageRuns => {
  * Whether the numbers are what a value of this type must be: pairs of integers, counts of at least one page, in
  * ascending order, with at least one page between neighbours.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -94,6 +100,7 @@ export const isPageRuns = (runs: ReadonlyArray<number>): runs is PageRuns => {
 /**
  * The number of pages in all runs.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -106,6 +113,7 @@ export const pages = (runs: PageRuns): number => {
 /**
  * The page behind the last one, 0 where there is no page.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -114,6 +122,7 @@ export const end = (runs: PageRuns): number => (runs.length === 0 ? 0 : runs[run
 /**
  * Calls `f` once for each run, in ascending order.
  *
+ * @stability unstable
  * @category iterating
  * @since 0.1.0
  */
@@ -133,6 +142,7 @@ export const forEach = (runs: PageRuns, f: (first: number, count: number) => voi
  * PageRuns.merge([0, 1, 2, 1, 9, 1], 1) // => [0, 3, 9, 1]
  * ```
  *
+ * @stability unstable
  * @category combining
  * @since 0.1.0
  */
@@ -151,6 +161,7 @@ export const merge = (runs: PageRuns, gap: number): PageRuns => {
 /**
  * The pages among the first `count` that are in no run. The runs must lie inside the first `count` pages.
  *
+ * @stability unstable
  * @category combining
  * @since 0.1.0
  */
@@ -168,6 +179,7 @@ export const complement = (runs: PageRuns, count: number): PageRuns => {
 /**
  * The pages that are in both.
  *
+ * @stability unstable
  * @category combining
  * @since 0.1.0
  */
@@ -190,6 +202,7 @@ export const intersect = (a: PageRuns, b: PageRuns): PageRuns => {
 /**
  * The pages of `a` that are not in `b`.
  *
+ * @stability unstable
  * @category combining
  * @since 0.1.0
  */
@@ -198,6 +211,7 @@ export const difference = (a: PageRuns, b: PageRuns): PageRuns => intersect(a, c
 /**
  * The same runs, `by` pages further on.
  *
+ * @stability unstable
  * @category combinators
  * @since 0.1.0
  */

@@ -13,6 +13,7 @@ import type * as Effect from "effect/Effect"
  * Offsets and lengths are bytes, counted from the start of the block; callers keep them inside the block. Writes to
  * disjoint ranges may run at the same time.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */

@@ -13,6 +13,7 @@ import type { PageWriter } from "./PageWriter.ts"
 /**
  * What names a RAM block and gives its shape.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -29,6 +30,7 @@ export interface Shape {
  * The range of a file or device that a block's bytes lie in. It tells that two blocks, or a block and an image, are in each
  * other's way, whatever the names that they are known by.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -46,6 +48,7 @@ export interface Storage {
 /**
  * What is known of where a block's bytes lie.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -57,6 +60,7 @@ export interface Stored {
 /**
  * A RAM block whose pages can be read: the source of a save.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -67,6 +71,7 @@ export interface Readable<out E = never> extends Shape, Stored {
 /**
  * A RAM block whose pages can be written: the target of a restore.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -77,6 +82,7 @@ export interface Writable<out E = never> extends Shape, Stored {
 /**
  * A RAM block whose pages can be read and written.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -85,6 +91,7 @@ export interface RamBlock<out E = never> extends Readable<E>, Writable<E> {}
 /**
  * A block that no migration can carry. Nothing was read or written; the caller corrects the block.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -109,6 +116,7 @@ export class RamBlockError extends Schema.TaggedError<RamBlockError>()("RamBlock
 /**
  * The longest name of a block, in bytes of UTF-8: the migration stream has one byte for its length.
  *
+ * @stability stable
  * @category constants
  * @since 0.1.0
  */
@@ -117,6 +125,7 @@ export const maxIdstrLength: number = 255
 /**
  * The page size of a block that does not say otherwise: the target page of x86.
  *
+ * @stability stable
  * @category constants
  * @since 0.1.0
  */
@@ -125,6 +134,7 @@ export const defaultPageSize: number = 4096
 /**
  * The smallest page: the migration stream keeps flags in the low ten bits of page-aligned numbers.
  *
+ * @stability stable
  * @category constants
  * @since 0.1.0
  */
@@ -133,6 +143,7 @@ export const minPageSize: number = 1024
 /**
  * The largest page: regions of a mapped-ram file begin at multiples of 1 MiB, and must be page aligned.
  *
+ * @stability stable
  * @category constants
  * @since 0.1.0
  */
@@ -141,6 +152,7 @@ export const maxPageSize: number = 1024 * 1024
 /**
  * Gives back a shape that a migration can carry, or fails with the first thing that is wrong with it, types included.
  *
+ * @stability stable
  * @category validation
  * @since 0.1.0
  */
@@ -192,6 +204,7 @@ const wrong = (shape: Shape, property: RamBlockError["property"], expected: stri
 /**
  * The number of pages of a block.
  *
+ * @stability stable
  * @category getters
  * @since 0.1.0
  */

@@ -25,6 +25,7 @@ import * as RamBlock from "./RamBlock.ts"
  * Bytes in a batch by default: above 512 KiB the cost of a stream element no longer shows beside the bytes, and above
  * 2 MiB nothing more is gained.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -34,6 +35,7 @@ export const defaultBatchSize: number = 1024 * 1024
  * Bytes at most in a batch of pages that a bitmap says are not present: 1 TiB without a page is 16384 such batches, and
  * zeroing one of them is still short work.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -42,6 +44,7 @@ export const maxZeroBatchSize: number = 64 * 1024 * 1024
 /**
  * How a scan cuts blocks into batches.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -75,6 +78,7 @@ export interface Options {
  * })
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -119,6 +123,7 @@ const absentPages = (block: RamBlock.Readable<unknown>, first: number, perBatch:
 /**
  * How a scan of dirty pages cuts blocks into batches.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -145,6 +150,7 @@ const maxGapRead = 64 * 1024
  *
  * `dirty` has a bitmap for each of the blocks. A batch begins and ends with a dirty page.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

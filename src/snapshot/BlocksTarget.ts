@@ -16,6 +16,7 @@ import type { MachineHeader, RamEnd, RamWriter, SnapshotTarget, StateWriter } fr
 /**
  * A block that takes pages. One that can also be read can take changes of pages (XBZRLE, without multifd).
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -25,6 +26,7 @@ export type TargetBlock<E = never> = RamBlock.Writable<E> & Partial<RamBlock.Rea
  * The blocks of the machine, all of them and no others, of their lengths; or what makes them of the shapes that the machine
  * turns out to have.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -38,6 +40,7 @@ export type Blocks<E = never> =
  * **Failure effect**: any page of the blocks may be the machine's, or what it was. Blocks that do not match the machine's are
  * refused with the finding `block-list-mismatch` before any is touched.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

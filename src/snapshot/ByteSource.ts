@@ -11,6 +11,7 @@ import type { Extent, PositionalFile } from "../io/files/PositionalFile.ts"
 /**
  * A sequence of bytes that is read piece by piece.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -24,6 +25,7 @@ export interface ByteSource<out E = never> {
 /**
  * Bytes in memory.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -35,6 +37,7 @@ export const fromBytes = (bytes: Uint8Array): ByteSource => ({
 /**
  * No bytes.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -43,6 +46,7 @@ export const empty: ByteSource = fromBytes(new Uint8Array(0))
 /**
  * `length` bytes at `position` of a file. Fails with `UnexpectedEndOfFileError` when the file became shorter.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -58,6 +62,7 @@ export const fromFile = <E = FileError>(
 /**
  * All of the bytes. The caller sees to it that `length` is no more than it can hold.
  *
+ * @stability stable
  * @category getters
  * @since 0.1.0
  */
@@ -73,6 +78,7 @@ const CHUNK_BYTES = 1024 * 1024
 /**
  * Hands all of the bytes to `f`, in order, in pieces of 1 MiB at most. A piece is valid until `f` has ended.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -94,6 +100,7 @@ export const forEach: <E, E2, R>(
 /**
  * Copies all of the bytes to `position` of a file, through a buffer of 1 MiB at most.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -109,6 +116,7 @@ const WINDOW_BYTES = 64 * 1024
 /**
  * Runs a parser over the bytes. What lies after their end cannot be read: the parser gets fewer bytes than it asks for.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */

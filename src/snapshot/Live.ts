@@ -28,6 +28,7 @@ import type { MachineState } from "./MachineState.ts"
  * It begins to slow down when in two rounds more was written than `trigger` percent of what was moved meanwhile, and slows
  * down further after each two more.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -47,6 +48,7 @@ export interface Throttle {
 /**
  * The parts of the machine's state that change while it runs.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -55,6 +57,7 @@ export type RunningState<E = never> = Pick<MachineState<E>, "deviceState" | "des
 /**
  * How to move memory that changes meanwhile. `E` is what stopping the writer and asking for its state can fail with.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */

@@ -19,6 +19,7 @@ import * as ByteSource from "./ByteSource.ts"
  *
  * `Image.machineState` holds those of an image; `fromSections` makes them of device sections of one's own.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -47,6 +48,7 @@ export interface MachineState<out E = never> {
  * The machine type that stands in an image of memory that belongs to no QEMU machine. It is QEMU's name of the machine
  * without any hardware.
  *
+ * @stability stable
  * @category constants
  * @since 0.1.0
  */
@@ -80,6 +82,7 @@ const withSections = (
 /**
  * The state of a machine without devices, for an image that holds memory and nothing else.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -100,6 +103,7 @@ export const empty = (options: Machine): MachineState => withSections(options, [
  * })
  * ```
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
  *
  * Found before anything was touched; all problems are formatProblems, not only the first. Exit code 2.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */

@@ -24,6 +24,7 @@ import type { MigrationRequestError } from "./MigrationRequestError.ts"
 /**
  * A RAM block of a machine.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -37,6 +38,7 @@ export interface SourceBlock<out E = never> extends RamBlock.Readable<E> {
 /**
  * A machine to save or to send.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -61,6 +63,7 @@ export interface MachineSource<out E = never> {
 /**
  * Options of a channel that restores pages.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -77,6 +80,7 @@ export interface RestoreChannelOptions<out E = never> {
 /**
  * A machine at rest: every page can be read at any time, until the scope in which it was opened ends.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -109,6 +113,7 @@ export interface SnapshotSource<out E = never> extends MachineSource<E> {
 /**
  * The blocks whose pages are moved; the others are only announced.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -121,6 +126,7 @@ export const blocksWithPages = <B extends { readonly ignored?: boolean | undefin
 /**
  * A size of batches in bytes, rounded up to whole units of the source.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */

@@ -29,6 +29,7 @@ import type { SourceBlock } from "./SnapshotSource.ts"
 /**
  * What is known of a machine before its first page.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -47,6 +48,7 @@ export interface MachineHeader {
 /**
  * What is between RAM and the device state.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -64,6 +66,7 @@ export interface RamEnd {
 /**
  * A range of the bytes that a `StateWriter` has taken.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -75,6 +78,7 @@ export interface StateRange {
 /**
  * The parts of what follows RAM. Positions count from the first byte that was written.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -88,6 +92,7 @@ export interface StateLayout {
 /**
  * How pages are moved into a target.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -100,6 +105,7 @@ export interface Transfer {
 /**
  * A place for one machine.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -119,6 +125,7 @@ export interface SnapshotTarget<out A, out E = never> {
 /**
  * A target that takes pages.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -137,6 +144,7 @@ export interface RamWriter<out A, out E = never> {
 /**
  * A target that takes what follows RAM.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -152,6 +160,7 @@ export interface StateWriter<out A, out E = never> {
 /**
  * Runs the step from which on a target is there. An interruption comes before it, and the step is not begun, or is too late.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -160,6 +169,7 @@ export type LastStep = <E>(step: Effect.Effect<void, E>) => Effect.Effect<void, 
 /**
  * A target that is complete and not yet visible.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -171,6 +181,7 @@ export interface Prepared<out A, out E = never> {
 /**
  * What fills a target, and what happens between its steps.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -207,6 +218,7 @@ export interface Filling<A, E, E2, R> {
  *
  * **Failure effect**: that of the target's step.
  *
+ * @stability unstable
  * @category running
  * @since 0.1.0
  */

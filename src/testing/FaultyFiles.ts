@@ -16,6 +16,7 @@ export { Fault } from "./internal/faultyFilesModel.ts"
 /**
  * The calls that faults can meet. Bytes are moved by `read` and `write` only, never in the calling thread.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -24,6 +25,7 @@ export type Name = Exclude<keyof Calls, "inThread">
 /**
  * A system call on its way to the kernel.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -43,6 +45,7 @@ export interface Call {
  * Says of each call what happens to it; `undefined`: nothing out of the ordinary. Calls on sockets
  * ([FaultyNetwork](./FaultyNetwork.ts)) have the same plans.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -51,6 +54,7 @@ export type Plan<in C = Call> = (call: C) => Fault | undefined
 /**
  * How faults happen.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -62,6 +66,7 @@ export interface Options {
 /**
  * The calls, and the test's view of them.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -78,6 +83,7 @@ export interface FaultyFiles {
 /**
  * Nothing happens: the calls are only counted.
  *
+ * @stability unstable
  * @category plans
  * @since 0.1.0
  */
@@ -86,6 +92,7 @@ export const none: Plan = () => undefined
 /**
  * The call of that index meets the fault, and no other.
  *
+ * @stability unstable
  * @category plans
  * @since 0.1.0
  */
@@ -97,6 +104,7 @@ export const at =
 /**
  * The call of that index meets the fault, and so does every call from then on that `matches` (default: all).
  *
+ * @stability unstable
  * @category plans
  * @since 0.1.0
  */
@@ -112,6 +120,7 @@ export const from =
 /**
  * Every call that `matches` meets the fault.
  *
+ * @stability unstable
  * @category plans
  * @since 0.1.0
  */
@@ -235,6 +244,7 @@ const callsOf = (injector: Injector, inner: Calls): Calls => ({
  * )
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

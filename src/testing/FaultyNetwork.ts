@@ -17,6 +17,7 @@ import type { Later } from "./Simulation.ts"
 /**
  * A call on its way to the network. `accept` is what makes a connection usable that came in.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -31,6 +32,7 @@ export interface Call {
 /**
  * The calls, and the test's view of them.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -193,6 +195,7 @@ const callsOf = (injector: Injector, inner: Calls): Calls => ({
  * })
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

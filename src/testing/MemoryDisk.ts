@@ -15,6 +15,7 @@ import type { Later } from "./Simulation.ts"
 /**
  * How a disk behaves.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -36,6 +37,7 @@ export interface Options {
  * Something that a power cut may undo: `Write`, `Truncate`, or `Names` for what a create, rename or unlink did to
  * directories. Nodes are numbers of files and directories.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -45,6 +47,7 @@ export type Unsynced = Change
  * Says of a change whether a power cut spares it; of a write, also which of its sectors of 512 bytes, counted from the
  * beginning of the file: the write is torn.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -53,6 +56,7 @@ export type Keep = (change: Unsynced) => boolean | ((sector: number) => boolean)
 /**
  * Puts what a power cut spares, pieces of torn writes one by one, into the order in which it reached the disk.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -61,6 +65,7 @@ export type Reorder = (changes: ReadonlyArray<Unsynced>) => ReadonlyArray<Unsync
 /**
  * The disk, and the test's view of it. What the test puts there is durable from the start.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -197,6 +202,7 @@ const shuffle =
  *   disk.powerCut(...MemoryDisk.anyLoss(world.random))
  * ```
  *
+ * @stability unstable
  * @category power cuts
  * @since 0.1.0
  */
@@ -228,6 +234,7 @@ export const anyLoss = (random: () => number): readonly [keep: Keep, reorder: Re
  * })
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

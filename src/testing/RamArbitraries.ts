@@ -26,6 +26,7 @@ import { maxIdstrLength } from "../ram/RamBlock.ts"
  * - `mixed`: each page is random or zero by chance
  * - `first-byte`, `last-byte`: every third page, by chance, is zero but for that one byte
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -34,6 +35,7 @@ export type Pattern = "zero" | "random" | "half" | "alternating" | "sparse" | "m
 /**
  * All patterns, the simplest one first.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -51,6 +53,7 @@ export const patterns: readonly [Pattern, ...ReadonlyArray<Pattern>] = [
 /**
  * A block of RAM, described.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -66,6 +69,7 @@ export interface Block {
 /**
  * Limits of what is generated.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -84,6 +88,7 @@ const between = (minimum: number, maximum: number): Arbitrary.Arbitrary<number> 
 /**
  * The sizes of a page that occur: x86's, the smallest one, and one of a machine with larger pages.
  *
+ * @stability unstable
  * @category arbitraries
  * @since 0.1.0
  */
@@ -92,6 +97,7 @@ export const pageSize: Arbitrary.Arbitrary<number> = Arbitrary.schema(Schema.Lit
 /**
  * Names that a block may have: QEMU's own, and any others of up to 255 bytes.
  *
+ * @stability unstable
  * @category arbitraries
  * @since 0.1.0
  */
@@ -108,6 +114,7 @@ export const idstr: Arbitrary.Arbitrary<string> = Arbitrary.schema(
 /**
  * Patterns of content.
  *
+ * @stability unstable
  * @category arbitraries
  * @since 0.1.0
  */
@@ -116,6 +123,7 @@ export const pattern: Arbitrary.Arbitrary<Pattern> = Arbitrary.schema(Schema.Lit
 /**
  * Runs among the first `count` pages: none, few or many.
  *
+ * @stability unstable
  * @category arbitraries
  * @since 0.1.0
  */
@@ -140,6 +148,7 @@ const runsOf = (steps: ReadonlyArray<readonly [gap: number, count: number]>, lea
 /**
  * One block with content.
  *
+ * @stability unstable
  * @category arbitraries
  * @since 0.1.0
  */
@@ -155,6 +164,7 @@ export const block = (options: Options = {}): Arbitrary.Arbitrary<Block> =>
 /**
  * Blocks of different names: at least one.
  *
+ * @stability unstable
  * @category arbitraries
  * @since 0.1.0
  */
@@ -180,6 +190,7 @@ export const blocks = (options: Options = {}): Arbitrary.Arbitrary<ReadonlyArray
  * )
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

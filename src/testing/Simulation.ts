@@ -25,6 +25,7 @@ import { World as Inner } from "./internal/world.ts"
  * Has something done some time after the call that asks for it: in another turn of Node's event loop, or in a simulation
  * at another moment of its time.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -33,6 +34,7 @@ export type Later = (run: () => void) => void
 /**
  * The world of one program.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -56,6 +58,7 @@ export interface World {
 /**
  * How to simulate.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -71,6 +74,7 @@ export interface Options {
 /**
  * What became of a program.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -123,6 +127,7 @@ const defaultEvents = 2_000_000
  *   )
  * ```
  *
+ * @stability unstable
  * @category running
  * @since 0.1.0
  */

@@ -25,6 +25,7 @@ export { Fault, type Link, type Rule } from "./internal/virtualNetworkModel.ts"
 /**
  * How a network behaves.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -45,6 +46,7 @@ export interface Options {
 /**
  * The network, and the test's view of it.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -93,6 +95,7 @@ export interface VirtualNetwork {
  * })
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -2,6 +2,7 @@
  * What the library is tested with, for the tests of its users: everything that it does to files goes through one service,
  * which these replace.
  *
+ * @stability unstable
  * @since 0.1.0
  */
 export * as FaultyFiles from "./FaultyFiles.ts"

@@ -15,6 +15,7 @@ import type { PageBatch } from "../ram/PageBatch.ts"
  * `finish` report their failures as typed errors; the release on the way out of a failed migration has no one to report
  * to and logs.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

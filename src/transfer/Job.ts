@@ -9,6 +9,7 @@ import type { PageBatch } from "../ram/PageBatch.ts"
 /**
  * Pages for one channel, whichever is free.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -20,6 +21,7 @@ export interface Batch<out E = never> {
 /**
  * The end of a round, for every channel: no batch behind it moves before every batch in front of it has moved.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -30,6 +32,7 @@ export interface Sync {
 /**
  * One element of a pipeline's source. `E` is what reading a batch's pages can fail with.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -38,6 +41,7 @@ export type Job<E = never> = Batch<E> | Sync
 /**
  * The job that moves one batch.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -46,6 +50,7 @@ export const batch = <E>(batch: PageBatch<E>): Job<E> => ({ _tag: "Batch", batch
 /**
  * The job that ends a round.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -54,6 +59,7 @@ export const sync: Job = { _tag: "Sync" }
 /**
  * One round: the batches of a scan, and the end of the round behind them.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -21,6 +21,7 @@ import * as TransferCounters from "./TransferCounters.ts"
 /**
  * Pages of one block that arrived together. Runs are of page numbers in the block.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -41,6 +42,7 @@ export interface Pages {
 /**
  * Takes the pages of one block.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -60,6 +62,7 @@ export interface PageSink<out E = never> extends RamBlock.Shape {
 /**
  * Takes pages into a RAM block.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -98,6 +101,7 @@ const among = (bitmap: PageBitmap.PageBitmap, runs: PageRuns.PageRuns): PageRuns
  *
  * **Failure effect**: any page may be old, new, or a part of both.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -147,6 +151,7 @@ const readView = (view: PageSink["view"]): PageSink["read"] =>
 /**
  * Bytes of the pages, and of the gaps between them.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */

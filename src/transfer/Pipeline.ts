@@ -37,6 +37,7 @@ import * as SyncBarrier from "./SyncBarrier.ts"
 /**
  * What a pipeline moves, and over what.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -91,6 +92,7 @@ export interface Options<B, E, R, C, RC> extends Pick<PipelineOptions.Input, "ch
  * })
  * ```
  *
+ * @stability unstable
  * @category running
  * @since 0.1.0
  */
@@ -160,6 +162,7 @@ const runChannel = <B, C>(channel: Channel<C>, { queue, barrier, pace }: Shared<
  * What else failed in the fall of a pipeline, after the error that it failed with: often every channel fails for the same
  * reason.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */

@@ -11,6 +11,7 @@ import { formatProblems, failWithAll } from "./Problems.ts"
 /**
  * Settings that have been checked.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -31,6 +32,7 @@ export interface PipelineOptions {
 /**
  * The same settings as a user gives them: all of them may be left out.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -55,6 +57,7 @@ interface Limits extends Range {
  * else the process does with files. Two buffered writes to one file are with the kernel at a time, whatever the channels. Below 512 KiB in a batch the cost of a queue element shows, and a batch above 16 MiB
  * would hold the event loop for milliseconds, since its zero pages are looked for without a pause.
  *
+ * @stability stable
  * @category constants
  * @since 0.1.0
  */
@@ -82,6 +85,7 @@ const Problem = Schema.Struct({
  *
  * Found before anything was opened. Exit code 2.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -99,6 +103,7 @@ const names = ["channels", "queueDepth", "batchSize", "coalescePages"] as const
 /**
  * Fills in what was left out and checks the rest. Fails with `PipelineOptionsError`; nothing has happened then.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

@@ -33,6 +33,7 @@ import * as LastSecond from "./internal/lastSecond.ts"
 /**
  * Shared by everything that writes for one migration: all of its channels, and its main channel.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -73,6 +74,7 @@ const PIECE = CAPACITY / 4
  * })
  * ```
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -130,6 +132,7 @@ export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
 /**
  * The limit itself, or a new one of so many bytes per second.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -142,6 +145,7 @@ const limitOf = (bytesPerSecond: number): number =>
 /**
  * Writes `parts` in order, as many bytes at once as the limit allows; without a limit, all of them at once.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */
@@ -156,6 +160,7 @@ export const writeParts = <E, R>(
  * cut at multiples of 4096 bytes only, so that direct I/O goes on working: below 160 KiB per second the limit is exceeded
  * by up to 4096 bytes.
  *
+ * @stability stable
  * @category running
  * @since 0.1.0
  */

@@ -14,6 +14,7 @@ import type * as RateLimit from "./RateLimit.ts"
 /**
  * What a sink channel is made of.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -44,6 +45,7 @@ const pagesOf = ({ data, normal, offset, block, pages, zero }: PageBatch.LoadedB
  *
  * **Failure effect**: that of the sink.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -10,6 +10,7 @@ import type { Shape } from "../ram/RamBlock.ts"
  * Sums over all channels of one migration, raised by a channel when it has moved a batch. Anyone may read them at any
  * time.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -29,6 +30,7 @@ export interface TransferCounters {
 /**
  * Counters at zero.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -49,6 +51,7 @@ interface Moved {
 /**
  * Counts one batch whose pages have been moved by `bytes` bytes on the channel.
  *
+ * @stability unstable
  * @category counting
  * @since 0.1.0
  */
@@ -64,6 +67,7 @@ export const add = (self: TransferCounters, batch: Moved, bytes: number): void =
 /**
  * The same for a batch whose pages have been moved by records on the main channel.
  *
+ * @stability unstable
  * @category counting
  * @since 0.1.0
  */

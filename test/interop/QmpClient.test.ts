@@ -199,7 +199,7 @@ describeQemu("QmpClient with a real QEMU", () => {
       yield* Guest.start({ ram: { size: 16 * MIB }, args: ["-monitor", `unix:${path},server=on,wait=off`] })
       const error = yield* Effect.flip(QmpClient.make({ address: SocketAddress.unix(path) }))
       assert.strictEqual(error._tag, "QmpProtocolError")
-      assert.match(error.message, /expected a JSON object, found "QEMU 1/)
+      assert.match(error.message, /expected a QMP monitor, found QEMU's human monitor \(-monitor\)/)
     })
   )
 

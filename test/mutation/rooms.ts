@@ -20,8 +20,11 @@ export const rooms: Readonly<Record<string, Room>> = {
   compression: room("compression", 100, "test/multifd/**/*.test.ts"),
   io: room("io", 80),
   multifd: room("multifd", 80, "test/migration/{Hostile,Receive,SendReceive}.test.ts"),
+  transfer: room("transfer", 60, "test/multifd/**/*.test.ts"),
+  snapshot: room("snapshot", 40, "test/migration/{Hostile,Receive,SendReceive}.test.ts"),
+  image: room("image", 80, "test/migration/**/*.test.ts"),
   migration: room("migration", 80),
-  qmp: room("qmp", 80),
+  qemu: room("qemu", 80),
   cli: room("cli", 80)
 }
 

@@ -6,6 +6,10 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Finding from "../../src/format/Finding.ts"
 import * as Library from "../../src/index.ts"
+import * as Io from "../../src/io/index.ts"
+import * as Format from "../../src/format/index.ts"
+import * as Qemu from "../../src/qemu/index.ts"
+import * as Transfer from "../../src/transfer/index.ts"
 import { readSources } from "./support/imports.ts"
 import { root } from "./support/run.ts"
 
@@ -42,7 +46,13 @@ describe("docs/errors.md", () => {
   })
 
   it("all of them can be imported, and know their exit code", () => {
-    const modules: Readonly<Record<string, Readonly<Record<string, unknown>>>> = Library
+    const modules: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+      ...Io,
+      ...Format,
+      ...Transfer,
+      ...Qemu,
+      ...Library
+    }
     for (const { codes, name } of classes) {
       const [module, error] = name.split(".")
       const exported = modules[module!]?.[error!]

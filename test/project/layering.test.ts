@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Path from "node:path"
-import { importsOf, readSources, violations } from "./support/imports.ts"
+import { circles, importsOf, readSources, violations } from "./support/imports.ts"
 
 const root = Path.resolve(import.meta.dirname, "../..")
 const one = (file: string, ...specifiers: ReadonlyArray<string>): ReadonlyArray<string> =>
@@ -14,6 +14,25 @@ describe("layering", () => {
     const sources = readSources(Path.join(root, "src"))
     assert.isAbove(sources.size, 8)
     assert.deepStrictEqual(violations(sources), [])
+  })
+
+  it("the sources have no circle of imports, types included", () => {
+    assert.deepStrictEqual(circles(readSources(Path.join(root, "src"))), [])
+  })
+
+  it("finds the files of every circle and no others", () => {
+    const sources = (graph: Readonly<Record<string, ReadonlyArray<string>>>) =>
+      new Map(
+        Object.entries(graph).map(([file, targets]) => [
+          `${file}.ts`,
+          targets.map((target) => `import type { X } from "./${target}.ts"`).join("\n")
+        ])
+      )
+    assert.deepStrictEqual(circles(sources({ a: ["b", "c"], b: ["c"], c: [] })), [])
+    assert.deepStrictEqual(circles(sources({ a: ["b"], b: ["c"], c: ["b", "d"], d: [] })), [["b.ts", "c.ts"]])
+    assert.deepStrictEqual(circles(sources({ a: ["b"], b: ["a", "c"], c: ["d"], d: ["c", "a"], e: ["a"] })), [
+      ["a.ts", "b.ts", "c.ts", "d.ts"]
+    ])
   })
 
   it("sees every form of import, and none in a comment", () => {
@@ -44,6 +63,10 @@ export const text = "no import at all"
     assert.deepStrictEqual(one("io/A.ts", "./B.ts", "../ram/A.ts", "./internal/c.ts"), [])
     assert.deepStrictEqual(one("testing/A.ts", "../cli/A.ts", "../ram/A.ts"), [])
     assert.deepStrictEqual(one("index.ts", "./testing/A.ts", "./ram/A.ts"), [])
+    assert.deepStrictEqual(one("transfer/index.ts", "../snapshot/A.ts", "../image/A.ts"), [])
+    assert.lengthOf(one("transfer/index.ts", "../cli/A.ts"), 1)
+    assert.lengthOf(one("image/A.ts", "../multifd/A.ts"), 1)
+    assert.lengthOf(one("multifd/A.ts", "../image/A.ts"), 1)
     assert.lengthOf(one("ram/A.ts", "../io/A.ts"), 1)
     assert.lengthOf(one("cli/A.ts", "../testing/A.ts"), 1)
     assert.lengthOf(one("cli/A.ts", "../index.ts"), 1)

@@ -27,6 +27,7 @@ import { leadsTo, MAX_SECTIONS } from "./internal/sectionWalk.ts"
  * The most JSON that is read: 32 MiB. A virtual CPU takes about 6 KiB, so this is room for more than 4096 of them with
  * all their devices.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -36,6 +37,7 @@ export const MAX_JSON_BYTES: number = 32 * 1024 * 1024
  * How deep objects and arrays may lie inside each other: 128. A struct inside a struct takes three levels, and QEMU's
  * devices get to about twenty.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -44,6 +46,7 @@ export const MAX_JSON_DEPTH: number = 128
 /**
  * What the JSON says, keys as they stand there.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -60,6 +63,7 @@ export interface Description {
 /**
  * Schema of {@link Description}. Keys that it does not know are kept.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -78,6 +82,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 /**
  * Reads the JSON. `position` is the file offset that a finding names. Fails with `description-unreadable`.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -126,6 +131,7 @@ const children = (value: unknown): Array<unknown> =>
 /**
  * The JSON, on one line as QEMU writes it.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -134,6 +140,7 @@ export const encode = (description: Description): Uint8Array => new TextEncoder(
 /**
  * The first device of a name and instance.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -149,6 +156,7 @@ export const find = (self: Description, name: string, instanceId: number): Devic
  * - `CutShort`: one begins, but the input ends inside.
  * - `Missing`: there is none, as with machine types that suppress it.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -185,7 +193,7 @@ export type Located =
  * **Example** (Device state in memory)
  *
  * ```ts
- * import { ReadRequest, Description } from "effect-multifd/format"
+ * import { Parser, Description } from "effect-multifd/format"
  *
  * const json = Description.encode({ devices: [] })
  * const bytes = new Uint8Array([0, 6, 0, 0, 0, json.length, ...json])
@@ -193,6 +201,7 @@ export type Located =
  * located._tag // => "Found"
  * ```
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -257,6 +266,7 @@ const rank = (located: Located, to: number): number => {
  * new TextDecoder().decode(json) // => '{"devices":[{"name":"cpu","instance_id":0,…
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -23,6 +23,7 @@ import * as Schema from "effect/Schema"
  * its own place (type `tmp`, lists), `fields` and `subsections` stand in the field itself; of a list, only those of its
  * last element.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -48,6 +49,7 @@ export interface Field {
 /**
  * Fields, and subsections behind them.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -62,6 +64,7 @@ export interface Struct {
 /**
  * A struct that is only there when the device needs it, and says so with its name.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -72,6 +75,7 @@ export interface Subsection extends Struct {
 /**
  * The data of one device section.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -97,6 +101,7 @@ const structKeys = {
 /**
  * Schema of {@link Field}.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -117,6 +122,7 @@ export const Field: Schema.Codec<Field> = Schema.StructWithRest(
 /**
  * Schema of {@link Struct}.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -125,6 +131,7 @@ export const Struct: Schema.Codec<Struct> = Schema.StructWithRest(Schema.Struct(
 /**
  * Schema of {@link Subsection}.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -136,6 +143,7 @@ export const Subsection: Schema.Codec<Subsection> = Schema.StructWithRest(
 /**
  * Schema of {@link Device}.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -147,6 +155,7 @@ export const Device: Schema.Codec<Device> = Schema.StructWithRest(
 /**
  * The bytes in front of a subsection's fields: 05, a length byte, the name, a u32 version.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -155,6 +164,7 @@ export const subsectionHeaderSize = (subsection: Subsection): number => 6 + Buff
 /**
  * The bytes of all elements of a field.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -178,6 +188,7 @@ export const fieldSize = (field: Field): number => field.size * (field.array_len
  * }) // => 24 + 15 + 1
  * ```
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */

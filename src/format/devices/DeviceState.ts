@@ -28,6 +28,7 @@ export type { DeviceSection, SectionInput, Split } from "./internal/deviceStateM
 /**
  * A section that no stream can carry. Nothing has been written. Exit code 2.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -62,6 +63,7 @@ export class DeviceSectionError extends Schema.TaggedError<DeviceSectionError>()
  * DeviceState.split(bytes, undefined).sections.map(({ name }) => name) // => ["cpu"]
  * ```
  *
+ * @stability stable
  * @category decoding
  * @since 0.1.0
  */
@@ -96,6 +98,7 @@ export const split = (
  * ```
  *
  * @see {@link DeviceTree} for which types become which values
+ * @stability stable
  * @category decoding
  * @since 0.1.0
  */
@@ -119,6 +122,7 @@ export const decode = (
  * Checks sections of one's own: names of 1 to 255 bytes, numbers that fit in 32 bits, fields that make sense and add up
  * to the data.
  *
+ * @stability stable
  * @category encoding
  * @since 0.1.0
  */
@@ -169,6 +173,7 @@ const MAX_U32 = 0xffff_ffff
  * Puts sections together, each with its footer: the opposite of `split`. The sections have to be such as `validate`
  * accepts.
  *
+ * @stability stable
  * @category encoding
  * @since 0.1.0
  */

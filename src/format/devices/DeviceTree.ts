@@ -19,6 +19,7 @@
 /**
  * What a field holds.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -27,6 +28,7 @@ export type Value = number | bigint | boolean | null | Uint8Array | StructValue 
 /**
  * A field with its place. An array is one field, also where the description lists its elements one by one.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -44,6 +46,7 @@ export interface FieldValue {
 /**
  * Fields, and subsections behind them, in the order of the data.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -59,6 +62,7 @@ export interface StructValue {
 /**
  * Whether a value is a struct.
  *
+ * @stability stable
  * @category guards
  * @since 0.1.0
  */
@@ -86,6 +90,7 @@ export const isStruct = (value: Value | undefined): value is StructValue =>
  * }
  * ```
  *
+ * @stability stable
  * @category getters
  * @since 0.1.0
  */

@@ -20,6 +20,7 @@ const NAME = /^[a-z][a-z0-9-]*$/
 /**
  * Reads the data of the section: QEMU's `RunState`, such as `running` or `shutdown`. `undefined` where there is no name.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -47,6 +48,7 @@ export const decode = (data: Uint8Array): string | undefined => {
  * GlobalState.find([{ name: "globalstate", instanceId: 0, version: 1, sectionId: 40, data }]) // => "shutdown"
  * ```
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */

@@ -7,6 +7,7 @@
 /**
  * What a file is, and what can be done with it.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -133,6 +134,7 @@ const facts: ReadonlyArray<Fact> = [
 /**
  * Bytes at the beginning of a file that are enough to recognise it.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -141,6 +143,7 @@ export const HEAD_LENGTH: number = 512
 /**
  * A file without any bytes.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -153,6 +156,7 @@ export const emptyFile: ForeignFile = {
 /**
  * A migration stream whose pages lie one behind the other: QEMU writes it into a file without `mapped-ram`, or to `exec:`.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -178,6 +182,7 @@ const isThere = (head: Uint8Array, { at, bytes }: Magic): boolean => {
  * ForeignFile.recognise(Uint8Array.of(0x1f, 0x8b, 8))?.kind // => "gzip"
  * ```
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -189,6 +194,7 @@ export const recognise = (head: Uint8Array): ForeignFile | undefined => {
 /**
  * What was found, in words that go into a message.
  *
+ * @stability unstable
  * @category formatting
  * @since 0.1.0
  */

@@ -47,6 +47,7 @@ export type { ByteRange, HeadBlock, ImageHead, MappedBlock, ParsedImage, Piece }
  * image.findings.map((finding) => finding.code) // => ["magic-wrong"]
  * ```
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -66,6 +67,7 @@ export function* parse(options: {
 /**
  * QEMU's section id of RAM on all machines that were looked at. Any other will do.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -93,6 +95,7 @@ export const RAM_SECTION_ID: number = 1
  * ```
  *
  * @see {@link end} for what follows the last page region
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -121,6 +124,7 @@ export const head = (options: {
 /**
  * What stands between the last page region and the device state: the end of RAM's START, early sections, RAM's END.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */

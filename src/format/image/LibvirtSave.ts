@@ -40,6 +40,7 @@ export type { Format, Header, LibvirtSave } from "./internal/libvirtModel.ts"
 /**
  * Bytes of the header.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -49,6 +50,7 @@ export const HEADER_BYTES: number = HEADER_LENGTH
  * Whether bytes from the start of a file are, as far as they go, the start of a libvirt save image: complete or partial,
  * of any version and format. At least one byte is needed.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -61,6 +63,7 @@ export const isLibvirtSave = (head: Uint8Array): boolean => {
  * Reads header, XML and cookie from the start of a file. Fails with `libvirt-save-partial`,
  * `libvirt-version-unsupported`, `libvirt-format-unsupported`, `libvirt-header-corrupt` or `stream-cut`.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -69,6 +72,7 @@ export const parse = (): Parser<Result.Result<LibvirtSave, Finding>> => attempt(
 /**
  * Reads the header at the start of `bytes`, in any of the formats.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -78,6 +82,7 @@ export const decodeHeader = (bytes: Uint8Array): Result.Result<Decoded<Header>, 
 /**
  * A header of a complete save, 92 bytes.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -99,6 +104,7 @@ export const encodeHeader = (header: Header): Uint8Array => {
 /**
  * Everything in front of the migration stream: header, XML and cookie.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -120,6 +126,7 @@ const UUID = /<uuid>([^<>]{0,99})<\/uuid>/
 /**
  * The uuid of the domain, with small letters; `undefined` where its XML has none.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */

@@ -35,6 +35,7 @@ import type { Decoded } from "../stream/MigrationStream.ts"
 /**
  * Bytes of a header.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -64,6 +65,7 @@ export const PAGES_OFFSET_AT = 20
 /**
  * The version that is written. Version 0 is read as the same.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -72,6 +74,7 @@ export const HEADER_VERSION: number = 1
 /**
  * The alignment of page regions in the file, 1 MiB, counted from the start of the file.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -80,6 +83,7 @@ export const REGION_ALIGNMENT: number = 1024 * 1024
 /**
  * A mapped-ram header.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -96,6 +100,7 @@ export interface Header {
 /**
  * A header, 28 bytes.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -106,6 +111,7 @@ export const encodeHeader = (header: Header): Uint8Array =>
  * Reads a header at `position`. Any numbers below 2^53 are accepted, since whether they make sense depends on the block;
  * fails with `stream-cut` or `number-too-large`.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -128,6 +134,7 @@ export function* readHeader(cursor: Cursor): Steps<Header> {
 /**
  * Bytes of the bitmap of a block: whole 64-bit words.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -145,6 +152,7 @@ export const bitmapLength = (shape: Shape): number => 8 * Math.ceil(shape.usedLe
  * // => { version: 1, pageSize: 4096, bitmapOffset: 0x89, pagesOffset: 0x100000 }
  * ```
  *
+ * @stability unstable
  * @category layout
  * @since 0.1.0
  */

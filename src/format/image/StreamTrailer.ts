@@ -22,6 +22,7 @@ import { SectionType } from "../stream/MigrationStream.ts"
 /**
  * The end of a migration stream.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -45,6 +46,7 @@ export interface StreamTrailer {
  * Total. Codes `description-wrong`, `description-unreadable`, `description-cut` and `description-missing` are warnings, as
  * QEMU loads such an image; `device-state-cut` and `section-unexpected` are errors.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */

@@ -38,6 +38,7 @@ const PAYLOAD_AT = INSTANCE_AT + 4
 /**
  * Bytes of the header of a packet of device state.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -46,6 +47,7 @@ export const HEADER_LENGTH: number = PAYLOAD_AT + 4
 /**
  * A packet of device state without its payload.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -65,6 +67,7 @@ export interface DeviceStatePacket {
  * Codes: `packet-magic-wrong`, `packet-version-unsupported`, `stream-cut` where there are fewer than 276 bytes,
  * `device-packet-flags-wrong`, `device-packet-name-invalid`, `device-packet-empty` and `device-packet-payload-exceeded`.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -121,6 +124,7 @@ const invalidName = (fields: Fields): Finding.Finding =>
 /**
  * The header of a packet of device state, 276 bytes. The payload is the caller's to send.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */

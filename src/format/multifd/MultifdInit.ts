@@ -22,6 +22,7 @@ import * as Uuid from "../Uuid.ts"
 /**
  * Bytes of an init packet.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -30,6 +31,7 @@ export const LENGTH: number = 64
 /**
  * The first four bytes of every multifd channel and of every packet on it, as a number.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -38,6 +40,7 @@ export const MAGIC: number = PACKET_MAGIC
 /**
  * The most channels that a migration can have: the id has one byte, and so has QEMU's parameter.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -46,6 +49,7 @@ export const MAX_CHANNELS: number = 255
 /**
  * What a channel says of itself.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -59,6 +63,7 @@ export interface Init {
 /**
  * The uuid of a guest that has none.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -71,6 +76,7 @@ const RESERVED_AT = 25
 /**
  * An init packet, 64 bytes.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -100,6 +106,7 @@ export const encode = ({ id, uuid }: Init): Uint8Array => {
  * Result.getOrThrow(MultifdInit.decode(packet)).id // => 1
  * ```
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -118,6 +125,7 @@ export const decode = (bytes: Uint8Array): Result.Result<Init, Finding.Finding> 
  * Codes `init-uuid-mismatch`, `init-id-out-of-range` and `init-id-duplicated`. QEMU 10.0 lets the id N pass and uses it as
  * an index; here it is out of range.
  *
+ * @stability unstable
  * @category checks
  * @since 0.1.0
  */

@@ -45,6 +45,7 @@ const { At } = ramPacket
 /**
  * Bytes that every packet begins with, whatever its kind: magic, version and flags.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -53,6 +54,7 @@ export const PROLOGUE_LENGTH: number = 12
 /**
  * The most bytes of pages that a packet stands for: 512 KiB.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -62,6 +64,7 @@ export const MAX_DATA_BYTES: number = ramPacket.MAX_DATA_BYTES
  * The most bytes of payload that are accepted where nothing else was agreed: 1 MiB, the size of QEMU's own buffer. What
  * 512 KiB of pages become in the worst case of any method is far less.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -70,6 +73,7 @@ export const MAX_PAYLOAD_BYTES: number = ramPacket.MAX_PAYLOAD_BYTES
 /**
  * The flags of a packet; those of `method` name the compression.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -78,6 +82,7 @@ export const Flag = ramPacket.PacketFlag
 /**
  * The most pages of `pageSize` bytes that a packet can have.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -86,6 +91,7 @@ export const pageCapacity: (pageSize: number) => number = ramPacket.pageCapacity
 /**
  * Bytes of the header of a RAM packet: 1344 for pages of 4 KiB.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -94,6 +100,7 @@ export const headerLength = (pageSize: number): number => At.offsets + 8 * pageC
 /**
  * What a packet is, by its first 12 bytes.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -106,6 +113,7 @@ export interface Prologue {
 /**
  * A RAM packet without its payload.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -130,6 +138,7 @@ export interface RamPacket {
  * Tells the kind of a packet by its first 12 bytes. Fails with `packet-magic-wrong`, `packet-version-unsupported`, or
  * `stream-cut` where there are fewer bytes.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -154,6 +163,7 @@ export const decodePrologue = (bytes: Uint8Array, position = 0): Result.Result<P
  * looks at the length of a packet without pages: before 8.2 it is that of the packet before.
  *
  * @see {@link checkPages} for what depends on the block
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -199,6 +209,7 @@ const readOffsets = (view: DataView, at: number, count: number): ReadonlyArray<n
  * `packet-offset-out-of-range` or `packet-offset-misaligned` for the first page that does not lie in it. QEMU stores
  * misaligned pages where they say.
  *
+ * @stability unstable
  * @category checks
  * @since 0.1.0
  */
@@ -218,6 +229,7 @@ export const checkPages = (packet: RamPacket, shape: Shape | undefined, position
  * `packet-number-stale` if it is below it. Old QEMUs use a number twice, none goes back; QEMU does not look at those of
  * others.
  *
+ * @stability unstable
  * @category checks
  * @since 0.1.0
  */
@@ -247,6 +259,7 @@ export const checkNumber = (packet: RamPacket, previous: number, position = 0): 
  * header.length // => 1344
  * ```
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -276,6 +289,7 @@ const setOffsets = (view: DataView, at: number, offsets: ArrayLike<number>): voi
 /**
  * A SYNC packet as QEMU 9.2 and later write it: nothing but the number, of the length of a header.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */

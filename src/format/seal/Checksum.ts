@@ -22,6 +22,7 @@ import { crc32 } from "./internal/crc32.ts"
  * - `sha256`: nobody can make other pages with the same digest; four to six times slower.
  * - `hmac-sha256`: as `sha256`, and the seal can be made only by who has the key.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -30,6 +31,7 @@ export type Algorithm = "crc32" | "sha256" | "hmac-sha256"
 /**
  * Each algorithm, with the byte that stands for it in a seal.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -38,6 +40,7 @@ export const algorithms: Readonly<Record<Algorithm, number>> = { crc32: 1, sha25
 /**
  * The algorithm that a byte of a seal stands for, `undefined` where none is known.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -47,6 +50,7 @@ export const fromCode = (code: number): Algorithm | undefined =>
 /**
  * Bytes of a digest of pages and extents.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -55,6 +59,7 @@ export const digestLength = (algorithm: Algorithm): number => (algorithm === "cr
 /**
  * Puts the digest of a page into `target` at `at`.
  *
+ * @stability unstable
  * @category computing
  * @since 0.1.0
  */
@@ -70,6 +75,7 @@ export const pageInto = (algorithm: Algorithm, page: Uint8Array, target: Uint8Ar
 /**
  * A digest in the making.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -82,6 +88,7 @@ export interface Hasher {
 /**
  * Begins a digest: with a key, that of a keyed algorithm.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

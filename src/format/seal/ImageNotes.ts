@@ -17,6 +17,7 @@ import { decodeText } from "../internal/cursor.ts"
 /**
  * The longest notes, in bytes: room for the name of every block that an image can have.
  *
+ * @stability stable
  * @category constants
  * @since 0.1.0
  */
@@ -28,6 +29,7 @@ const MAX_DEPTH = 32
 /**
  * A uuid as it is written down: five groups of small hexadecimal digits.
  *
+ * @stability stable
  * @category schemas
  * @since 0.1.0
  */
@@ -36,6 +38,7 @@ export const Uuid = Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}(?:-[0-9a-
 /**
  * Pages of a block that are zero in the image because they could not be recovered.
  *
+ * @stability stable
  * @category schemas
  * @since 0.1.0
  */
@@ -47,6 +50,7 @@ export const LostPages = Schema.Struct({
 })
 
 /**
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -55,6 +59,7 @@ export type LostPages = typeof LostPages.Type
 /**
  * The notes of an image, each of them optional.
  *
+ * @stability stable
  * @category schemas
  * @since 0.1.0
  */
@@ -68,6 +73,7 @@ export const ImageNotes = Schema.Struct({
 })
 
 /**
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -76,6 +82,7 @@ export type ImageNotes = typeof ImageNotes.Type
 /**
  * No notes.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -101,6 +108,7 @@ const utf8 = new TextEncoder()
 /**
  * Notes as they are stored; no bytes where there is none.
  *
+ * @stability stable
  * @category encoding
  * @since 0.1.0
  */
@@ -114,6 +122,7 @@ const EXPECTED = "notes in JSON"
 /**
  * Reads notes that lie at `position` of their file. Fails with `seal-corrupt`.
  *
+ * @stability stable
  * @category decoding
  * @since 0.1.0
  */
@@ -132,6 +141,7 @@ export const decode = (bytes: Uint8Array, position: number): Result.Result<Image
 /**
  * What keeps notes from being written, to be told to the caller who has made them.
  *
+ * @stability stable
  * @category guards
  * @since 0.1.0
  */
@@ -147,6 +157,7 @@ export const problems = (notes: ImageNotes | undefined): ReadonlyArray<string> =
 /**
  * What keeps an image from being used as if it were whole: a sentence for each block with lost pages.
  *
+ * @stability stable
  * @category guards
  * @since 0.1.0
  */

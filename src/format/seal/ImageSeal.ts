@@ -36,6 +36,7 @@ import type { Decoded } from "../stream/MigrationStream.ts"
 /**
  * Seals lie at multiples of it.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -44,6 +45,7 @@ export const ALIGNMENT: number = 4096
 /**
  * Bytes in an extent by default: 1 MiB, which makes 4 KiB of CRCs for each GiB of RAM.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -52,6 +54,7 @@ export const DEFAULT_EXTENT_SIZE: number = 1024 * 1024
 /**
  * The smallest and the largest extent: no page is larger than the default, and a reader holds one extent at a time.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -64,6 +67,7 @@ export const extentSizes: { readonly minimum: number; readonly maximum: number }
  * The longest seal that is read: SHA-256 of 16 TiB in extents of 1 MiB takes 512 MiB, and that of a save that has not come
  * to its end has bitmaps of as much. What asks for more is not allowed to take the memory.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -77,6 +81,7 @@ export const HEAD_LENGTH = 72
 /**
  * A block as it was sealed.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -90,6 +95,7 @@ export interface SealedBlock extends Shape {
 /**
  * What a seal says of an image.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -112,6 +118,7 @@ export interface Seal {
 /**
  * Where the seal of a stream belongs that ends at `end`.
  *
+ * @stability unstable
  * @category layout
  * @since 0.1.0
  */
@@ -121,6 +128,7 @@ export const sealPosition = (end: number): number => Math.ceil(end / ALIGNMENT) 
  * Everything of an image but its pages, its mark and its seal, in the order in which its digest is made: the stream in its
  * pieces, then the bitmaps.
  *
+ * @stability unstable
  * @category layout
  * @since 0.1.0
  */
@@ -150,6 +158,7 @@ export const restOf = (options: {
 /**
  * What goes into the digest in front of the bytes of each range: where it lies.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -159,6 +168,7 @@ export const encodeRange = ({ length, position }: ByteRange): Uint8Array =>
 /**
  * The number of extents of a block.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -167,6 +177,7 @@ export const extentCount = ({ usedLength }: Shape, extentSize: number): number =
 /**
  * A seal.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -184,6 +195,7 @@ export const encode = (seal: Seal): Uint8Array => {
 /**
  * Whether bytes begin like a seal.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -192,6 +204,7 @@ export const isSeal = (bytes: Uint8Array): boolean => MAGIC.equals(bytes.subarra
 /**
  * Reads a seal that lies at `position` of its file. Fails with `seal-corrupt` or `seal-version-unsupported`.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -288,6 +301,7 @@ const unknownAlgorithm = (offset: number, found: number) =>
 /**
  * Whether extents can have this size.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */

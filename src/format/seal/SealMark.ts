@@ -38,6 +38,7 @@ const DIGEST_AT = 32
 /**
  * Bytes of a mark. Marks lie at multiples of it, so that none lies across two sectors.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -47,6 +48,7 @@ export const LENGTH: number = 64
  * What a mark says. `sealing`: somebody began to write a seal there, and has not come to its end; there are no checksums.
  * `partial`: the seal is that of a save that has not come to its end, and covers the pages that it had written.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -63,6 +65,7 @@ export interface SealMark {
  * Where the mark belongs: in the first gap between a bitmap and the page region behind it that has room. `undefined` where
  * there is none, which only a foreign layout can bring about.
  *
+ * @stability unstable
  * @category layout
  * @since 0.1.0
  */
@@ -106,6 +109,7 @@ const withCrc = (bytes: Uint8Array): Uint8Array => {
 /**
  * A mark, 64 bytes.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -115,6 +119,7 @@ export const encode = (mark: SealMark): Uint8Array => withCrc(markBytes(mark).ap
  * The digest that the mark of a seal has, which says that both belong together; with a key, that they were made by who
  * has it.
  *
+ * @stability unstable
  * @category computing
  * @since 0.1.0
  */
@@ -133,6 +138,7 @@ export const digestOf = (
  * Reads the 64 bytes where a mark belongs that lie at `position` of their file: `undefined` where nothing looks like one.
  * Fails with `seal-corrupt` or `seal-version-unsupported`.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */

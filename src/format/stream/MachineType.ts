@@ -33,6 +33,7 @@ const VERSIONED = /(?:^|-)(\d+)\.(\d+)(?:\.\d+)?(?:-sxxm)?$/
  * MachineType.versionOf("pc-i440fx-jammy") // => { major: 6, minor: 2 }
  * ```
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -55,6 +56,7 @@ export const versionOf = (machine: string | undefined): Version | undefined => {
  * MachineType.isAtMost("pc-i440fx-10.0", 8, 0) // => false
  * ```
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */

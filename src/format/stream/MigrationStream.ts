@@ -35,6 +35,7 @@ export type { Configuration, Decoded, SectionHeader } from "./internal/migration
 /**
  * The first four bytes of every migration stream, "QEVM".
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -43,6 +44,7 @@ export const MAGIC: number = constants.MAGIC
 /**
  * The only version of the stream that is in use.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -51,6 +53,7 @@ export const VERSION: number = constants.VERSION
 /**
  * The byte that begins a section, and the two that end something.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -59,6 +62,7 @@ export const SectionType = constants.SectionType
 /**
  * The flags of a record of the section "ram".
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -67,6 +71,7 @@ export const RamFlag = constants.RamFlag
 /**
  * Commands that a stream may contain without a peer that answers, and their numbers.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -75,6 +80,7 @@ export const Command = constants.Command
 /**
  * The version of the section "ram" that every QEMU of this century writes.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -83,6 +89,7 @@ export const RAM_VERSION: number = constants.RAM_VERSION
 /**
  * The file header, 8 bytes.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -91,6 +98,7 @@ export const encodeFileHeader = (): Uint8Array => new ByteWriter().u32(MAGIC).u3
 /**
  * Checks the file header at `position`. Fails with `magic-wrong`, `stream-version-unsupported` or `stream-cut`.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -100,6 +108,7 @@ export const decodeFileHeader = (bytes: Uint8Array, position = 0): Result.Result
 /**
  * A configuration section. Names must fit: the machine type any length, a capability up to 255 bytes.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -109,6 +118,7 @@ export const encodeConfiguration: (configuration: Configuration) => Uint8Array =
  * Reads the configuration section at `position`; the value is `undefined` where another section stands there, since a
  * sender may leave it out.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -120,6 +130,7 @@ export const decodeConfiguration = (
 /**
  * The capabilities of a configuration with one of them switched on or off. QEMU lists `x-ignore-shared` first.
  *
+ * @stability unstable
  * @category combinators
  * @since 0.1.0
  */
@@ -136,6 +147,7 @@ export const withCapability = (
 /**
  * What opens a START, PART, END or FULL section.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -150,6 +162,7 @@ export const encodeSectionHeader = (header: SectionHeader): Uint8Array => {
 /**
  * Reads what opens a section at `position`. Fails with `section-unexpected` at anything but the four types.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -159,6 +172,7 @@ export const decodeSectionHeader = (bytes: Uint8Array, position = 0): Result.Res
 /**
  * The footer that closes a section, 5 bytes.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -168,6 +182,7 @@ export const encodeFooter = (sectionId: number): Uint8Array =>
 /**
  * Reads the footer of section `sectionId` at `position`. Fails with `footer-missing` or `footer-mismatch`.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -181,6 +196,7 @@ export const decodeFooter = (
 /**
  * A command with its body of up to 65535 bytes.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -190,6 +206,7 @@ export const encodeCommand = (command: number, body: Uint8Array = new Uint8Array
 /**
  * A record of the section "ram": flags and the address that they share eight bytes with.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -199,6 +216,7 @@ export const encodeRamRecord = (flags: number, address = 0): Uint8Array =>
 /**
  * What stands between the end of the stream and the JSON text: the end-of-stream byte is not part of it.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */

@@ -21,6 +21,7 @@ import * as Xbzrle from "./Xbzrle.ts"
  * Encodes the records of one main channel. It remembers the block of the last record, so everything that it gives has to
  * be written, in this order.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -48,6 +49,7 @@ const NO_BYTES = new Uint8Array(0)
  * // => 0000000000000002 01 6d 00   0000000000001022 00
  * ```
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */

@@ -25,6 +25,7 @@ import { view } from "../internal/cursor.ts"
 /**
  * Bytes in front of each message's body.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -33,6 +34,7 @@ export const HEADER_LENGTH: number = 4
 /**
  * The longest body that is accepted: QEMU's longest, a request for pages with the name of their block.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -41,6 +43,7 @@ export const MAX_BODY_LENGTH: number = 268
 /**
  * A message of the destination. Those of a postcopy migration are named and kept as they are.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -56,6 +59,7 @@ export type Message =
 /**
  * What begins a message.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -96,6 +100,7 @@ const kinds: ReadonlyArray<Kind> = [
  * ReturnPath.encode({ _tag: "Shut", value: 0 }) // => 00 01 00 04 00 00 00 00
  * ```
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -114,6 +119,7 @@ const encodeBody = (message: Message): Uint8Array => {
  * Reads what begins a message, 4 bytes, so that its body can be read. Fails with `return-path-message-unknown`,
  * `return-path-length-wrong`, or `stream-cut` where there are fewer bytes.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -136,6 +142,7 @@ export const decodeHeader = (bytes: Uint8Array, position = 0): Result.Result<Hea
 /**
  * The message with this body, of the length that the header gave. Fails with `stream-cut` where there are fewer bytes.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */

@@ -23,6 +23,7 @@ import type { AnnouncedBlock } from "./SocketStream.ts"
 /**
  * The record that marks a sync of all channels.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -32,6 +33,7 @@ export const encodeFlush = (): Uint8Array => MigrationStream.encodeRamRecord(Mig
  * The beginning of the stream: file header, the configuration without the capability `mapped-ram`, which a connection
  * cannot have, and the sections in front of RAM's START.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -53,6 +55,7 @@ export const encodeHead = (options: {
 /**
  * How a section of RAM ends.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -67,6 +70,7 @@ export interface Ending {
 /**
  * RAM's START, whole: the list of blocks, which entries with an address if the configuration lists `x-ignore-shared`.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -101,6 +105,7 @@ export const encodeStart = (
 /**
  * What opens a PART or the END of RAM, in front of its records.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
@@ -110,6 +115,7 @@ export const encodeOpen = (type: "part" | "end", sectionId: number): Uint8Array 
 /**
  * What closes a section of RAM, behind its records.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */

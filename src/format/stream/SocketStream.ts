@@ -74,6 +74,7 @@ const defaults: Limits = {
  * reader.next() // => undefined: the byte that ends the configuration has not arrived
  * ```
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */

@@ -18,6 +18,7 @@ import * as Finding from "../Finding.ts"
 /**
  * The byte that names this encoding in a record.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -41,6 +42,7 @@ export const ENCODING: number = 1
  * page[4] // => 0xbb
  * ```
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -110,6 +112,7 @@ class RunReader {
  * The changes from one content of a page to another: empty if there are none, `undefined` if they take more than `limit`
  * bytes, or more than this encoding can say, so that the page is better sent whole.
  *
+ * @stability unstable
  * @category encoding
  * @since 0.1.0
  */

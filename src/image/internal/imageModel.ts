@@ -7,6 +7,7 @@ import type { ExtentChecks } from "./extentChecks.ts"
 /**
  * A RAM block in an image. Its reader knows which pages are present, and never shows a byte of those that are not.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */

@@ -4,6 +4,7 @@ import type * as Integrity from "../Integrity.ts"
 /**
  * How an image is written.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

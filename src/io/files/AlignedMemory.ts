@@ -7,6 +7,7 @@
 /**
  * The alignment, in bytes, that satisfies every device: of memory, file positions and lengths.
  *
+ * @stability unstable
  * @category constants
  * @since 0.1.0
  */
@@ -31,6 +32,7 @@ export const alignment: number = 4096
  * }).pipe(Effect.scoped)
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -45,6 +47,7 @@ export const make = (length: number): Uint8Array<ArrayBuffer> => {
  * by the kind of buffer: `false` for an ordinary buffer that is aligned by chance, and for `WebAssembly.Memory`, which is
  * aligned but cannot be told from an ordinary buffer. `false`, too, for what is no array, such as a `Proxy` of one.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */

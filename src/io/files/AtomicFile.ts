@@ -29,6 +29,7 @@ import * as PositionalFile from "./PositionalFile.ts"
 /**
  * A file in the making.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -66,6 +67,7 @@ export interface AtomicFile {
 /**
  * What to write.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -165,6 +167,7 @@ const writeInPlace = Effect.fnUntraced(function* (
 /**
  * Whether a target that is there already is written in place, because it cannot be renamed over.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -189,6 +192,7 @@ const keepingKind = Effect.fnUntraced(function* (
  *
  * Before something that cannot be undone, such as stopping a machine, when `make` has to wait: it cuts the target off.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -232,6 +236,7 @@ export const checkInPlace = Effect.fnUntraced(function* (
  * }).pipe(Effect.scoped)
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

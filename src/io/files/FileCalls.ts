@@ -20,6 +20,7 @@ export type { InThread } from "./internal/fileCallsModel.ts"
  * The callback form is deliberate: a batch of pages is submitted as many calls at once under one Effect, which costs a
  * quarter of an Effect per call. Positions are numbers, never bigints.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -69,6 +70,7 @@ export interface Calls {
 /**
  * What the library looks at of a file's status.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -91,6 +93,7 @@ export interface Stat {
 /**
  * An error of a system call, as Node reports it.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -119,6 +122,7 @@ const noStat: Stat = { size: 0, mode: 0, uid: 0, gid: 0, dev: 0, ino: 0, rdev: 0
 /**
  * Node's own calls.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -145,6 +149,7 @@ export const node: Calls = {
  * The service. Its default is Node's own calls, so that no layer is needed to use real files; provide another one to put
  * a virtual disk under a whole migration.
  *
+ * @stability unstable
  * @category services
  * @since 0.1.0
  */

@@ -28,6 +28,7 @@ const operations = [
 /**
  * What was being done to the file.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -36,6 +37,7 @@ export type Operation = (typeof operations)[number]
 /**
  * Where in a file, and where in a migration, something happened. What is not known is left out.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -53,6 +55,7 @@ export interface Place {
 /**
  * The call that failed.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -95,6 +98,7 @@ const where = (error: Call & Place): string => {
  * The operating system refused or failed an operation for a reason that no other class of this module names: `EIO`,
  * `EMFILE`, `EINVAL` and so on. `code` is the errno's name. Exit code 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -110,6 +114,7 @@ export class FileIoError extends Schema.TaggedError<FileIoError>()("FileIoError"
  * There is no room: the file system is full (`ENOSPC`), the quota is used up (`EDQUOT`) or the file would get larger
  * than it may (`EFBIG`). Exit code 7.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -124,6 +129,7 @@ export class NoSpaceError extends Schema.TaggedError<NoSpaceError>()("NoSpaceErr
  * The process may not do that to the file (`EACCES`, `EPERM`), no process may (`EROFS`), or the key of an encrypted directory
  * is missing (`ENOKEY`). Exit code 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -137,6 +143,7 @@ export class FilePermissionError extends Schema.TaggedError<FilePermissionError>
 /**
  * The file, or a directory on the way to it, does not exist (`ENOENT`, `ENOTDIR`). Exit code 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -151,6 +158,7 @@ export class FileNotFoundError extends Schema.TaggedError<FileNotFoundError>()("
  * The file has no positions: it is a fifo, a socket or a directory (`code` is `ESPIPE` or `EISDIR`), and pages each have
  * their place in a seekable file. Exit code 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -167,6 +175,7 @@ export class NotSeekableError extends Schema.TaggedError<NotSeekableError>()("No
 /**
  * The name leads to another file than before: somebody replaced it meanwhile. Exit code 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -181,6 +190,7 @@ export class FileReplacedError extends Schema.TaggedError<FileReplacedError>()("
  * The file is complete under its name, but what makes that last could not be confirmed: its directory could not be synced, or the
  * file not be closed. A power cut may bring back what was there before. Exit code 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -200,6 +210,7 @@ export class UnconfirmedError extends Schema.TaggedError<UnconfirmedError>()("Un
  * The file ends before the bytes that were expected in it. `length` bytes were expected at `position`, `found` of them
  * are there. Exit code 5.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -216,6 +227,7 @@ export class UnexpectedEndOfFileError extends Schema.TaggedError<UnexpectedEndOf
 /**
  * Everything that an operation on a file fails with.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -261,6 +273,7 @@ const tags: { readonly [code: string]: keyof typeof constructors } = {
 /**
  * Sorts the error of a system call into its class.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -274,6 +287,7 @@ export const fromCause = (call: Call, cause: unknown): FileError => {
 /**
  * Says of a failure that the file is complete under its name all the same.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -295,6 +309,7 @@ export const unconfirmed =
  *   Effect.mapError(self, FileError.at({ step: "ram", channel: id }))
  * ```
  *
+ * @stability stable
  * @category combinators
  * @since 0.1.0
  */

@@ -20,6 +20,7 @@ import * as PositionalFile from "./PositionalFile.ts"
 /**
  * What makes a block of a file.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -196,6 +197,7 @@ const forWriting = Effect.fnUntraced(function* (
  * const target = FilePages.make({ idstr: "pc.ram", path: "/dev/shm/other", length: 2 ** 30, access: "read-write" })
  * ```
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

@@ -23,6 +23,7 @@ export type { Extent, PositionalFile } from "./internal/positionalFileModel.ts"
 /**
  * How to open a file.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -176,6 +177,7 @@ const make = (descriptor: Descriptor): PositionalFile => {
  * }).pipe(Effect.scoped)
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -31,6 +31,7 @@ const staysHere = (address: SocketAddress.SocketAddress): boolean =>
  * AddressWarnings.ofListener(SocketAddress.tcp("0.0.0.0", 4444), undefined) // => ["whoever reaches tcp:0.0.0.0:4444 can …"]
  * ```
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */
@@ -49,6 +50,7 @@ export const ofListener = (
 /**
  * What the user of a sender should know about who can read along.
  *
+ * @stability unstable
  * @category getters
  * @since 0.1.0
  */

@@ -26,6 +26,7 @@ export type { Connection, TransferError } from "./internal/connectionModel.ts"
 /**
  * How to connect.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -104,6 +105,7 @@ const open = (options: Options, opened: (connection: SocketConnection) => void) 
  * }).pipe(Effect.scoped)
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 /**
  * Which connection of a migration it was. What is not known is left out.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -36,6 +37,7 @@ const where = (peer: string, { channel }: Place): string => {
 /**
  * Nobody could be reached at the address: refused, unreachable, no such name or socket file. Nothing was sent. Exit code 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -54,6 +56,7 @@ export class ConnectError extends Schema.TaggedError<ConnectError>()("ConnectErr
  * The address cannot be listened on: it is in use (`EADDRINUSE`), is not this machine's, is not permitted; or a listener
  * stopped (`accept`). Exit code 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -73,6 +76,7 @@ export class ListenError extends Schema.TaggedError<ListenError>()("ListenError"
  * The connection broke: the peer reset it, its machine cannot be reached any more, or it was closed on our side. How much
  * of what was written has arrived is unknown. Exit code 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -92,6 +96,7 @@ export class ConnectionLostError extends Schema.TaggedError<ConnectionLostError>
  * The peer ended its side in good order, but in the middle of something: `expected` bytes were due, `found` of them came.
  * Exit code 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -131,6 +136,7 @@ const tlsReasons = {
  * - `handshake`: anything else before the first byte
  * - `record`: a damaged record after the handshake
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -140,6 +146,7 @@ export type TlsReason = keyof typeof tlsReasons
  * No secure connection could be made, or it was damaged. No byte of the migration went over it without protection. Exit
  * code 8; of `credentials`, which are files of ours, 6.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -160,6 +167,7 @@ export class TlsError extends Schema.TaggedError<TlsError>()("TlsError", {
 /**
  * The peer did not do what was due in time. Exit code 9.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -181,6 +189,7 @@ export class PeerTimeoutError extends Schema.TaggedError<PeerTimeoutError>()("Pe
 /**
  * Everything that a connection fails with, from the attempt to its end.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -200,6 +209,7 @@ export type ConnectionError =
  *   Effect.mapError(self, ConnectionError.at({ channel: id }))
  * ```
  *
+ * @stability stable
  * @category combinators
  * @since 0.1.0
  */

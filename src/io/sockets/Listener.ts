@@ -24,6 +24,7 @@ import type * as TlsCredentials from "./TlsCredentials.ts"
 /**
  * How to listen.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -43,6 +44,7 @@ export interface Options {
 /**
  * A socket that listens.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -101,6 +103,7 @@ const defaults = {
  * }).pipe(Effect.scoped)
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

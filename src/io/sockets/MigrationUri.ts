@@ -20,6 +20,7 @@ import * as SocketAddress from "./SocketAddress.ts"
 /**
  * A file or device.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -33,6 +34,7 @@ export interface FileUri {
 /**
  * Everything that a string can name.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -41,6 +43,7 @@ export type MigrationUri = FileUri | SocketAddress.SocketAddress
 /**
  * The string names nothing that a migration could use. Nothing was touched; the caller corrects the string. Exit code 2.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */
@@ -85,6 +88,7 @@ const parseDecimal = (text: string): number | undefined => {
  * Reads a number of bytes in QEMU's forms: `4095`, `0x1000`, `1M`, `1.5k`. Fractions of a byte are rounded. `undefined`
  * for anything else, and for 2^53 and more, which are no file positions here.
  *
+ * @stability stable
  * @category decoding
  * @since 0.1.0
  */
@@ -148,6 +152,7 @@ const parseUnix = (uri: string): Result.Result<SocketAddress.UnixAddress, Migrat
  * MigrationUri.parse("tcp:[::1]:4444") // => { _tag: "Tcp", host: "::1", port: 4444 }
  * ```
  *
+ * @stability stable
  * @category decoding
  * @since 0.1.0
  */

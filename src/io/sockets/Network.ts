@@ -21,6 +21,7 @@ export type {
  * The service. Its default is Node's own sockets, so that no layer is needed to use real ones; provide another one to put
  * a virtual network under a whole migration.
  *
+ * @stability unstable
  * @category services
  * @since 0.1.0
  */

@@ -11,6 +11,7 @@
 /**
  * A TCP port of a host.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -28,6 +29,7 @@ export interface TcpAddress {
 /**
  * A Unix domain socket.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -45,6 +47,7 @@ export interface UnixAddress {
 /**
  * Everything that can be listened on or connected to.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -53,6 +56,7 @@ export type SocketAddress = TcpAddress | UnixAddress
 /**
  * A TCP port.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -61,6 +65,7 @@ export const tcp = (host: string, port: number): TcpAddress => ({ _tag: "Tcp", h
 /**
  * A Unix domain socket.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -73,6 +78,7 @@ export const unix = (path: string, options?: Pick<UnixAddress, "everyUser">): Un
 /**
  * Bytes of a Unix socket's path that the kernel has room for, the zero behind it left out.
  *
+ * @stability stable
  * @category constants
  * @since 0.1.0
  */
@@ -85,6 +91,7 @@ const LOOPBACK = "127.0.0.1"
  * The address with a host, which is this machine where none is named. A listener that was not told otherwise cannot be
  * reached from elsewhere; QEMU's own would listen on every address.
  *
+ * @stability stable
  * @category getters
  * @since 0.1.0
  */
@@ -102,6 +109,7 @@ export const withHost = (address: SocketAddress): SocketAddress =>
  * SocketAddress.format(SocketAddress.tcp("::1", 4444)) // => "tcp:[::1]:4444"
  * ```
  *
+ * @stability stable
  * @category encoding
  * @since 0.1.0
  */

@@ -25,6 +25,7 @@ export type { Keys } from "./internal/tlsCredentialsModel.ts"
 /**
  * What the TLS library makes a connection with. It holds private keys, so it is not printed.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -33,6 +34,7 @@ export type Context = Redacted.Redacted<Settings>
 /**
  * For the side that connects.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -48,6 +50,7 @@ export interface Client {
 /**
  * For the side that listens.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -84,6 +87,7 @@ export interface Server {
  * })
  * ```
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -112,6 +116,7 @@ export const clientFromDirectory = Effect.fnUntraced(function* (
  *
  * **Failure effect**: `TlsError` of reason `credentials`, with the path; no file is open.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -132,6 +137,7 @@ export const serverFromDirectory = Effect.fnUntraced(function* (
  *
  * **Failure effect**: `TlsError` of reason `credentials`, with the path; no file is open.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */
@@ -151,6 +157,7 @@ export const clientFromPskFile = Effect.fnUntraced(function* (
  *
  * **Failure effect**: `TlsError` of reason `credentials`, with the path; no file is open.
  *
+ * @stability stable
  * @category constructors
  * @since 0.1.0
  */

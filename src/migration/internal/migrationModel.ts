@@ -13,6 +13,7 @@ import type * as Progress from "../Progress.ts"
 /**
  * What every operation can be told.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -37,6 +38,7 @@ export interface TransferOptions {
 /**
  * What every operation can be told that writes an image.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -53,6 +55,7 @@ export interface WriteOptions extends TransferOptions, ImageTarget.Options {
 /**
  * What to save, and where.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -61,6 +64,7 @@ export interface SaveOptions<out E = never> extends WriteOptions, Omit<MachineSo
 /**
  * What to restore, and where to.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -73,6 +77,7 @@ export interface RestoreOptions<out E = never> extends TransferOptions {
 /**
  * What to convert, and where to.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -85,6 +90,7 @@ export interface ConvertOptions extends WriteOptions {
 /**
  * What an operation did.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -106,6 +112,7 @@ export interface Summary {
 /**
  * Why an operation failed.
  *
+ * @stability stable
  * @category errors
  * @since 0.1.0
  */

@@ -1,6 +1,7 @@
 /**
  * A RAM block of a QEMU.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

@@ -5,6 +5,7 @@ import type * as RamBlock from "../RamBlock.ts"
 /**
  * The dirty pages of each block, by `idstr`.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -13,6 +14,7 @@ export type DirtyPages = ReadonlyMap<string, PageBitmap.PageBitmap>
 /**
  * Finds dirty pages for one migration, from the start of it to its end. `E` is what reading the blocks can fail with.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */

@@ -1,6 +1,7 @@
 /**
  * Memory that can move, because growing it makes a new buffer: a `WebAssembly.Memory`.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -11,6 +12,7 @@ export interface GrowableMemory {
 /**
  * Where the pages can lie. Of a `Uint8Array`, its own part of the buffer is the block.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -19,6 +21,7 @@ export type Memory = Uint8Array | ArrayBuffer | SharedArrayBuffer | GrowableMemo
 /**
  * What makes a block of memory.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */

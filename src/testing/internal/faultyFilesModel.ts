@@ -8,6 +8,7 @@ import * as Data from "effect/Data"
  *   done in full.
  * - `Delay`: it is done so many turns of the event loop later, and whatever was called meanwhile comes first.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -18,6 +19,7 @@ export type Fault = Data.TaggedEnum<{
 }>
 
 /**
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

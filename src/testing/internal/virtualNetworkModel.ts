@@ -14,6 +14,7 @@ import { type SocketAddress } from "../../io/sockets/SocketAddress.ts"
  * - `Corrupt`: this one byte arrives as its exclusive or with `mask`
  * - `Short`: from here on a read gets `bytes` bytes at the most
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -29,6 +30,7 @@ export type Fault = Data.TaggedEnum<{
 }>
 
 /**
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -37,6 +39,7 @@ export const Fault: Data.TaggedEnum.Constructor<Fault> = Data.taggedEnum<Fault>(
 /**
  * A fault and its place.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -53,6 +56,7 @@ export interface Rule {
 /**
  * One connection, as the network sees it.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

@@ -98,6 +98,11 @@ describe("Connection", () => {
       assert.strictEqual(error[Runtime.errorExitCode], 6)
       assert.include(error.message, `${far.peer}: expected 7 more bytes`)
       assert.isFalse(yield* far.readOrEnd(new Uint8Array(4)))
+    })
+  )
+
+  onEveryNetwork("says where the peer ended inside of what it was read for", (address) =>
+    Effect.gen(function* () {
       const { far: other, near: writer } = yield* connected(address)
       yield* writer.write([bytes(3)])
       yield* writer.end

@@ -4,14 +4,31 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 
-/** The folders of `src/`, lowest first: each imports only from those in front of it. */
-export const rooms = ["ram", "format", "compression", "io", "multifd", "migration", "qmp", "cli", "testing"]
+/** The floors of `src/`, lowest first: a room imports only from floors below its own. Rooms of one floor do not know each other. */
+export const floors: ReadonlyArray<ReadonlyArray<string>> = [
+  ["ram"],
+  ["format"],
+  ["compression", "io"],
+  ["transfer"],
+  ["snapshot"],
+  ["multifd", "image"],
+  ["migration"],
+  ["qemu"],
+  ["entry"],
+  ["cli"],
+  ["testing"]
+]
+
+const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.includes(room))
 
 /** The room that computes and never waits: no I/O, no fibers. */
 const pure = "format"
 
 /** Rooms that may reach outside the process. */
 const reaching = new Set(["io", "testing"])
+
+/** The file of a room that is an entry point of the package: it names modules of any room but the command's. */
+const ENTRY = "index.ts"
 
 /** Modules of Node that reach outside the process; only `io/` may, so that a virtual disk can stand under everything. */
 const outside = new Set([
@@ -54,7 +71,8 @@ const checkRelative = (file: string, specifier: string): string | undefined => {
   if (isInternal(target) && from !== to) return `${target} is internal to its room`
   if (from === undefined || from === to) return undefined
   if (to === undefined) return "a room does not know the package's entry points"
-  return rooms.indexOf(to) < rooms.indexOf(from) ? undefined : `${from}/ does not know ${to}/`
+  if (Path.posix.basename(file) === ENTRY) return to === "cli" ? "an entry point does not know cli/" : undefined
+  return floorOf(to) < floorOf(from) ? undefined : `${from}/ does not know ${to}/`
 }
 
 const checkPackage = (file: string, specifier: string): string | undefined => {
@@ -72,12 +90,39 @@ const checkPackage = (file: string, specifier: string): string | undefined => {
 export const violations = (sources: ReadonlyMap<string, string>): ReadonlyArray<string> =>
   [...sources].flatMap(([file, source]) => {
     const room = roomOf(file)
-    if (room !== undefined && !rooms.includes(room)) return [`${file}: ${room}/ is no room of the design`]
+    if (room !== undefined && floorOf(room) < 0) return [`${file}: ${room}/ is no room of the design`]
     return importsOf(source).flatMap((specifier) => {
       const why = (specifier.startsWith(".") ? checkRelative : checkPackage)(file, specifier)
       return why === undefined ? [] : [`${file}: ${specifier}: ${why}`]
     })
   })
+
+/** The files of every circle of imports, types included, by the strongly connected components of the graph (Tarjan). */
+export const circles = (sources: ReadonlyMap<string, string>): ReadonlyArray<ReadonlyArray<string>> => {
+  const found: Array<ReadonlyArray<string>> = []
+  const stack: Array<string> = []
+  const index = new Map<string, number>()
+  const low = new Map<string, number>()
+  const visit = (file: string): number => {
+    const known = index.get(file)
+    if (known !== undefined) return stack.includes(file) ? known : Infinity
+    const own = index.size
+    index.set(file, own)
+    stack.push(file)
+    const targets = importsOf(sources.get(file) ?? "")
+      .filter((specifier) => specifier.startsWith("."))
+      .map((specifier) => Path.posix.join(Path.posix.dirname(file), specifier))
+    low.set(file, Math.min(own, ...targets.map((target) => Math.min(visit(target), low.get(target) ?? Infinity))))
+    if (low.get(file) === own) {
+      const circle = stack.splice(stack.indexOf(file))
+      for (const member of circle) low.set(member, Infinity)
+      if (circle.length > 1) found.push(circle.toSorted())
+    }
+    return low.get(file) ?? own
+  }
+  for (const file of sources.keys()) visit(file)
+  return found
+}
 
 /** All TypeScript files under a folder, by their path relative to it. */
 export const readSources = (folder: string): ReadonlyMap<string, string> =>

@@ -4,6 +4,7 @@ import type * as Finding from "../../Finding.ts"
 /**
  * One FULL section: the state of one device.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -23,6 +24,7 @@ export interface DeviceSection {
 /**
  * A section of one's own.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -40,6 +42,7 @@ export interface SectionInput {
 /**
  * Device state that was taken apart as far as possible: `encode(sections)` and then `rest` are the bytes it came from.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */

@@ -97,9 +97,9 @@ export class SectionSplitter {
   }
 }
 
-type Opening = Omit<DeviceSection, "data">
+type SectionStart = Omit<DeviceSection, "data">
 
-const openingAt = (bytes: Uint8Array, at: number): { section: Opening; end: number } | undefined => {
+const openingAt = (bytes: Uint8Array, at: number): { section: SectionStart; end: number } | undefined => {
   if (bytes[at] !== SectionType.full) return undefined
   const decoded = MigrationStream.decodeSectionHeader(bytes, at)
   if (Result.isFailure(decoded) || decoded.success.value.type !== "full") return undefined

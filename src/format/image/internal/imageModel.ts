@@ -6,6 +6,7 @@ import type { Configuration } from "../../stream/MigrationStream.ts"
 /**
  * A range of bytes of the file.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -18,6 +19,7 @@ export interface ByteRange {
 /**
  * A RAM block in an image: what it is, and where its bitmap and pages lie.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -39,6 +41,7 @@ export interface MappedBlock {
 /**
  * Everything that could be made out of a file. Without findings of severity `error`, everything is there.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -69,6 +72,7 @@ export interface ParsedImage {
 /**
  * A block that is about to be written.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -82,6 +86,7 @@ export interface HeadBlock extends Shape {
 /**
  * Bytes and the file position that they belong to.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
@@ -94,6 +99,7 @@ export interface Piece {
 /**
  * The layout of an image that is about to be written.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */

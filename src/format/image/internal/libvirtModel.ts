@@ -3,6 +3,7 @@ import type { FORMATS } from "./libvirtFormats.ts"
 /**
  * How the migration stream behind the header is stored.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -11,6 +12,7 @@ export type Format = (typeof FORMATS)[number]
 /**
  * The header.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -27,6 +29,7 @@ export interface Header {
 /**
  * What a libvirt save image holds besides the migration stream.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

@@ -1,6 +1,7 @@
 /**
  * What both sides agreed on, or what is known of the channel.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

@@ -52,7 +52,7 @@ const sectionTypes: ReadonlyMap<number, SectionHeader["type"]> = new Map([
 ])
 
 /** What opens a section that stands for a device of its own. @internal */
-export interface Opening {
+export interface SectionStart {
   readonly sectionId: number
   readonly name: string
   readonly instanceId: number
@@ -60,7 +60,7 @@ export interface Opening {
 }
 
 /** Reads what opens a START or FULL section, whose type is known to be one of the two. @internal */
-export function* readOpening(cursor: Cursor): Steps<Opening> {
+export function* readOpening(cursor: Cursor): Steps<SectionStart> {
   yield* cursor.skip(1, "a section")
   const sectionId = yield* cursor.u32("the id of a section")
   const name = yield* cursor.str8("the name of a section")

@@ -1,6 +1,7 @@
 /**
  * A version of QEMU, without what only mends faults.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

@@ -1,6 +1,7 @@
 /**
  * The configuration section: what has to be equal on both sides.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -18,6 +19,7 @@ export interface Configuration {
 /**
  * What opens a section.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -35,6 +37,7 @@ export type SectionHeader =
 /**
  * A decoded value and the position of the first byte behind it.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

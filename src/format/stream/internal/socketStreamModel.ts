@@ -5,6 +5,7 @@ import type { Configuration } from "../MigrationStream.ts"
 /**
  * A RAM block as the list of blocks has it.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -19,6 +20,7 @@ export interface AnnouncedBlock {
 /**
  * Bytes for a block at an offset: a page, or what changes in one.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -32,6 +34,7 @@ export interface Extent {
 /**
  * Pages that are zero, one behind the other.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -57,6 +60,7 @@ export interface ZeroExtent {
  *   so if START had no `Flush`. Without multifd neither means anything.
  * - `RamEnd`: the last one. What follows is the device state, at `position` of the connection.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -88,6 +92,7 @@ export type Event =
 /**
  * Reads a main channel. One caller, one call at a time.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -113,6 +118,7 @@ export interface Reader {
 /**
  * What a peer may announce.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

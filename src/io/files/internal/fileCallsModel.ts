@@ -2,6 +2,7 @@
  * Reads and writes that are done by the thread that asks for them, and over when the call returns. Where bytes need not wait
  * for a device, handing a call to another thread and its answer back can cost as much as the call itself.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

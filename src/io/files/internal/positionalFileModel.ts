@@ -5,6 +5,7 @@ import type * as FileError from "../FileError.ts"
 /**
  * Bytes and the file position that they belong to.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -23,6 +24,7 @@ export interface Extent {
  * Positions are numbers of bytes below 2^53. After a failed write, which of its bytes are in the file is unknown. With
  * direct I/O, positions, lengths and the memory itself have to be aligned (see `AlignedMemory`).
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

@@ -4,6 +4,7 @@ import type * as ConnectionError from "../ConnectionError.ts"
 /**
  * What reading and writing fail with.
  *
+ * @stability unstable
  * @category errors
  * @since 0.1.0
  */
@@ -21,6 +22,7 @@ export type TransferError = ConnectionError.ConnectionLostError | ConnectionErro
  * Interruption does not wait for the peer. How far an interrupted read or write got is unknown: afterwards, reading fails
  * with `ECANCELED`; an interrupted write closes the connection.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

@@ -6,6 +6,7 @@ import type * as TlsCredentials from "../TlsCredentials.ts"
  * An error of a socket, as Node reports it. `syscall` is `connect` or `getaddrinfo` where nobody was reached; what fails
  * without it during an attempt with TLS is the handshake.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -14,6 +15,7 @@ export type ErrnoError = NodeJS.ErrnoException
 /**
  * One end of a connection. `done` is called once, perhaps before the call has returned.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -44,6 +46,7 @@ export interface Transport {
 /**
  * A connection that came in, of which nothing has been read.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -57,6 +60,7 @@ export interface Incoming {
 }
 
 /**
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -67,6 +71,7 @@ export interface ConnectOptions {
 }
 
 /**
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -85,6 +90,7 @@ export interface ListenOptions {
 /**
  * A socket that listens.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -99,6 +105,7 @@ export interface Listening {
  * What can be done with sockets, in callback form. Everything above (exact counts, typed errors, scopes, timeouts) is built
  * on these, so a virtual network or a layer that injects faults replaces this service and nothing else.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

@@ -3,6 +3,7 @@ import type * as Redacted from "effect/Redacted"
 /**
  * Keys that both sides know, by the name of who uses them.
  *
+ * @stability stable
  * @category models
  * @since 0.1.0
  */
