@@ -43,6 +43,8 @@ export interface State {
   isMute: boolean
   /** Ends the monitor's connection, as a QEMU that dies does. */
   hangUp: Effect.Effect<void>
+  /** The same, as a relay in between does that is cut: another connection is answered. */
+  cut: Effect.Effect<void>
   /** Tells of an event. */
   tell: (event: string, data?: unknown) => Effect.Effect<void>
 }
@@ -74,6 +76,7 @@ const initial = (): State => ({
   cpus: 1,
   isMute: false,
   hangUp: Effect.void,
+  cut: Effect.void,
   tell: () => Effect.void
 })
 
@@ -141,29 +144,36 @@ export const make = Effect.fnUntraced(function* (
   const state = initial()
   change(state)
   const log: Array<string> = []
-  const arrived = yield* Monitor.listen
   const scope = yield* Effect.scope
+  const listening = yield* Scope.fork(scope)
+  const arrived = yield* Scope.provide(Monitor.listen, listening)
   const connecting = yield* Effect.forkChild(QmpClient.make({ address: Monitor.address, commandTimeout }))
-  const connection = yield* Scope.fork(scope)
-  state.hangUp = Scope.close(connection, Exit.void)
-  const monitor = yield* Scope.provide(arrived, connection)
-  state.tell = monitor.tell
-  yield* monitor.say({ QMP: { version: { qemu: state.version, package: "" }, capabilities: [] } })
-  yield* monitor.answer(yield* monitor.next, {})
+  let connection = yield* Scope.fork(scope)
+  state.cut = Effect.suspend(() => Scope.close(connection, Exit.void))
+  state.hangUp = Effect.andThen(Scope.close(listening, Exit.void), state.cut)
+  const accept = Effect.gen(function* () {
+    const next = yield* Scope.fork(scope)
+    const monitor = yield* Scope.provide(arrived, next)
+    connection = next
+    state.tell = (event, data) => Effect.ignoreCause(monitor.tell(event, data))
+    yield* monitor.say({ QMP: { version: { qemu: state.version, package: "" }, capabilities: [] } })
+    yield* monitor.answer(yield* monitor.next, {})
+    return monitor
+  })
+  const monitor = yield* accept
 
   let migration: Fiber.Fiber<unknown, unknown> | undefined
   const enter = (status: MigrationStatus.Status) =>
     Effect.suspend(() => {
       state.status = status
       const isTold = state.capabilities["events"] === true && !(state.isMute && MigrationStatus.isFinal(status))
-      return isTold ? monitor.tell("MIGRATION", { status }) : Effect.void
+      return isTold ? state.tell("MIGRATION", { status }) : Effect.void
     })
   const channels = () => (state.capabilities["multifd"] === true ? Number(state.parameters["multifd-channels"]) : 0)
   const uuid = () => Uuid.parse(state.uuid)
   const block = () => Effect.orDie(MemoryPages.make({ idstr: RAM, memory: state.memory }))
 
   const send = Effect.fnUntraced(function* (uri: unknown) {
-    const before = { running: state.running, runState: state.runState }
     yield* enter("setup")
     const sections = [{ name: "cpu", instanceId: 0, version: 1, data: new Uint8Array(64) }]
     const machineState = yield* MachineState.fromSections({ machine: state.machine, sections })
@@ -175,7 +185,7 @@ export const make = Effect.fnUntraced(function* (
           Object.assign(state, { running: false, runState: "postmigrate" })
           return enter("completed")
         }
-        Object.assign(state, before)
+        if (state.version.major < 8 && !state.running) state.runState = "postmigrate"
         if (Exit.hasInterrupts(exit)) return Effect.andThen(enter("cancelling"), enter("cancelled"))
         state.description = `cannot send to ${String(uri)}`
         return enter("failed")
@@ -197,7 +207,13 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const run = (running: boolean) =>
-    Effect.sync(() => void Object.assign(state, { running, runState: running ? "running" : "paused" }))
+    Effect.suspend((): Effect.Effect<void, string> => {
+      // What is stopped already stays as it is.
+      if (state.running === running) return Effect.void
+      if (state.runState === "shutdown") return Effect.fail("Resetting the Virtual Machine is required")
+      Object.assign(state, { running, runState: running ? "running" : "paused" })
+      return state.tell(running ? "RESUME" : "STOP")
+    })
   const commands: typeof overrides = {
     ...({
       "query-status": () => Effect.sync(() => ({ status: state.runState, running: state.running })),
@@ -269,7 +285,7 @@ export const make = Effect.fnUntraced(function* (
     } satisfies typeof overrides),
     ...overrides
   }
-  const serve = Effect.gen(function* () {
+  const serve = Effect.fnUntraced(function* (monitor: Monitor.Monitor) {
     const request = yield* monitor.next
     log.push(request.execute)
     const command = commands[request.execute]
@@ -279,6 +295,8 @@ export const make = Effect.fnUntraced(function* (
       ? monitor.answer(request, answer.success ?? {})
       : monitor.refuse(request, answer.failure)
   })
-  yield* Effect.forkScoped(Effect.forever(serve))
+  const serveAll = (monitor: Monitor.Monitor) => Effect.forkIn(Effect.forever(serve(monitor)), scope)
+  yield* serveAll(monitor)
+  yield* Effect.forkScoped(Effect.forever(Effect.flatMap(accept, serveAll)))
   return { state, log, qmp: yield* Fiber.join(connecting) }
 })

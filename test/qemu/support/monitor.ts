@@ -78,7 +78,7 @@ const over = (connection: Connection): Monitor => {
   }
 }
 
-/** Listens; the inner effect waits for a client, and the connection belongs to its scope. */
+/** Listens until its scope ends; the inner effect waits for a client, and the connection belongs to its own scope. */
 export const listen: Effect.Effect<Effect.Effect<Monitor, never, Scope.Scope>, never, Scope.Scope> = Effect.map(
   Effect.orDie(Listener.make({ address })),
   (listener) => Effect.map(Effect.orDie(listener.accept), over)
