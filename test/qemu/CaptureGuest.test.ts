@@ -298,7 +298,9 @@ describe("the rounds of a live capture", () => {
     Effect.gen(function* () {
       const qemu = yield* FakeQemu.make()
       const options = { live: true, maxTime: "30 millis" } as const
-      const { exit } = yield* during(qemu, options, becomes(qemu.state, "paused"))
+      // Without STOP, after which the rest would be copied before the time is over.
+      const stops = Effect.sync(() => void Object.assign(qemu.state, { running: false, runState: "paused" }))
+      const { exit } = yield* during(qemu, options, stops)
       assert.strictEqual((yield* exit).runState, "paused")
       assert.notInclude(qemu.log, "cont")
     }))
