@@ -47,7 +47,11 @@ describe("capture and resume", () => {
     Effect.gen(function* () {
       for (const args of [
         ["--leave", "alone"],
-        ["--max-bandwidth", "fast"]
+        ["--max-bandwidth", "fast"],
+        ["--live", "--max-rounds", "0"],
+        ["--live", "--max-seconds", "0"],
+        ["--live", "--downtime-limit", "short"],
+        ["--timeout", "-1"]
       ]) {
         assert.include(yield* Command.run("capture", "--qmp", "/run/qmp", "vm.img", ...args), { code: 2 })
       }

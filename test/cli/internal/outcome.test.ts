@@ -36,6 +36,9 @@ describe("outcome", () => {
       }
       const moved = "/vm.img: 1.00 GiB (262144 pages, 144 zero) in 1.00 s, 1.00 GiB/s"
       assert.strictEqual(yield* Effect.provide(said(12.4, true), layer), `${moved}, 64.0 KiB on disk, downtime 12 ms`)
+      const panicked: Summary & { readonly runState: string } = { ...summary, runState: "guest-panicked" }
+      const stopped = yield* outcomeOf(panicked, { image: { path: "/vm.img" } })
+      assert.strictEqual(summaryLine(stopped), `${moved}, the guest is guest-panicked`)
       assert.strictEqual(yield* Effect.provide(said(undefined, false), layer), moved)
     })
   )
