@@ -41,8 +41,10 @@ const ofRound = ({ bytesDone, bytesRemaining, bytesTotal, phase, round, roundByt
     const again = `, ${Text.bytes(bytesDone - bytesTotal)} again`
     return [name, `  ${Text.bytes(bytesTotal)}${phase === "ram" ? again : ""}`]
   }
-  const [done, total] = round <= 1 ? [bytesDone, bytesTotal] : [roundBytesTotal - bytesRemaining, roundBytesTotal]
-  const ordinal = round > 1 && phase === "ram" ? ` round ${round}` : ""
+  const isLater = round > 1 && phase === "ram"
+  const finished = round > 1 ? bytesTotal : bytesDone
+  const [done, total] = isLater ? [roundBytesTotal - bytesRemaining, roundBytesTotal] : [finished, bytesTotal]
+  const ordinal = isLater ? ` round ${round}` : ""
   return [
     `${name}${ordinal} ${total === 0 ? "100%" : percent(done, total)}`,
     `  ${Text.bytes(done)} of ${Text.bytes(total)}`

@@ -45,7 +45,10 @@ describe("progressLine", () => {
   it("a later round: how far it is, never more than all of it", () => {
     assert.match(progressLine(again), /^RAM round 3 75% {2}1\.50 MiB of 2\.00 MiB {2}1\.00 GiB\/s {2}ETA 1 min 01 s /)
     assert.match(progressLine({ ...again, bytesRemaining: 0, roundBytesTotal: 0 }), /^RAM round 3 100% {2}0 B of 0 B /)
-    assert.match(progressLine({ ...again, phase: "sync", bytesRemaining: 0 }), /^making durable 100% /)
+    assert.match(
+      progressLine({ ...again, phase: "sync", bytesRemaining: 0 }),
+      /^making durable 100% {2}16\.0 MiB of 16\.0 MiB /
+    )
   })
 
   it("rounds of which only the first is known: what was done again, and no percentage", () => {
