@@ -59,6 +59,15 @@ export const names: ReadonlyArray<Capability> = Object.keys(table) as ReadonlyAr
 export const meanings: Readonly<Record<Capability, string>> = table
 
 /**
+ * The first version of QEMU that was seen not to know a capability any more.
+ *
+ * @stability unstable
+ * @category constants
+ * @since 0.1.0
+ */
+export const until: Readonly<Record<string, readonly [major: number, minor: number]>> = { "zero-blocks": [11, 1] }
+
+/**
  * Schema of a capability's name.
  *
  * @stability unstable
@@ -98,6 +107,8 @@ export interface Rule {
   readonly capability: Capability
   readonly kind: "excludes" | "needs"
   readonly other: Capability
+  /** The first version of QEMU that was seen with the rule; `undefined`: every version has it. */
+  readonly since?: readonly [major: number, minor: number] | undefined
   /** The first version of QEMU without the rule; `undefined`: every version has it. */
   readonly until?: readonly [major: number, minor: number] | undefined
 }
@@ -137,6 +148,7 @@ export const rules: ReadonlyArray<Rule> = [
   ),
   { capability: "postcopy-preempt", kind: "needs", other: "postcopy-ram" },
   { capability: "switchover-ack", kind: "needs", other: "return-path" },
+  { capability: "x-colo", kind: "needs", other: "return-path", since: [11, 1] },
   { capability: "zero-copy-send", kind: "needs", other: "multifd" },
   ...excludes("zero-copy-send", "xbzrle")
 ]

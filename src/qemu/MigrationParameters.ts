@@ -56,6 +56,12 @@ const cacheSize = define(
   64 * 1024 * 1024
 )
 
+const chunkSizes = Array.from({ length: 11 }, (_, power) => 2 ** power * 1024 * 1024)
+
+const chunkSize = define(Schema.Literals(chunkSizes), "a power of two from 1 MiB to 1 GiB", 1024 * 1024)
+
+const texts = define(Schema.Array(Schema.String), "a list of texts", [])
+
 const boolean = define(Schema.Boolean, "true or false", false)
 
 /** `null` resets it. */
@@ -70,6 +76,7 @@ const definitions = {
   "announce-rounds": integer(0, 1000, 5),
   "announce-step": milliseconds(1, 10_000, 100),
   "avail-switchover-bandwidth": uint64(0),
+  "cpr-exec-command": texts,
   "cpu-throttle-increment": percent(1, 99, 10),
   "cpu-throttle-initial": percent(1, 99, 20),
   "cpu-throttle-tailslow": boolean,
@@ -78,7 +85,7 @@ const definitions = {
   "max-bandwidth": uint64(128 * 1024 * 1024),
   "max-cpu-throttle": percent(1, 99, 99),
   "max-postcopy-bandwidth": uint64(0),
-  mode: choice(["normal", "cpr-reboot", "cpr-transfer"], "normal"),
+  mode: choice(["normal", "cpr-reboot", "cpr-transfer", "cpr-exec"], "normal"),
   "multifd-channels": integer(1, 255, 2),
   "multifd-compression": choice(["none", "zlib", "zstd", "qatzip", "qpl", "uadk"], "none"),
   "multifd-qatzip-level": integer(1, 9, 1),
@@ -90,6 +97,7 @@ const definitions = {
   "tls-hostname": text,
   "vcpu-dirty-limit": uint64(1, 1),
   "x-checkpoint-delay": milliseconds(0, UINT32_MAX, 20_000),
+  "x-rdma-chunk-size": chunkSize,
   "x-vcpu-dirty-limit-period": milliseconds(1, 1000, 1000),
   "xbzrle-cache-size": cacheSize,
   "zero-page-detection": choice(["none", "legacy", "multifd"], "multifd")
@@ -114,6 +122,19 @@ export type Parameter = keyof Definitions
  * @since 0.1.0
  */
 export const names: ReadonlyArray<Parameter> = Object.keys(definitions) as ReadonlyArray<Parameter>
+
+/**
+ * The first version of QEMU that was seen to know a parameter, or a value of one (`name=value`), which 10.0 does not know yet.
+ *
+ * @stability unstable
+ * @category constants
+ * @since 0.1.0
+ */
+export const since: Readonly<Record<string, readonly [major: number, minor: number]>> = {
+  "cpr-exec-command": [11, 1],
+  "mode=cpr-exec": [11, 1],
+  "x-rdma-chunk-size": [11, 1]
+}
 
 /**
  * Schema of a parameter's name.
@@ -150,7 +171,8 @@ const fields = Object.fromEntries(names.map((name) => [name, Schema.optionalKey(
  * - `downtime-limit`: milliseconds
  * - `cpu-throttle-*`, `max-cpu-throttle`, `throttle-trigger-threshold`: percent
  * - `vcpu-dirty-limit`: MB a second; `x-vcpu-dirty-limit-period`, `x-checkpoint-delay`: milliseconds
- * - `xbzrle-cache-size`: bytes, a power of two
+ * - `xbzrle-cache-size`, `x-rdma-chunk-size`: bytes, a power of two
+ * - `cpr-exec-command`: the program that takes over, and its arguments
  * - `tls-creds`, `tls-authz`: ids of QEMU's objects; `tls-hostname`: the name in the certificate
  *
  * QEMU takes -1 for the largest number of 64 bits, which is refused here.

@@ -165,19 +165,42 @@ const ruleText = ({ capability, kind, other }: MigrationCapabilities.Rule): stri
 const isBroken = ({ capability, kind, other }: MigrationCapabilities.Rule, { isOn }: Facts): boolean =>
   isOn(capability) && isOn(other) === (kind === "excludes")
 
-const checkCombinations = (
-  facts: Facts,
-  { dirtyRing = false, version = { major: 10, minor: 0 } }: Context
-): Problems => [
+const versionOf = ({ version = { major: 10, minor: 0 } }: Context) => version
+
+/** What a table says of a name, which may be anything. */
+const own = <A>(table: Readonly<Record<string, A>>, name: string): A | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined
+
+/** What the version does not have yet, or no more. */
+const checkVersion = ({ capabilities = {}, parameters = {} }: Input, context: Context): Problems => {
+  const version = versionOf(context)
+  const found = `${version.major}.${version.minor}`
+  const gone = Object.keys(capabilities).flatMap((setting) => {
+    const until = own(MigrationCapabilities.until, setting)
+    if (until === undefined || isBefore(version, until)) return []
+    return [{ setting, rule: `${setting}: QEMU before ${until.join(".")}`, found }]
+  })
+  const early = Object.entries(parameters).flatMap(([setting, value]) =>
+    [setting, ...(typeof value === "string" ? [`${setting}=${value}`] : [])].flatMap((name) => {
+      const since = own(MigrationParameters.since, name)
+      if (since === undefined || !isBefore(version, since)) return []
+      return [{ setting, rule: `${name}: QEMU ${since.join(".")} or later`, found }]
+    })
+  )
+  return [...gone, ...early]
+}
+
+const checkCombinations = (facts: Facts, context: Context): Problems => [
   ...MigrationCapabilities.rules
-    .filter(({ until }) => until === undefined || isBefore(version, until))
+    .filter(({ until }) => until === undefined || isBefore(versionOf(context), until))
+    .filter(({ since }) => since === undefined || !isBefore(versionOf(context), since))
     .filter((rule) => isBroken(rule, facts))
     .map((rule) => ({
       setting: rule.capability,
       rule: ruleText(rule),
       found: rule.kind === "excludes" ? "both" : `no ${rule.other}`
     })),
-  ...(facts.isOn("dirty-limit") && !dirtyRing
+  ...(facts.isOn("dirty-limit") && context.dirtyRing !== true
     ? [{ setting: "dirty-limit", rule: "dirty-limit needs KVM with a dirty ring", found: "none" }]
     : [])
 ]
@@ -261,6 +284,7 @@ export const validate = (input: Input, context: Context = {}): Result.Result<Set
   }
   const [first, ...rest] = [
     ...wrong,
+    ...checkVersion(input, context),
     ...checkCombinations(facts, context),
     ...checkPlain(facts),
     ...checkThrottle(facts),

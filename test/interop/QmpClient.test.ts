@@ -98,7 +98,9 @@ describeQemu("QmpClient with a real QEMU", () => {
         Stream.map(({ data, name }) => `${name} ${String(data["status"] ?? "")}`.trim()),
         Stream.runCollect
       )
-      assert.deepStrictEqual(names, ["RESUME", "STOP", "MIGRATION setup", "MIGRATION failed"])
+      // 11.1 says first that it is about to fail.
+      const told = names.filter((name) => name !== "MIGRATION failing")
+      assert.deepStrictEqual(told, ["RESUME", "STOP", "MIGRATION setup", "MIGRATION failed"])
       const failed = yield* QmpCommands.queryMigrate(qmp)
       assert.strictEqual(failed.status, "failed")
       assert.include(failed["error-desc"], "No such file or directory")

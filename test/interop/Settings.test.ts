@@ -58,8 +58,10 @@ const on = (...names: ReadonlyArray<string>) => Object.fromEntries(names.map((na
 /** Values around every limit. Not -1: QEMU takes it for 2^64 - 1. */
 const candidates: ReadonlyArray<unknown> = [
   ...[0, 1, 2, 9, 10, 20, 21, 99, 100, 101, 255, 256, 1000, 1001, 4095, 4096, 10_000, 10_001, 65_536, 100_000, 100_001],
+  ...[2 ** 20 - 1, 2 ** 20, 2 ** 30, 2 ** 31, 3 * 2 ** 20],
   ...[2_000_000, 2_000_001, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, 2n ** 64n - 1n, 1.5],
-  ...["", "x", "none", "zlib", "zstd", "legacy", "multifd", "normal", "cpr-reboot", true, false, null]
+  ...["", "x", "none", "zlib", "zstd", "legacy", "multifd", "normal", "cpr-reboot", "cpr-exec", true, false, null],
+  ...[[], ["x"], [1]]
 ]
 
 describeQemu("settings, as a real QEMU takes them", () => {
@@ -70,10 +72,15 @@ describeQemu("settings, as a real QEMU takes them", () => {
       assert.deepStrictEqual(unknown, [])
       const missing = Object.keys(initial).filter((name) => !(name in MigrationParameters.defaults))
       assert.deepStrictEqual(missing, [])
-      if (version.major !== 10) return
-      const { "zero-page-detection": _, ...others } = MigrationParameters.defaults
-      assert.deepInclude(initial, others)
-      assert.deepStrictEqual(Object.keys(known).toSorted(), MigrationCapabilities.names.toSorted())
+      const { major, minor } = version
+      const isFrom = ([first, second]: readonly [number, number]) =>
+        major > first || (major === first && minor >= second)
+      const others = Object.entries(MigrationParameters.defaults).filter(
+        ([name]) => name !== "zero-page-detection" && isFrom(MigrationParameters.since[name] ?? [0, 0])
+      )
+      assert.deepInclude(initial, Object.fromEntries(others))
+      const names = MigrationCapabilities.names.filter((name) => !isFrom(MigrationCapabilities.until[name] ?? [99, 0]))
+      assert.deepStrictEqual(Object.keys(known).toSorted(), names.toSorted())
     })
   )
 

@@ -17,7 +17,40 @@ describe("MigrationSettings", () => {
   it("nothing at all, and all defaults, are fine", () => {
     assert.deepStrictEqual(problems({}), [])
     const all = Object.fromEntries(MigrationCapabilities.names.map((name) => [name, false]))
-    assert.deepStrictEqual(problems({ capabilities: all, parameters: MigrationParameters.defaults }), [])
+    const old = Object.entries(MigrationParameters.defaults).filter(([name]) => !(name in MigrationParameters.since))
+    assert.deepStrictEqual(problems({ capabilities: all, parameters: Object.fromEntries(old) }), [])
+    const { "zero-blocks": _, ...present } = all
+    const version = { major: 11, minor: 1 }
+    assert.deepStrictEqual(
+      problems({ capabilities: present, parameters: MigrationParameters.defaults }, { version }),
+      []
+    )
+  })
+
+  it("what a version does not have yet, or no more, is refused", () => {
+    const parameters = { "cpr-exec-command": ["qemu", "-S"], "x-rdma-chunk-size": 2 ** 21, mode: "cpr-exec" }
+    const capabilities = on("zero-blocks")
+    assert.deepStrictEqual(problems({ capabilities, parameters }), [
+      "cpr-exec-command: QEMU 11.1 or later, found 10.0",
+      "x-rdma-chunk-size: QEMU 11.1 or later, found 10.0",
+      "mode=cpr-exec: QEMU 11.1 or later, found 10.0"
+    ])
+    assert.deepStrictEqual(problems({ capabilities, parameters }, { version: { major: 11, minor: 1 } }), [
+      "zero-blocks: QEMU before 11.1, found 11.1"
+    ])
+  })
+
+  it("names that all objects have are no names of settings", () => {
+    const names = { constructor: true, toString: true }
+    assert.lengthOf(problems({ capabilities: names, parameters: names }), 4)
+  })
+
+  it("colo needs a return path in 11.1", () => {
+    const input = { capabilities: on("x-colo") }
+    assert.deepStrictEqual(problems(input, { version: { major: 11, minor: 0 } }), [])
+    assert.deepStrictEqual(problems(input, { version: { major: 11, minor: 1 } }), [
+      "x-colo needs return-path, found no return-path"
+    ])
   })
 
   it("lists all that is wrong, in one error", () => {
@@ -35,7 +68,7 @@ describe("MigrationSettings", () => {
       { setting: "mapped-ram", rule: "mapped-ram: true or false", found: "1" },
       { setting: "multifd-channels", rule: "multifd-channels: a whole number from 1 to 255", found: "0" },
       { setting: "speed", rule: "a parameter that QEMU knows", found: '"speed"' },
-      { setting: "mode", rule: "mode: one of normal, cpr-reboot, cpr-transfer", found: '"fast"' },
+      { setting: "mode", rule: "mode: one of normal, cpr-reboot, cpr-transfer, cpr-exec", found: '"fast"' },
       { setting: "multifd", rule: "multifd excludes xbzrle", found: "both" },
       { setting: "multifd", rule: "multifd excludes postcopy-ram", found: "both" },
       {
@@ -49,11 +82,14 @@ describe("MigrationSettings", () => {
     assert.strictEqual(settings.failure["~effect/Runtime/errorExitCode"], 2)
   })
 
-  for (const { capability, kind, other } of MigrationCapabilities.rules) {
+  for (const { capability, kind, other, since: [major, minor] = [10, 0] } of MigrationCapabilities.rules) {
+    const context = { version: { major, minor } }
     it(`${capability} ${kind} ${other}`, () => {
       const rule = `${capability} ${kind} ${other}`
-      const both = problems({ capabilities: on(capability, other) }).filter((problem) => problem.startsWith(rule))
-      const alone = problems({ capabilities: on(capability) }).filter((problem) => problem.startsWith(rule))
+      const both = problems({ capabilities: on(capability, other) }, context).filter((problem) =>
+        problem.startsWith(rule)
+      )
+      const alone = problems({ capabilities: on(capability) }, context).filter((problem) => problem.startsWith(rule))
       assert.lengthOf(kind === "excludes" ? both : alone, 1)
       assert.lengthOf(kind === "excludes" ? alone : both, 0)
     })
@@ -145,7 +181,8 @@ describe("MigrationSettings", () => {
 
   const Valid = Arbitrary.schema(MigrationParameters.Parameters)
   it.prop("what the schema takes is refused for no value of its own", { parameters: Valid }, ({ parameters }) => {
-    const values = problems({ parameters }).filter((problem) => !problem.includes("cpu-throttle-initial is"))
+    const newest = { version: { major: 11, minor: 1 } }
+    const values = problems({ parameters }, newest).filter((problem) => !problem.includes("cpu-throttle-initial is"))
     assert.deepStrictEqual(values, [])
   })
 })
