@@ -6,6 +6,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Consumer from "../../project/support/consumer.ts"
 import { root, run } from "../../project/support/run.ts"
+import * as Qemu from "./Qemu.ts"
 
 /** A Node of this machine. */
 export interface Node {
@@ -20,8 +21,8 @@ const detect = (binary: string): Node | undefined => {
   return version === undefined ? undefined : { binary, version }
 }
 
-/** Those that `NODES` lists, separated by colons. */
-const all: ReadonlyArray<Node> = (process.env["NODES"] ?? "")
+/** Those that `NODES` lists, separated by colons; none in a run that is about another QEMU. */
+const all: ReadonlyArray<Node> = (Qemu.onlyDefault ? "" : (process.env["NODES"] ?? ""))
   .split(":")
   .filter(Boolean)
   .map(detect)
@@ -32,7 +33,8 @@ export const ofVersion = (version: string): Node | undefined =>
   all.find((node) => node.version === version || node.version.startsWith(`${version}.`))
 
 /** Where a missing Node is a failure and not a reason to skip. */
-export const isRequired: boolean = (process.env["CI"] ?? "") !== "" || process.env["REQUIRE_QEMU"] === "1"
+export const isRequired: boolean =
+  !Qemu.onlyDefault && ((process.env["CI"] ?? "") !== "" || process.env["REQUIRE_QEMU"] === "1")
 
 /** Versions that must not be missing where they are required; of others, the tests are skipped. */
 export const requiredVersions: ReadonlyArray<string> = ["20", "22.19", "24", "26"]

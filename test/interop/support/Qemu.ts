@@ -54,6 +54,9 @@ export const absent = (version: string): Qemu => {
 /** Where a missing QEMU is a failure and not a reason to skip. */
 export const isRequired: boolean = process.env["REQUIRE_QEMU"] === "1" || (process.env["CI"] ?? "") !== ""
 
+/** Whether only tests of the default QEMU run (`QEMU_ONLY=1`): those for a list of versions do not depend on which that is. */
+export const onlyDefault: boolean = process.env["QEMU_ONLY"] === "1"
+
 /** Versions that must not be missing where QEMU is required; others are skipped with a message. */
 export const requiredVersions: ReadonlyArray<string> = ["10.0", "11.1"]
 

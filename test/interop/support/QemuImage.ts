@@ -10,6 +10,8 @@ import * as Files from "./Files.ts"
 const PAGE = 4096
 const EOS = 0x10n
 const SUBSECTION = 5
+/** More bytes than devices that are set up early have, and fewer than an image. */
+const EARLY_DEVICES = 64 * 1024
 /** The flag that stands in the low bits of the total length of RAM. */
 export const MEM_SIZE = 4
 
@@ -121,6 +123,21 @@ const readConfiguration = (cursor: Cursor): { readonly machineAt: number; readon
   return { machineAt, machine }
 }
 
+const FULL = 4
+
+/** What follows the type and the id of RAM's START section. */
+const RAM = Buffer.from("\x03ram\0\0\0\0\0\0\0\x04", "latin1")
+
+/** Devices that are set up early stand in front of RAM in 11.1, and behind it before. */
+const skipEarlyDevices = (cursor: Cursor): void => {
+  const startAt = cursor.at
+  if (cursor.u8() === FULL) {
+    const at = cursor.bytes(EARLY_DEVICES).indexOf(RAM)
+    if (at < 0) throw new Error(`no section of RAM in ${EARLY_DEVICES} bytes from ${startAt}`)
+    cursor.at = startAt + 1 + at - 5
+  } else cursor.at = startAt
+}
+
 /** RAM's START section up to the total length of RAM; the section's id. */
 const readStart = (cursor: Cursor): number => {
   cursor.expect("START", cursor.u8(), 1)
@@ -167,6 +184,7 @@ const readFrom = (fd: number, path: string, start: number): QemuImage => {
   cursor.expect("magic", cursor.u32(), 0x5145564d)
   cursor.expect("stream version", cursor.u32(), 3)
   const configuration = readConfiguration(cursor)
+  skipEarlyDevices(cursor)
   const ramStartAt = cursor.at
   const sectionId = readStart(cursor)
   const totalAt = cursor.at

@@ -40,9 +40,11 @@ export const describeQemus = (
     describeWhere(
       `QEMU ${version}: ${name}`,
       {
-        isThere: qemu !== undefined,
-        isRequired: Qemu.isRequired && Qemu.requiredVersions.includes(version),
-        missing: `needs QEMU ${version}: name its binary in QEMUS, as .ci/run does`
+        isThere: qemu !== undefined && !Qemu.onlyDefault,
+        isRequired: Qemu.isRequired && !Qemu.onlyDefault && Qemu.requiredVersions.includes(version),
+        missing: Qemu.onlyDefault
+          ? "QEMU_ONLY asks for the default QEMU"
+          : `needs QEMU ${version}: name its binary in QEMUS, as .ci/run does`
       },
       // Where it is missing, its tests are skipped one by one.
       () => tests(qemu ?? Qemu.absent(version))
