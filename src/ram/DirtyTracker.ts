@@ -1,13 +1,13 @@
 /**
- * Which pages have changed since they were last read.
+ * Finds the pages that have changed since they were last read.
  *
  * ```text
  *   start ──▶ full scan ──▶ collect ──▶ dirty pages ──▶ collect ──▶ … ──▶ writer stopped ──▶ collect ──▶ last pages
  *             of `blocks`               of `blocks`                                                      of `blocks`
  * ```
  *
- * A page is taken out of the dirty ones before it is read, never after: what is written to it while it is being read makes
- * it dirty again, so a torn page is moved once more. After a `collect` with the writer stopped nothing is missing.
+ * A page is removed from the dirty set before it is read, never after. A write during the read marks the page dirty
+ * again, so a torn page is moved once more. After a `collect` with the writer stopped, no change is missing.
  *
  * @since 0.1.0
  */
@@ -34,7 +34,7 @@ export const none = (blocks: ReadonlyArray<RamBlock.Shape>): DirtyPages =>
   new Map(blocks.map((block) => [block.idstr, PageBitmap.make(RamBlock.pageCount(block))]))
 
 /**
- * A way to find dirty pages. It serves any number of migrations, one after the other and at the same time.
+ * Finds dirty pages. One tracker serves any number of migrations, one after another or at the same time.
  *
  * @stability stable
  * @category models
@@ -42,8 +42,8 @@ export const none = (blocks: ReadonlyArray<RamBlock.Shape>): DirtyPages =>
  */
 export interface DirtyTracker {
   /**
-   * Begins to track, until the scope ends. Every page has to be read once, behind this, before the first `collect`. Fails
-   * where the tracker cannot know the pages of one of the blocks.
+   * Starts tracking, until the scope ends. Read every page once after this call and before the first `collect`. Fails
+   * if the tracker does not know the pages of one of the blocks.
    */
   readonly start: <E>(
     blocks: ReadonlyArray<RamBlock.Readable<E>>
@@ -51,7 +51,7 @@ export interface DirtyTracker {
 }
 
 /**
- * A tracker that is told of every write.
+ * A tracker to which the writer reports every write.
  *
  * @stability stable
  * @category models
@@ -59,30 +59,30 @@ export interface DirtyTracker {
  */
 export interface Marking extends DirtyTracker {
   /**
-   * Says that bytes of a block were written: `length` bytes from `offset` on. Every page that they touch is dirty.
+   * Reports a write of `length` bytes at `offset` of a block. Every page that the range touches becomes dirty.
    *
    * **Details**
    *
-   * Mark when the bytes are in memory, or in front of it with nothing in between that waits: a page that is marked first
-   * may be read before the write. Marks of pages that are dirty already, and marks while nothing is migrated, are free.
+   * Call this once the bytes are in memory, or just before the write without yielding in between: a page marked too
+   * early may be read before the write. Marking a dirty page, or marking while no migration runs, is free.
    *
    * **Gotchas**
    *
-   * An unknown block, a range outside of it, and a range that is not of whole bytes are mistakes of the caller, and throw a
-   * `RangeError`: a mark that is lost would be a page that is lost.
+   * Throws a `RangeError` for an unknown block, a range outside it, or a range of fractional bytes. These are bugs in
+   * the caller: ignoring the mark would lose a page.
    */
   readonly markDirty: (idstr: string, offset: number, length: number) => void
 }
 
 /**
- * For memory whose writer tells. Costs one bit a page while a migration is running, and no look at any byte.
+ * Tracks memory whose writer reports its writes. Needs one bit per page during a migration and reads no bytes.
  *
  * **Details**
  *
- * Pages in process memory are moved from where they are, without a copy; they may be torn while the writer is running, and
- * are moved again.
+ * Pages in process memory are moved in place, without a copy. They may be torn while the writer runs, and are then
+ * moved again.
  *
- * **Example** (A machine that says what it writes)
+ * **Example** (A machine that reports its writes)
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -166,12 +166,13 @@ const moveInto = (dirty: DirtyPages, marks: DirtyPages): void => {
 }
 
 /**
- * What a page is compared with.
+ * The record that each page is compared with.
  *
- * - `hash`: 128 bits of each page as it was last moved (MurmurHash3). 0.4 % of the RAM in memory; every `collect` reads all
- *   RAM, at some 2 GB/s. Changes are missed by accident once in 2^128; who knows the function can make a page that is.
- * - `copy`: each page itself as it was last moved. As much memory as the RAM that is not zero; every `collect` reads RAM and
- *   copy, at some 5 to 10 GB/s.
+ * - `hash`: 128 bits of each page as it was last moved (MurmurHash3). Needs 0.4 % of the RAM as memory. Every `collect`
+ *   reads all RAM, at about 2 GB/s. An accidental collision hides a change once in 2^128; someone who knows the
+ *   function can craft a page that collides.
+ * - `copy`: each page itself as it was last moved. Needs as much memory as the RAM that is not zero. Every `collect`
+ *   reads RAM and copy, at about 5 to 10 GB/s.
  *
  * @stability stable
  * @category models
@@ -180,13 +181,14 @@ const moveInto = (dirty: DirtyPages, marks: DirtyPages): void => {
 export type Comparison = "hash" | "copy"
 
 /**
- * For memory whose writer does not tell: another thread, or another process that writes to the file which backs the RAM.
+ * Tracks memory whose writer does not report its writes: another thread, or another process that writes to the file
+ * backing the RAM.
  *
  * **Details**
  *
- * A page is dirty when it is not what was last moved. To know that for certain, pages in process memory are copied before
- * they are moved. Every `collect` has to read all of the RAM, the last one while the writer is stopped: the downtime grows
- * by that, which is counted in where it is foretold.
+ * A page is dirty if it differs from the page that was last moved. To make that certain, pages in process memory are
+ * copied before they are moved. Every `collect` reads all of the RAM, the last one while the writer is stopped. That
+ * adds to the downtime, and the estimate of the downtime includes it.
  *
  * @stability stable
  * @category constructors

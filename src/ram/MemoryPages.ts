@@ -1,5 +1,5 @@
 /**
- * RAM blocks whose pages lie in process memory.
+ * RAM blocks with their pages in process memory.
  *
  * @since 0.1.0
  */
@@ -14,22 +14,23 @@ import type { Options } from "./internal/memoryPagesModel.ts"
 export type { GrowableMemory, Memory, Options } from "./internal/memoryPagesModel.ts"
 
 /**
- * A block over process memory. Nothing is ever copied: views of the memory go to the system calls.
+ * Makes a block over process memory. Nothing is copied: system calls get views of the memory.
  *
  * **Details**
  *
- * Fails with `RamBlockError` where name, length or page size cannot be carried by a migration, where the range is not inside
- * the memory, and where `memory` is none: `undefined`, a detached buffer, a `Proxy`. Resizable and shared buffers work, and so
- * does memory that grows later: the block keeps its range and finds the new buffer.
+ * Fails with `RamBlockError` if a migration cannot carry the name, length or page size, if the range is outside the
+ * memory, or if `memory` is not memory: `undefined`, a detached buffer, a `Proxy`. Resizable and shared buffers work.
+ * So does memory that grows later: the block keeps its range and finds the new buffer.
  *
  * **Gotchas**
  *
- * Growing a `WebAssembly.Memory` detaches every view of the old buffer: pass the memory itself, with `byteOffset` and
- * `byteLength` where the block is a part of it, not a view. Do not grow it while a save or restore is running, since calls
- * under way hold views. Memory that is shrunk, transferred or detached later is gone: using it is a defect, not a typed error.
+ * Growing a `WebAssembly.Memory` detaches every view of the old buffer. Pass the memory itself rather than a view, with
+ * `byteOffset` and `byteLength` if the block is a part of it. Do not grow it during a save or restore: calls in flight
+ * hold views. Using memory that was later shrunk, transferred or detached is a defect, not a typed error.
  *
- * Some emulators show their RAM through a `Proxy` that looks like a `Uint8Array` (the `mem8` of v86). It is refused: each byte
- * through it costs a call. Pass the memory behind it, with the proxy's own `byteOffset` and `byteLength`.
+ * Some emulators expose their RAM through a `Proxy` that looks like a `Uint8Array` (the `mem8` of v86). It is refused,
+ * because each byte read through it is a function call. Pass the underlying memory, with the proxy's own `byteOffset`
+ * and `byteLength`.
  *
  * **Example** (The memory of a WebAssembly machine)
  *
@@ -43,7 +44,7 @@ export type { GrowableMemory, Memory, Options } from "./internal/memoryPagesMode
  * })
  * ```
  *
- * **Example** (Guest RAM inside of the memory of an emulator)
+ * **Example** (Guest RAM inside the memory of an emulator)
  *
  * ```ts
  * import { MemoryPages } from "effect-multifd"
@@ -85,12 +86,12 @@ const writer = (view: View, fresh: boolean): PageWriter => ({
 })
 
 /**
- * Bytes made zero between two yields to the event loop: about a millisecond where pages have to be filled, several where
- * the kernel has to provide them first.
+ * Bytes zeroed between two yields to the event loop: about a millisecond if pages must be filled, several if the kernel
+ * must provide them first.
  */
 const zeroAtOnce = 4 * 1024 * 1024
 
-/** Bytes looked at before they are filled: untouched memory stays untouched, and takes no page of the machine. */
+/** Bytes checked before they are filled, so that untouched memory stays untouched and takes no page of the host. */
 const zeroPiece = 64 * 1024
 
 const zero = (view: View, offset: number, length: number): Effect.Effect<void> =>

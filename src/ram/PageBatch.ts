@@ -10,8 +10,8 @@ import type * as RamBlock from "./RamBlock.ts"
 import * as ZeroPages from "./ZeroPages.ts"
 
 /**
- * Pages of one block, in ascending order, that one channel handles as one job. A batch says which pages, not what they
- * hold: the bytes are looked at by the channel that takes it, so a queue of batches holds no page data.
+ * Pages of one block, in ascending order, that one channel handles as one job. A batch names pages and holds no bytes.
+ * The channel that takes it reads them, so a queue of batches holds no page data.
  *
  * @stability unstable
  * @category models
@@ -21,14 +21,14 @@ export interface PageBatch<out E = never> {
   readonly block: RamBlock.Readable<E>
   /** Byte offset of the batch in the block, page aligned. */
   readonly offset: number
-  /** Bytes from the first to behind the last page of the batch. */
+  /** Bytes from the first page to the end of the last page of the batch. */
   readonly length: number
-  /** Which pages of the range belong to the batch, relative to `offset`. A full scan takes all of them. */
+  /** The pages of the range that belong to the batch, relative to `offset`. A full scan includes all of them. */
   readonly pages: PageRuns.PageRuns
 }
 
 /**
- * A batch whose bytes have been read and whose zero pages have been told apart.
+ * A batch whose bytes have been read and whose zero pages are known.
  *
  * @stability unstable
  * @category models
@@ -36,27 +36,30 @@ export interface PageBatch<out E = never> {
  */
 export interface LoadedBatch<out E = never> extends PageBatch<E> {
   /**
-   * The bytes of the whole range, gaps included; valid until the batch's job ends. Empty where the block's bitmap says
-   * that no page of the batch is present, because then nothing was read.
+   * The bytes of the whole range, gaps included; valid until the batch's job ends. Empty if the block's bitmap says
+   * that no page of the batch is present: then nothing was read.
    */
   readonly data: Uint8Array
-  /** The pages of the batch that hold anything but zeros, or may do so where a bitmap says that they are present. */
+  /**
+   * The pages of the batch that are not all zeros. If a bitmap decided, these are the present pages, which may hold
+   * zeros.
+   */
   readonly normal: PageRuns.PageRuns
   /** The pages of the batch that are all zeros. */
   readonly zero: PageRuns.PageRuns
 }
 
 /**
- * Reads a batch and tells its zero pages apart: views pages in process memory, and reads others into `buffer(length)`,
- * which gives `length` bytes that stay the batch's until its job ends.
+ * Reads a batch and separates its zero pages. Pages in process memory are viewed; others are read into
+ * `buffer(length)`, which returns `length` bytes that belong to the batch until its job ends.
  *
  * **Details**
  *
- * Where the block's reader knows the pages that are present, its bitmap decides which pages are zero and no byte is
- * looked at; a batch without any present page is not even read. Otherwise each page is looked at. Either way the work
- * between two turns of the event loop is bounded by the batch.
+ * If the block's reader knows which pages are present, its bitmap decides which pages are zero and no byte is examined.
+ * A batch without any present page is not read at all. Otherwise each page is examined. Either way the batch bounds the
+ * work between two turns of the event loop.
  *
- * Fails as the block's reader fails; nothing else has happened then.
+ * Fails with the errors of the block's reader, and has no other effect then.
  *
  * @stability unstable
  * @category loading
@@ -77,8 +80,8 @@ export const load = <E>(
 }
 
 /**
- * Tells the zero pages of a batch apart without keeping its bytes: where the block's reader knows which pages are present,
- * nothing is read at all.
+ * Separates the zero pages of a batch without keeping its bytes. If the block's reader knows which pages are present,
+ * nothing is read.
  *
  * @stability unstable
  * @category loading
@@ -95,12 +98,12 @@ export const split = <E>(
 }
 
 /**
- * Reads a batch and takes all of its pages for normal ones, whatever they hold and whatever a bitmap knows: pages that are
- * not present are zeros in `data`. For where zero pages were told apart before, or shall not be.
+ * Reads a batch and treats all of its pages as normal, regardless of their bytes and of any bitmap. Absent pages are
+ * zeros in `data`. For callers that have separated zero pages before, or want them sent.
  *
  * **Gotchas**
  *
- * All of the batch is read: one that was joined because nothing of it is present would take up to 64 MiB.
+ * The whole batch is read. A batch joined from absent pages would take up to 64 MiB.
  *
  * @stability unstable
  * @category loading

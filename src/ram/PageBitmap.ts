@@ -11,24 +11,25 @@
  * page i ↔ byte i >> 3, bit i & 7
  * ```
  *
- * This is the array of 64-bit words that QEMU writes on a little-endian host (mapped-ram file bitmap). A writer leaves
- * the padding clear; a reader ignores it, and so does everything here except {@link PageBitmap.paddingIsClear}.
+ * The layout is the array of 64-bit words that QEMU writes on a little-endian host (mapped-ram file bitmap). A writer
+ * leaves the padding clear. Readers ignore it, and so does everything here except {@link PageBitmap.paddingIsClear}.
  *
  * @since 0.1.0
  */
 import type { PageRuns } from "./PageRuns.ts"
 
 /**
- * A set of pages of one block, backed by bytes that can be written to a file or read from one as they are.
+ * A set of pages of one block, backed by bytes that are written to and read from a file unchanged.
  *
  * **Details**
  *
- * Page numbers are exact up to 2^53; nothing here computes on them with 32-bit operators. Ranges cost their bytes,
- * searches and counts their words: a bitmap of 2^28 pages (1 TiB of RAM) is counted in tens of milliseconds.
+ * Page numbers are exact up to 2^53; no 32-bit operator is applied to them. Range operations take time by the byte,
+ * searches and counts by the word: a bitmap of 2^28 pages (1 TiB of RAM) is counted in tens of milliseconds.
  *
  * **Gotchas**
  *
- * A page or range outside `[0, pages)` is a mistake of the caller, never of the input, and throws a `RangeError`.
+ * A page or range outside `[0, pages)` throws a `RangeError`: it is always a bug in the caller, never the effect of bad
+ * input.
  *
  * **Example** (Marking pages)
  *
@@ -48,15 +49,15 @@ import type { PageRuns } from "./PageRuns.ts"
  * @since 0.1.0
  */
 export interface PageBitmap {
-  /** The bits, 8 × ceil(pages / 64) bytes. Whatever is written here shows in the bitmap, and the other way round. */
+  /** The bits, 8 × ceil(pages / 64) bytes, shared with the bitmap: a write to either shows in the other. */
   readonly bytes: Uint8Array
   /** The number of pages. */
   readonly pages: number
-  /** Whether the bit of `page` is set. */
+  /** `true` if the bit of `page` is set. */
   readonly has: (page: number) => boolean
-  /** Sets the bits of `count` pages from `first` on. */
+  /** Sets the bits of `count` pages, starting at `first`. */
   readonly setRange: (first: number, count: number) => void
-  /** Clears the bits of `count` pages from `first` on. */
+  /** Clears the bits of `count` pages, starting at `first`. */
   readonly clearRange: (first: number, count: number) => void
   /** Sets the bits of all `runs`, whose page numbers count from `first`. */
   readonly setRuns: (first: number, runs: PageRuns) => void
@@ -64,20 +65,24 @@ export interface PageBitmap {
   readonly clearRuns: (first: number, runs: PageRuns) => void
   /** The number of pages whose bit is set. */
   readonly count: () => number
-  /** The first page in `[from, before)` whose bit is set, or `before`, which is `pages` unless given. */
+  /**
+   * The first page in `[from, before)` whose bit is set, or `before` if there is none. `before` defaults to `pages`.
+   */
   readonly nextSet: (from: number, before?: number) => number
-  /** The first page in `[from, before)` whose bit is clear, or `before`, which is `pages` unless given. */
+  /**
+   * The first page in `[from, before)` whose bit is clear, or `before` if there is none. `before` defaults to `pages`.
+   */
   readonly nextClear: (from: number, before?: number) => number
-  /** The last page whose bit is set, -1 if there is none. */
+  /** The last page whose bit is set, or -1 if there is none. */
   readonly lastSet: () => number
-  /** The runs of set bits among `count` pages from `first` on, relative to `first`. */
+  /** The runs of set bits among `count` pages starting at `first`, relative to `first`. */
   readonly runs: (first: number, count: number) => PageRuns
-  /** Whether all bits past the last page are clear, as a writer leaves them. */
+  /** `true` if all bits past the last page are clear, as a writer leaves them. */
   readonly paddingIsClear: () => boolean
 }
 
 /**
- * The bytes that the bitmap of `pages` pages takes: whole 64-bit words.
+ * Bytes in the bitmap of `pages` pages: whole 64-bit words.
  *
  * @stability stable
  * @category getters
@@ -86,8 +91,8 @@ export interface PageBitmap {
 export const byteLength = (pages: number): number => Math.ceil(pages / 64) * 8
 
 /**
- * A bitmap of `pages` pages, all clear. It allocates one bit a page at once, so a number of pages that comes from a file
- * has to be bounded first.
+ * Makes a bitmap of `pages` pages, all clear. It allocates one bit per page immediately, so bound a page count that
+ * comes from a file first.
  *
  * @stability stable
  * @category constructors
@@ -96,7 +101,7 @@ export const byteLength = (pages: number): number => Math.ceil(pages / 64) * 8
 export const make = (pages: number): PageBitmap => new Words(new Uint8Array(byteLength(pages)), pages)
 
 /**
- * A bitmap over `bytes` themselves, which must be `byteLength(pages)` long and may have any alignment. Nothing is copied.
+ * Makes a bitmap over `bytes` without copying them. They must be `byteLength(pages)` long and may have any alignment.
  *
  * @stability stable
  * @category constructors
@@ -227,7 +232,9 @@ const ones = (word: number): number => {
   return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }
 
-/** Gives the bits `[from, to)` the bits of `value`: whole bytes at once, the partial ones at both ends by mask. */
+/**
+ * Sets the bits `[from, to)` to the bits of `value`: whole bytes in one call, the partial bytes at both ends by mask.
+ */
 const fill = (bytes: Uint8Array, from: number, to: number, value: 0 | 0xff): void => {
   if (from >= to) return
   const first = byteOf(from)

@@ -1,5 +1,5 @@
 /**
- * Where the pages of one RAM block are read from.
+ * Read access to the pages of one RAM block.
  *
  * @since 0.1.0
  */
@@ -12,9 +12,9 @@ import type { PageRuns } from "./PageRuns.ts"
  *
  * **Details**
  *
- * Offsets and lengths are bytes, counted from the start of the block; callers keep them inside the block. A reader
- * whose pages lie in process memory offers `view`, and nothing is ever copied. A reader whose pages lie elsewhere (a
- * file, an image) leaves `view` undefined and fills the caller's buffer instead.
+ * Offsets and lengths are bytes, counted from the start of the block. Callers keep them inside the block. A reader with
+ * its pages in process memory offers `view`, and nothing is copied. A reader with its pages elsewhere (a file, an
+ * image) leaves `view` undefined and fills the caller's buffer.
  *
  * @stability stable
  * @category models
@@ -22,15 +22,15 @@ import type { PageRuns } from "./PageRuns.ts"
  */
 export interface PageReader<out E = never> {
   /**
-   * The pages that can hold anything but zeros, where the store already knows (an image's file bitmap). `undefined`:
-   * nobody knows, so each page has to be looked at.
+   * The pages that may be other than zero, if the store knows them (an image's file bitmap). `undefined`: unknown, so
+   * each page must be examined.
    */
   readonly present: PageBitmap | undefined
   /** The bytes `[offset, offset + length)` themselves, without copying, for pages in process memory. */
   readonly view: ((offset: number, length: number) => Uint8Array) | undefined
   /**
-   * Fills all of `target` with the bytes at `offset`; pages that are not present read as zeros. `pages` says which of them,
-   * counted from `offset`, are wanted, if not all: what is between them may be filled or left alone.
+   * Fills all of `target` with the bytes at `offset`; absent pages read as zeros. `pages`, counted from `offset`,
+   * selects the wanted pages; default: all. The bytes between them may or may not be filled.
    */
   readonly readInto: (offset: number, target: Uint8Array, pages?: PageRuns) => Effect.Effect<void, E>
 }

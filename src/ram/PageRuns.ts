@@ -6,7 +6,8 @@
  *        · █ █ █ · · █ · █ █      ⇒  [1, 3, 6, 1, 8, 2]
  * ```
  *
- * A plain array of numbers holds a batch's few runs without an object each, and goes through `structuredClone` as it is.
+ * A plain array of numbers holds a batch's few runs without an object each, and passes through `structuredClone`
+ * unchanged.
  *
  * @since 0.1.0
  */
@@ -41,7 +42,7 @@ export const empty: PageRuns = []
 export const all = (count: number): PageRuns => (count === 0 ? empty : [0, count])
 
 /**
- * The runs of the given page numbers, which must ascend strictly.
+ * The runs of the given page numbers, which must be strictly ascending.
  *
  * @stability unstable
  * @category constructors
@@ -54,9 +55,9 @@ export const fromPages = (pages: Iterable<number>): PageRuns => {
 }
 
 /**
- * The runs of ranges in any order, given like runs as pairs `[first, count, first, count, …]`; they may touch and overlap.
+ * The runs of ranges in any order, given as pairs `[first, count, first, count, …]`; ranges may touch and overlap.
  *
- * **Example** (Ranges as they came)
+ * **Example** (Ranges in any order)
  *
  * ```ts
  * import { PageRuns } from "effect-multifd/transfer"
@@ -80,8 +81,8 @@ export const fromRanges = (ranges: ReadonlyArray<number>): PageRuns => {
 }
 
 /**
- * Whether the numbers are what a value of this type must be: pairs of integers, counts of at least one page, in
- * ascending order, with at least one page between neighbours.
+ * `true` if the numbers are valid runs: pairs of integers, counts of at least one page, in ascending order, with at
+ * least one page between neighbours.
  *
  * @stability unstable
  * @category guards
@@ -111,7 +112,7 @@ export const pages = (runs: PageRuns): number => {
 }
 
 /**
- * The page behind the last one, 0 where there is no page.
+ * The page after the last one, or 0 if there is no page.
  *
  * @stability unstable
  * @category getters
@@ -131,8 +132,8 @@ export const forEach = (runs: PageRuns, f: (first: number, count: number) => voi
 }
 
 /**
- * Joins runs with at most `gap` pages between them, so that one larger piece of work takes the place of several small
- * ones; the pages of the gaps then belong to the runs as well.
+ * Joins runs with at most `gap` pages between them, so that one larger job replaces several small ones. The pages of
+ * the gaps then belong to the runs as well.
  *
  * **Example** (Bridging gaps of one page)
  *

@@ -11,7 +11,7 @@ import type { PageReader } from "./PageReader.ts"
 import type { PageWriter } from "./PageWriter.ts"
 
 /**
- * What names a RAM block and gives its shape.
+ * Name and shape of a RAM block.
  *
  * @stability stable
  * @category models
@@ -27,33 +27,33 @@ export interface Shape {
 }
 
 /**
- * The range of a file or device that a block's bytes lie in. It tells that two blocks, or a block and an image, are in each
- * other's way, whatever the names that they are known by.
+ * The range of a file or device that holds a block's bytes. It shows that two blocks, or a block and an image, overlap,
+ * whatever their names.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Storage {
-  /** The same text for the same file, another one for another, as `FileIdentity.key` gives it. */
+  /** Identifies the file, as `FileIdentity.key` does: equal for the same file, different for different files. */
   readonly file: string
-  /** The name that it was opened by. */
+  /** The path by which it was opened. */
   readonly path: string
   /** Byte offset of the block's first byte in the file. */
   readonly start: number
-  /** Byte offset behind its last one. */
+  /** Byte offset of the end of the block in the file. */
   readonly end: number
 }
 
 /**
- * What is known of where a block's bytes lie.
+ * The known storage of a block's bytes.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Stored {
-  /** `undefined`: in no file, or that is not known. Default: `undefined`. */
+  /** `undefined`: no file, or unknown. Default: `undefined`. */
   readonly storage?: Storage | undefined
 }
 
@@ -89,7 +89,7 @@ export interface Writable<out E = never> extends Shape, Stored {
 export interface RamBlock<out E = never> extends Readable<E>, Writable<E> {}
 
 /**
- * A block that no migration can carry. Nothing was read or written; the caller corrects the block.
+ * A block that no migration can carry. Nothing was read or written; the caller must correct the block.
  *
  * @stability stable
  * @category errors
@@ -98,11 +98,11 @@ export interface RamBlock<out E = never> extends Readable<E>, Writable<E> {}
 export class RamBlockError extends Schema.TaggedError<RamBlockError>()("RamBlockError", {
   /** The name of the block, as it was given. */
   idstr: Schema.String,
-  /** What is wrong: the name itself, the length, the size of a page, the memory that the pages lie in, or the range of it. */
+  /** The property that is wrong: the name, the length, the page size, the memory, or the range of the memory. */
   property: Schema.Literals(["idstr", "usedLength", "pageSize", "memory", "byteOffset", "byteLength"]),
-  /** What would be right. */
+  /** The valid values. */
   expected: Schema.String,
-  /** What was given. */
+  /** The given value. */
   found: Schema.String
 }) {
   /** The exit code of the command: wrong usage. */
@@ -132,7 +132,7 @@ export const maxIdstrLength: number = 255
 export const defaultPageSize: number = 4096
 
 /**
- * The smallest page: the migration stream keeps flags in the low ten bits of page-aligned numbers.
+ * The smallest page. The migration stream keeps flags in the low ten bits of page-aligned numbers.
  *
  * @stability stable
  * @category constants
@@ -141,7 +141,7 @@ export const defaultPageSize: number = 4096
 export const minPageSize: number = 1024
 
 /**
- * The largest page: regions of a mapped-ram file begin at multiples of 1 MiB, and must be page aligned.
+ * The largest page. Regions of a mapped-ram file begin at multiples of 1 MiB and must be page aligned.
  *
  * @stability stable
  * @category constants
@@ -150,7 +150,7 @@ export const minPageSize: number = 1024
 export const maxPageSize: number = 1024 * 1024
 
 /**
- * Gives back a shape that a migration can carry, or fails with the first thing that is wrong with it, types included.
+ * Returns a shape that a migration can carry, or fails with the first problem, wrong types included.
  *
  * @stability stable
  * @category validation
@@ -161,7 +161,7 @@ export const validate = <A extends Shape>(shape: A): Effect.Effect<A, RamBlockEr
   return error === undefined ? Effect.succeed(shape) : Effect.fail(error)
 }
 
-/** What a caller without types may pass. */
+/** Guards against callers without types. */
 const checkObject = (shape: unknown): RamBlockError | undefined =>
   typeof shape === "object" && shape !== null
     ? undefined

@@ -1,5 +1,5 @@
 /**
- * RAM blocks as a stream of page batches: where every migration begins.
+ * RAM blocks as a stream of page batches, with which every migration begins.
  *
  * ```text
  * block   ├── batchSize ──┼── batchSize ──┼── batchSize ──┼─ rest ─┤
@@ -22,8 +22,8 @@ import * as PageRuns from "./PageRuns.ts"
 import * as RamBlock from "./RamBlock.ts"
 
 /**
- * Bytes in a batch by default: above 512 KiB the cost of a stream element no longer shows beside the bytes, and above
- * 2 MiB nothing more is gained.
+ * Bytes in a batch by default. Above 512 KiB the overhead of a stream element is negligible, and above 2 MiB nothing
+ * more is gained.
  *
  * @stability unstable
  * @category constants
@@ -32,8 +32,8 @@ import * as RamBlock from "./RamBlock.ts"
 export const defaultBatchSize: number = 1024 * 1024
 
 /**
- * Bytes at most in a batch of pages that a bitmap says are not present: 1 TiB without a page is 16384 such batches, and
- * zeroing one of them is still short work.
+ * Largest batch, in bytes, of pages that a bitmap marks absent. 1 TiB without a page is 16384 such batches, and zeroing
+ * one is still quick.
  *
  * @stability unstable
  * @category constants
@@ -42,7 +42,7 @@ export const defaultBatchSize: number = 1024 * 1024
 export const maxZeroBatchSize: number = 64 * 1024 * 1024
 
 /**
- * How a scan cuts blocks into batches.
+ * Options for cutting blocks into batches.
  *
  * @stability unstable
  * @category models
@@ -51,19 +51,19 @@ export const maxZeroBatchSize: number = 64 * 1024 * 1024
 export interface Options {
   /**
    * Bytes in a batch, 1 MiB by default, rounded down to whole pages, at least one. The last batch of a block is shorter
-   * where the block is not a multiple.
+   * if the block's length is not a multiple.
    */
   readonly batchSize?: number | undefined
 }
 
 /**
- * All pages of all blocks once, block after block in ascending order. A batch never mixes blocks, begins at a multiple of
- * the batch size, and is made only when the consumer asks for it; nothing is read.
+ * Streams all pages of all blocks once, block after block in ascending order. A batch never mixes blocks and begins at
+ * a multiple of the batch size. Batches are made on demand, and nothing is read.
  *
  * **Details**
  *
- * Where a block's reader knows which pages are present, batches without any present page are joined to larger ones of up
- * to 64 MiB, so that a sparse image of 1 TiB is a matter of milliseconds. Such a batch has nothing to load.
+ * If a block's reader knows which pages are present, batches without any present page are joined into larger ones of up
+ * to 64 MiB, so that scanning a sparse image of 1 TiB takes milliseconds. Such a batch has nothing to load.
  *
  * **Example** (Counting batches)
  *
@@ -110,7 +110,7 @@ function* batches<E>(blocks: ReadonlyArray<RamBlock.Readable<E>>, batchSize: num
   }
 }
 
-/** How many pages of whole batches from `first` on the bitmap knows to be absent. */
+/** The number of pages, in whole batches from `first`, that the bitmap marks absent. */
 const absentPages = (block: RamBlock.Readable<unknown>, first: number, perBatch: number): number => {
   const { present } = block.reader
   if (present === undefined) return 0
@@ -121,34 +121,31 @@ const absentPages = (block: RamBlock.Readable<unknown>, first: number, perBatch:
 }
 
 /**
- * How a scan of dirty pages cuts blocks into batches.
+ * Options for cutting the dirty pages of blocks into batches.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface DirtyOptions extends Options {
-  /**
-   * Clean pages between two runs of dirty ones that become part of the batch for the sake of one larger piece of work;
-   * 0 by default.
-   */
+  /** Largest gap of clean pages that is added to a batch to join two runs of dirty pages; 0 by default. */
   readonly coalescePages?: number | undefined
 }
 
 /**
- * Bytes between two dirty pages that are not worth reading for the sake of one batch less, where pages have to be read
- * before they can be looked at: about as much as is read in the time that a batch costs.
+ * Largest gap between two dirty pages, in bytes, worth reading to save a batch, for blocks that must be read before
+ * they can be examined: about the number of bytes read in the time that one batch takes.
  */
 const maxGapRead = 64 * 1024
 
 /**
- * All dirty pages of all blocks once, block after block in ascending order, in batches that never mix blocks. A page is
- * taken out of `dirty` when the batch is made that it belongs to, which is before anyone reads it; so a page that becomes
- * dirty again is in the next scan.
+ * Streams all dirty pages of all blocks once, block after block in ascending order, in batches that never mix blocks. A
+ * page is removed from `dirty` when its batch is made, before it is read. A page that becomes dirty again is therefore
+ * in the next scan.
  *
  * **Details**
  *
- * `dirty` has a bitmap for each of the blocks. A batch begins and ends with a dirty page.
+ * `dirty` must hold a bitmap for each of the blocks. A batch begins and ends with a dirty page.
  *
  * @stability unstable
  * @category constructors
@@ -180,7 +177,7 @@ function* dirtyBatches<E>(
   }
 }
 
-/** The runs in front of the first gap of more than `maxGap` pages. */
+/** The runs before the first gap of more than `maxGap` pages. */
 const upToGap = (runs: PageRuns.PageRuns, maxGap: number): PageRuns.PageRuns => {
   for (let i = 2; i < runs.length; i += 2) {
     if (runs[i]! - (runs[i - 2]! + runs[i - 1]!) > maxGap) return runs.slice(0, i)

@@ -1,5 +1,5 @@
 /**
- * Telling zero pages from the others, at the speed of memory.
+ * Separates zero pages from normal pages, at the speed of memory.
  *
  * @since 0.1.0
  */
@@ -8,35 +8,35 @@ import { append } from "./internal/runs.ts"
 import type { PageRuns } from "./PageRuns.ts"
 
 /**
- * The pages of a range by what they hold.
+ * The pages of a range, by content.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Split {
-  /** The pages that hold anything but zeros. */
+  /** The pages that are not all zeros. */
   readonly normal: PageRuns
   /** The pages that are all zeros. */
   readonly zero: PageRuns
 }
 
 /**
- * Bytes of neighbouring pages that are compared by one call: with all pages of a batch of the default size the call costs
- * nothing beside them. A failed comparison is repeated page by page, so more would only cost more then.
+ * Bytes of neighbouring pages compared by one call. With all pages of a default batch the call overhead is negligible.
+ * A failed comparison is repeated page by page, so a larger window would only make failures slower.
  */
 const windowLength = 1024 * 1024
 
 /**
- * Whether the bytes `[start, end)` of `data` are all zeros.
+ * `true` if the bytes `[start, end)` of `data` are all zeros.
  *
  * **Details**
  *
- * Bytes that are not zero are mostly found by a look at the first one; the rest runs at the speed of memory.
+ * For other data the first byte usually decides; the rest runs at the speed of memory.
  *
  * **Gotchas**
  *
- * The answer holds for bytes that do not change meanwhile. A page that another thread is writing may come out as either,
- * and is dirty anyway.
+ * The result is valid only if the bytes do not change during the call. A page that another thread is writing may be
+ * classified either way, and is dirty anyway.
  *
  * @category guards
  * @since 0.1.0
@@ -45,8 +45,8 @@ export const isZero = (data: Uint8Array, start: number = 0, end: number = data.l
   start >= end || (data[start] === 0 && allZero(asBuffer(data), start, end))
 
 /**
- * Tells the zero pages among `pages` from the others, in one pass. `data` holds whole pages of `pageSize` bytes, of which
- * `pages` are looked at; the other ones are not touched.
+ * Separates the zero pages among `pages` from the others, in one pass. `data` holds whole pages of `pageSize` bytes;
+ * only `pages` are examined.
  *
  * @category constructors
  * @since 0.1.0
@@ -62,7 +62,7 @@ export const split = (data: Uint8Array, pageSize: number, pages: PageRuns): Spli
 }
 
 /**
- * Gathers neighbouring pages that begin with a zero byte, and compares them at once; only where that fails the pages are
+ * Gathers neighbouring pages that begin with a zero byte and compares them in one call. If that fails, the pages are
  * compared one by one.
  */
 const splitRun = (
@@ -93,9 +93,9 @@ const splitRun = (
 }
 
 /**
- * Whether the bytes `[start, end)` are all zeros: then, and only then, they equal themselves moved by one byte and the
- * first one is zero. Comparing memory with itself reads it once; a buffer of zeros as the other side would have to stay
- * in the first-level cache, and be compared in pieces of its length.
+ * `true` if the bytes `[start, end)` are all zeros: exactly if the first byte is zero and the bytes equal themselves
+ * shifted by one. Comparing memory with itself reads it once. A buffer of zeros as the other side would have to stay in
+ * the first-level cache, and be compared in pieces of its length.
  */
 const allZero = (data: Buffer, start: number, end: number): boolean =>
   data.compare(data, start, end - 1, start + 1, end) === 0 && data[start] === 0

@@ -7,18 +7,18 @@ import type * as RamBlock from "../RamBlock.ts"
 import type { PageRecords } from "./pageRecords.ts"
 
 /**
- * Bytes compared between two turns of the event loop, a millisecond or less, and the size of a buffer where they have to be
+ * Bytes compared between two turns of the event loop (a millisecond or less), and the size of a buffer if they must be
  * read first.
  */
 const pieceLength = 2 * 1024 * 1024
 
-/** Pieces that are read ahead of the comparison. */
+/** Pieces read ahead of the comparison. */
 const readsAtOnce = 3
 
 /**
- * A reader that takes down what it hands out. It offers no view: what another thread writes between the look that is taken
- * here and the write of the page would be in the image and not in the record. Pages that are not wanted are not taken down,
- * because nobody moves them.
+ * A reader that records the pages it returns. It offers no view: a write by another thread between this record and the
+ * write of the page would be in the image and not in the record. Unwanted pages are not moved, so they are not
+ * recorded.
  */
 const recording = <E>({ pageSize, reader }: RamBlock.Readable<E>, records: PageRecords): PageReader<E> => ({
   present: undefined,
@@ -54,7 +54,7 @@ const compareBlock = <E>(
 }
 
 /**
- * Tracks by comparing every page with what was last handed out of it.
+ * Tracks by comparing every page with its bytes as last returned.
  *
  * @internal
  */

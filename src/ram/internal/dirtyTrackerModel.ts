@@ -12,7 +12,7 @@ import type * as RamBlock from "../RamBlock.ts"
 export type DirtyPages = ReadonlyMap<string, PageBitmap.PageBitmap>
 
 /**
- * Finds dirty pages for one migration, from the start of it to its end. `E` is what reading the blocks can fail with.
+ * Finds dirty pages for one migration, from start to end. `E` is the error of reading the blocks.
  *
  * @stability stable
  * @category models
@@ -20,13 +20,12 @@ export type DirtyPages = ReadonlyMap<string, PageBitmap.PageBitmap>
  */
 export interface Tracking<out E = never> {
   /**
-   * The blocks in the form in which they have to be read: the tracker may want to see the bytes that are moved. Reading
-   * pages counts as moving them.
+   * The blocks to read from: the tracker may need to see the bytes that are moved. Reading pages counts as moving them.
    */
   readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
   /**
-   * Adds the pages that may have changed since they were last read, or marked since the last call. A failed or
-   * interrupted call ends the migration: what it has added so far is only a part.
+   * Adds the pages that may have changed since they were last read, or that were marked since the last call. A failed
+   * or interrupted call ends the migration: the pages it added are incomplete.
    */
   readonly collect: (dirty: DirtyPages) => Effect.Effect<void, E>
 }

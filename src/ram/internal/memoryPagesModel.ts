@@ -1,5 +1,5 @@
 /**
- * Memory that can move, because growing it makes a new buffer: a `WebAssembly.Memory`.
+ * Memory whose growth allocates a new buffer: a `WebAssembly.Memory`.
  *
  * @stability stable
  * @category models
@@ -10,7 +10,7 @@ export interface GrowableMemory {
 }
 
 /**
- * Where the pages can lie. Of a `Uint8Array`, its own part of the buffer is the block.
+ * The kinds of memory that can hold pages. For a `Uint8Array`, the block is its part of the buffer.
  *
  * @stability stable
  * @category models
@@ -19,7 +19,7 @@ export interface GrowableMemory {
 export type Memory = Uint8Array | ArrayBuffer | SharedArrayBuffer | GrowableMemory
 
 /**
- * What makes a block of memory.
+ * Options of a block in memory.
  *
  * @stability stable
  * @category models
@@ -28,17 +28,19 @@ export type Memory = Uint8Array | ArrayBuffer | SharedArrayBuffer | GrowableMemo
 export interface Options {
   /** QEMU's name of the block: 1 to 255 bytes of UTF-8. */
   readonly idstr: string
-  /** Where the pages lie. The block is as long as the memory, or the range of it, is now: whole pages. */
+  /**
+   * The memory that holds the pages. The block is as long as the memory, or the given range of it, is now: whole pages.
+   */
   readonly memory: Memory
-  /** Where the block begins, in bytes from the start of `memory`, at any byte; default 0. */
+  /** Start of the block, in bytes from the start of `memory`, with any alignment; default 0. */
   readonly byteOffset?: number | undefined
   /** Bytes of the block. Default: everything from `byteOffset` to the end of the memory as it is now. */
   readonly byteLength?: number | undefined
   /** Bytes in one page; 4096 by default. */
   readonly pageSize?: number | undefined
   /**
-   * `true` promises that every byte is zero, as in memory that was just allocated, so that a restore need not touch zero
-   * pages; `false` by default. A wrong promise leaves stale bytes behind.
+   * `true` promises that every byte is zero, as in newly allocated memory, so that a restore can skip zero pages;
+   * `false` by default. A wrong promise leaves stale bytes in the memory.
    */
   readonly fresh?: boolean | undefined
 }

@@ -4,7 +4,7 @@ import type { Options } from "./memoryPagesModel.ts"
 import { RamBlockError } from "../RamBlock.ts"
 
 /**
- * Where the bytes of a block lie. The buffer is asked for anew each time, since memory that grows gets another one.
+ * The location of a block's bytes. The buffer is looked up on each use, because memory that grows gets a new one.
  *
  * @internal
  */
@@ -20,7 +20,7 @@ const expectedMemory =
   "a Uint8Array, an ArrayBuffer, a SharedArrayBuffer or a WebAssembly.Memory: the memory itself, of which byteOffset and " +
   "byteLength can name a range"
 
-/** What a caller without types has passed, in words. */
+/** Describes the value that a caller without types has passed. */
 const describe = (value: unknown): string => {
   if (types.isProxy(value)) return "a Proxy"
   if (value === null || value === undefined) return String(value)
@@ -31,8 +31,8 @@ const describe = (value: unknown): string => {
 }
 
 /**
- * The buffer of what is left of the kinds of memory. Proxies fail here, too: each byte of one would be a call, and what is
- * written to a copy that it hands out is lost.
+ * The buffer of the remaining kinds of memory. Proxies fail here as well: each byte would be a function call, and
+ * writes to a copy that the proxy returns are lost.
  */
 const bufferOf = (memory: unknown): (() => ArrayBufferLike) | string => {
   if (types.isProxy(memory) || typeof memory !== "object" || memory === null) return describe(memory)

@@ -1,7 +1,7 @@
 /**
- * The body of MurmurHash3 in its form of 128 bits for 32-bit machines (Austin Appleby, public domain), which JavaScript
- * computes exactly. The end of that function mixes the length in and the bits once more, both without effect on whether
- * two pages of one size have the same hash, so it is left out.
+ * The body of MurmurHash3 in its 128-bit form for 32-bit machines (Austin Appleby, public domain), which JavaScript
+ * computes exactly. The finalizer mixes in the length and mixes the bits once more. Neither changes whether two pages
+ * of one size have the same hash, so it is left out.
  *
  * ```text
  *   16 bytes    w0            w1            w2            w3
@@ -18,7 +18,7 @@
 export const words = 4
 
 /**
- * Puts the hash of `page`, whose length is a multiple of 16 bytes, into `hash`.
+ * Writes the hash of `page`, whose length is a multiple of 16 bytes, to `hash`.
  *
  * @internal
  */
@@ -56,7 +56,7 @@ export const make = (page: Int32Array, hash: Int32Array): Int32Array => {
 }
 
 /**
- * Whether `hash` is the one that lies at `at` in `hashes`.
+ * `true` if `hash` equals the hash at index `at` of `hashes`.
  *
  * @internal
  */

@@ -6,23 +6,23 @@ import * as ZeroPages from "../ZeroPages.ts"
 import * as PageHash from "./pageHash.ts"
 
 /**
- * What the pages of one block were, in a form that tells whether they have changed.
+ * A record of the pages of one block that shows which of them have changed.
  *
  * @internal
  */
 export interface PageRecords {
-  /** Takes down `pages`, which count from page `first`, where `data` begins. */
+  /** Records `pages`, which count from page `first`, the start of `data`. */
   readonly record: (first: number, data: Uint8Array, pages: PageRuns.PageRuns) => void
-  /** Sets the bits of the pages that are not as they were, among those of `data`, which begins at page `first`. */
+  /** Sets the bits of the pages in `data`, which begins at page `first`, that differ from their record. */
   readonly compare: (first: number, data: Uint8Array, changed: PageBitmap) => void
 }
 
-/** Bytes compared, and copied, at once: the call costs nothing beside them, and they stay in the cache. */
+/** Bytes compared and copied by one call: the call overhead is negligible, and the bytes stay in the cache. */
 const windowLength = 64 * 1024
 
 /**
- * The pages themselves. Pages that have never been anything but zeros take no memory: the kernel provides it when it is
- * written to, and that is avoided.
+ * Copies of the pages. Pages that have always been zero take no memory: the kernel allocates it on the first write, and
+ * zeros are not written.
  */
 const copies = ({ pageSize, usedLength }: RamBlock.Shape): PageRecords => {
   const copy = Buffer.from(new ArrayBuffer(usedLength))
@@ -61,7 +61,7 @@ const copies = ({ pageSize, usedLength }: RamBlock.Shape): PageRecords => {
   }
 }
 
-/** 128 bits of each page. Zero pages are told by their being zero, which is ten times faster than to go through them. */
+/** 128 bits of each page. Zero pages are recognised directly, ten times faster than hashing them. */
 const hashes = (shape: RamBlock.Shape): PageRecords => {
   const { pageSize } = shape
   const known = new Int32Array(RamBlock.pageCount(shape) * PageHash.words)
@@ -93,14 +93,14 @@ const hashes = (shape: RamBlock.Shape): PageRecords => {
   }
 }
 
-/** The same memory in words of 32 bits, or a copy where it does not begin at one. */
+/** The same memory in 32-bit words, or a copy if it is not word aligned. */
 const wordsOf = (data: Uint8Array): Int32Array =>
   data.byteOffset % 4 === 0
     ? new Int32Array(data.buffer, data.byteOffset, data.length / 4)
     : new Int32Array(data.slice().buffer)
 
 /**
- * By what they hold of a page.
+ * The record makers, by comparison.
  *
  * @internal
  */

@@ -1,5 +1,6 @@
 /**
- * Adds pages behind the last run, or to it when they touch it. `first` must not lie before the end of the last run.
+ * Appends pages after the last run, or extends that run if they touch it. `first` must not precede the end of the last
+ * run.
  *
  * @internal
  */
