@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: see `settings.ts` for what can be set, `docs/benchmarks.md` for what came out.
+ * `npm run bench`: see `settings.ts` for what can be set, `docs/internals/benchmarks.md` for what came out.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"

@@ -1,5 +1,5 @@
 /**
- * The report: `docs/benchmarks.md`.
+ * The report: `docs/internals/benchmarks.md`.
  */
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs/promises"

@@ -8,7 +8,7 @@
  *     BENCH_DISK=…                  a folder on a real disk; default: the system's folder for temporary files
  *     BENCH_TMPFS=/dev/shm          a folder on a tmpfs: RAM lies there, too
  *     BENCH_SPARSE_GIB=8            GiB of the sparse block whose save and restore must not take memory
- *     BENCH_REPORT=docs/benchmarks.md   where the report goes; nowhere when it is empty
+ *     BENCH_REPORT=docs/internals/benchmarks.md   where the report goes; nowhere when it is empty
  */
 import * as Config from "effect/Config"
 import * as Os from "node:os"
@@ -46,7 +46,7 @@ export const settings = Config.all({
   tmpfs: text("BENCH_TMPFS", "/dev/shm"),
   /** Bytes of the sparse block. */
   sparse: Config.map(number("BENCH_SPARSE_GIB", 8), (gib) => gib * 1024 * MIB),
-  report: text("BENCH_REPORT", Path.resolve(import.meta.dirname, "../../docs/benchmarks.md"))
+  report: text("BENCH_REPORT", Path.resolve(import.meta.dirname, "../../docs/internals/benchmarks.md"))
 })
 
 export type Settings = Config.Success<typeof settings>

@@ -1,6 +1,6 @@
 /**
  * Changes the sources one place at a time (`<` to `<=`, `+` to `-`, a condition to `true`, a statement to nothing) and looks
- * whether a test fails: docs/mutation.md.
+ * whether a test fails: docs/internals/mutation.md.
  *
  *     npm run mutation
  *     MUTATION_ROOM=io          that folder of `src`, or several: io,qmp; all of them by default, one after the other

@@ -19,9 +19,9 @@ const sources = new Map(
   )
 )
 
-/** The table of `docs/api.md`: `| entry | name | stability |`. */
+/** The table of `docs/reference/api.md`: `| entry | name | stability |`. */
 const documented = (): ReadonlyMap<string, ReadonlyArray<string>> => {
-  const rows = Fs.readFileSync(Path.join(root, "docs/api.md"), "utf8").matchAll(
+  const rows = Fs.readFileSync(Path.join(root, "docs/reference/api.md"), "utf8").matchAll(
     /^\| `(effect-multifd[^`]*)`\s+\| `(\w+)`\s+\| (stable|unstable)\s+\|/gm
   )
   return [...rows].reduce((all, [, entry, name]) => {
@@ -31,12 +31,12 @@ const documented = (): ReadonlyMap<string, ReadonlyArray<string>> => {
 }
 
 describe("entry points", () => {
-  it("are those of docs/api.md", () => {
+  it("are those of docs/reference/api.md", () => {
     assert.deepStrictEqual([...documented().keys()].toSorted(), [...sources.keys()].toSorted())
   })
 
   for (const [entry, source] of sources) {
-    it(`${entry} has the names that docs/api.md lists for it`, async () => {
+    it(`${entry} has the names that docs/reference/api.md lists for it`, async () => {
       const module = (await import(Path.join(root, source))) as Readonly<Record<string, unknown>>
       const text = Fs.readFileSync(Path.join(root, source), "utf8")
       const types = [...text.matchAll(/^export type \* as (\w+)/gm)].map((match) => match[1]!)

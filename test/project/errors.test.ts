@@ -1,5 +1,5 @@
 /**
- * docs/errors.md lists every error class with its exit code and every finding, and no test is missing that raises them.
+ * docs/reference/errors.md lists every error class with its exit code and every finding, and no test is missing that raises them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -13,7 +13,7 @@ import * as Transfer from "../../src/transfer/index.ts"
 import { readSources } from "./support/imports.ts"
 import { root } from "./support/run.ts"
 
-const page = Fs.readFileSync(Path.join(root, "docs/errors.md"), "utf8")
+const page = Fs.readFileSync(Path.join(root, "docs/reference/errors.md"), "utf8")
 
 /** The rows of the tables whose first cell is a name in code. */
 const rows = [...page.matchAll(/^\| `([\w.-]+)` +\|(.*)\|$/gm)].map(([, name, rest]) => ({
@@ -38,7 +38,7 @@ const classes = [...readSources(Path.join(root, "src"))]
 
 const tests = [...readSources(Path.join(root, "test"))].filter(([file]) => !file.startsWith("project/"))
 
-describe("docs/errors.md", () => {
+describe("docs/reference/errors.md", () => {
   it("every error class that is exported has its row and its exit code, and no other has", () => {
     const documented = rows.filter(isClass).map(({ cells, name }) => ({ name, codes: cells.at(-1) }))
     const byName = (a: { readonly name: string }, b: { readonly name: string }) => (a.name < b.name ? -1 : 1)

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { readSources } from "./support/imports.ts"
+import * as Markdown from "./support/markdown.ts"
 import { root, typeCheck } from "./support/run.ts"
 import * as Temporary from "./support/temporary.ts"
 
@@ -18,16 +19,7 @@ const examplesOf = (text: string): ReadonlyArray<{ readonly line: number; readon
       .join("\n")
   }))
 
-const markdown = (): ReadonlyMap<string, string> => {
-  const names = [
-    "README.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    ...Fs.readdirSync(Path.join(root, "docs")).map((name) => `docs/${name}`)
-  ]
-  const existing = names.filter((name) => name.endsWith(".md") && Fs.existsSync(Path.join(root, name)))
-  return new Map(existing.map((name) => [name, Fs.readFileSync(Path.join(root, name), "utf8")]))
-}
+const markdown = (): ReadonlyMap<string, string> => new Map(Markdown.files().map((name) => [name, Markdown.read(name)]))
 
 /** The entry points of the package. */
 const exported = (

@@ -7,6 +7,7 @@ import * as Path from "node:path"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
 import * as Consumer from "./support/consumer.ts"
+import { linksOf } from "./support/markdown.ts"
 import { run, typeCheck } from "./support/run.ts"
 import * as Temporary from "./support/temporary.ts"
 
@@ -52,6 +53,8 @@ describe("package", () => {
       "package.json",
       "README.md",
       "LICENSE",
+      "docs/reference/errors.md",
+      "docs/internals/architecture.svg",
       "src/index.ts",
       "dist/index.js",
       "dist/index.d.ts",
@@ -61,8 +64,24 @@ describe("package", () => {
       expected.filter((name) => !consumer.files.includes(name)),
       []
     )
-    const strangers = consumer.files.filter((name) => !/^(?:src|dist)\/|^[^/]+\.(?:md|json)$|^LICENSE$/.test(name))
+    const strangers = consumer.files.filter(
+      (name) => !/^(?:src|dist|docs|examples)\/|^[^/]+\.(?:md|json)$|^LICENSE$/.test(name)
+    )
     assert.deepStrictEqual(strangers, [])
+  })
+
+  it("holds every file that its documentation links to", () => {
+    const links = consumer.files
+      .filter((name) => name.endsWith(".md"))
+      .flatMap((name) =>
+        linksOf(Fs.readFileSync(Path.join(consumer.installed, name), "utf8")).map((link) => [name, link] as const)
+      )
+      .filter(([, link]) => !/^(?:[a-z]+:|#)/.test(link))
+    assert.isAbove(links.length, 20)
+    const dead = links.filter(
+      ([name, link]) => !Fs.existsSync(Path.join(consumer.installed, Path.posix.dirname(name), link.replace(/#.*/, "")))
+    )
+    assert.deepStrictEqual(dead, [])
   })
 
   it("publint has nothing to say", async () => {

@@ -4,11 +4,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { draw } from "../../docs/architecture.ts"
+import { draw } from "../../docs/internals/architecture.ts"
 import { floors } from "./support/imports.ts"
 import { root } from "./support/run.ts"
 
-const source = Fs.readFileSync(Path.join(root, "docs/architecture.dot"), "utf8")
+const source = Fs.readFileSync(Path.join(root, "docs/internals/architecture.dot"), "utf8")
 
 describe("the picture of the architecture", () => {
   it("has a box for every room", () => {
@@ -24,6 +24,6 @@ describe("the picture of the architecture", () => {
   })
 
   it("is drawn from its source", async () => {
-    assert.strictEqual(Fs.readFileSync(Path.join(root, "docs/architecture.svg"), "utf8"), await draw(source))
+    assert.strictEqual(Fs.readFileSync(Path.join(root, "docs/internals/architecture.svg"), "utf8"), await draw(source))
   })
 })

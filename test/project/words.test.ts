@@ -1,5 +1,5 @@
 /**
- * One word, one meaning: the words that `docs/glossary.md` lists as gone do not come back into the code.
+ * One word, one meaning: the words that `docs/internals/glossary.md` lists as gone do not come back into the code.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
@@ -62,7 +62,7 @@ describe("words", () => {
   })
 
   it("that are gone are listed in the glossary", () => {
-    const glossary = Fs.readFileSync(Path.join(root, "docs/glossary.md"), "utf8")
+    const glossary = Fs.readFileSync(Path.join(root, "docs/internals/glossary.md"), "utf8")
     const table = glossary.slice(glossary.indexOf("## Words that are gone"))
     const missing = gone.filter(
       (word) => !table.toLowerCase().includes(word.toLowerCase().replace(/^(?:make)?lanes?$/, "lane"))

@@ -32,7 +32,7 @@ const preamble = (idstr: string, index: number, present: PageRuns.PageRuns, page
 /**
  * The extents of one block: which pages belong to each, and the digest of one.
  *
- * @see docs/seal-format.md for what goes into a digest
+ * @see docs/formats/seal.md for what goes into a digest
  * @category models
  * @since 0.1.0
  */

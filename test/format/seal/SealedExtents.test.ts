@@ -17,7 +17,7 @@ const make = (): Extents => {
   return new Extents({ algorithm: "crc32", idstr: "ram", pagesPerExtent: 8, bitmap })
 }
 
-/** As docs/seal-format.md says, byte for byte. */
+/** As docs/formats/seal.md says, byte for byte. */
 const expected = (index: number, bits: string, pages: ReadonlyArray<number>): Buffer => {
   const name = "03 72616d"
   const head = Buffer.from(`${name} 00000000 0000000${index} ${bits}`.replaceAll(" ", ""), "hex")

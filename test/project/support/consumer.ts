@@ -7,7 +7,14 @@ import { root, run } from "./run.ts"
 import * as Temporary from "./temporary.ts"
 
 /** What the package is built and packed from. */
-const inputs = ["package.json", "tsconfig.json", "tsconfig.build.json", "src", "README.md", "LICENSE", "CHANGELOG.md"]
+const inputs = [
+  ...["package.json", "tsconfig.json", "tsconfig.build.json", "src", "docs", "examples"],
+  ...["README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+]
+
+/** Installed packages and builds stay behind. */
+const isSource = (path: string): boolean =>
+  !/\/(?:node_modules|\.vitepress\/(?:dist|cache))(?:\/|$)/.test(path.slice(root.length))
 
 export interface Consumer {
   /** The consumer's own folder. */
@@ -23,7 +30,7 @@ export const pack = async (folder: string): Promise<string> => {
   const copy = Path.join(folder, "project")
   await Fs.mkdir(copy, { recursive: true })
   for (const name of inputs)
-    await Fs.cp(Path.join(root, name), Path.join(copy, name), { recursive: true }).catch(
+    await Fs.cp(Path.join(root, name), Path.join(copy, name), { recursive: true, filter: isSource }).catch(
       (error: NodeJS.ErrnoException) => {
         if (error.code !== "ENOENT") throw error
       }
