@@ -1,5 +1,5 @@
 /**
- * Parsing without I/O: a parser says which bytes it wants, and whoever runs it fetches them.
+ * Parsing without I/O: a parser requests bytes, and its driver fetches them.
  *
  * ```text
  *   driver                                parser (a generator)
@@ -14,12 +14,12 @@
  */
 
 /**
- * Bytes that a parser wants to see next.
+ * The next bytes that a parser needs.
  *
  * **Details**
  *
- * `length` is bounded by `MAX_READ_BYTES` and never taken from the input unchecked, so that a driver may allocate it.
- * `position` is absolute and may lie behind the end of the input, where there are no bytes.
+ * `length` is bounded by `MAX_READ_BYTES` and never taken from the input unchecked, so a driver may allocate it.
+ * `position` is absolute and may be past the end of the input, where there are no bytes.
  *
  * @stability unstable
  * @category models
@@ -33,8 +33,8 @@ export interface ReadRequest {
 }
 
 /**
- * A parser: yields demands and is resumed with the bytes. It is given fewer than it asked for if and only if the input
- * ends there. It keeps no copy of what it was given unless it says so, and never changes it.
+ * A parser yields read requests and is resumed with the bytes. It gets fewer bytes than requested exactly when the
+ * input ends there. It never changes these bytes, and keeps no copy of them unless its documentation says so.
  *
  * @stability unstable
  * @category models
@@ -43,8 +43,7 @@ export interface ReadRequest {
 export type Parser<A> = Generator<ReadRequest, A, Uint8Array>
 
 /**
- * The most that one demand asks for: 1 MiB. Enough to search through a device state quickly, and nothing that matters to
- * the memory of a process.
+ * Largest read request: 1 MiB. Enough to search a device state quickly, and small next to the memory of a process.
  *
  * @stability unstable
  * @category constants
@@ -53,7 +52,7 @@ export type Parser<A> = Generator<ReadRequest, A, Uint8Array>
 export const MAX_READ_BYTES: number = 1024 * 1024
 
 /**
- * Runs a parser over bytes in memory. Position 0 is the first byte.
+ * Runs a parser over bytes in memory; position 0 is the first byte.
  *
  * **Example** (Reading the first section type of a stream in memory)
  *

@@ -1,5 +1,5 @@
 /**
- * The uuid of a guest: 16 bytes on a channel, five groups of hexadecimal digits where it is written down.
+ * The UUID of a guest: 16 bytes on a channel, five groups of hexadecimal digits as text.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ const TEXT = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const GROUPS = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/
 
 /**
- * A uuid as it is written down, with small letters.
+ * Formats a UUID in lower case.
  *
  * @stability stable
  * @category encoding
@@ -18,9 +18,9 @@ const GROUPS = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/
 export const format = (uuid: Uint8Array): string => Buffer.from(uuid).toString("hex").replace(GROUPS, "$1-$2-$3-$4-$5")
 
 /**
- * The 16 bytes of a uuid in the order in which it is written down; `undefined`: the text is no uuid.
+ * Parses a UUID into its 16 bytes, in the order of the text. `undefined`: the text is not a UUID.
  *
- * **Example** (There and back)
+ * **Example** (Round trip)
  *
  * ```ts
  * import { Uuid } from "effect-multifd"
@@ -37,7 +37,7 @@ export const parse = (text: string): Uint8Array | undefined =>
   TEXT.test(text) ? new Uint8Array(Buffer.from(text.replaceAll("-", ""), "hex")) : undefined
 
 /**
- * Whether a uuid is that of a guest that has none: zeros.
+ * `true` for the UUID of a guest that has none: all zeros.
  *
  * @stability stable
  * @category guards

@@ -1,5 +1,5 @@
 /**
- * Codecs of QEMU's formats: bytes in, values out. They do no I/O.
+ * Codecs of QEMU's formats: bytes in, values out, without I/O.
  *
  * @since 0.1.0
  */

@@ -24,7 +24,7 @@ export interface Report {
   /** Everything but the pages; its `seal` says whether there were checksums to compare with. */
   readonly inspection: Image.Inspection
   /**
-   * Every extent whose pages do not have their checksum, in the order of the blocks and pages. Where `error` is a
+   * Every extent whose pages do not match their checksum, in the order of the blocks and pages. Where `error` is a
    * `SealMismatchError`, the checksums may be another image's, and these pages sound.
    */
   readonly damage: ReadonlyArray<Integrity.Damage>

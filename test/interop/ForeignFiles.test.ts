@@ -35,10 +35,10 @@ const isThere = (tool: string): boolean => {
 }
 
 const archives: ReadonlyArray<readonly [tool: string, args: ReadonlyArray<string>, words: RegExp]> = [
-  ["gzip", ["-c"], /a file that gzip compressed; decompress it first: gzip -dc FILE/],
-  ["zstd", ["-q", "-c"], /a file that zstd compressed; decompress it first: zstd -dc FILE/],
-  ["xz", ["-c"], /a file that xz compressed; decompress it first: xz -dc FILE/],
-  ["bzip2", ["-c"], /a file that bzip2 compressed; decompress it first: bzip2 -dc FILE/],
+  ["gzip", ["-c"], /a gzip file; decompress it first: gzip -dc FILE/],
+  ["zstd", ["-q", "-c"], /a zstd file; decompress it first: zstd -dc FILE/],
+  ["xz", ["-c"], /an xz file; decompress it first: xz -dc FILE/],
+  ["bzip2", ["-c"], /a bzip2 file; decompress it first: bzip2 -dc FILE/],
   ["tar", ["-c", "-P"], /a tar archive; unpack it first: tar -xf FILE/]
 ]
 
@@ -57,10 +57,10 @@ for (const [tool, args, words] of archives) {
 }
 
 const disks = [
-  ["qcow2", /a disk of QEMU \(qcow2\)/],
-  ["vmdk", /a disk of VMware; qemu-img convert/],
-  ["vdi", /a disk of VirtualBox; qemu-img convert/],
-  ["vhdx", /a disk of Hyper-V; qemu-img convert/]
+  ["qcow2", /a QEMU disk image \(qcow2\)/],
+  ["vmdk", /a VMware disk image; qemu-img convert/],
+  ["vdi", /a VirtualBox disk image; qemu-img convert/],
+  ["vhdx", /a Hyper-V disk image; qemu-img convert/]
 ] as const
 
 describeWhere("qemu-img", { isThere: isThere("qemu-img"), isRequired: false, missing: "needs qemu-img" }, () => {

@@ -551,7 +551,7 @@ const mains: ReadonlyArray<Scenario> = [
     expected: "device-state-cut"
   },
   {
-    name: "more device state than agreed",
+    name: "more device state than the limit allows",
     script: withMain(Sender.main({ state: [{ forever: new Uint8Array(4096) }] })),
     options: { limits: { maxDeviceState: 100_000 } },
     expected: "device-state-exceeded"

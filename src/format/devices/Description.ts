@@ -1,6 +1,6 @@
 /**
- * The description of the device state: JSON that says how the data of each device section is made up. It follows the
- * stream, and no QEMU reads it.
+ * The description of the device state: JSON that lists the fields in the data of each device section. It follows the
+ * stream, and QEMU never reads it.
  *
  * ```text
  *   … device sections │ 00 │ 06 │ u32 L │ 7b … 7d
@@ -10,7 +10,8 @@
  *                       └ end of the stream
  * ```
  *
- * Nothing in the file says where it begins, and without it nobody knows how long a device section is: `locate` searches.
+ * Nothing in the file gives its position, and without it the length of a device section is unknown: `locate` searches
+ * for it.
  *
  * @since 0.1.0
  */
@@ -24,7 +25,7 @@ import { type Candidate, nextCandidate, Window } from "./internal/descriptionSea
 import { leadsTo, MAX_SECTIONS } from "./internal/sectionWalk.ts"
 
 /**
- * The most JSON that is read: 32 MiB. A virtual CPU takes about 6 KiB, so this is room for more than 4096 of them with
+ * Largest JSON that is read: 32 MiB. A virtual CPU takes about 6 KiB, so this is room for more than 4096 of them with
  * all their devices.
  *
  * @stability unstable
@@ -34,8 +35,8 @@ import { leadsTo, MAX_SECTIONS } from "./internal/sectionWalk.ts"
 export const MAX_JSON_BYTES: number = 32 * 1024 * 1024
 
 /**
- * How deep objects and arrays may lie inside each other: 128. A struct inside a struct takes three levels, and QEMU's
- * devices get to about twenty.
+ * Deepest nesting of objects and arrays: 128. A struct inside a struct takes three levels, and QEMU's devices reach
+ * about twenty.
  *
  * @stability unstable
  * @category constants
@@ -44,7 +45,7 @@ export const MAX_JSON_BYTES: number = 32 * 1024 * 1024
 export const MAX_JSON_DEPTH: number = 128
 
 /**
- * What the JSON says, keys as they stand there.
+ * The content of the JSON, with its original keys.
  *
  * @stability unstable
  * @category models
@@ -53,15 +54,15 @@ export const MAX_JSON_DEPTH: number = 128
 export interface Description {
   /** Bytes of a page. */
   readonly page_size?: number
-  /** The configuration section. Its sizes are not to be relied on: of a list of names it gives the first one's size. */
+  /** The configuration section. Its sizes are unreliable: for a list of names it has the size of the first one. */
   readonly configuration?: DeviceFields.Struct
-  /** One for each FULL section of the stream, in order; early ones included, RAM not. */
+  /** One entry for each FULL section of the stream, in order: early ones are included, RAM is not. */
   readonly devices: ReadonlyArray<DeviceFields.Device>
   readonly [key: string]: unknown
 }
 
 /**
- * Schema of {@link Description}. Keys that it does not know are kept.
+ * Schema of {@link Description}. Unknown keys are kept.
  *
  * @stability unstable
  * @category schemas
@@ -80,7 +81,7 @@ const decodeSchema = Schema.decodeUnknownResult(Description)
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /**
- * Reads the JSON. `position` is the file offset that a finding names. Fails with `description-unreadable`.
+ * Decodes the JSON. Findings report `position` as the file offset. Fails with `description-unreadable`.
  *
  * @stability unstable
  * @category decoding
@@ -97,7 +98,7 @@ export const decode = (json: Uint8Array, position = 0): Result.Result<Descriptio
   return unreadable("a description of devices", decoded.failure.message.replaceAll(/\s+/g, " ").slice(0, MAX_FOUND))
 }
 
-/** The most that a finding says about JSON of the wrong shape, in characters. */
+/** Most characters of malformed JSON that a finding quotes. */
 const MAX_FOUND = 200
 
 const unreadableAt = (offset: number, expected: string, found: string): Finding.Finding =>
@@ -115,7 +116,7 @@ const parseJson = (json: Uint8Array): unknown => {
   }
 }
 
-/** Looked at level by level, since recursion is what it protects from. */
+/** Walks level by level: recursion is the danger it guards against. */
 const isShallow = (value: unknown): boolean => {
   let level = [value]
   for (let depth = 0; depth <= MAX_JSON_DEPTH; depth++) {
@@ -138,7 +139,7 @@ const children = (value: unknown): Array<unknown> =>
 export const encode = (description: Description): Uint8Array => new TextEncoder().encode(JSON.stringify(description))
 
 /**
- * The first device of a name and instance.
+ * The first device with this name and instance.
  *
  * @stability unstable
  * @category getters
@@ -148,12 +149,12 @@ export const find = (self: Description, name: string, instanceId: number): Devic
   self.devices.find((device) => device.name === name && device.instance_id >>> 0 === instanceId)
 
 /**
- * What a search for the description came to. Positions are absolute.
+ * The result of a search for the description. Positions are absolute.
  *
- * - `Found`: here it is. `exact` says that the device sections, sized by it, lead from where the search began exactly to
- *   `eof`; a description may be right without, where QEMU got a size wrong.
- * - `Unreadable`: there is one, but it is not valid JSON, or not of this shape.
- * - `CutShort`: one begins, but the input ends inside.
+ * - `Found`: the description. `exact` means that the device sections, sized by it, lead from the start of the search
+ *   exactly to `eof`. A description may be right without being exact, if QEMU wrote a wrong size.
+ * - `Unreadable`: there is one, but it is not valid JSON or has the wrong shape.
+ * - `CutShort`: one begins, but the input ends inside it.
  * - `Missing`: there is none, as with machine types that suppress it.
  *
  * @stability unstable
@@ -163,7 +164,7 @@ export const find = (self: Description, name: string, instanceId: number): Devic
 export type Located =
   | {
       readonly _tag: "Found"
-      /** Position of the byte that ends the stream: the device sections end here. */
+      /** Position of the byte that ends the stream, after the last device section. */
       readonly eof: number
       /** Position of the JSON's first byte. */
       readonly jsonStart: number
@@ -175,20 +176,20 @@ export type Located =
       readonly _tag: "Unreadable" | "CutShort"
       readonly eof: number
       readonly jsonStart: number
-      /** As announced. */
+      /** The announced length. */
       readonly jsonLength: number
       readonly finding: Finding.Finding
     }
   | { readonly _tag: "Missing"; readonly finding: Finding.Finding }
 
 /**
- * Searches for the description from `from` to `to`, which are absolute; `from` is the beginning of a section, at best the
- * first behind RAM's END.
+ * Searches for the description between the absolute positions `from` and `to`. `from` is the start of a section,
+ * ideally the first after RAM's END.
  *
  * **Details**
  *
- * Total, and linear in the number of bytes searched through. Of several texts that could be a description, the one that
- * is exact wins; otherwise one that ends with the input, otherwise the first.
+ * Total, and linear in the number of bytes searched. If several texts could be a description, an exact one wins, then
+ * one that ends with the input, then the first.
  *
  * **Example** (Device state in memory)
  *
@@ -224,7 +225,7 @@ export function* locate(options: { readonly from: number; readonly to: number })
 }
 
 const missing = (to: number): Located => {
-  const expected = "a description behind the device state"
+  const expected = "a description after the device state"
   return {
     _tag: "Missing",
     finding: Finding.make({ code: "description-missing", offset: to, expected, found: "none" })
@@ -246,7 +247,7 @@ const judge = (candidate: Candidate): Located => {
   return { _tag: "Found", ...place, description: decoded.success, exact: false }
 }
 
-/** How likely it is that this is the description. */
+/** Ranks the candidates for the description. */
 const rank = (located: Located, to: number): number => {
   if (located._tag === "Missing") return 0
   if (located._tag !== "Found") return 1
@@ -254,8 +255,9 @@ const rank = (located: Located, to: number): number => {
 }
 
 /**
- * Describes device sections that do not come from QEMU, so that `locate` and `DeviceState.split` find their way through
- * them: the JSON, ready to be written. A section without fields of its own is described as one buffer named `data`.
+ * Describes device sections that do not come from QEMU, so that `locate` and `DeviceState.split` can find their way
+ * through them. Returns the JSON, ready to be written. A section without fields is described as one buffer named
+ * `data`.
  *
  * **Example** (A section of 64 bytes)
  *

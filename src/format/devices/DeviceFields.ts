@@ -1,6 +1,5 @@
 /**
- * What the description says about the inside of one device: fields, structs and subsections, as they lie in the data of
- * the device's section, one behind the other.
+ * The description of one device: fields, structs and subsections, in the order of the data of the device's section.
  *
  * ```text
  *   FULL header │ field │ field │ … │ subsection │ subsection │ … │ footer
@@ -8,7 +7,7 @@
  *                 size bytes, or size × array_len
  * ```
  *
- * The keys are those of QEMU's JSON. Keys that are not listed here are kept as they are.
+ * The keys are those of QEMU's JSON. Unknown keys are kept unchanged.
  *
  * @since 0.1.0
  */
@@ -19,9 +18,9 @@ import * as Schema from "effect/Schema"
  *
  * **Details**
  *
- * `size` counts the bytes of one element, everything inside it included. Where a struct has another struct's fields in
- * its own place (type `tmp`, lists), `fields` and `subsections` stand in the field itself; of a list, only those of its
- * last element.
+ * `size` counts the bytes of one element with everything inside it. If a field holds the fields of another struct
+ * inline (type `tmp`, lists), `fields` and `subsections` are in the field itself; for a list, only those of its last
+ * element.
  *
  * @stability unstable
  * @category models
@@ -33,11 +32,11 @@ export interface Field {
   readonly type: string
   /** Bytes of one element. */
   readonly size: number
-  /** Number of elements, which all look like this one. Default 1. */
+  /** Number of elements, which all have this shape. Default 1. */
   readonly array_len?: number
-  /** Place in an array whose elements are listed one by one. The last of them has none. */
+  /** Index in an array whose elements are listed one by one. Absent for the last of them. */
   readonly index?: number
-  /** The inside of one element, of type `struct`. */
+  /** The contents of one element, for type `struct`. */
   readonly struct?: Struct
   readonly vmsd_name?: string
   readonly version?: number
@@ -47,7 +46,7 @@ export interface Field {
 }
 
 /**
- * Fields, and subsections behind them.
+ * Fields, followed by subsections.
  *
  * @stability unstable
  * @category models
@@ -62,7 +61,7 @@ export interface Struct {
 }
 
 /**
- * A struct that is only there when the device needs it, and says so with its name.
+ * A struct that is present only if the device needs it, identified by its name.
  *
  * @stability unstable
  * @category models
@@ -82,7 +81,7 @@ export interface Subsection extends Struct {
 export interface Device extends Struct {
   /** The section's name, such as `timer` or `0000:00:02.0/virtio-net`. */
   readonly name: string
-  /** Tells sections of the same name apart. */
+  /** Distinguishes sections of the same name. */
   readonly instance_id: number
 }
 
@@ -153,7 +152,7 @@ export const Device: Schema.Codec<Device> = Schema.StructWithRest(
 )
 
 /**
- * The bytes in front of a subsection's fields: 05, a length byte, the name, a u32 version.
+ * The bytes before a subsection's fields: 05, a length byte, the name, a u32 version.
  *
  * @stability unstable
  * @category getters
@@ -171,11 +170,11 @@ export const subsectionHeaderSize = (subsection: Subsection): number => 6 + Buff
 export const fieldSize = (field: Field): number => field.size * (field.array_len ?? 1)
 
 /**
- * The bytes of a struct, or of the data of a whole device section: between the FULL header and the footer.
+ * The bytes of a struct, or of the data of a whole device section: from the end of the FULL header to the footer.
  *
  * **Details**
  *
- * Never fails; what adds up to more than 2^50, which is more than any input has, is given as 2^50.
+ * Never fails. A sum above 2^50, which no input reaches, is returned as 2^50.
  *
  * **Example** (A device with an optional part)
  *
@@ -199,5 +198,5 @@ export const sizeOf = (struct: Struct): number => {
   return Math.min(sum, MAX_SIZE)
 }
 
-/** Far enough below 2^53 that a file position and a size still add up to an exact number. */
+/** Far enough below 2^53 that the sum of a file position and a size is still exact. */
 const MAX_SIZE = 2 ** 50

@@ -5,8 +5,8 @@
  *   04  u32 section id  str8 name  u32 instance  u32 version │ data │ 7e  u32 section id     once for each device
  * ```
  *
- * A section does not say how long its data are, so the description is needed to take the state apart. The data belong to
- * the device; everything here carries them byte for byte.
+ * A section does not contain the length of its data, so parsing the state needs the description. The data belongs to
+ * the device, and everything here preserves it byte for byte.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,7 @@ import { number, type DeviceSection, type SectionInput, type Split } from "./int
 export type { DeviceSection, SectionInput, Split } from "./internal/deviceStateModel.ts"
 
 /**
- * A section that no stream can carry. Nothing has been written. Exit code 2.
+ * A section that no stream can carry. Nothing was written. Exit code 2.
  *
  * @stability stable
  * @category errors
@@ -45,14 +45,14 @@ export class DeviceSectionError extends Schema.TaggedError<DeviceSectionError>()
 }
 
 /**
- * Takes device state apart: the bytes from behind RAM's END to in front of the byte that ends the stream.
+ * Splits device state into its sections: the bytes from the end of RAM's END up to the byte that ends the stream.
  *
  * **Details**
  *
- * Total; copies nothing. A section has the size that the description gives. Where it has not (QEMU gives wrong sizes for
- * some arrays) or where there is no description, the section ends at the next place where its own footer is followed by
- * another section or by the end; a finding of code `description-wrong` says so. Sections without footers need a
- * description that is right.
+ * Total; copies nothing. A section has the size that the description gives. If that size is wrong (QEMU gives wrong
+ * sizes for some arrays) or there is no description, the section ends at the first place where its own footer is
+ * followed by another section or by the end. A `description-wrong` finding reports that. Sections without footers need
+ * a correct description.
  *
  * **Example** (Names of the devices in a stream)
  *
@@ -73,14 +73,17 @@ export const split = (
   options?: {
     /** The file offset of `bytes`, for findings. Default 0. */
     readonly position?: number | undefined
-    /** Whether sections end with a footer: all but those of machine types of version 2.3 and older. Default `true`. */
+    /**
+     * `true` if sections end with a footer: always, except for machine types of version 2.3 and older. Default `true`.
+     */
     readonly footers?: boolean | undefined
   }
 ): Split => new SectionSplitter(bytes, description, options?.footers ?? true, options?.position ?? 0).run()
 
 /**
- * Takes the data of one section apart into named values, as its description says. Fails with `description-wrong` where
- * the description is one of other data. A field whose inside is not described, or not as long as the field, stays bytes.
+ * Decodes the data of one section into named values, by its description. Fails with `description-wrong` if the
+ * description belongs to other data. A field stays bytes if its contents are not described, or not as long as the
+ * field.
  *
  * **Example** (A number inside a device)
  *
@@ -114,13 +117,13 @@ export const decode = (
   const tree = new FieldDecoder(data).struct(device, 0, data.length)
   if (tree !== undefined) return Result.succeed(tree)
   const [offset, found] = [options?.position ?? 0, `${data.length} bytes that do not agree with it`]
-  const expected = `the ${DeviceFields.sizeOf(device)} bytes of "${name}" that are described`
+  const expected = `the ${DeviceFields.sizeOf(device)} bytes of "${name}" that the description lists`
   return Result.fail(Finding.make({ code: "description-wrong", offset, expected, found }))
 }
 
 /**
- * Checks sections of one's own: names of 1 to 255 bytes, numbers that fit in 32 bits, fields that make sense and add up
- * to the data.
+ * Validates sections that the caller made: names of 1 to 255 bytes, numbers that fit in 32 bits, and valid fields that
+ * add up to the data.
  *
  * @stability stable
  * @category encoding
@@ -170,8 +173,7 @@ const isFields = Schema.is(Schema.Array(DeviceFields.Field))
 const MAX_U32 = 0xffff_ffff
 
 /**
- * Puts sections together, each with its footer: the opposite of `split`. The sections have to be such as `validate`
- * accepts.
+ * Joins sections, each with its footer: the inverse of `split`. The sections must pass `validate`.
  *
  * @stability stable
  * @category encoding

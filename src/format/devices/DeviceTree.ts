@@ -17,7 +17,7 @@
  */
 
 /**
- * What a field holds.
+ * The value of a field.
  *
  * @stability stable
  * @category models
@@ -26,7 +26,7 @@
 export type Value = number | bigint | boolean | null | Uint8Array | StructValue | ReadonlyArray<Value>
 
 /**
- * A field with its place. An array is one field, also where the description lists its elements one by one.
+ * A field with its position. An array is one field, even if the description lists its elements one by one.
  *
  * @stability stable
  * @category models
@@ -34,9 +34,9 @@ export type Value = number | bigint | boolean | null | Uint8Array | StructValue 
  */
 export interface FieldValue {
   readonly name: string
-  /** QEMU's name of the encoding, of an array that of its elements. */
+  /** QEMU's name of the encoding; for an array, that of its elements. */
   readonly type: string
-  /** Where it begins in the section's data. */
+  /** Offset in the section's data. */
   readonly offset: number
   /** Bytes of all elements. */
   readonly length: number
@@ -44,23 +44,23 @@ export interface FieldValue {
 }
 
 /**
- * Fields, and subsections behind them, in the order of the data.
+ * Fields, followed by subsections, in the order of the data.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface StructValue {
-  /** QEMU's name of the layout, where the description has it. */
+  /** QEMU's name of the layout, if the description has it. */
   readonly name: string | undefined
-  /** Of a subsection, what stands in the data; otherwise what the description says. */
+  /** For a subsection, the version in the data; otherwise the version in the description. */
   readonly version: number | undefined
   readonly fields: ReadonlyArray<FieldValue>
   readonly subsections: ReadonlyArray<StructValue>
 }
 
 /**
- * Whether a value is a struct.
+ * `true` if a value is a struct.
  *
  * @stability stable
  * @category guards
@@ -70,8 +70,8 @@ export const isStruct = (value: Value | undefined): value is StructValue =>
   typeof value === "object" && value !== null && "fields" in value
 
 /**
- * The value at a path of field names and array indices, `undefined` if there is none. The name of a subsection leads into
- * it.
+ * The value at a path of field names and array indices, or `undefined` if there is none. The name of a subsection
+ * selects it.
  *
  * **Example** (The second of a device's counters)
  *

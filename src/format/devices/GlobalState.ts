@@ -1,5 +1,5 @@
 /**
- * The run state that a machine had when it was saved: the section `globalstate`, which QEMU writes last.
+ * The run state of a machine when it was saved: the section `globalstate`, which QEMU writes last.
  *
  * ```text
  *   0  u32   length of the name, its zero byte included
@@ -14,11 +14,11 @@ const SECTION = "globalstate"
 const NAME_AT = 4
 const MAX_NAME_BYTES = 100
 
-/** Names of QEMU's `RunState`, those of later versions included. */
+/** Names of QEMU's `RunState`, in the form that later versions use as well. */
 const NAME = /^[a-z][a-z0-9-]*$/
 
 /**
- * Reads the data of the section: QEMU's `RunState`, such as `running` or `shutdown`. `undefined` where there is no name.
+ * Decodes the data of the section: QEMU's `RunState`, such as `running` or `shutdown`. `undefined` if there is no name.
  *
  * @stability unstable
  * @category decoding
@@ -34,8 +34,8 @@ export const decode = (data: Uint8Array): string | undefined => {
 }
 
 /**
- * The run state among the sections of a machine; `undefined` where none of them has one: memory of no QEMU, and some machines of
- * types up to 2.3.
+ * The run state in the sections of a machine. `undefined` if no section has one: memory that is not from QEMU, and some
+ * machine types up to 2.3.
  *
  * **Example** (A guest that was shut down)
  *

@@ -1,11 +1,11 @@
 /**
- * Files that are no images of ours, recognised by what they begin with: what each is, and the way on.
+ * Files that are not images, recognised by their first bytes: the kind of each and the next step.
  *
  * @since 0.1.0
  */
 
 /**
- * What a file is, and what can be done with it.
+ * A kind of file, and the action to take.
  *
  * @stability unstable
  * @category models
@@ -15,11 +15,11 @@ export interface ForeignFile {
   readonly kind: string
   /** Completes "found …". */
   readonly what: string
-  /** What to do instead. */
+  /** The suggested action. */
   readonly wayOn: string
 }
 
-/** Bytes at a position: all of them have to be there. */
+/** Bytes at a position, all of which must match. */
 interface Magic {
   readonly at: number
   /** Hexadecimal digits. */
@@ -27,7 +27,7 @@ interface Magic {
 }
 
 interface Fact extends ForeignFile {
-  /** One of these is enough; each is all of its parts. */
+  /** One of these must match, with all of its parts. */
   readonly magics: ReadonlyArray<ReadonlyArray<Magic>>
 }
 
@@ -37,19 +37,19 @@ const hex = (bytes: string, at = 0): Magic => ({ at, bytes })
 const decompress = (tool: string): string => `decompress it first: ${tool} FILE > vm.img`
 
 const NOT_OURS =
-  "start the machine there, and its disk in QEMU (qemu-img convert); memory does not go from one to the other"
+  "start the machine there, and its disk in QEMU (qemu-img convert); memory cannot be moved from one to the other"
 
 const facts: ReadonlyArray<Fact> = [
   {
     kind: "qcow2",
-    what: "a disk of QEMU (qcow2)",
-    wayOn: "a snapshot with memory in it is loaded by QEMU (-loadvm), and multifd capture takes it from there",
+    what: "a QEMU disk image (qcow2)",
+    wayOn: "if it holds a snapshot with memory, load it with QEMU (-loadvm) and use multifd capture",
     magics: [[hex("514649fb")]]
   },
   {
     kind: "elf-core",
     what: "an ELF core dump (dump-guest-memory, virsh dump --memory-only)",
-    wayOn: "it has no device state, so no machine goes on from it; gdb and crash read it",
+    wayOn: "it has no device state, so no machine can resume from it; gdb and crash can read it",
     magics: [
       [hex("7f454c46"), hex("01", 5), hex("0400", 16)],
       [hex("7f454c46"), hex("02", 5), hex("0004", 16)]
@@ -57,82 +57,82 @@ const facts: ReadonlyArray<Fact> = [
   },
   {
     kind: "elf",
-    what: "an ELF file that is no core dump",
+    what: "an ELF file that is not a core dump",
     wayOn: "check the path",
     magics: [[hex("7f454c46")]]
   },
   {
     kind: "kdump",
-    what: "a dump for crash (kdump, compressed)",
-    wayOn: "it has no device state, so no machine goes on from it; crash reads it",
+    what: "a kdump (compressed dump for crash)",
+    wayOn: "it has no device state, so no machine can resume from it; crash can read it",
     magics: [[text("KDUMP   ")], [text("DISKDUMP")], [text("makedumpfile\0")]]
   },
   {
     kind: "windows-dump",
-    what: "a crash dump of Windows",
-    wayOn: "it has no device state, so no machine goes on from it; WinDbg reads it",
+    what: "a Windows crash dump",
+    wayOn: "it has no device state, so no machine can resume from it; WinDbg can read it",
     magics: [[text("PAGEDU64")], [text("PAGEDUMP")]]
   },
-  { kind: "gzip", what: "a file that gzip compressed", wayOn: decompress("gzip -dc"), magics: [[hex("1f8b")]] },
-  { kind: "zstd", what: "a file that zstd compressed", wayOn: decompress("zstd -dc"), magics: [[hex("28b52ffd")]] },
-  { kind: "xz", what: "a file that xz compressed", wayOn: decompress("xz -dc"), magics: [[hex("fd377a585a00")]] },
-  { kind: "bzip2", what: "a file that bzip2 compressed", wayOn: decompress("bzip2 -dc"), magics: [[text("BZh")]] },
-  { kind: "lzop", what: "a file that lzop compressed", wayOn: decompress("lzop -dc"), magics: [[hex("894c5a4f")]] },
-  { kind: "lz4", what: "a file that lz4 compressed", wayOn: decompress("lz4 -dc"), magics: [[hex("04224d18")]] },
+  { kind: "gzip", what: "a gzip file", wayOn: decompress("gzip -dc"), magics: [[hex("1f8b")]] },
+  { kind: "zstd", what: "a zstd file", wayOn: decompress("zstd -dc"), magics: [[hex("28b52ffd")]] },
+  { kind: "xz", what: "an xz file", wayOn: decompress("xz -dc"), magics: [[hex("fd377a585a00")]] },
+  { kind: "bzip2", what: "a bzip2 file", wayOn: decompress("bzip2 -dc"), magics: [[text("BZh")]] },
+  { kind: "lzop", what: "an lzop file", wayOn: decompress("lzop -dc"), magics: [[hex("894c5a4f")]] },
+  { kind: "lz4", what: "an lz4 file", wayOn: decompress("lz4 -dc"), magics: [[hex("04224d18")]] },
   { kind: "zip", what: "a zip archive", wayOn: "unpack it first: unzip FILE", magics: [[hex("504b0304")]] },
   { kind: "tar", what: "a tar archive", wayOn: "unpack it first: tar -xf FILE", magics: [[text("ustar", 257)]] },
   {
     kind: "vmware-disk",
-    what: "a disk of VMware",
-    wayOn: "qemu-img convert takes it to QEMU; it holds no memory",
+    what: "a VMware disk image",
+    wayOn: "qemu-img convert makes a QEMU disk of it; it holds no memory",
     magics: [[text("KDMV")], [text("COWD")], [text("# Disk DescriptorFile")]]
   },
   {
     kind: "vmware-state",
-    what: "the saved state of a machine of VMware",
+    what: "the saved state of a VMware machine",
     wayOn: NOT_OURS,
     magics: [[hex("d0bed0be")], [hex("d1bad1ba")], [hex("d2bed2be")], [hex("d3bed3be")]]
   },
   {
     kind: "virtualbox-disk",
-    what: "a disk of VirtualBox",
-    wayOn: "qemu-img convert takes it to QEMU; it holds no memory",
+    what: "a VirtualBox disk image",
+    wayOn: "qemu-img convert makes a QEMU disk of it; it holds no memory",
     magics: [[hex("7f10dabe", 64)]]
   },
   {
     kind: "virtualbox-state",
-    what: "the saved state of a machine of VirtualBox",
+    what: "the saved state of a VirtualBox machine",
     wayOn: NOT_OURS,
     magics: [[text("\x7fVirtualBox SavedState")]]
   },
   {
     kind: "hyper-v-disk",
-    what: "a disk of Hyper-V",
-    wayOn: "qemu-img convert takes it to QEMU; it holds no memory",
+    what: "a Hyper-V disk image",
+    wayOn: "qemu-img convert makes a QEMU disk of it; it holds no memory",
     magics: [[text("vhdxfile")], [text("conectix")]]
   },
   {
     kind: "firecracker",
-    what: "the state of a microVM of Firecracker",
-    wayOn: "its memory lies in a file of its own, which multifd save --block ID=FILE takes",
+    what: "the state of a Firecracker microVM",
+    wayOn: "its memory is in a separate file: multifd save --block ID=FILE",
     magics: [[hex("0000648684191007")], [hex("0000aaaa84191007")]]
   },
   {
     kind: "xen",
-    what: "a saved domain of Xen",
+    what: "a saved Xen domain",
     wayOn: "xl restore loads it; QEMU cannot",
     magics: [[text("LibxlFmt")], [text("LinuxGuestRecord")]]
   },
   {
     kind: "luks",
     what: "a LUKS volume",
-    wayOn: "open it first (cryptsetup open), and name what it holds",
+    wayOn: "open it first (cryptsetup open), and name the device that this creates",
     magics: [[hex("4c554b53babe")]]
   }
 ]
 
 /**
- * Bytes at the beginning of a file that are enough to recognise it.
+ * Bytes at the start of a file that suffice to recognise it.
  *
  * @stability unstable
  * @category constants
@@ -141,7 +141,7 @@ const facts: ReadonlyArray<Fact> = [
 export const HEAD_LENGTH: number = 512
 
 /**
- * A file without any bytes.
+ * An empty file.
  *
  * @stability unstable
  * @category constants
@@ -150,11 +150,11 @@ export const HEAD_LENGTH: number = 512
 export const emptyFile: ForeignFile = {
   kind: "empty",
   what: "an empty file",
-  wayOn: "nothing was saved into it, or what saved failed at once; look there"
+  wayOn: "nothing was saved into it, or the save failed at once; check the program that wrote it"
 }
 
 /**
- * A migration stream whose pages lie one behind the other: QEMU writes it into a file without `mapped-ram`, or to `exec:`.
+ * A migration stream with its pages one after another: QEMU's output to a file without `mapped-ram`, or to `exec:`.
  *
  * @stability unstable
  * @category constants
@@ -163,7 +163,7 @@ export const emptyFile: ForeignFile = {
 export const plainStream: ForeignFile = {
   kind: "plain-stream",
   what: "a plain migration stream",
-  wayOn: "multifd receive --channels 0 makes an image of what is sent to it: socat -u FILE UNIX-CONNECT:SOCKET"
+  wayOn: "multifd receive --channels 0 makes an image of it; send it with: socat -u FILE UNIX-CONNECT:SOCKET"
 }
 
 const isThere = (head: Uint8Array, { at, bytes }: Magic): boolean => {
@@ -172,9 +172,10 @@ const isThere = (head: Uint8Array, { at, bytes }: Magic): boolean => {
 }
 
 /**
- * Recognises a file by its first `HEAD_LENGTH` bytes, or by all of a shorter one. `undefined` where nothing is known of it.
+ * Recognises a file by its first `HEAD_LENGTH` bytes, or by all bytes of a shorter one. `undefined` if the file is
+ * unknown.
  *
- * **Example** (What gzip wrote)
+ * **Example** (A gzip file)
  *
  * ```ts
  * import { ForeignFile } from "effect-multifd/format"
@@ -192,7 +193,7 @@ export const recognise = (head: Uint8Array): ForeignFile | undefined => {
 }
 
 /**
- * What was found, in words that go into a message.
+ * Describes the file for an error message.
  *
  * @stability unstable
  * @category formatting

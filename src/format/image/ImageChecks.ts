@@ -1,5 +1,5 @@
 /**
- * What can be wrong with an image beyond its records: parts on top of each other, bitmaps that promise too much.
+ * Checks of an image beyond its records: overlapping parts, and bitmaps with pages outside the file.
  *
  * ```text
  *   0 ┌──────────────────────────────────────────────────────────────────────────────┐ file size
@@ -21,17 +21,17 @@ import * as MappedRam from "./MappedRam.ts"
  *
  * **Details**
  *
- * QEMU looks at none of this: a page region on top of a bitmap or of another region is loaded as it is. Codes
- * `regions-overlap` and `bitmap-past-end`, at most two findings for each block.
+ * QEMU checks none of this: it loads a page region that overlaps a bitmap or another region. Codes `regions-overlap`
+ * and `bitmap-past-end`, at most two findings per block.
  *
  * @category checks
  * @since 0.1.0
  */
 export const checkRegions = (options: {
   readonly image: ParsedImage
-  /** Bytes of the file, or of the device. */
+  /** Bytes in the file or device. */
   readonly fileSize: number
-  /** Where the stream ends: behind the description. Default: behind RAM's END, as far as the image was read. */
+  /** The end of the stream, after the description. Default: the end of RAM's END, as far as the image was read. */
   readonly streamEnd?: number | undefined
 }): ReadonlyArray<Finding.Finding> => {
   const { fileSize, image, streamEnd = image.stateStart } = options
@@ -39,7 +39,7 @@ export const checkRegions = (options: {
   return [...pastTheEnd(image.blocks, fileSize), ...overlaps(parts)]
 }
 
-/** The stream comes in pieces: up to the first entry, each entry with its header, and what follows the last region. */
+/** The stream is in pieces: up to the first entry, each entry with its header, and the rest after the last region. */
 const streamParts = (image: ParsedImage, streamEnd: number | undefined): ReadonlyArray<Part> => {
   const { blocks, start } = image
   const what = "the migration stream"
@@ -72,7 +72,7 @@ const pastTheEnd = (blocks: ReadonlyArray<MappedBlock>, fileSize: number): Reado
       })
     )
 
-/** One pass in file order. Each part is compared with the one that reaches furthest of those before it. */
+/** One pass in file order. Each part is compared with the earlier part that reaches furthest. */
 const overlaps = (parts: ReadonlyArray<Part>): ReadonlyArray<Finding.Finding> => {
   const findings: Array<Finding.Finding> = []
   let reach: Part | undefined
@@ -96,12 +96,12 @@ const describe = ({ block, end, position, what }: Part): string =>
   `${what}${block === undefined ? "" : ` of "${block}"`} from ${position} to ${end}`
 
 /**
- * Checks a block's bitmap against the file: every page whose bit is set has to be there in full.
+ * Checks a block's bitmap against the file: every page whose bit is set must be complete.
  *
  * **Details**
  *
- * Codes `pages-past-end` (QEMU's multifd loader crashes on it) and, as a warning, `bits-beyond-block`: bits behind the
- * last page mean nothing, and QEMU writes none.
+ * Codes `pages-past-end` (it crashes QEMU's multifd loader) and, as a warning, `bits-beyond-block`: bits past the last
+ * page have no meaning, and QEMU writes none.
  *
  * @category checks
  * @since 0.1.0
@@ -109,7 +109,7 @@ const describe = ({ block, end, position, what }: Part): string =>
 export const checkBitmap = (options: {
   readonly block: MappedBlock
   readonly bitmap: PageBitmap
-  /** Bytes of the file, or of the device. */
+  /** Bytes in the file or device. */
   readonly fileSize: number
 }): ReadonlyArray<Finding.Finding> => {
   const { bitmap, block, fileSize } = options
@@ -123,14 +123,14 @@ export const checkBitmap = (options: {
   }
   if (!bitmap.paddingIsClear()) {
     const offset = header.bitmapOffset + bitmap.bytes.length - 8
-    const expected = `no bit behind page ${bitmap.pages - 1}`
+    const expected = `no bit after page ${bitmap.pages - 1}`
     findings.push(Finding.make({ code: "bits-beyond-block", offset, block: idstr, expected, found: "some" }))
   }
   return findings
 }
 
 /**
- * Checks the blocks against the page size that the description of the device state names. Code `page-size-wrong`.
+ * Checks the blocks against the page size in the description of the device state. Code `page-size-wrong`.
  *
  * @category checks
  * @since 0.1.0
@@ -143,7 +143,7 @@ export const checkPageSize = (blocks: ReadonlyArray<MappedBlock>, described: num
         code: "page-size-wrong",
         offset: headerPosition + MappedRam.PAGE_SIZE_AT,
         block: idstr,
-        expected: `${described}, which the description names`,
+        expected: `${described}, as in the description`,
         found: String(header.pageSize)
       })
     )

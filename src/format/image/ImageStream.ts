@@ -11,7 +11,7 @@
  *   stateStart  device sections │ 00 │ 06, length, JSON description
  * ```
  *
- * Page regions and bitmaps may lie anywhere in the file, so "behind" means along the stream and not along the file.
+ * Page regions and bitmaps may be anywhere in the file, so "after" refers to the stream and not to the file.
  *
  * @since 0.1.0
  */
@@ -28,13 +28,13 @@ import type { ParsedImage, HeadBlock, ImageHead } from "./internal/imageModel.ts
 export type { ByteRange, HeadBlock, ImageHead, MappedBlock, ParsedImage, Piece } from "./internal/imageModel.ts"
 
 /**
- * Reads an image as far as the end of RAM, with all checks that need neither bitmaps nor the device state.
+ * Reads an image up to the end of RAM, with all checks that need neither bitmaps nor the device state.
  *
  * **Details**
  *
- * Total: any bytes give a value, with findings for what is wrong. Reads the records only, in short demands; the time is
- * bounded by the number of records in the file. The description is searched for where a device section stands in front
- * of RAM's END, since nothing else says how long that is.
+ * Total: any bytes give a value, with findings for the problems. Reads only the records, by short read requests; the
+ * number of records in the file bounds the time. If a device section comes before RAM's END, the description is
+ * searched for, because nothing else has the section's length.
  *
  * **Example** (An image in memory)
  *
@@ -52,9 +52,9 @@ export type { ByteRange, HeadBlock, ImageHead, MappedBlock, ParsedImage, Piece }
  * @since 0.1.0
  */
 export function* parse(options: {
-  /** Where in the file the stream begins. */
+  /** Byte offset of the stream in the file. */
   readonly start: number
-  /** Bytes of the file, or of the device. */
+  /** Bytes in the file or device. */
   readonly fileSize: number
 }): Parser<ParsedImage> {
   const draft = makeDraft(options.start)
@@ -65,7 +65,7 @@ export function* parse(options: {
 }
 
 /**
- * QEMU's section id of RAM on all machines that were looked at. Any other will do.
+ * QEMU's section id of RAM on all machines examined. Any other works.
  *
  * @stability unstable
  * @category constants
@@ -74,14 +74,14 @@ export function* parse(options: {
 export const RAM_SECTION_ID: number = 1
 
 /**
- * Lays out an image byte for byte as QEMU does, and encodes its head: header, configuration, prelude, and the block list
- * with the places of bitmaps and pages. The bitmaps and pages themselves are the caller's to write.
+ * Lays out an image byte for byte as QEMU does, and encodes its head: header, configuration, prelude, and the block
+ * list with the offsets of bitmaps and pages. The caller writes the bitmaps and pages.
  *
  * **Gotchas**
  *
- * Shapes have to be valid, and the configuration, if there is one, has to list `mapped-ram`.
+ * Shapes must be valid. The configuration, if there is one, must list `mapped-ram`.
  *
- * **Example** (Where the pages of a machine's RAM go)
+ * **Example** (Offsets of the pages of a machine's RAM)
  *
  * ```ts
  * import { ImageStream } from "effect-multifd/format"
@@ -100,14 +100,14 @@ export const RAM_SECTION_ID: number = 1
  * @since 0.1.0
  */
 export const head = (options: {
-  /** Where in the file the stream begins. Default 0. */
+  /** Byte offset of the stream in the file. Default 0. */
   readonly start?: number | undefined
   readonly configuration: Configuration | undefined
-  /** Commands and sections in front of RAM's START. */
+  /** Commands and sections before RAM's START. */
   readonly prelude?: Uint8Array | undefined
   readonly blocks: ReadonlyArray<HeadBlock>
   readonly sectionId?: number | undefined
-  /** Bytes between the bitmap of the first block and its pages, behind the mark of a seal. Default 0. */
+  /** Bytes between the bitmap of the first block and its pages, after the mark of a seal. Default 0. */
   readonly room?: number | undefined
 }): ImageHead => {
   const {
@@ -122,7 +122,7 @@ export const head = (options: {
 }
 
 /**
- * What stands between the last page region and the device state: the end of RAM's START, early sections, RAM's END.
+ * The bytes between the last page region and the device state: the end of RAM's START, early sections, RAM's END.
  *
  * @stability unstable
  * @category encoding
@@ -130,11 +130,11 @@ export const head = (options: {
  */
 export const end = (options: {
   readonly sectionId?: number | undefined
-  /** Whole sections of devices that are set up early. */
+  /** Complete sections of devices that are set up early. */
   readonly early?: Uint8Array | undefined
-  /** Whether SWITCHOVER_START is written: machine types 10.0 and later have it, older QEMUs do not know it. */
+  /** `true` to write SWITCHOVER_START: machine types 10.0 and later have it, older QEMUs do not know it. */
   readonly switchoverStart: boolean
-  /** Whether sections end with a footer. Default `true`. */
+  /** `true` if sections end with a footer. Default `true`. */
   readonly footers?: boolean | undefined
 }): Uint8Array => {
   const { early = new Uint8Array(0), footers = true, sectionId = RAM_SECTION_ID, switchoverStart } = options

@@ -1,8 +1,8 @@
 /**
- * The header that libvirt puts in front of a migration stream when it saves a domain.
+ * The header that libvirt writes before a migration stream when it saves a domain.
  *
- * 92 bytes in the byte order of the host that wrote them, little-endian on all hosts that are supported here. The
- * migration stream follows directly, at no particular alignment:
+ * 92 bytes in the byte order of the host that wrote them, which is little-endian on all supported hosts. The migration
+ * stream follows directly, without alignment:
  *
  * ```text
  *    0  16  magic           "LibvirtQemudSave"; "LibvirtQemudPart" until the save is complete
@@ -47,8 +47,8 @@ export type { Format, Header, LibvirtSave } from "./internal/libvirtModel.ts"
 export const HEADER_BYTES: number = HEADER_LENGTH
 
 /**
- * Whether bytes from the start of a file are, as far as they go, the start of a libvirt save image: complete or partial,
- * of any version and format. At least one byte is needed.
+ * `true` if bytes from the start of a file are, as far as they go, the start of a libvirt save image: complete or
+ * partial, of any version and format. Needs at least one byte.
  *
  * @stability unstable
  * @category guards
@@ -70,7 +70,7 @@ export const isLibvirtSave = (head: Uint8Array): boolean => {
 export const parse = (): Parser<Result.Result<LibvirtSave, Finding>> => attempt(readSave(new Cursor(0)))
 
 /**
- * Reads the header at the start of `bytes`, in any of the formats.
+ * Reads the header at the start of `bytes`, in any format.
  *
  * @stability unstable
  * @category decoding
@@ -80,7 +80,7 @@ export const decodeHeader = (bytes: Uint8Array): Result.Result<Decoded<Header>, 
   decodeWith(bytes, 0, readHeader)
 
 /**
- * A header of a complete save, 92 bytes.
+ * Encodes the header of a complete save, 92 bytes.
  *
  * @stability unstable
  * @category encoding
@@ -102,7 +102,7 @@ export const encodeHeader = (header: Header): Uint8Array => {
 }
 
 /**
- * Everything in front of the migration stream: header, XML and cookie.
+ * Encodes everything before the migration stream: header, XML and cookie.
  *
  * @stability unstable
  * @category encoding
@@ -120,11 +120,11 @@ export const encode = (save: Omit<LibvirtSave, "streamOffset">): Uint8Array => {
   return new Uint8Array(Buffer.concat([header, xml, cookie]))
 }
 
-/** The domain's own stands in front of all others. */
+/** The domain's own UUID is the first one in the XML. */
 const UUID = /<uuid>([^<>]{0,99})<\/uuid>/
 
 /**
- * The uuid of the domain, with small letters; `undefined` where its XML has none.
+ * The UUID of the domain, in lower case; `undefined` if its XML has none.
  *
  * @stability unstable
  * @category getters

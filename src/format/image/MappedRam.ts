@@ -1,8 +1,8 @@
 /**
- * The mapped-ram extension: where the pages of a block lie in a file.
+ * The mapped-ram extension: the offsets of a block's pages in a file.
  *
- * Each entry of the block list is followed by a header of 28 bytes, packed, big-endian. Both offsets count from the start
- * of the file, wherever in it the stream begins:
+ * Each entry of the block list is followed by a header of 28 bytes, packed, big-endian. Both offsets count from the
+ * start of the file, regardless of where the stream begins:
  *
  * ```text
  *    0  u32  version         1 (0 is read as well)
@@ -11,8 +11,8 @@
  *   20  u64  pages_offset    of page 0, a multiple of page_size
  * ```
  *
- * QEMU puts the bitmap right behind the header, and the page region at the next MiB of the file; the stream goes on right
- * behind the region:
+ * QEMU places the bitmap directly after the header, and the page region at the next MiB of the file. The stream
+ * continues directly after the region:
  *
  * ```text
  *   … entry │ header │ bitmap │ padding │ page region, used_length │ next entry …
@@ -20,8 +20,8 @@
  *                    bitmap_offset      a multiple of 1 MiB        pages_offset + used_length
  * ```
  *
- * The bitmap has one bit for each page, in 64-bit words of the byte order of the host, little-endian on all hosts that
- * are supported here: page i is bit `i & 7` of byte `i >> 3`.
+ * The bitmap has one bit per page, in 64-bit words in the byte order of the host, which is little-endian on all
+ * supported hosts: page i is bit `i & 7` of byte `i >> 3`.
  *
  * @since 0.1.0
  */
@@ -42,28 +42,28 @@ import type { Decoded } from "../stream/MigrationStream.ts"
 export const HEADER_BYTES: number = 28
 
 /**
- * Where in a header the page size stands.
+ * Offset of the page size in a header.
  *
  * @internal
  */
 export const PAGE_SIZE_AT = 4
 
 /**
- * Where in a header the place of the bitmap stands.
+ * Offset of the bitmap's position in a header.
  *
  * @internal
  */
 export const BITMAP_OFFSET_AT = 12
 
 /**
- * Where in a header the place of the pages stands.
+ * Offset of the pages' position in a header.
  *
  * @internal
  */
 export const PAGES_OFFSET_AT = 20
 
 /**
- * The version that is written. Version 0 is read as the same.
+ * The version that we write. Version 0 is read the same way.
  *
  * @stability unstable
  * @category constants
@@ -98,7 +98,7 @@ export interface Header {
 }
 
 /**
- * A header, 28 bytes.
+ * Encodes a header, 28 bytes.
  *
  * @stability unstable
  * @category encoding
@@ -108,8 +108,8 @@ export const encodeHeader = (header: Header): Uint8Array =>
   new ByteWriter().u32(header.version).u64(header.pageSize).u64(header.bitmapOffset).u64(header.pagesOffset).finish()
 
 /**
- * Reads a header at `position`. Any numbers below 2^53 are accepted, since whether they make sense depends on the block;
- * fails with `stream-cut` or `number-too-large`.
+ * Reads a header at `position`. Accepts any numbers below 2^53, because their validity depends on the block. Fails with
+ * `stream-cut` or `number-too-large`.
  *
  * @stability unstable
  * @category decoding
@@ -119,7 +119,7 @@ export const decodeHeader = (bytes: Uint8Array, position = 0): Result.Result<Dec
   decodeWith(bytes, position, readHeader)
 
 /**
- * The steps of {@link decodeHeader}, for a parser that is already under way.
+ * The steps of {@link decodeHeader}, for a parser in progress.
  *
  * @internal
  */
@@ -141,7 +141,7 @@ export function* readHeader(cursor: Cursor): Steps<Header> {
 export const bitmapLength = (shape: Shape): number => 8 * Math.ceil(shape.usedLength / shape.pageSize / 64)
 
 /**
- * Where QEMU puts the bitmap and the pages of a block whose header ends at `headerEnd`.
+ * The offsets at which QEMU places the bitmap and the pages of a block whose header ends at `headerEnd`.
  *
  * **Example** (QEMU's first block of 32 MiB)
  *

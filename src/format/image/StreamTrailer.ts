@@ -1,5 +1,5 @@
 /**
- * What follows RAM in an image: the device state, and where it ends.
+ * The part of an image that follows RAM: the device state, and its end.
  *
  * ```text
  *   RAM's END │ 04 FULL … 7e │ 04 FULL … 7e │ 00 │ 06 L JSON │
@@ -7,8 +7,8 @@
  *             from                            state ends     stream ends, at `to` or before
  * ```
  *
- * The device state has no length. The description behind it says where it ends; without one (QEMU loads such a file as
- * well) the footers of its sections do.
+ * The device state has no length. The description after it gives its end. Without a description (QEMU loads such a file
+ * as well) the footers of its sections do.
  *
  * @since 0.1.0
  */
@@ -29,22 +29,22 @@ import { SectionType } from "../stream/MigrationStream.ts"
 export interface StreamTrailer {
   /** The device sections, without the byte that ends the stream. */
   readonly deviceState: ByteRange
-  /** The JSON text; of length 0 where there is none that is whole. */
+  /** The JSON text; of length 0 if there is no complete one. */
   readonly description: ByteRange
-  /** What the JSON says. */
+  /** The decoded description. */
   readonly described: Description.Description | undefined
-  /** Behind the last byte of the stream. */
+  /** The end of the stream. */
   readonly end: number
   readonly findings: ReadonlyArray<Finding.Finding>
 }
 
 /**
- * Finds the end of the stream whose RAM ends at `from`; nothing of it lies at `to` or behind.
+ * Finds the end of the stream whose RAM ends at `from`; no part of it is at `to` or later.
  *
  * **Details**
  *
- * Total. Codes `description-wrong`, `description-unreadable`, `description-cut` and `description-missing` are warnings, as
- * QEMU loads such an image; `device-state-cut` and `section-unexpected` are errors.
+ * Total. Codes `description-wrong`, `description-unreadable`, `description-cut` and `description-missing` are warnings,
+ * because QEMU loads such an image; `device-state-cut` and `section-unexpected` are errors.
  *
  * @stability unstable
  * @category decoding
@@ -53,7 +53,7 @@ export interface StreamTrailer {
 export function* parse(options: {
   readonly from: number
   readonly to: number
-  /** Whether sections end with a footer, as everywhere but in old machine types. */
+  /** `true` if sections end with a footer, as in all but old machine types. */
   readonly footers: boolean
 }): Parser<StreamTrailer> {
   const { from } = options
@@ -78,10 +78,10 @@ const wrong = (offset: number): Finding.Finding =>
     code: "description-wrong",
     offset,
     expected: "the sizes of all device sections",
-    found: "sizes that do not lead to the end of the stream"
+    found: "sizes that miss the end of the stream"
   })
 
-/** Without a description, the footers of the sections say where each ends. */
+/** Without a description, the footers of the sections show where each ends. */
 function* undescribed(
   { footers, from, to }: { readonly from: number; readonly to: number; readonly footers: boolean },
   missing: Finding.Finding
@@ -94,7 +94,7 @@ function* undescribed(
   return { deviceState, description: nothing(end), described: undefined, end, findings }
 }
 
-/** In streams of old machine types nothing tells the byte that ends the stream from device data, but for its place. */
+/** In streams of old machine types, only its position distinguishes the byte that ends the stream from device data. */
 function* lastByte(from: number, to: number): Parser<FooterWalk> {
   const position = Math.max(from, to - 1)
   const [last] = yield { position, length: 1 }
@@ -103,11 +103,11 @@ function* lastByte(from: number, to: number): Parser<FooterWalk> {
     : { _tag: "Cut", inside: undefined }
 }
 
-/** Too little of a description to be seen as one is still more than none. */
+/** A fragment too short to be recognised as a description still counts as one that was cut. */
 function* withoutText(end: number, to: number, missing: Finding.Finding): Parser<Finding.Finding> {
   const [type] = yield { position: end, length: 1 }
   if (end >= to || type !== SectionType.description) return missing
-  const [expected, found] = ["a description behind the device state", "the beginning of one"]
+  const [expected, found] = ["a description after the device state", "only its beginning"]
   return Finding.make({ code: "description-cut", offset: end, expected, found })
 }
 

@@ -1,8 +1,8 @@
 const utf8 = new TextEncoder()
 
 /**
- * Puts big-endian numbers and short strings together. Values come from our own side, so one that does not fit is a
- * mistake in the calling code.
+ * Assembles big-endian numbers and short strings. The values are our own, so one that does not fit is a bug in the
+ * caller.
  *
  * @internal
  */
@@ -10,7 +10,7 @@ export class ByteWriter {
   private bytes = new Uint8Array(256)
   private used = 0
 
-  /** Bytes so far. */
+  /** Bytes written so far. */
   get length(): number {
     return this.used
   }
@@ -33,13 +33,13 @@ export class ByteWriter {
     return this.number(8, (view) => view.setBigUint64(0, BigInt(value)))
   }
 
-  /** UTF-8 behind a length of four bytes. */
+  /** UTF-8 after a length of four bytes. */
   str32(text: string): this {
     const bytes = utf8.encode(text)
     return this.u32(bytes.length).append(bytes)
   }
 
-  /** UTF-8 behind a length of one byte. */
+  /** UTF-8 after a length of one byte. */
   str8(text: string): this {
     const bytes = utf8.encode(text)
     if (bytes.length > 255) throw new RangeError(`a name of ${bytes.length} bytes does not fit a length byte: ${text}`)

@@ -4,14 +4,14 @@ import * as Finding from "../Finding.ts"
 import type { Decoded } from "../stream/internal/migrationStreamModel.ts"
 
 /**
- * A parser that can give up: to yield a finding is to stop there, and whatever runs the steps never resumes them.
+ * A parser that can stop: yielding a finding ends it, and the driver never resumes the steps.
  *
  * @internal
  */
 export type Steps<A> = Generator<ReadRequest | Finding.Finding, A, Uint8Array>
 
 /**
- * Gives up.
+ * Stops with a finding.
  *
  * @internal
  */
@@ -21,7 +21,7 @@ export function* stop(finding: Parameters<typeof Finding.make>[0]): Generator<Fi
 }
 
 /**
- * Turns giving up into a result.
+ * Turns a stop into a result.
  *
  * @internal
  */
@@ -36,7 +36,7 @@ export function* attempt<A>(steps: Steps<A>): Parser<Result.Result<A, Finding.Fi
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** Text of bytes that claim to be UTF-8, `undefined` if they are not. @internal */
+/** Decodes bytes that should be UTF-8, or `undefined` if they are not. @internal */
 export const decodeText = (bytes: Uint8Array): string | undefined => {
   try {
     return utf8.decode(bytes)
@@ -45,7 +45,7 @@ export const decodeText = (bytes: Uint8Array): string | undefined => {
   }
 }
 
-/** The largest byte position that a number holds exactly, and more than any file system allows. */
+/** The largest byte position that a number holds exactly; more than any file system allows. */
 const MAX_POSITION = Number.MAX_SAFE_INTEGER
 
 /**
@@ -57,13 +57,13 @@ export class Cursor {
   position: number
   readonly #fileSize: number | undefined
 
-  /** With the length of the file, what is cut short says how much of it is missing. */
+  /** With the length of the file, a finding about truncation reports how many bytes are missing. */
   constructor(position: number, fileSize?: number) {
     this.position = position
     this.#fileSize = fileSize
   }
 
-  /** The end of the input, in front of `needed`. */
+  /** Describes the end of the input, before `needed`. */
   endBefore(needed: number): string {
     const size = this.#fileSize
     return size === undefined || size >= needed
@@ -71,7 +71,7 @@ export class Cursor {
       : `the end at byte ${size}: at least ${needed - size} bytes are missing`
   }
 
-  /** Up to `length` bytes without moving on; fewer where the input ends. */
+  /** Up to `length` bytes without advancing; fewer at the end of the input. */
   *peek(length: number): Parser<Uint8Array> {
     return yield { position: this.position, length }
   }
@@ -88,7 +88,7 @@ export class Cursor {
     return bytes
   }
 
-  /** Passes over `length` bytes, which must be there. */
+  /** Skips `length` bytes, which must be present. */
   *skip(length: number, what: string): Steps<void> {
     if (length === 0) return
     const offset = this.position
@@ -124,7 +124,7 @@ export class Cursor {
     return Number(value)
   }
 
-  /** `length` bytes of UTF-8. The caller bounds the length. What is no text may be guest memory, and is not repeated. */
+  /** `length` bytes of UTF-8. The caller bounds the length. Invalid text may be guest memory, so it is not quoted. */
   *text(length: number, what: string): Steps<string> {
     const at = this.position
     const bytes = yield* this.take(length, what)
@@ -145,7 +145,7 @@ export class Cursor {
 }
 
 /**
- * Runs steps over bytes in memory, as the decoder of one value.
+ * Runs steps over bytes in memory, to decode one value.
  *
  * @internal
  */
@@ -165,4 +165,4 @@ export const decodeWith = <A>(
 /** @internal */
 export const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** Enough of some bytes to recognise them by. */
+/** Enough bytes to recognise the data by. */

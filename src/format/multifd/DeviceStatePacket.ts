@@ -1,6 +1,6 @@
 /**
- * Packets of device state on a multifd channel, between the packets of RAM: devices that support it (vfio, from QEMU 10.0)
- * send what they hold over all channels. Only the device knows what is in the payload, and in which order it belongs.
+ * Packets of device state on a multifd channel, between the packets of RAM. Devices that support it (vfio, from QEMU
+ * 10.0) send their state over all channels. Only the device knows the contents and the order of the payloads.
  *
  * Big-endian:
  *
@@ -55,17 +55,18 @@ export interface DeviceStatePacket {
   /** The device, 1 to 255 bytes of UTF-8. */
   readonly idstr: string
   readonly instanceId: number
-  /** Bytes behind the header, at least 1. */
+  /** Bytes after the header, at least 1. */
   readonly payloadLength: number
 }
 
 /**
- * Reads the header of a packet of device state, the first bytes of `header`.
+ * Reads the header of a device-state packet, at the start of `header`.
  *
  * **Details**
  *
- * Codes: `packet-magic-wrong`, `packet-version-unsupported`, `stream-cut` where there are fewer than 276 bytes,
- * `device-packet-flags-wrong`, `device-packet-name-invalid`, `device-packet-empty` and `device-packet-payload-exceeded`.
+ * Codes: `packet-magic-wrong`, `packet-version-unsupported`, `stream-cut` for fewer than 276 bytes,
+ * `device-packet-flags-wrong`, `device-packet-name-invalid`, `device-packet-empty` and
+ * `device-packet-payload-exceeded`.
  *
  * @stability unstable
  * @category decoding
@@ -74,9 +75,9 @@ export interface DeviceStatePacket {
 export const decode = (
   header: Uint8Array,
   options: {
-    /** Bytes of payload at most. Default 1 MiB; QEMU's devices send up to as much. */
+    /** Most bytes of payload. Default 1 MiB, the most that QEMU's devices send. */
     readonly maxPayload?: number | undefined
-    /** Where on the connection the packet began, for what is said of it. Default 0. */
+    /** Position of the packet on the connection, for findings. Default 0. */
     readonly position?: number | undefined
   } = {}
 ): Result.Result<DeviceStatePacket, Finding.Finding> => {
@@ -93,7 +94,7 @@ export const decode = (
   return Result.succeed({ idstr, instanceId, payloadLength: fields.view.getUint32(PAYLOAD_AT) })
 }
 
-/** Neither SYNC nor a compression goes with device state. */
+/** Device state is never combined with SYNC or a compression flag. */
 const checkFlags = ({ position, view }: Fields): Finding.Finding | undefined => {
   const flags = view.getUint32(FLAGS_AT)
   if (flags === Flag.deviceState) return undefined
@@ -122,7 +123,7 @@ const invalidName = (fields: Fields): Finding.Finding =>
   })
 
 /**
- * The header of a packet of device state, 276 bytes. The payload is the caller's to send.
+ * Encodes the header of a device-state packet, 276 bytes. The caller sends the payload.
  *
  * @stability unstable
  * @category encoding

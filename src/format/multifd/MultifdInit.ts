@@ -1,5 +1,5 @@
 /**
- * The init packet: the first 64 bytes of every multifd channel, and the only ones that say which channel it is.
+ * The init packet: the first 64 bytes of every multifd channel, and the only ones that identify the channel.
  *
  * Big-endian:
  *
@@ -38,7 +38,7 @@ export const LENGTH: number = 64
 export const MAGIC: number = PACKET_MAGIC
 
 /**
- * The most channels that a migration can have: the id has one byte, and so has QEMU's parameter.
+ * Most channels in a migration: the id has one byte, and so has QEMU's parameter.
  *
  * @stability unstable
  * @category constants
@@ -47,21 +47,21 @@ export const MAGIC: number = PACKET_MAGIC
 export const MAX_CHANNELS: number = 255
 
 /**
- * What a channel says of itself.
+ * A channel's introduction.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Init {
-  /** 16 bytes in the order in which a uuid is written down; zeros where the guest has none. */
+  /** 16 bytes in the order of the UUID's text; zeros if the guest has none. */
   readonly uuid: Uint8Array
   /** 0 to 255. */
   readonly id: number
 }
 
 /**
- * The uuid of a guest that has none.
+ * The UUID of a guest that has none.
  *
  * @stability unstable
  * @category constants
@@ -74,7 +74,7 @@ const ID_AT = 24
 const RESERVED_AT = 25
 
 /**
- * An init packet, 64 bytes.
+ * Encodes an init packet, 64 bytes.
  *
  * @stability unstable
  * @category encoding
@@ -89,12 +89,12 @@ export const encode = ({ id, uuid }: Init): Uint8Array => {
 }
 
 /**
- * Reads an init packet, the first bytes of `bytes`.
+ * Reads an init packet at the start of `bytes`.
  *
  * **Details**
  *
- * Fails with `packet-magic-wrong`, `packet-version-unsupported`, `packet-reserved-set`, or `stream-cut` where there are
- * fewer than 64 bytes. Reserved bytes are an error here, while QEMU does not look at them. The uuid is a copy.
+ * Fails with `packet-magic-wrong`, `packet-version-unsupported`, `packet-reserved-set`, or `stream-cut` for fewer than
+ * 64 bytes. Reserved bytes must be zero here; QEMU ignores them. The UUID is a copy.
  *
  * **Example** (A channel introduces itself)
  *
@@ -118,12 +118,12 @@ export const decode = (bytes: Uint8Array): Result.Result<Init, Finding.Finding> 
 }
 
 /**
- * What is wrong with a channel that introduces itself like this, if anything.
+ * Checks the introduction of a channel and returns the problem, if there is one.
  *
  * **Details**
  *
- * Codes `init-uuid-mismatch`, `init-id-out-of-range` and `init-id-duplicated`. QEMU 10.0 lets the id N pass and uses it as
- * an index; here it is out of range.
+ * Codes `init-uuid-mismatch`, `init-id-out-of-range` and `init-id-duplicated`. QEMU 10.0 accepts the id N and uses it
+ * as an index; here it is out of range.
  *
  * @stability unstable
  * @category checks
@@ -134,9 +134,9 @@ export const check = (
   expected: {
     /** Number of channels, N. */
     readonly channels: number
-    /** The guest's, 16 bytes; QEMU compares zeros as well. `undefined`: any will do. */
+    /** The guest's UUID, 16 bytes; QEMU compares zeros as well. `undefined` accepts any. */
     readonly uuid?: Uint8Array | undefined
-    /** Whether a channel of this id is there already. */
+    /** `true` if a channel with this id has already connected. */
     readonly isTaken: (id: number) => boolean
   }
 ): Finding.Finding | undefined => {

@@ -1,7 +1,7 @@
 /**
  * The packets of a multifd channel: up to 512 KiB of pages of one RAM block, or a SYNC.
  *
- * All numbers are unsigned and big-endian. `ps` is the size of a page, and `pc = 512 KiB / ps` the most pages of a packet:
+ * All numbers are unsigned and big-endian. `ps` is the page size, and `pc = 512 KiB / ps` the most pages in a packet:
  *
  * ```text
  *      0  u32      magic         11223344
@@ -18,7 +18,7 @@
  *    320 + 8·pc    payload: the normal pages, one behind the other or compressed
  * ```
  *
- * Before QEMU 9.0 the bytes 32 to 63 were reserved, and zero: such packets read as packets without zero pages.
+ * Before QEMU 9.0, bytes 32 to 63 were reserved and zero: such packets read as packets without zero pages.
  *
  * @since 0.1.0
  */
@@ -43,7 +43,7 @@ export type { DecodeOptions } from "./internal/multifdPacketModel.ts"
 const { At } = ramPacket
 
 /**
- * Bytes that every packet begins with, whatever its kind: magic, version and flags.
+ * Bytes at the start of every packet of any kind: magic, version and flags.
  *
  * @stability unstable
  * @category constants
@@ -52,7 +52,7 @@ const { At } = ramPacket
 export const PROLOGUE_LENGTH: number = 12
 
 /**
- * The most bytes of pages that a packet stands for: 512 KiB.
+ * Most bytes of pages that a packet represents: 512 KiB.
  *
  * @stability unstable
  * @category constants
@@ -61,8 +61,8 @@ export const PROLOGUE_LENGTH: number = 12
 export const MAX_DATA_BYTES: number = ramPacket.MAX_DATA_BYTES
 
 /**
- * The most bytes of payload that are accepted where nothing else was agreed: 1 MiB, the size of QEMU's own buffer. What
- * 512 KiB of pages become in the worst case of any method is far less.
+ * Most bytes of payload, unless another limit was agreed: 1 MiB, the size of QEMU's own buffer. In the worst case of
+ * any method, 512 KiB of pages compress to far less.
  *
  * @stability unstable
  * @category constants
@@ -71,7 +71,7 @@ export const MAX_DATA_BYTES: number = ramPacket.MAX_DATA_BYTES
 export const MAX_PAYLOAD_BYTES: number = ramPacket.MAX_PAYLOAD_BYTES
 
 /**
- * The flags of a packet; those of `method` name the compression.
+ * The flags of a packet; the bits of `method` name the compression.
  *
  * @stability unstable
  * @category constants
@@ -80,7 +80,7 @@ export const MAX_PAYLOAD_BYTES: number = ramPacket.MAX_PAYLOAD_BYTES
 export const Flag = ramPacket.PacketFlag
 
 /**
- * The most pages of `pageSize` bytes that a packet can have.
+ * Most pages of `pageSize` bytes in a packet.
  *
  * @stability unstable
  * @category getters
@@ -98,14 +98,14 @@ export const pageCapacity: (pageSize: number) => number = ramPacket.pageCapacity
 export const headerLength = (pageSize: number): number => At.offsets + 8 * pageCapacity(pageSize)
 
 /**
- * What a packet is, by its first 12 bytes.
+ * The start of a packet, decoded from its first 12 bytes.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Prologue {
-  /** Whether a RAM packet (this module) or one of device state (`DeviceStatePacket`) goes on behind it. */
+  /** The kind of the rest: a RAM packet (this module) or device state (`DeviceStatePacket`). */
   readonly kind: "ram" | "device-state"
   readonly flags: number
 }
@@ -118,25 +118,25 @@ export interface Prologue {
  * @since 0.1.0
  */
 export interface RamPacket {
-  /** Whether the channel has to wait, behind these pages, for the main channel's mark. */
+  /** `true` if the channel must wait, after these pages, for the main channel's mark. */
   readonly sync: boolean
   /** The bits of the compression: 0x00 none, 0x02 zlib, 0x04 zstd, 0x08 qpl, 0x10 uadk, 0x20 qatzip. */
   readonly method: number
-  /** Counts the packets of all channels. Above 2^53 it is no longer exact. */
+  /** Counts the packets of all channels. Inexact above 2^53. */
   readonly packetNum: number
-  /** The block that the pages belong to; empty in a packet without pages. */
+  /** The block of the pages; empty in a packet without pages. */
   readonly idstr: string
-  /** Byte offsets in the block of the pages in the payload, in its order. */
+  /** Byte offsets in the block of the pages in the payload, in the order of the payload. */
   readonly normal: ArrayLike<number>
-  /** Byte offsets in the block of pages that are all zeros. */
+  /** Byte offsets in the block of the pages that are all zeros. */
   readonly zero: ArrayLike<number>
-  /** Bytes behind the header. */
+  /** Bytes after the header. */
   readonly payloadLength: number
 }
 
 /**
- * Tells the kind of a packet by its first 12 bytes. Fails with `packet-magic-wrong`, `packet-version-unsupported`, or
- * `stream-cut` where there are fewer bytes.
+ * Decodes the kind of a packet from its first 12 bytes. Fails with `packet-magic-wrong`, `packet-version-unsupported`,
+ * or `stream-cut` for fewer bytes.
  *
  * @stability unstable
  * @category decoding
@@ -151,16 +151,17 @@ export const decodePrologue = (bytes: Uint8Array, position = 0): Result.Result<P
 }
 
 /**
- * Reads the header of a RAM packet, the first bytes of `header`, and checks all that can be checked without knowing the
- * blocks. Its numbers may be trusted then: a payload of this length may be read, and it stands for that many pages.
+ * Reads the header of a RAM packet at the start of `header`, and checks everything that can be checked without the
+ * blocks. After that its numbers can be trusted: a payload of this length may be read, and it represents that many
+ * pages.
  *
  * **Details**
  *
  * Codes: those of {@link decodePrologue}; `packet-flags-unknown`, `packet-reserved-set`, `packet-pages-exceeded`,
  * `packet-normal-exceeded`, `packet-zero-exceeded`, `packet-method-mismatch`, `packet-payload-wrong`,
- * `packet-payload-exceeded` and `packet-name-invalid`. QEMU does not look at unknown flags, reserved bytes and the length
- * of an uncompressed payload; here they are errors, as they would be the sign of a sender that means something else. Nobody
- * looks at the length of a packet without pages: before 8.2 it is that of the packet before.
+ * `packet-payload-exceeded` and `packet-name-invalid`. QEMU ignores unknown flags, reserved bytes and the length of an
+ * uncompressed payload. Here they are errors, because they indicate a sender with another meaning. The length of a
+ * packet without pages is ignored: before 8.2 it is that of the packet before.
  *
  * @see {@link checkPages} for what depends on the block
  * @stability unstable
@@ -197,7 +198,7 @@ const readPacket = (fields: Fields, idstr: string): RamPacket => {
   }
 }
 
-/** Plain arrays: each typed array has memory outside of the heap, whose growth makes V8 collect all of the heap. */
+/** Plain arrays: each typed array has memory outside of the heap, and its growth makes V8 collect the whole heap. */
 const readOffsets = (view: DataView, at: number, count: number): ReadonlyArray<number> => {
   const offsets: Array<number> = []
   for (let i = 0; i < count; i++) offsets.push(getU64(view, at + 8 * i))
@@ -205,9 +206,9 @@ const readOffsets = (view: DataView, at: number, count: number): ReadonlyArray<n
 }
 
 /**
- * What is wrong with the offsets of a packet, if anything: `packet-block-unknown` where there is no such block,
- * `packet-offset-out-of-range` or `packet-offset-misaligned` for the first page that does not lie in it. QEMU stores
- * misaligned pages where they say.
+ * Checks the offsets of a packet and returns the problem, if there is one: `packet-block-unknown` if there is no such
+ * block, `packet-offset-out-of-range` or `packet-offset-misaligned` for the first page outside it or off a page
+ * boundary. QEMU stores misaligned pages at their offset.
  *
  * @stability unstable
  * @category checks
@@ -217,7 +218,7 @@ export const checkPages = (packet: RamPacket, shape: Shape | undefined, position
   const { idstr, normal, zero } = packet
   if (normal.length + zero.length === 0) return undefined
   if (shape === undefined) {
-    const [expected, found] = ["a block that was announced", JSON.stringify(idstr)]
+    const [expected, found] = ["an announced block", JSON.stringify(idstr)]
     return Finding.make({ code: "packet-block-unknown", offset: position + At.name, expected, found })
   }
   const at = position + At.offsets
@@ -225,9 +226,8 @@ export const checkPages = (packet: RamPacket, shape: Shape | undefined, position
 }
 
 /**
- * What is wrong with the number of a packet that follows number `previous` on the same channel, if anything:
- * `packet-number-stale` if it is below it. Old QEMUs use a number twice, none goes back; QEMU does not look at those of
- * others.
+ * Checks the number of a packet that follows number `previous` on the same channel: `packet-number-stale` if it is
+ * lower. Old QEMUs use a number twice, but no QEMU goes back. QEMU does not check a peer's numbers.
  *
  * @stability unstable
  * @category checks
@@ -235,17 +235,17 @@ export const checkPages = (packet: RamPacket, shape: Shape | undefined, position
  */
 export const checkNumber = (packet: RamPacket, previous: number, position = 0): Finding.Finding | undefined => {
   if (packet.packetNum >= previous) return undefined
-  const [expected, found] = [`a number from ${previous} on`, String(packet.packetNum)]
+  const [expected, found] = [`a number of at least ${previous}`, String(packet.packetNum)]
   return Finding.make({ code: "packet-number-stale", offset: position + At.number, expected, found })
 }
 
 /**
- * The header of a RAM packet, in `into` (at least {@link headerLength} bytes, of which the view returned is the first part)
- * or in memory of its own. The payload is the caller's to send.
+ * Encodes the header of a RAM packet into `into` (at least {@link headerLength} bytes; the returned view is its first
+ * part) or into new memory. The caller sends the payload.
  *
  * **Details**
  *
- * Numbers are not checked, since they are our own: at most {@link pageCapacity} pages, and a name that a block may have.
+ * Numbers are not checked, because they are our own: at most {@link pageCapacity} pages, and a valid block name.
  *
  * **Example** (Two pages of 4 KiB with data, and one of zeros)
  *
@@ -287,7 +287,7 @@ const setOffsets = (view: DataView, at: number, offsets: ArrayLike<number>): voi
 }
 
 /**
- * A SYNC packet as QEMU 9.2 and later write it: nothing but the number, of the length of a header.
+ * Encodes a SYNC packet as QEMU 9.2 and later write it: only the number, in the length of a header.
  *
  * @stability unstable
  * @category encoding

@@ -7,8 +7,8 @@
  *   seal digest     H or HMAC of everything that the seal says
  * ```
  *
- * Two levels, so that a page that is written again (a live round, a packet of scattered pages) replaces its own digest and
- * nothing has to be read back.
+ * There are two levels, so that a page that is written again (a live round, a packet of scattered pages) replaces its
+ * own digest and nothing must be read back.
  *
  * @since 0.1.0
  */
@@ -16,11 +16,11 @@ import { createHash, createHmac, hash } from "node:crypto"
 import { crc32 } from "./internal/crc32.ts"
 
 /**
- * - `crc32`: the polynomial of IEEE 802.3, as zlib computes it; as fast as a disk, and twice as fast where the optional package
- *   `@node-rs/crc32` is there, which has the processor compute it. Finds every accident to the bits of one
- *   page that is no longer than 32 bits, and others but for one in 2^32.
- * - `sha256`: nobody can make other pages with the same digest; four to six times slower.
- * - `hmac-sha256`: as `sha256`, and the seal can be made only by who has the key.
+ * - `crc32`: the polynomial of IEEE 802.3, as in zlib. As fast as a disk, and twice as fast with the optional package
+ *   `@node-rs/crc32`, which uses the processor's instructions. Detects every accidental change within 32 bits of one
+ *   page, and all others except one in 2^32.
+ * - `sha256`: other pages with the same digest cannot be made; four to six times slower.
+ * - `hmac-sha256`: like `sha256`, and making the seal needs the key.
  *
  * @stability unstable
  * @category models
@@ -29,7 +29,7 @@ import { crc32 } from "./internal/crc32.ts"
 export type Algorithm = "crc32" | "sha256" | "hmac-sha256"
 
 /**
- * Each algorithm, with the byte that stands for it in a seal.
+ * Each algorithm, with its byte in a seal.
  *
  * @stability unstable
  * @category constants
@@ -38,7 +38,7 @@ export type Algorithm = "crc32" | "sha256" | "hmac-sha256"
 export const algorithms: Readonly<Record<Algorithm, number>> = { crc32: 1, sha256: 2, "hmac-sha256": 3 }
 
 /**
- * The algorithm that a byte of a seal stands for, `undefined` where none is known.
+ * The algorithm of a byte in a seal; `undefined` if the byte is unknown.
  *
  * @stability unstable
  * @category getters
@@ -57,7 +57,7 @@ export const fromCode = (code: number): Algorithm | undefined =>
 export const digestLength = (algorithm: Algorithm): number => (algorithm === "crc32" ? 4 : 32)
 
 /**
- * Puts the digest of a page into `target` at `at`.
+ * Writes the digest of a page to `target` at `at`.
  *
  * @stability unstable
  * @category computing
@@ -73,7 +73,7 @@ export const pageInto = (algorithm: Algorithm, page: Uint8Array, target: Uint8Ar
 }
 
 /**
- * A digest in the making.
+ * A digest in progress.
  *
  * @stability unstable
  * @category models
@@ -81,12 +81,12 @@ export const pageInto = (algorithm: Algorithm, page: Uint8Array, target: Uint8Ar
  */
 export interface Hasher {
   readonly update: (bytes: Uint8Array) => void
-  /** Once, at the end. */
+  /** Finishes the digest. Call it once. */
   readonly digest: () => Uint8Array
 }
 
 /**
- * Begins a digest: with a key, that of a keyed algorithm.
+ * Starts a digest; with a key, for a keyed algorithm.
  *
  * @stability unstable
  * @category constructors

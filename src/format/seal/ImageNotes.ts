@@ -1,11 +1,11 @@
 /**
- * What a seal says of an image beside its checksums: whose it is, how its source sent it, and what of it is lost.
+ * Notes in a seal besides its checksums: the machine, the source's sync marks, and lost pages.
  *
  * ```text
  *   {"uuid":"…","marks":"each-section","lost":[{"idstr":"pc.ram","pages":16}]}
  * ```
  *
- * JSON in UTF-8. Fields that are not known here are borne, and written again with an image that is sealed anew.
+ * JSON in UTF-8. Unknown fields are kept, and written again when an image is sealed anew.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import * as Finding from "../Finding.ts"
 import { decodeText } from "../internal/cursor.ts"
 
 /**
- * The longest notes, in bytes: room for the name of every block that an image can have.
+ * Longest notes, in bytes: room for the name of every block that an image can have.
  *
  * @stability stable
  * @category constants
@@ -23,11 +23,11 @@ import { decodeText } from "../internal/cursor.ts"
  */
 export const MAX_LENGTH: number = 1024 * 1024
 
-/** Objects within objects: what is deeper could be read, but not written again. */
+/** Deepest nesting of objects: anything deeper could be read, but not written again. */
 const MAX_DEPTH = 32
 
 /**
- * A uuid as it is written down: five groups of small hexadecimal digits.
+ * A UUID as text: five groups of lower-case hexadecimal digits.
  *
  * @stability stable
  * @category schemas
@@ -45,7 +45,7 @@ export const Uuid = Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}(?:-[0-9a-
 export const LostPages = Schema.Struct({
   /** The name of the block. */
   idstr: Schema.String,
-  /** How many there are. */
+  /** Number of lost pages. */
   pages: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 })
 
@@ -57,18 +57,18 @@ export const LostPages = Schema.Struct({
 export type LostPages = typeof LostPages.Type
 
 /**
- * The notes of an image, each of them optional.
+ * The notes of an image, all of them optional.
  *
  * @stability stable
  * @category schemas
  * @since 0.1.0
  */
 export const ImageNotes = Schema.Struct({
-  /** The uuid of the machine, where it is known. */
+  /** The UUID of the machine, if known. */
   uuid: Schema.optional(Uuid),
-  /** What marked the SYNCs of multifd where the image was received: each section of RAM, or each round. */
+  /** The multifd sync marks of a received image: each section of RAM, or each round. */
   marks: Schema.optional(Schema.Literals(["each-section", "each-round"])),
-  /** What could not be recovered, by block. */
+  /** The pages that could not be recovered, by block. */
   lost: Schema.optional(Schema.Array(LostPages))
 })
 
@@ -106,7 +106,7 @@ const parse = (text: string): unknown => {
 const utf8 = new TextEncoder()
 
 /**
- * Notes as they are stored; no bytes where there is none.
+ * Encodes notes for storage; empty notes take no bytes.
  *
  * @stability stable
  * @category encoding
@@ -120,7 +120,7 @@ export const encode = (notes: ImageNotes): Uint8Array => {
 const EXPECTED = "notes in JSON"
 
 /**
- * Reads notes that lie at `position` of their file. Fails with `seal-corrupt`.
+ * Decodes notes at `position` of their file. Fails with `seal-corrupt`.
  *
  * @stability stable
  * @category decoding
@@ -139,7 +139,7 @@ export const decode = (bytes: Uint8Array, position: number): Result.Result<Image
 }
 
 /**
- * What keeps notes from being written, to be told to the caller who has made them.
+ * Reasons why notes cannot be written, for the caller that made them.
  *
  * @stability stable
  * @category guards
@@ -155,7 +155,7 @@ export const problems = (notes: ImageNotes | undefined): ReadonlyArray<string> =
 }
 
 /**
- * What keeps an image from being used as if it were whole: a sentence for each block with lost pages.
+ * Reasons why an image cannot be used as complete: a sentence for each block with lost pages.
  *
  * @stability stable
  * @category guards

@@ -1,6 +1,6 @@
 /**
- * The seal of an image: checksums of everything in it, where a QEMU that knows nothing of them does not look. A mark says
- * that it is there (see `SealMark`).
+ * The seal of an image: checksums of all its contents, at positions that QEMU does not read. A mark leads to it (see
+ * `SealMark`).
  *
  * ```text
  *   … entry │ header │ bitmap │ 0 │ mark │ 0 │ page region, … │ device state │ 00 │ 06 L JSON │ 0 │ seal
@@ -16,7 +16,7 @@
  *       notes (see `ImageNotes`)
  * ```
  *
- * All numbers are big-endian, all positions count from the start of the file.
+ * All numbers are big-endian; all positions count from the start of the file.
  *
  * @since 0.1.0
  */
@@ -34,7 +34,7 @@ import * as MappedRam from "../image/MappedRam.ts"
 import type { Decoded } from "../stream/MigrationStream.ts"
 
 /**
- * Seals lie at multiples of it.
+ * Alignment of seals in the file.
  *
  * @stability unstable
  * @category constants
@@ -52,7 +52,7 @@ export const ALIGNMENT: number = 4096
 export const DEFAULT_EXTENT_SIZE: number = 1024 * 1024
 
 /**
- * The smallest and the largest extent: no page is larger than the default, and a reader holds one extent at a time.
+ * The smallest and the largest extent. No page is larger than the default, and a reader holds one extent at a time.
  *
  * @stability unstable
  * @category constants
@@ -64,8 +64,8 @@ export const extentSizes: { readonly minimum: number; readonly maximum: number }
 }
 
 /**
- * The longest seal that is read: SHA-256 of 16 TiB in extents of 1 MiB takes 512 MiB, and that of a save that has not come
- * to its end has bitmaps of as much. What asks for more is not allowed to take the memory.
+ * Longest seal that is read: SHA-256 of 16 TiB in extents of 1 MiB takes 512 MiB, and a partial seal has bitmaps of up
+ * to the same size. A longer one is refused before any memory is allocated.
  *
  * @stability unstable
  * @category constants
@@ -75,11 +75,11 @@ export const MAX_LENGTH: number = 1024 * 1024 * 1024
 
 const MAGIC = Buffer.from("MFDsSeal", "latin1")
 
-/** Bytes of a seal in front of its blocks. @internal */
+/** Bytes of a seal before its blocks. @internal */
 export const HEAD_LENGTH = 72
 
 /**
- * A block as it was sealed.
+ * A sealed block.
  *
  * @stability unstable
  * @category models
@@ -88,12 +88,12 @@ export const HEAD_LENGTH = 72
 export interface SealedBlock extends Shape {
   readonly bitmapOffset: number
   readonly pagesOffset: number
-  /** Of one extent after the other; zeros for those without a present page. */
+  /** Digests of all extents, in order; zeros for those without a present page. */
   readonly digests: Uint8Array
 }
 
 /**
- * What a seal says of an image.
+ * The contents of a seal.
  *
  * @stability unstable
  * @category models
@@ -103,20 +103,20 @@ export interface Seal {
   readonly algorithm: Checksum.Algorithm
   /** Bytes: a power of two, at least a page. */
   readonly extentSize: number
-  /** Where the stream begins, or what libvirt put in front of it. */
+  /** The start of the stream, or of the libvirt header before it. */
   readonly start: number
-  /** Behind the last byte of the stream. */
+  /** The end of the stream. */
   readonly end: number
-  /** Of everything that is not a page. */
+  /** Digest of everything except pages. */
   readonly rest: Uint8Array
-  /** Those with pages, in the order of the stream. */
+  /** The blocks with pages, in the order of the stream. */
   readonly blocks: ReadonlyArray<SealedBlock>
-  /** What is known of the image beside that. */
+  /** Further notes on the image. */
   readonly notes: ImageNotes.ImageNotes
 }
 
 /**
- * Where the seal of a stream belongs that ends at `end`.
+ * The position of the seal of a stream that ends at `end`.
  *
  * @stability unstable
  * @category layout
@@ -125,7 +125,7 @@ export interface Seal {
 export const sealPosition = (end: number): number => Math.ceil(end / ALIGNMENT) * ALIGNMENT
 
 /**
- * Everything of an image but its pages, its mark and its seal, in the order in which its digest is made: the stream in its
+ * The ranges of an image without its pages, its mark and its seal, in the order of their digest: the stream in its
  * pieces, then the bitmaps.
  *
  * @stability unstable
@@ -133,7 +133,7 @@ export const sealPosition = (end: number): number => Math.ceil(end / ALIGNMENT) 
  * @since 0.1.0
  */
 export const restOf = (options: {
-  /** Where the stream begins, or what libvirt put in front of it. */
+  /** The start of the stream, or of the libvirt header before it. */
   readonly start: number
   readonly end: number
   readonly blocks: ReadonlyArray<MappedBlock>
@@ -156,7 +156,7 @@ export const restOf = (options: {
 }
 
 /**
- * What goes into the digest in front of the bytes of each range: where it lies.
+ * Each range goes into the digest after its position and length.
  *
  * @stability unstable
  * @category encoding
@@ -175,7 +175,7 @@ export const encodeRange = ({ length, position }: ByteRange): Uint8Array =>
 export const extentCount = ({ usedLength }: Shape, extentSize: number): number => Math.ceil(usedLength / extentSize)
 
 /**
- * A seal.
+ * Encodes a seal.
  *
  * @stability unstable
  * @category encoding
@@ -193,7 +193,7 @@ export const encode = (seal: Seal): Uint8Array => {
 }
 
 /**
- * Whether bytes begin like a seal.
+ * `true` if bytes begin like a seal.
  *
  * @stability unstable
  * @category guards
@@ -202,7 +202,7 @@ export const encode = (seal: Seal): Uint8Array => {
 export const isSeal = (bytes: Uint8Array): boolean => MAGIC.equals(bytes.subarray(0, MAGIC.length))
 
 /**
- * Reads a seal that lies at `position` of its file. Fails with `seal-corrupt` or `seal-version-unsupported`.
+ * Reads a seal at `position` of its file. Fails with `seal-corrupt` or `seal-version-unsupported`.
  *
  * @stability unstable
  * @category decoding
@@ -215,7 +215,7 @@ export const decode = (bytes: Uint8Array, position: number): Result.Result<Seal,
       : Result.fail(corrupt(position + end, "the end of the seal", `${bytes.length - end} bytes more`))
   )
 
-/** The same where something else may follow, from `end` on. @internal */
+/** Like `decode`, but other data may follow the seal. @internal */
 export const decodeFirst = (bytes: Uint8Array, position: number): Result.Result<Decoded<Seal>, Finding.Finding> =>
   decodePart(bytes, position, readSeal)
 
@@ -231,7 +231,7 @@ const decodePart = <A>(
 
 type Head = Omit<Seal, "blocks" | "notes">
 
-/** Reads what stands in front of the blocks. @internal */
+/** Reads the part before the blocks. @internal */
 export const decodeHead = (bytes: Uint8Array, position: number): Result.Result<Head, Finding.Finding> =>
   Result.map(decodePart(bytes, position, readHead), ({ value }) => value.head)
 
@@ -246,7 +246,7 @@ function* readHead(
   const extentSize = fields.getUint32(12)
   if (algorithm === undefined) return yield* unknownAlgorithm(9, fixed[9]!)
   if (!isExtentSize(extentSize)) {
-    yield* stop({ code: "seal-corrupt", offset: 12, expected: "a size of extents", found: String(extentSize) })
+    yield* stop({ code: "seal-corrupt", offset: 12, expected: "a valid extent size", found: String(extentSize) })
   }
   const [start, end] = [Number(fields.getBigUint64(16)), Number(fields.getBigUint64(24))]
   const rest = fixed.slice(40, 40 + Checksum.digestLength(algorithm))
@@ -283,12 +283,12 @@ function* readBlock(cursor: Cursor, algorithm: Checksum.Algorithm, extentSize: n
   return { ...shape, bitmapOffset, pagesOffset, digests: yield* cursor.take(length, "the digests of a block") }
 }
 
-/** An extent is whole pages: who compares one with its digest counts on that. */
+/** An extent is whole pages: comparing one with its digest relies on that. */
 function* pageSizeIn(cursor: Cursor, extentSize: number): Steps<number> {
   const offset = cursor.position
   const pageSize = yield* cursor.u32("the page size of a block")
   if (extentSize % pageSize === 0) return pageSize
-  const expected = `a page size that extents of ${extentSize} bytes are made of`
+  const expected = `a page size that divides extents of ${extentSize} bytes`
   return yield* stop({ code: "seal-corrupt", offset, expected, found: String(pageSize) })
 }
 
@@ -299,7 +299,7 @@ const unknownAlgorithm = (offset: number, found: number) =>
   stop({ code: "seal-version-unsupported", offset, expected: "a known algorithm", found: String(found) })
 
 /**
- * Whether extents can have this size.
+ * `true` for a valid extent size.
  *
  * @stability unstable
  * @category guards

@@ -1,5 +1,5 @@
 /**
- * The digests of a block's pages while it is being written, in whichever order and however often.
+ * The digests of a block's pages during a write, in any order and any number of times.
  *
  * @since 0.1.0
  */
@@ -11,27 +11,27 @@ import * as Checksum from "./Checksum.ts"
 import { Extents } from "./SealedExtents.ts"
 
 /**
- * Remembers one digest for each page: 4 bytes with CRC-32, 32 with SHA-256; none for extents without any page.
+ * Keeps one digest per page: 4 bytes with CRC-32, 32 with SHA-256. Extents without any page take none.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PageDigests {
-  /** Takes the digests of pages: `runs` of them, which count from page `first`, where `data` begins. */
+  /** Records the digests of pages: `runs` count from page `first`, the start of `data`. */
   readonly record: (first: number, data: Uint8Array, runs: PageRuns.PageRuns) => void
   /**
-   * The digests of all extents, one behind the other, of the pages that the bitmap says are present now. It can be asked
-   * again: only extents that have changed meanwhile cost anything.
+   * The digests of all extents, one after another, for the pages that the bitmap marks present now. Later calls
+   * recompute only the extents that have changed.
    */
   readonly extents: () => Uint8Array
   /**
-   * Does a part of the work of `extents` ahead, for `count` extents, so that it need not be done in one stretch. Whether
-   * there is more of it.
+   * Does the work of `extents` for `count` extents in advance, so that it is spread over time. Returns `true` while
+   * work remains.
    */
   readonly advance: (count: number) => boolean
 }
 
-/** Bytes of a bitmap that are compared at once: mostly nothing has changed in any of them. */
+/** Bytes of a bitmap compared by one call: usually none of them has changed. */
 const COMPARED_BYTES = 512
 
 /** Calls `f` with every byte that differs between two bitmaps of one length. */
@@ -44,7 +44,7 @@ const forEachDifference = (a: Uint8Array, b: Uint8Array, f: (at: number) => void
 }
 
 /**
- * Begins to remember the digests of a block. Every page whose bit is set in `bitmap` in the end has to be recorded.
+ * Starts to record the digests of a block. Every page whose bit is set in `bitmap` at the end must have been recorded.
  *
  * @category constructors
  * @since 0.1.0
@@ -60,12 +60,12 @@ export const make = (options: {
   const { idstr, pageSize } = shape
   const pagesPerExtent = extentSize / pageSize
   const length = Checksum.digestLength(algorithm)
-  /** The bits as they were when they were last looked at, which is what all digests are of. */
+  /** The bits at the last look. All digests refer to them. */
   const seen = PageBitmap.make(bitmap.pages)
   const extents = new Extents({ algorithm, idstr, pagesPerExtent, bitmap: seen })
   const known = new Map<number, Uint8Array>()
   const all = new Uint8Array(extents.count * length)
-  /** What `all` does not have yet: extents with new digests of pages, and those whose bits are not as they were. */
+  /** Extents missing from `all`: those with new page digests, and those whose bits have changed. */
   const changed = new Set<number>()
 
   const digestsOf = (index: number): Uint8Array => {
@@ -76,7 +76,7 @@ export const make = (options: {
     return created
   }
 
-  /** The extent of a page, of which digests are about to be recorded. */
+  /** The extent of a page, before its digests are recorded. */
   const begin = (page: number) => {
     const index = Math.floor(page / pagesPerExtent)
     changed.add(index)

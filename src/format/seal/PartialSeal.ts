@@ -1,5 +1,5 @@
 /**
- * The seal of a save that has not come to its end: checksums of the pages that it has written so far, and which these are.
+ * The seal of an unfinished save: checksums of the pages written so far, and a list of these pages.
  *
  * ```text
  *   … header │ bitmap │ 0 │ mark │ 0 │ place A │ place B │ 0 │ page region …
@@ -10,9 +10,9 @@
  *                the bitmaps of its blocks, one behind the other, 8 × ceil(pages / 64) bytes each
  * ```
  *
- * The mark says `partial` and leads to one of the places; the next one is written to the other, made durable, and then the
- * mark is written over: whatever moment a process or the power ends at, the mark leads to a whole one. The digest in the
- * mark covers both parts.
+ * The mark has the state `partial` and leads to one of two places. The next seal is written to the other place and made
+ * durable; then the mark is overwritten. Whenever the process or the power stops, the mark leads to a complete seal.
+ * The digest in the mark covers both parts.
  *
  * @since 0.1.0
  */
@@ -28,18 +28,18 @@ import * as SealMark from "./SealMark.ts"
 import { ByteWriter } from "../internal/byteWriter.ts"
 
 /**
- * What has been written of an image.
+ * The part of an image that has been written.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PartialSeal {
   readonly seal: ImageSeal.Seal
-  /** The pages that the seal is about, for each of its blocks, in their order. */
+  /** The pages that the seal covers, for each of its blocks, in order. */
   readonly bitmaps: ReadonlyArray<PageBitmap.PageBitmap>
 }
 
-/** What stands in front of the digests of a block, but for its name. */
+/** Bytes before the digests of a block, without its name. */
 const BLOCK_BYTES = 1 + 8 + 4 + 8 + 8
 
 const utf8 = new TextEncoder()
@@ -64,7 +64,7 @@ export const byteLength = (
   )
 
 /**
- * The room that two partial seals of `length` bytes take behind the mark.
+ * Bytes that two partial seals of `length` bytes take after the mark.
  *
  * @category layout
  * @since 0.1.0
@@ -72,7 +72,7 @@ export const byteLength = (
 export const room = (length: number): number => ImageSeal.ALIGNMENT + 2 * ImageSeal.sealPosition(length)
 
 /**
- * The two places for partial seals of `length` bytes in an image that has room for them. `undefined` where it has no place
+ * The two places for partial seals of `length` bytes in an image that has room for them. `undefined` if it has no room
  * for a mark.
  *
  * @category layout
@@ -89,7 +89,7 @@ export const places = (
 }
 
 /**
- * A partial seal.
+ * Encodes a partial seal.
  *
  * @category encoding
  * @since 0.1.0
@@ -101,7 +101,7 @@ const corrupt = (offset: number, expected: string, found: string): Finding.Findi
   Finding.make({ code: "seal-corrupt", offset, expected, found })
 
 /**
- * Reads a partial seal that lies at `position` of its file. Fails with `seal-corrupt` or `seal-version-unsupported`.
+ * Reads a partial seal at `position` of its file. Fails with `seal-corrupt` or `seal-version-unsupported`.
  *
  * @category decoding
  * @since 0.1.0

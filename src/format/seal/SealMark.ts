@@ -14,8 +14,8 @@
  *   32  32   digest of mark (with zeros in this field and in that of the CRC) and seal, zeros behind it
  * ```
  *
- * All numbers are big-endian, all positions count from the start of the file. The mark is written last, and says that
- * the rest is there (see `ImageSeal`).
+ * All numbers are big-endian; all positions count from the start of the file. The mark is written last, and shows that
+ * the rest is complete (see `ImageSeal`).
  *
  * @since 0.1.0
  */
@@ -36,7 +36,7 @@ const CRC_AT = 12
 const DIGEST_AT = 32
 
 /**
- * Bytes of a mark. Marks lie at multiples of it, so that none lies across two sectors.
+ * Bytes of a mark. Marks are aligned to it, so that none crosses a sector boundary.
  *
  * @stability unstable
  * @category constants
@@ -45,8 +45,8 @@ const DIGEST_AT = 32
 export const LENGTH: number = 64
 
 /**
- * What a mark says. `sealing`: somebody began to write a seal there, and has not come to its end; there are no checksums.
- * `partial`: the seal is that of a save that has not come to its end, and covers the pages that it had written.
+ * The contents of a mark. `sealing`: a seal was started there and not finished, so there are no checksums. `partial`:
+ * the seal belongs to an unfinished save, and covers the pages written by then.
  *
  * @stability unstable
  * @category models
@@ -55,15 +55,15 @@ export const LENGTH: number = 64
 export interface SealMark {
   readonly state: "sealing" | "sealed" | "partial"
   readonly algorithm: Checksum.Algorithm
-  /** Absolute position and length of the seal. While it is being written, the position is all that is known. */
+  /** Absolute position and length of the seal. While the seal is being written, only the position is known. */
   readonly seal: ByteRange
-  /** Of mark and seal, in 32 bytes. */
+  /** Digest of mark and seal, in 32 bytes. */
   readonly digest: Uint8Array
 }
 
 /**
- * Where the mark belongs: in the first gap between a bitmap and the page region behind it that has room. `undefined` where
- * there is none, which only a foreign layout can bring about.
+ * The position of the mark: the first gap with enough room between a bitmap and the page region after it. `undefined`
+ * if there is none, which happens only with a foreign layout.
  *
  * @stability unstable
  * @category layout
@@ -107,7 +107,7 @@ const withCrc = (bytes: Uint8Array): Uint8Array => {
 }
 
 /**
- * A mark, 64 bytes.
+ * Encodes a mark, 64 bytes.
  *
  * @stability unstable
  * @category encoding
@@ -116,8 +116,8 @@ const withCrc = (bytes: Uint8Array): Uint8Array => {
 export const encode = (mark: SealMark): Uint8Array => withCrc(markBytes(mark).append(padded(mark.digest)).finish())
 
 /**
- * The digest that the mark of a seal has, which says that both belong together; with a key, that they were made by who
- * has it.
+ * The digest in the mark of a seal, which proves that both belong together. With a key, it proves that the holder of
+ * the key made them.
  *
  * @stability unstable
  * @category computing
@@ -135,8 +135,8 @@ export const digestOf = (
 }
 
 /**
- * Reads the 64 bytes where a mark belongs that lie at `position` of their file: `undefined` where nothing looks like one.
- * Fails with `seal-corrupt` or `seal-version-unsupported`.
+ * Reads the 64 bytes at `position` of the file, where a mark belongs. `undefined` if they do not look like one. Fails
+ * with `seal-corrupt` or `seal-version-unsupported`.
  *
  * @stability unstable
  * @category decoding
@@ -149,7 +149,7 @@ export const decode = (bytes: Uint8Array, position: number): Result.Result<SealM
   const head = view(bytes)
   const mark = bytes.subarray(0, LENGTH)
   if (view(withCrc(mark)).getUint32(CRC_AT) !== head.getUint32(CRC_AT)) {
-    return Result.fail(corrupt(position, "a mark whose checksum is right", "another checksum"))
+    return Result.fail(corrupt(position, "a mark that matches its checksum", "another checksum"))
   }
   const algorithm = Checksum.fromCode(bytes[10]!)
   const state = states[bytes[9]! - 1]

@@ -1,5 +1,5 @@
 /**
- * The extents of a block: the pages that have a digest together in the seal of an image.
+ * The extents of a block: groups of pages that share a digest in the seal of an image.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import * as Checksum from "./Checksum.ts"
 const utf8 = new TextEncoder()
 
 /**
- * What does not depend on a page's content: which extent of which block it is, and which of its pages are present.
+ * The part of a digest's input that does not depend on page contents: the block, the extent, and its present pages.
  *
  * ```text
  *   u8 length │ name │ u64 index of the extent │ one bit a page, page i ↔ byte i >> 3, bit i & 7
@@ -30,7 +30,7 @@ const preamble = (idstr: string, index: number, present: PageRuns.PageRuns, page
 }
 
 /**
- * The extents of one block: which pages belong to each, and the digest of one.
+ * The extents of one block: the pages of each extent, and its digest.
  *
  * @see docs/formats/seal.md for what goes into a digest
  * @category models
@@ -55,26 +55,26 @@ export class Extents {
     return Math.ceil(this.bitmap.pages / this.pagesPerExtent)
   }
 
-  /** The first page of an extent, and how many it has. */
+  /** The first page of an extent, and its number of pages. */
   range(index: number): { readonly first: number; readonly pages: number } {
     const first = index * this.pagesPerExtent
     return { first, pages: Math.min(this.pagesPerExtent, this.bitmap.pages - first) }
   }
 
-  /** The pages of an extent that are present, relative to it. */
+  /** The present pages of an extent, relative to it. */
   present(index: number): PageRuns.PageRuns {
     const { first, pages } = this.range(index)
     return this.bitmap.runs(first, pages)
   }
 
-  /** The digest of an extent whose page digests are in `digests`, in their places. Without a present page: zeros. */
+  /** The digest of an extent, from the digests of its pages in `digests`. Zeros if no page is present. */
   digest(index: number, digests: Uint8Array): Uint8Array {
     const length = Checksum.digestLength(this.algorithm)
     const present = this.present(index)
     if (present.length === 0) return new Uint8Array(length)
     const state = Checksum.hasher(this.algorithm)
     state.update(preamble(this.idstr, index, present, this.range(index).pages))
-    // In one piece: a call for each run would cost more than its bytes where every other page is present.
+    // In one piece: with every other page present, one call per run would take longer than hashing the bytes.
     let at = 0
     PageRuns.forEach(present, (first, count) => {
       this.#gathered.set(digests.subarray(first * length, (first + count) * length), at)
@@ -84,7 +84,7 @@ export class Extents {
     return state.digest()
   }
 
-  /** The same from the bytes of the extent; what lies under clear bits is not looked at. */
+  /** The digest of an extent, from its bytes; absent pages are ignored. */
   digestOf(index: number, data: Uint8Array, pageSize: number): Uint8Array {
     const length = Checksum.digestLength(this.algorithm)
     const digests = new Uint8Array(this.pagesPerExtent * length)

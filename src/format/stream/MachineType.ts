@@ -1,8 +1,8 @@
 /**
- * What the name of a machine type says of the QEMU that it is of: `pc-q35-8.1`, `virt-10.0`, and those that distributions call
- * something else, `pc-i440fx-jammy`, `pc-q35-rhel9.2.0`.
+ * The version of QEMU in the name of a machine type: `pc-q35-8.1`, `virt-10.0`, and the names that distributions use,
+ * `pc-i440fx-jammy`, `pc-q35-rhel9.2.0`.
  *
- * Some of what goes over the wire follows the machine type, so that a guest can move between versions of QEMU:
+ * Some of the wire format follows the machine type, so that a guest can move between versions of QEMU:
  *
  * ```text
  *   up to 8.0     the sections of RAM are the marks of multifd's syncs
@@ -18,12 +18,12 @@ import type { Version } from "./internal/machineTypeModel.ts"
 
 export type { Version } from "./internal/machineTypeModel.ts"
 
-/** The pseries types of 2.12 and before have a second form, `-sxxm`. */
+/** The pseries types of 2.12 and earlier have a second form, `-sxxm`. */
 const VERSIONED = /(?:^|-)(\d+)\.(\d+)(?:\.\d+)?(?:-sxxm)?$/
 
 /**
- * The version of QEMU that a machine type is of, by its name: QEMU's own, Ubuntu's, or RHEL's. `undefined` where the name does
- * not say it (`microvm`, `none`), or is that of another distribution.
+ * The version of QEMU that a machine type belongs to, from its name: QEMU's own, Ubuntu's, or RHEL's. `undefined` if
+ * the name has no version (`microvm`, `none`), or comes from another distribution.
  *
  * **Example** (A machine type of Ubuntu 22.04)
  *
@@ -45,9 +45,9 @@ export const versionOf = (machine: string | undefined): Version | undefined => {
 }
 
 /**
- * Whether a machine type is of this version of QEMU or an older one. Names that say nothing count as new.
+ * `true` if a machine type belongs to this version of QEMU or an older one. Names without a version count as new.
  *
- * **Example** (A machine type of before MULTIFD_FLUSH)
+ * **Example** (A machine type older than MULTIFD_FLUSH)
  *
  * ```ts
  * import { MachineType } from "effect-multifd/format"

@@ -1,7 +1,7 @@
 /**
- * The framing of QEMU's migration stream, version 3: everything that is not the inside of a device.
+ * The framing of QEMU's migration stream, version 3: everything except the contents of a device.
  *
- * All numbers are unsigned and big-endian; `str8` is a length byte and that many bytes of text.
+ * All numbers are unsigned and big-endian; `str8` is a length byte followed by that many bytes of text.
  *
  * ```text
  *   51 45 56 4d  00 00 00 03                              file header: "QEVM", version
@@ -17,7 +17,8 @@
  *   06  u32 n, n bytes of JSON                            description, behind the end
  * ```
  *
- * The data of the section "ram" are records, each a u64 whose low ten bits are flags and whose rest is an address.
+ * The data of the section "ram" is a sequence of records, each a u64 with flags in its low ten bits and an address in
+ * the rest.
  *
  * @since 0.1.0
  */
@@ -51,7 +52,7 @@ export const MAGIC: number = constants.MAGIC
 export const VERSION: number = constants.VERSION
 
 /**
- * The byte that begins a section, and the two that end something.
+ * The bytes that begin a section, and the two that end something.
  *
  * @stability unstable
  * @category constants
@@ -69,7 +70,7 @@ export const SectionType = constants.SectionType
 export const RamFlag = constants.RamFlag
 
 /**
- * Commands that a stream may contain without a peer that answers, and their numbers.
+ * Commands that a stream may contain without a peer to answer, and their numbers.
  *
  * @stability unstable
  * @category constants
@@ -87,7 +88,7 @@ export const Command = constants.Command
 export const RAM_VERSION: number = constants.RAM_VERSION
 
 /**
- * The file header, 8 bytes.
+ * Encodes the file header, 8 bytes.
  *
  * @stability unstable
  * @category encoding
@@ -106,7 +107,7 @@ export const decodeFileHeader = (bytes: Uint8Array, position = 0): Result.Result
   decodeWith(bytes, position, framing.readFileHeader)
 
 /**
- * A configuration section. Names must fit: the machine type any length, a capability up to 255 bytes.
+ * Encodes a configuration section. Names must fit: a machine type of any length, capabilities of up to 255 bytes.
  *
  * @stability unstable
  * @category encoding
@@ -115,8 +116,8 @@ export const decodeFileHeader = (bytes: Uint8Array, position = 0): Result.Result
 export const encodeConfiguration: (configuration: Configuration) => Uint8Array = configuration.encode
 
 /**
- * Reads the configuration section at `position`; the value is `undefined` where another section stands there, since a
- * sender may leave it out.
+ * Reads the configuration section at `position`. The value is `undefined` if another section is there, because a sender
+ * may leave the configuration out.
  *
  * @stability unstable
  * @category decoding
@@ -128,7 +129,7 @@ export const decodeConfiguration = (
 ): Result.Result<Decoded<Configuration | undefined>, Finding> => decodeWith(bytes, position, configuration.read)
 
 /**
- * The capabilities of a configuration with one of them switched on or off. QEMU lists `x-ignore-shared` first.
+ * The capabilities of a configuration with one of them set or removed. QEMU lists `x-ignore-shared` first.
  *
  * @stability unstable
  * @category combinators
@@ -145,7 +146,7 @@ export const withCapability = (
 }
 
 /**
- * What opens a START, PART, END or FULL section.
+ * Encodes the header of a START, PART, END or FULL section.
  *
  * @stability unstable
  * @category encoding
@@ -160,7 +161,7 @@ export const encodeSectionHeader = (header: SectionHeader): Uint8Array => {
 }
 
 /**
- * Reads what opens a section at `position`. Fails with `section-unexpected` at anything but the four types.
+ * Reads the header of a section at `position`. Fails with `section-unexpected` for any other type.
  *
  * @stability unstable
  * @category decoding
@@ -170,7 +171,7 @@ export const decodeSectionHeader = (bytes: Uint8Array, position = 0): Result.Res
   decodeWith(bytes, position, framing.readSectionHeader)
 
 /**
- * The footer that closes a section, 5 bytes.
+ * Encodes the footer that closes a section, 5 bytes.
  *
  * @stability unstable
  * @category encoding
@@ -194,7 +195,7 @@ export const decodeFooter = (
   decodeWith(bytes, position, (cursor) => framing.readFooter(cursor, sectionId))
 
 /**
- * A command with its body of up to 65535 bytes.
+ * Encodes a command with its body of up to 65535 bytes.
  *
  * @stability unstable
  * @category encoding
@@ -204,7 +205,7 @@ export const encodeCommand = (command: number, body: Uint8Array = new Uint8Array
   new ByteWriter().u8(SectionType.command).u16(command).u16(body.length).append(body).finish()
 
 /**
- * A record of the section "ram": flags and the address that they share eight bytes with.
+ * Encodes a record of the section "ram": flags and an address in eight bytes.
  *
  * @stability unstable
  * @category encoding
@@ -214,7 +215,7 @@ export const encodeRamRecord = (flags: number, address = 0): Uint8Array =>
   new ByteWriter().u64(address + flags).finish()
 
 /**
- * What stands between the end of the stream and the JSON text: the end-of-stream byte is not part of it.
+ * Encodes the bytes between the end of the stream and the JSON text, without the end-of-stream byte.
  *
  * @stability unstable
  * @category encoding

@@ -1,5 +1,5 @@
 /**
- * Pages as records on the main channel: what a sender writes without multifd, and for zero pages in the mode `legacy`.
+ * Pages as records on the main channel: a sender's output without multifd, and its zero pages in the mode `legacy`.
  *
  * ```text
  *   u64 address + 02          [str8 block]  00                          ZERO
@@ -18,26 +18,29 @@ import type { Extent, ZeroExtent } from "./SocketStream.ts"
 import * as Xbzrle from "./Xbzrle.ts"
 
 /**
- * Encodes the records of one main channel. It remembers the block of the last record, so everything that it gives has to
- * be written, in this order.
+ * Encodes the records of one main channel. It remembers the block of the last record, so all of its output must be
+ * written, in order.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Encoder {
-  /** One piece of memory with a record for each page of these extents. */
+  /** Encodes a record for each page of these extents, in one piece of memory. */
   readonly zeros: (block: Shape, extents: ReadonlyArray<ZeroExtent>) => Uint8Array
-  /** Parts, in order: what stands in front of each page, and a view of the page. Extents are of whole pages. */
+  /** Encodes pages as parts, in order: the head of each page, and a view of the page. Extents are whole pages. */
   readonly pages: (block: Shape, extents: ReadonlyArray<Extent>) => ReadonlyArray<Uint8Array>
-  /** Parts, in order, of a record for each extent: a page, and its changes (`Xbzrle`) as the bytes. */
+  /**
+   * Encodes a record for each extent, as parts in order: the extent is a page, and its bytes are the changes
+   * (`Xbzrle`).
+   */
   readonly changes: (block: Shape, extents: ReadonlyArray<Extent>) => ReadonlyArray<Uint8Array>
 }
 
 const NO_BYTES = new Uint8Array(0)
 
 /**
- * An encoder for a main channel on which no block was named yet.
+ * Makes an encoder for a main channel on which no block was named yet.
  *
  * **Example** (Two zero pages of the block "m")
  *
@@ -56,7 +59,7 @@ const NO_BYTES = new Uint8Array(0)
 export const make = (): Encoder => {
   let last: string | undefined
 
-  /** What stands in front of the data of each record, with `tail` bytes for the record's kind at its end. */
+  /** The heads of the records, each with `tail` bytes at its end for the kind of record. */
   const heads = (flag: number, block: Shape, offsets: ReadonlyArray<number>, tail: number): Heads => {
     const name = block.idstr === last || offsets.length === 0 ? NO_BYTES : new ByteWriter().str8(block.idstr).finish()
     if (offsets.length > 0) last = block.idstr
@@ -99,13 +102,13 @@ export const make = (): Encoder => {
   }
 }
 
-/** The encoding and the length of the changes. */
+/** Bytes for the encoding and the length of the changes. */
 const CHANGES_TAIL = 3
 
 interface Heads {
-  /** One behind the other. */
+  /** All heads, one after another. */
   readonly all: Uint8Array
-  /** Views of each. */
+  /** Views of each head. */
   readonly each: ReadonlyArray<Uint8Array>
 }
 

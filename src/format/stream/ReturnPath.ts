@@ -1,5 +1,6 @@
 /**
- * The return path: what a destination says back on the main connection, if the source asked for it with OPEN_RETURN_PATH.
+ * The return path: messages from a destination to the source on the main connection, if the source asked for them with
+ * OPEN_RETURN_PATH.
  *
  * ```text
  *   0  u16  type      1 SHUT, 2 PONG, 3 .. 6 of postcopy, 7 SWITCHOVER_ACK
@@ -23,7 +24,7 @@ import { ByteWriter } from "../internal/byteWriter.ts"
 import { view } from "../internal/cursor.ts"
 
 /**
- * Bytes in front of each message's body.
+ * Bytes before each message's body.
  *
  * @stability unstable
  * @category constants
@@ -32,7 +33,7 @@ import { view } from "../internal/cursor.ts"
 export const HEADER_LENGTH: number = 4
 
 /**
- * The longest body that is accepted: QEMU's longest, a request for pages with the name of their block.
+ * Longest body that is accepted: QEMU's longest, a request for pages with the name of their block.
  *
  * @stability unstable
  * @category constants
@@ -41,7 +42,7 @@ export const HEADER_LENGTH: number = 4
 export const MAX_BODY_LENGTH: number = 268
 
 /**
- * A message of the destination. Those of a postcopy migration are named and kept as they are.
+ * A message from the destination. Those of a postcopy migration are named and kept unchanged.
  *
  * @stability unstable
  * @category models
@@ -57,7 +58,7 @@ export type Message =
     }
 
 /**
- * What begins a message.
+ * The header of a message.
  *
  * @stability unstable
  * @category models
@@ -72,7 +73,7 @@ export interface Header {
 interface Kind {
   readonly number: number
   readonly tag: Message["_tag"]
-  /** Bytes of the body, or the most that there can be. */
+  /** Smallest and largest body, in bytes. */
   readonly minimum: number
   readonly maximum: number
 }
@@ -90,9 +91,9 @@ const kinds: ReadonlyArray<Kind> = [
 ]
 
 /**
- * A message, header and body.
+ * Encodes a message, header and body.
  *
- * **Example** (All is well)
+ * **Example** (Success)
  *
  * ```ts
  * import { ReturnPath } from "effect-multifd/format"
@@ -116,8 +117,8 @@ const encodeBody = (message: Message): Uint8Array => {
 }
 
 /**
- * Reads what begins a message, 4 bytes, so that its body can be read. Fails with `return-path-message-unknown`,
- * `return-path-length-wrong`, or `stream-cut` where there are fewer bytes.
+ * Reads the header of a message, 4 bytes, so that its body can be read. Fails with `return-path-message-unknown`,
+ * `return-path-length-wrong`, or `stream-cut` for fewer bytes.
  *
  * @stability unstable
  * @category decoding
@@ -134,13 +135,13 @@ export const decodeHeader = (bytes: Uint8Array, position = 0): Result.Result<Hea
   }
   const { maximum, minimum, tag } = kind
   if (length >= minimum && length <= maximum) return Result.succeed({ type: tag, length })
-  const expected = `${minimum === maximum ? minimum : `${minimum} to ${maximum}`} bytes behind message ${number}`
+  const expected = `${minimum === maximum ? minimum : `${minimum} to ${maximum}`} bytes after message ${number}`
   const found = `${length} bytes`
   return Result.fail(Finding.make({ code: "return-path-length-wrong", offset: position + 2, expected, found }))
 }
 
 /**
- * The message with this body, of the length that the header gave. Fails with `stream-cut` where there are fewer bytes.
+ * Decodes the message with this body, whose length is in the header. Fails with `stream-cut` for fewer bytes.
  *
  * @stability unstable
  * @category decoding

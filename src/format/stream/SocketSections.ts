@@ -1,5 +1,5 @@
 /**
- * What a sender writes on the main channel of a socket migration around the pages.
+ * The sections around the pages on the main channel of a socket migration.
  *
  * ```text
  *   head    file header │ configuration without mapped-ram │ prelude
@@ -11,8 +11,8 @@
  *           device state, 00, description: as in an image
  * ```
  *
- * With multifd, FLUSH stands for a sync of all channels (machine types 8.1 and later); in older machine types the EOS of
- * every section does, and there is no FLUSH at all. Without multifd there is neither.
+ * With multifd, FLUSH marks a sync of all channels (machine types 8.1 and later). In older machine types the EOS of
+ * every section marks it, and there is no FLUSH. Without multifd there is neither.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import * as MigrationStream from "./MigrationStream.ts"
 import type { AnnouncedBlock } from "./SocketStream.ts"
 
 /**
- * The record that marks a sync of all channels.
+ * Encodes the record that marks a sync of all channels.
  *
  * @stability unstable
  * @category encoding
@@ -30,17 +30,17 @@ import type { AnnouncedBlock } from "./SocketStream.ts"
 export const encodeFlush = (): Uint8Array => MigrationStream.encodeRamRecord(MigrationStream.RamFlag.multifdFlush)
 
 /**
- * The beginning of the stream: file header, the configuration without the capability `mapped-ram`, which a connection
- * cannot have, and the sections in front of RAM's START.
+ * Encodes the start of the stream: file header, configuration without the capability `mapped-ram`, which a connection
+ * cannot have, and the sections before RAM's START.
  *
  * @stability unstable
  * @category encoding
  * @since 0.1.0
  */
 export const encodeHead = (options: {
-  /** `undefined` where the section is left out (`send-configuration=off`). */
+  /** `undefined` leaves the section out (`send-configuration=off`). */
   readonly configuration: MigrationStream.Configuration | undefined
-  /** Commands and device sections in front of RAM's START. */
+  /** Commands and device sections before RAM's START. */
   readonly prelude?: Uint8Array | undefined
 }): Uint8Array => {
   const { configuration, prelude = new Uint8Array(0) } = options
@@ -53,7 +53,7 @@ export const encodeHead = (options: {
 }
 
 /**
- * How a section of RAM ends.
+ * The end of a RAM section.
  *
  * @stability unstable
  * @category models
@@ -61,14 +61,15 @@ export const encodeHead = (options: {
  */
 export interface Ending {
   readonly sectionId: number
-  /** Whether a FLUSH stands in front of the end of the records. Default `false`. */
+  /** `true` to write a FLUSH before the end of the records. Default `false`. */
   readonly flush?: boolean | undefined
-  /** Whether sections end with a footer. Default `true`. */
+  /** `true` if sections end with a footer. Default `true`. */
   readonly footers?: boolean | undefined
 }
 
 /**
- * RAM's START, whole: the list of blocks, which entries with an address if the configuration lists `x-ignore-shared`.
+ * Encodes the complete RAM START: the list of blocks, with addresses in its entries if the configuration lists
+ * `x-ignore-shared`.
  *
  * @stability unstable
  * @category encoding
@@ -77,7 +78,7 @@ export interface Ending {
 export const encodeStart = (
   options: Ending & {
     readonly blocks: ReadonlyArray<AnnouncedBlock>
-    /** Whether entries have an address: where the configuration lists `x-ignore-shared`. Default `false`. */
+    /** `true` if entries have an address, as with `x-ignore-shared` in the configuration. Default `false`. */
     readonly addresses?: boolean | undefined
   }
 ): Uint8Array => {
@@ -103,7 +104,7 @@ export const encodeStart = (
 }
 
 /**
- * What opens a PART or the END of RAM, in front of its records.
+ * Encodes the header of a PART or the END of RAM, before its records.
  *
  * @stability unstable
  * @category encoding
@@ -113,7 +114,7 @@ export const encodeOpen = (type: "part" | "end", sectionId: number): Uint8Array 
   MigrationStream.encodeSectionHeader({ type, sectionId })
 
 /**
- * What closes a section of RAM, behind its records.
+ * Encodes the end of a RAM section, after its records.
  *
  * @stability unstable
  * @category encoding

@@ -1,5 +1,5 @@
 /**
- * The main channel of a migration over a socket, read as it arrives, up to the end of RAM.
+ * The main channel of a migration over a socket, parsed as it arrives, up to the end of RAM.
  *
  * ```text
  *   file header │ configuration │ commands, early sections │ START "ram": list of blocks, [FLUSH], end
@@ -19,7 +19,7 @@
  *   020  CONTINUE   with ZERO, PAGE or XBZRLE: the block that was named last, in whichever section
  * ```
  *
- * Reading is up to the caller, who puts bytes where the reader wants them and takes events out:
+ * The caller does the reading: it puts bytes into the reader's space and takes events out:
  *
  * ```text
  *   caller                                    reader
@@ -30,7 +30,8 @@
  *     │ ◀── event ────────────────────────────── │   until RamEnd; what is left of the bytes is rest()
  * ```
  *
- * The reader never waits for bytes that a peer may hold back: an event comes out as soon as its last byte is in.
+ * The reader never waits for bytes that a peer may withhold: an event is available as soon as its last byte has
+ * arrived.
  *
  * @since 0.1.0
  */
@@ -47,20 +48,20 @@ const defaults: Limits = {
 }
 
 /**
- * A reader at the first byte of a main channel.
+ * Makes a reader at the first byte of a main channel.
  *
  * **Details**
  *
- * Total: any bytes give events or a finding, in time and memory that follow what has arrived and not what it says. Memory is
- * `bufferSize`, or what one record or early section takes.
+ * Total: any bytes give events or a finding. Time and memory follow the bytes that have arrived, not the lengths in
+ * them. Memory is `bufferSize`, or the size of one record or early section.
  *
  * Codes of category `protocol`: `mapped-ram-unexpected`, `block-list-duplicated`, `flush-unexpected`, `xbzrle-corrupt`,
- * `early-sections-exceeded` and all that begin with `record-`. Others mean what they mean in a file; `stream-cut` is the end
- * of the connection.
+ * `early-sections-exceeded` and all that begin with `record-`. Others have the same meaning as in a file; `stream-cut`
+ * is the end of the connection.
  *
  * **Gotchas**
  *
- * Early sections are told from what follows by their footer, since the description that knows their size comes last.
+ * The end of an early section is found by its footer, because the description with its size comes last.
  *
  * **Example** (The beginning of a stream, as it arrives)
  *
@@ -80,9 +81,9 @@ const defaults: Limits = {
  */
 export const make = (
   options: {
-    /** Bytes of a page where the configuration does not say. Default 4096. */
+    /** Bytes in a page, unless the configuration gives the size. Default 4096. */
     readonly pageSize?: number | undefined
-    /** Bytes that are read at once, at most. Default 512 KiB. */
+    /** Most bytes per read. Default 512 KiB. */
     readonly bufferSize?: number | undefined
     readonly limits?: { readonly [Name in keyof Limits]?: number | undefined } | undefined
   } = {}

@@ -1,14 +1,14 @@
 /**
- * XBZRLE: a page as what has changed in it since it was sent before.
+ * XBZRLE: a page as its changes since it was last sent.
  *
- * Runs of bytes that stay and of bytes that change take turns, the first one of bytes that stay; lengths are ULEB128 (seven
- * bits a byte, the lowest first, the top bit set on all but the last). Bytes behind the last run stay.
+ * Runs of unchanged bytes and of changed bytes alternate, beginning with unchanged ones. Lengths are ULEB128 (seven
+ * bits per byte, the lowest first, the top bit set on all but the last). Bytes after the last run are unchanged.
  *
  * ```text
  *   stay 03 │ change 02  aa bb │ stay 90 20 (4112) │ change 01  cc
  * ```
  *
- * The lengths are those of QEMU, two bytes of ULEB128 at most: runs below 16384 bytes, and pages up to that.
+ * The lengths are those of QEMU, at most two bytes of ULEB128: runs below 16384 bytes, and pages up to that size.
  *
  * @since 0.1.0
  */
@@ -25,12 +25,12 @@ import * as Finding from "../Finding.ts"
 export const ENCODING: number = 1
 
 /**
- * Makes a page out of the one before and its changes, in `out`, which may be `old` itself.
+ * Applies changes to the previous content of a page, into `out`, which may be `old` itself.
  *
  * **Details**
  *
- * `old` and `out` have the length of a page. Fails with `xbzrle-corrupt` at a run that is empty where it must not be, that
- * leaves the page, or that is cut short; `out` is then no page to be used. Time and memory are those of one page.
+ * `old` and `out` have the length of a page. Fails with `xbzrle-corrupt` at an empty run where none may be empty, at a
+ * run that leaves the page, and at a truncated run; `out` is then not usable. Time and memory are those of one page.
  *
  * **Example** (Two bytes changed)
  *
@@ -68,18 +68,18 @@ export const decode = (
   return Result.succeed(undefined)
 }
 
-/** Two bytes of ULEB128 hold no more. */
+/** Two bytes of ULEB128 hold no larger number. */
 const MAX_RUN = 0x3fff
 
 const corrupt = (data: Uint8Array, offset: number): Finding.Finding =>
   Finding.make({
     code: "xbzrle-corrupt",
     offset,
-    expected: "runs of bytes that stay and that change, within a page",
+    expected: "runs of unchanged and changed bytes, within a page",
     found: `${data.length} bytes that are something else`
   })
 
-/** Reads runs one behind the other. */
+/** Reads runs one after another. */
 class RunReader {
   private at = 0
   private readonly data: Uint8Array
@@ -91,7 +91,7 @@ class RunReader {
     return this.at < this.data.length
   }
 
-  /** The next length, or -1 where there is none. */
+  /** The next length, or -1 at the end. */
   length(): number {
     const low = this.data[this.at++] ?? -1
     if (low < 0x80) return low
@@ -99,7 +99,7 @@ class RunReader {
     return high < 0x80 ? (low & 0x7f) | (high << 7) : -1
   }
 
-  /** Copies the next bytes, and says whether they are all there. */
+  /** Copies the next bytes; `false` if some of them are missing. */
   copy(length: number, target: Uint8Array, at: number): boolean {
     const bytes = this.data.subarray(this.at, this.at + length)
     target.set(bytes, at)
@@ -109,8 +109,8 @@ class RunReader {
 }
 
 /**
- * The changes from one content of a page to another: empty if there are none, `undefined` if they take more than `limit`
- * bytes, or more than this encoding can say, so that the page is better sent whole.
+ * The changes from one content of a page to another. Empty if there are none. `undefined` if they take more than
+ * `limit` bytes, or more than this encoding can represent, so that sending the whole page is better.
  *
  * @stability unstable
  * @category encoding

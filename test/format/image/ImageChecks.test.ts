@@ -121,7 +121,7 @@ describe("the bitmap of a block", () => {
     assert.deepStrictEqual(checkBitmap(bitmap, 0), ["bits-beyond-block"])
     const block = Images.block(Images.make(), "pc.ram")
     const [finding] = ImageChecks.checkBitmap({ block, bitmap, fileSize: 2 ** 40 })
-    assert.strictEqual(finding?.expected, "no bit behind page 99")
+    assert.strictEqual(finding?.expected, "no bit after page 99")
     assert.strictEqual(finding?.offset, block.header.bitmapOffset + 8)
   })
 })

@@ -220,7 +220,7 @@ describe("device sections in front of RAM's END", () => {
     "no description": hex("00"),
     "a description that is cut short": Images.state.subarray(0, -1),
     "a description without it": concat(hex("00"), Images.description({ timer: 12 })),
-    "a description that makes no sense": concat(hex("00 06 00000007"), Bytes.text(`{"a":1}`))
+    "a description that cannot be read": concat(hex("00 06 00000007"), Bytes.text(`{"a":1}`))
   }
 
   for (const [reason, state] of Object.entries(unsized)) {

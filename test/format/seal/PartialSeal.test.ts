@@ -67,7 +67,7 @@ describe("a partial seal", () => {
     assert.match(refused(Buffer.concat([bytes, Buffer.alloc(1)])), /^seal-corrupt: the end of the bitmaps/)
     const sizeAt = ImageSeal.HEAD_LENGTH + 1 + "pc.ram".length + 8
     const sizes = [
-      [0, /^seal-corrupt: a page size that extents of 1048576 bytes are made of/],
+      [0, /^seal-corrupt: a page size that divides extents of 1048576 bytes/],
       [1, /^seal-corrupt: the bitmap of a block/]
     ] as const
     for (const [size, expected] of sizes) {

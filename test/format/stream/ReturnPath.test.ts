@@ -58,7 +58,7 @@ describe("a message on the return path", () => {
     const result = ReturnPath.decodeHeader(hex("0003 010d"), 8)
     assert(Result.isFailure(result))
     assert.strictEqual(result.failure.offset, 10)
-    assert.strictEqual(result.failure.expected, "14 to 268 bytes behind message 3")
+    assert.strictEqual(result.failure.expected, "14 to 268 bytes after message 3")
   })
 
   const value = Bytes.int(0, 2 ** 32 - 1)

@@ -3,31 +3,31 @@ import { SectionType } from "../../internal/constants.ts"
 import { view } from "../../internal/cursor.ts"
 
 /**
- * A place that looks like the end of a stream with a description behind it: `00 06 LLLLLLLL 7b`, then what can follow
- * JSON's opening brace, and no zero byte among the L bytes from the brace on, as far as they are there.
+ * A place that looks like the end of a stream followed by a description: `00 06 LLLLLLLL 7b`, a byte that can follow
+ * JSON's opening brace, and no zero byte among the available bytes of the L from the brace onwards.
  *
  * @internal
  */
 export interface Candidate {
   /** Absolute position of the end-of-stream byte. */
   readonly eof: number
-  /** Bytes of JSON, as announced. */
+  /** The announced length of the JSON, in bytes. */
   readonly jsonLength: number
-  /** What there is of them: all, unless the input ends before; nothing of more than the search was to keep. */
+  /** The available text: complete unless the input ends first, empty if it is longer than the search may keep. */
   readonly text: Uint8Array
-  /** Absolute position behind what there is of the text. */
+  /** Absolute position of the end of the available text. */
   readonly end: number
 }
 
 /** End of stream, description, u32 length. */
 const HEAD_BYTES = 6
 const OPENING_BRACE = 0x7b
-/** What can follow the brace: a quotation mark, the closing brace, white space. */
+/** Bytes that can follow the brace: a quotation mark, the closing brace, white space. */
 const seconds = new Set([0x22, 0x7d, 0x20, 0x09, 0x0a, 0x0d])
 const needle = Buffer.from([SectionType.endOfStream, SectionType.description])
 
 /**
- * Bytes of a range, fetched a demand at a time and kept until the next is needed.
+ * Bytes of a range, fetched by one read request at a time and kept until the next one.
  *
  * @internal
  */
@@ -40,7 +40,7 @@ export class Window {
     this.end = to
   }
 
-  /** Bytes from `position` on, at least `least` of them unless the range ends before. */
+  /** Bytes from `position`, at least `least` of them unless the range ends first. */
   *from(position: number, least: number): Parser<Uint8Array> {
     const skip = position - this.start
     const known = this.start + this.bytes.length
@@ -48,7 +48,7 @@ export class Window {
     return this.bytes.subarray(position - this.start)
   }
 
-  /** A copy, since whoever answers a demand may use the buffer again. */
+  /** A copy, because the driver may reuse the buffer. */
   private *load(position: number): Parser<void> {
     const length = Math.min(MAX_READ_BYTES, this.end - position)
     this.bytes = length > 0 ? (yield { position, length }).slice() : new Uint8Array(0)
@@ -58,10 +58,10 @@ export class Window {
 }
 
 /**
- * The first candidate at or behind `from`. Texts longer than `keep` bytes are passed over without being kept.
+ * The first candidate at or after `from`. Texts longer than `keep` bytes are skipped without being kept.
  *
- * The text of a candidate has no zero byte and each candidate begins with one, so candidates never overlap, and one that
- * is given up costs no more than the way to the next: the search is linear whatever the bytes are.
+ * The text of a candidate has no zero byte and each candidate begins with one, so candidates never overlap. Rejecting
+ * one takes no longer than advancing to the next, so the search is linear for any input.
  *
  * @internal
  */
@@ -82,7 +82,7 @@ export function* nextCandidate(window: Window, from: number, keep: number): Pars
   }
 }
 
-/** Where in `bytes` the first complete head lies, brace included. */
+/** Index in `bytes` of the first complete head, brace included. */
 const findHead = (bytes: Uint8Array): number | undefined => {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let hit = buffer.indexOf(needle)

@@ -1,8 +1,8 @@
 import type { Device } from "../DeviceFields.ts"
 
 /**
- * The devices of a description, handed out in the order in which their sections come. Sections of the same name and
- * instance take theirs one after the other.
+ * Returns the devices of a description in the order of their sections. Sections of the same name and instance take
+ * theirs one after another.
  *
  * @internal
  */
@@ -18,11 +18,11 @@ export class DeviceQueue {
     }
   }
 
-  /** The next device of that name and instance. */
+  /** The next device with this name and instance. */
   take(name: string, instanceId: number): Device | undefined {
     return this.waiting.get(keyOf(name, instanceId))?.pop()
   }
 }
 
-/** Instance ids are u32 in the stream; old QEMUs wrote those of the upper half as negative numbers. */
+/** Instance ids are u32 in the stream; old QEMUs wrote the upper half as negative numbers. */
 const keyOf = (name: string, instanceId: number): string => `${instanceId >>> 0}:${name}`

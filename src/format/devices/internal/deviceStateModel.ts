@@ -11,18 +11,18 @@ import type * as Finding from "../../Finding.ts"
 export interface DeviceSection {
   /** The device, such as `timer` or `0000:00:02.0/virtio-net`: 1 to 255 bytes of UTF-8. */
   readonly name: string
-  /** Tells devices of the same name apart, u32. */
+  /** Distinguishes devices of the same name, u32. */
   readonly instanceId: number
   /** Version of the data's layout, u32. */
   readonly version: number
-  /** The number that the stream gives the section, u32. */
+  /** The section's number in the stream, u32. */
   readonly sectionId: number
-  /** What the device wrote; of a section that was split off, a view of the device state. */
+  /** The device's data; after `split`, a view of the device state. */
   readonly data: Uint8Array
 }
 
 /**
- * A section of one's own.
+ * A section made by the caller.
  *
  * @stability stable
  * @category models
@@ -33,14 +33,14 @@ export interface SectionInput {
   readonly instanceId: number
   readonly version: number
   readonly data: Uint8Array
-  /** Default: the first numbers that no other section has, from 16 on, which is above RAM's. */
+  /** Default: the first numbers that no other section has, starting at 16, which is above RAM's. */
   readonly sectionId?: number | undefined
-  /** What the data consist of, for the description: exactly as many bytes as the data have. Default: one buffer. */
+  /** The contents of the data, for the description: exactly as many bytes as the data. Default: one buffer. */
   readonly fields?: ReadonlyArray<DeviceFields.Field> | undefined
 }
 
 /**
- * Device state that was taken apart as far as possible: `encode(sections)` and then `rest` are the bytes it came from.
+ * Device state that was split as far as possible: the bytes of `encode(sections)` followed by `rest` are the original.
  *
  * @stability stable
  * @category models
@@ -48,13 +48,13 @@ export interface SectionInput {
  */
 export interface Split {
   readonly sections: ReadonlyArray<DeviceSection>
-  /** What could not be taken apart, from its first section to the end; empty if all went well. */
+  /** The remainder, from the first section that could not be parsed to the end; empty if all sections were parsed. */
   readonly rest: Uint8Array
-  /** Warnings: where the description disagrees with the bytes. */
+  /** Warnings: differences between the description and the bytes. */
   readonly findings: ReadonlyArray<Finding.Finding>
 }
 
-/** Above the numbers that QEMU gives to RAM and whatever is set up before it. */
+/** Above the numbers that QEMU gives to RAM and to sections set up before it. */
 const FIRST_SECTION_ID = 16
 
 export const number = (sections: ReadonlyArray<SectionInput>): ReadonlyArray<DeviceSection> => {

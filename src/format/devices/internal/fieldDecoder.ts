@@ -5,15 +5,15 @@ import { view } from "../../internal/cursor.ts"
 import { type Scalar, scalars } from "./scalars.ts"
 
 /**
- * How many fields and elements one section is taken apart into, numbers in arrays not counted: a million. What comes
- * after stays bytes. A field can have no size at all, so the length of the data alone bounds neither time nor memory.
+ * Most fields and elements decoded in one section, numbers in arrays not counted: a million. The remaining ones stay
+ * bytes. A field can have size zero, so the length of the data alone bounds neither time nor memory.
  *
  * @internal
  */
 export const MAX_NODES = 1_000_000
 
 /**
- * Takes the data of one section apart. Where the inside of a field does not agree with its size, the field stays bytes.
+ * Decodes the data of one section. A field whose contents do not match its size stays bytes.
  *
  * @internal
  */
@@ -28,7 +28,7 @@ export class FieldDecoder {
     this.view = view(data)
   }
 
-  /** The struct that takes up the bytes from `start` to `end`, `undefined` if it cannot be that. */
+  /** The struct that occupies the bytes from `start` to `end`, or `undefined` if the bytes cannot be that struct. */
   struct(struct: Struct, start: number, end: number): StructValue | undefined {
     if (this.nodesLeft < struct.fields.length || this.sizeOf(struct) !== end - start) return undefined
     const fields = groups(struct.fields)
@@ -113,15 +113,15 @@ const scalarOf = (field: Field): Scalar | undefined => {
 
 const insideOf = (field: Field): Struct | undefined => field.struct ?? (isStruct(field) ? field : undefined)
 
-/** Whether a field is a struct itself, as of type `tmp`. */
+/** `true` if a field is a struct itself, as with type `tmp`. */
 const isStruct = (field: Field): field is Field & Struct => field.fields !== undefined
 
 const isArray = (group: ReadonlyArray<Field>): boolean =>
   group.length > 1 || group.some((field) => field.array_len !== undefined || field.index !== undefined)
 
 /**
- * Fields of one name that follow each other are the elements of one array: of several fields of the same name in one
- * struct, QEMU numbers the names.
+ * Consecutive fields of one name are the elements of one array: QEMU numbers the names if one struct has several fields
+ * of the same name.
  */
 const groups = (fields: ReadonlyArray<Field>): ReadonlyArray<readonly [Field, ...Array<Field>]> => {
   const all: Array<[Field, ...Array<Field>]> = []

@@ -1,17 +1,17 @@
 import type { Value } from "../DeviceTree.ts"
 
 /**
- * A type of field whose bytes mean one thing whatever the device.
+ * A field type whose bytes have the same meaning in every device.
  *
  * @internal
  */
 export interface Scalar {
-  /** Bytes. A field that says it has another size is not decoded. */
+  /** Bytes. A field described with another size is not decoded. */
   readonly size: number
   readonly read: (view: DataView, at: number) => Value
 }
 
-/** What stands in the data for a null pointer: the digit 0. */
+/** The marker of a null pointer in the data: the digit 0. */
 const NULL_MARKER = 0x30
 
 const readBoolean = (view: DataView, at: number): Value => {
@@ -39,7 +39,7 @@ const bigEndian: ReadonlyArray<readonly [string, Scalar]> = [
 ]
 
 /**
- * The types by QEMU's name. `equal` marks numbers that a receiver must already have.
+ * The types by QEMU's name. `equal` marks numbers that must already be the same on the receiver.
  *
  * @internal
  */

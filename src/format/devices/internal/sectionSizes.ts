@@ -5,14 +5,14 @@ import { type Cursor, type Steps, stop } from "../../internal/cursor.ts"
 import { DeviceQueue } from "./deviceQueue.ts"
 import { readFooter, readOpening } from "../../stream/internal/framing.ts"
 
-/** Where the description may lie. */
+/** The range that may contain the description. */
 export interface SearchRange {
   readonly from: number
   readonly to: number
 }
 
 /**
- * The sizes of device sections, which nothing but the description at the end of the stream knows.
+ * The sizes of device sections, which only the description at the end of the stream has.
  *
  * @internal
  */
@@ -25,8 +25,8 @@ export class SectionSizes {
   }
 
   /**
-   * Passes over a FULL section. The description is searched for in `range`, once. Where `footers` is not known yet, a
-   * footer is one if it looks like one.
+   * Skips a FULL section. Searches `range` for the description, once. If `footers` is unknown, bytes that look like a
+   * footer count as one.
    */
   *skipSection(cursor: Cursor, range: SearchRange, footers: boolean | undefined): Steps<void> {
     const offset = cursor.position
@@ -48,10 +48,10 @@ export class SectionSizes {
   }
 }
 
-/** Why a section is not described. */
+/** The reason why a section is not described. */
 const reasons: Readonly<Record<Description.Located["_tag"], string>> = {
   Found: "a description without it",
-  Unreadable: "a description that makes no sense",
+  Unreadable: "a description that cannot be read",
   CutShort: "a description that is cut short",
   Missing: "no description"
 }

@@ -13,15 +13,15 @@ import { MAX_SECTIONS } from "./sectionWalk.ts"
 const FOOTER_BYTES = 5
 
 /**
- * How often bytes may look like a section's footer and turn out not to be: an id of four bytes hardly ever comes up by
- * chance, so more are bytes that were made to keep the search busy.
+ * Most false footers: bytes that look like a section's footer and are not. An id of four bytes rarely occurs by chance,
+ * so more of them are bytes crafted to keep the search busy.
  *
  * @internal
  */
 export const MAX_FALSE_FOOTERS = 10_000
 
 /**
- * Takes device state apart, one section after the other.
+ * Splits device state, one section after another.
  *
  * @internal
  */
@@ -51,7 +51,7 @@ export class SectionSplitter {
     return { sections: this.sections, rest, findings: this.findings }
   }
 
-  /** Takes one section off; `false` if that is not possible. */
+  /** Splits off one section; `false` if that is impossible. */
   private next(): boolean {
     const opening = openingAt(this.bytes, this.at)
     if (opening === undefined) return false
@@ -68,14 +68,14 @@ export class SectionSplitter {
     return true
   }
 
-  /** Whether the data of section `sectionId` can end at `at`. */
+  /** `true` if the data of section `sectionId` can end at `at`. */
   private endsAt(at: number, sectionId: number): boolean {
     if (!this.footers) return at === this.bytes.length || this.bytes[at] === SectionType.full
     if (at + FOOTER_BYTES > this.bytes.length) return false
     return this.bytes[at] === SectionType.footer && view(this.bytes).getUint32(at + 1) === sectionId
   }
 
-  /** The first place where the section's footer is followed by another section, or by nothing. */
+  /** The first place where the section's footer is followed by another section or by the end. */
   private searchEnd(from: number, sectionId: number): number | undefined {
     if (!this.footers) return undefined
     const { buffer, byteLength, byteOffset } = this.bytes
@@ -89,7 +89,7 @@ export class SectionSplitter {
     return at < 0 ? undefined : at
   }
 
-  /** Devices have names that can be read; random bytes have not. */
+  /** Device names are printable; random bytes are not. */
   private canFollow(at: number): boolean {
     if (at === this.bytes.length) return true
     const name = openingAt(this.bytes, at)?.section.name ?? ""
@@ -120,6 +120,6 @@ const unreadable = (offset: number): Finding.Finding =>
   Finding.make({
     code: "device-state-unreadable",
     offset,
-    expected: "a device section up to its end",
-    found: "bytes that are none"
+    expected: "a complete device section",
+    found: "other bytes"
   })

@@ -7,16 +7,16 @@ import { DeviceQueue } from "./deviceQueue.ts"
 import { readCommand, readFooter, readOpening, readRamRecord } from "../../stream/internal/framing.ts"
 
 /**
- * The most sections that are taken apart, and that one search for the description walks over: twice what the largest
- * machines have. More are bytes that were made to keep somebody busy.
+ * Most sections that are split, and that one search for the description walks: twice as many as the largest machines
+ * have. More of them are bytes crafted to waste time.
  *
  * @internal
  */
 export const MAX_SECTIONS = 30_000
 
 /**
- * Whether the sections from `from` on, sized by a description, lead exactly to `eof`. Commands and the empty shells that
- * a mapped-ram file has of RAM's PART and END may stand between them.
+ * `true` if the sections starting at `from`, sized by a description, lead exactly to `eof`. Commands may be between
+ * them, and the empty PART and END sections that RAM has in a mapped-ram file.
  *
  * @internal
  */
@@ -66,7 +66,7 @@ function* passDevice(cursor: Cursor, eof: number, queue: DeviceQueue): Steps<boo
   return true
 }
 
-/** Very old machine types have no footers; no section begins with the byte of a footer. */
+/** Very old machine types have no footers; no section begins with a footer's byte. */
 function* passFooter(cursor: Cursor, sectionId: number): Steps<void> {
   const [type] = yield* cursor.peek(1)
   if (type === SectionType.footer) yield* readFooter(cursor, sectionId)

@@ -5,7 +5,7 @@ import type { Configuration } from "../../stream/MigrationStream.ts"
 import { isPageSize } from "../../internal/pageSize.ts"
 
 /**
- * Everything that can be said of blocks by their entries alone.
+ * Checks blocks by their entries alone.
  *
  * @internal
  */
@@ -22,7 +22,7 @@ export const checkBlocks = (
   })
 }
 
-/** What the configuration says, or else the most frequent page size that makes sense at all. */
+/** The page size in the configuration, or else the most frequent valid page size. */
 const expectedPageSize = (
   blocks: ReadonlyArray<MappedBlock>,
   configuration: Configuration | undefined
@@ -45,7 +45,7 @@ const duplicated = ({ entryPosition, idstr }: MappedBlock): Finding.Finding =>
     found: "a second entry"
   })
 
-/** QEMU's names are C strings, and it would see only what is in front of a zero byte. */
+/** QEMU's names are C strings: it would see only the part before a zero byte. */
 const checkName = ({ entryPosition: offset, idstr }: MappedBlock): ReadonlyArray<Finding.Finding> => {
   if (!idstr.includes("\0")) return []
   return [Finding.make({ code: "name-invalid", offset, expected: "a name without zero bytes", found: "one with some" })]

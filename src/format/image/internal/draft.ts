@@ -2,7 +2,7 @@ import type { Finding } from "../../Finding.ts"
 import type { ByteRange, MappedBlock, ParsedImage } from "./imageModel.ts"
 
 /**
- * An image that is being read: as much as is known of it so far.
+ * An image in progress: everything known of it so far.
  *
  * @internal
  */

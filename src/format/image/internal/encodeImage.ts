@@ -3,7 +3,7 @@ import * as MappedRam from "../MappedRam.ts"
 import * as MigrationStream from "../../stream/MigrationStream.ts"
 import { ByteWriter } from "../../internal/byteWriter.ts"
 
-/** Bytes that stand one behind the other, from a position of the file onwards. */
+/** Consecutive bytes, from a position of the file. */
 interface Pen {
   readonly position: number
   readonly out: ByteWriter
@@ -46,7 +46,7 @@ export const encodeHead = (options: {
   return { pieces, blocks: mapped, end: positionOf(pen) }
 }
 
-/** Without a configuration nothing says whether entries have addresses, and a loader that expects them has to know. */
+/** Without a configuration nothing shows whether entries have addresses, so a loader that expects them must be told. */
 const addressesListed = (
   configuration: MigrationStream.Configuration | undefined,
   blocks: ReadonlyArray<HeadBlock>
@@ -70,7 +70,10 @@ const totalOf = (blocks: ReadonlyArray<HeadBlock>): Uint8Array =>
     blocks.reduce((sum, block) => sum + block.usedLength, 0)
   )
 
-/** For the mark of a seal, wherever the bitmap ends. QEMU leaves as much by chance, but for one length in some thousands. */
+/**
+ * Room for the mark of a seal, for any end of the bitmap. QEMU's alignment leaves as much, except for one length in
+ * some thousands.
+ */
 const MARK_ROOM = 2 * 64
 
 const encodeEntry = (

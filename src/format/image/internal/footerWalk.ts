@@ -6,11 +6,11 @@ import { Window } from "../../devices/internal/descriptionSearch.ts"
 import { readOpening } from "../../stream/internal/framing.ts"
 
 /**
- * What device sections lead to when nothing but their footers says where they end.
+ * The end of a walk over device sections that only their footers delimit.
  *
  * - `End`: the byte that ends the stream, at `position`.
- * - `Cut`: the end of the range; `inside` the section of that name, if it got that far.
- * - `Stray`: bytes that are no section, at `position`.
+ * - `Cut`: the end of the range; `inside` the section of that name, if the walk got that far.
+ * - `Stray`: bytes that are not a section, at `position`.
  *
  * @internal
  */
@@ -20,9 +20,9 @@ export type FooterWalk =
   | { readonly _tag: "Cut"; readonly inside: string | undefined }
 
 /**
- * Follows device sections from `from` to the end of the stream without a description: a section's data ends where its
- * own footer stands with another section or the end of the stream behind it. That device data contains the same is as
- * good as impossible: five given bytes, and one of two behind them.
+ * Follows device sections from `from` to the end of the stream without a description. A section's data ends where its
+ * own footer is followed by another section or by the end of the stream. Device data hardly ever contains the same:
+ * five given bytes, then one of two.
  *
  * @internal
  */
@@ -43,7 +43,7 @@ export function* walkFooters(options: { readonly from: number; readonly to: numb
   }
 }
 
-/** Passes over a section, or gives back its name if its footer is not there. */
+/** Skips a section, or returns its name if its footer is missing. */
 function* passSection(cursor: Cursor, window: Window): Steps<string | undefined> {
   const { name, sectionId } = yield* readOpening(cursor)
   const footer = Buffer.alloc(FOOTER_BYTES, SectionType.footer)
@@ -56,7 +56,7 @@ function* passSection(cursor: Cursor, window: Window): Steps<string | undefined>
 
 const FOOTER_BYTES = 5
 
-/** The position behind the first footer from `from` on that something may follow, or that ends the range. */
+/** The end of the first footer at or after `from` that is followed by a valid byte, or that ends the range. */
 function* behindFooter(from: number, window: Window, footer: Buffer): Parser<number | undefined> {
   let at = from
   for (;;) {
@@ -64,7 +64,7 @@ function* behindFooter(from: number, window: Window, footer: Buffer): Parser<num
     if (bytes.length < FOOTER_BYTES) return undefined
     const hit = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(footer)
     if (hit === 0 && followsSection(bytes[FOOTER_BYTES])) return at + FOOTER_BYTES
-    // The first bytes of a footer may be the last that were fetched.
+    // The first bytes of a footer may be the last ones fetched.
     if (hit < 0) at += bytes.length - (FOOTER_BYTES - 1)
     else at += Math.max(hit, 1)
   }

@@ -24,7 +24,7 @@ import {
 import { SectionSizes } from "../../devices/internal/sectionSizes.ts"
 
 /**
- * Reads an image up to the end of RAM into a draft, and gives up where it makes no sense to go on.
+ * Reads an image up to the end of RAM into a draft, and stops at the first error that makes the rest meaningless.
  *
  * @internal
  */
@@ -42,7 +42,7 @@ export function* readImage(draft: Draft, cursor: Cursor, fileSize: number): Step
   draft.stateStart = cursor.position
 }
 
-/** What is known by its first bytes is called by its name. */
+/** Names a file whose first bytes are known. */
 function* stopAtForeign(cursor: Cursor): Steps<void> {
   const head = yield* cursor.peek(ForeignFile.HEAD_LENGTH)
   const foreign = beginsLikeMagic(head) ? undefined : ForeignFile.recognise(head)
@@ -68,17 +68,17 @@ function* readConfiguration(draft: Draft, cursor: Cursor): Steps<void> {
   draft.findings.push(...configuration.unknownCapabilities(draft.configuration, offset))
 }
 
-/** A file that ends inside a subsection's name looks as if there were no subsection. */
+/** A file that ends inside a subsection's name looks as if it had no subsection. */
 function* expectMore(cursor: Cursor): Steps<void> {
   const offset = cursor.position
   if ((yield* cursor.peek(configuration.LOOKAHEAD_BYTES)).length === configuration.LOOKAHEAD_BYTES) return
   yield* stop({ code: "stream-cut", offset, expected: "RAM's START section", found: "the end" })
 }
 
-/** Passes over what stands in front of the first START. */
+/** Skips everything before the first START. */
 function* readPrelude(draft: Draft, cursor: Cursor, sizes: SectionSizes, fileSize: number): Steps<void> {
   const position = cursor.position
-  // RAM lies between here and the description, which is looked for at the end of the file instead.
+  // RAM is between here and the description, so the search covers only the end of the file.
   const range = { from: Math.max(position, fileSize - MAX_STATE_BYTES), to: fileSize }
   const skipDevice = (cursor: Cursor) => sizes.skipSection(cursor, range, undefined)
   for (;;) {
@@ -101,7 +101,7 @@ function* readRamStart(draft: Draft, cursor: Cursor): Steps<number> {
   return sectionId
 }
 
-/** The list of blocks, and nothing else, up to the end of the section's records. */
+/** The list of blocks and nothing else, up to the end of the section's records. */
 function* readStartRecords(draft: Draft, cursor: Cursor): Steps<void> {
   const record = yield* readRamRecord(cursor)
   if (record.flags === RamFlag.memSize) {
@@ -159,7 +159,7 @@ function* stopBeforeRamEnd(cursor: Cursor, type: number | undefined): Steps<neve
   return yield* stop({ code: "ram-end-missing", offset, expected, found })
 }
 
-/** A PART or the END of RAM, an empty shell in this format. */
+/** A PART or the END of RAM: an empty section in this format. */
 function* readRamPart(draft: Draft, cursor: Cursor, ramSectionId: number): Steps<void> {
   yield* readRamPartHeader(cursor, ramSectionId)
   yield* readEndOfRecords(cursor)

@@ -17,7 +17,7 @@ export const HEADER_LENGTH = 92
 /** @internal */
 export const VERSION = 2
 
-/** A domain's XML and cookie take some dozens of KiB; libvirt itself reads XML of up to 10 MB. */
+/** A domain's XML and cookie take a few dozen KiB; libvirt itself reads XML of up to 10 MB. */
 const MAX_DATA_BYTES = 16 * 1024 * 1024
 
 /** @internal */
@@ -66,7 +66,7 @@ function* readMagic(cursor: Cursor): Steps<void> {
   yield* stop({ code, offset, expected, found: JSON.stringify(magic) })
 }
 
-/** Text up to the first zero byte; what follows it is room to edit the text in place. */
+/** Text up to the first zero byte. The padding after it lets libvirt edit the text in place. */
 function* readText(cursor: Cursor, length: number, what: string): Steps<string> {
   const offset = cursor.position
   const chunks: Array<Uint8Array> = []

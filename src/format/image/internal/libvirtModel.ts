@@ -1,7 +1,7 @@
 import type { FORMATS } from "./libvirtFormats.ts"
 
 /**
- * How the migration stream behind the header is stored.
+ * The storage format of the migration stream after the header.
  *
  * @stability unstable
  * @category models
@@ -19,15 +19,15 @@ export type Format = (typeof FORMATS)[number]
 export interface Header {
   /** Bytes of XML, cookie and padding. */
   readonly dataLength: number
-  /** Whether the domain ran when it was saved. */
+  /** `true` if the domain was running when it was saved. */
   readonly wasRunning: boolean
   readonly format: Format
-  /** Where the cookie begins, from the start of the XML; 0 where there is none. */
+  /** Offset of the cookie from the start of the XML; 0 if there is none. */
   readonly cookieOffset: number
 }
 
 /**
- * What a libvirt save image holds besides the migration stream.
+ * The parts of a libvirt save image before the migration stream.
  *
  * @stability unstable
  * @category models
@@ -36,7 +36,7 @@ export interface Header {
 export interface LibvirtSave {
   /** The definition of the domain. */
   readonly xml: string
-  /** What libvirt wants to remember of the running domain, XML as well. */
+  /** State of the running domain that libvirt keeps, also as XML. */
   readonly cookie: string | undefined
   readonly wasRunning: boolean
   /** Absolute position of the migration stream. */

@@ -2,21 +2,21 @@ import type { MappedBlock } from "./imageModel.ts"
 import * as MappedRam from "../MappedRam.ts"
 import { isPageSize } from "../../internal/pageSize.ts"
 
-/** A range of the file that belongs to one purpose. @internal */
+/** A range of the file that has one purpose. @internal */
 export interface Part {
   readonly position: number
   readonly end: number
-  /** Absolute position of the field that says where the part lies. */
+  /** Absolute position of the field that holds the part's position. */
   readonly field: number
   readonly block: string | undefined
   readonly what: string
 }
 
-/** Where the stream goes on after a block. @internal */
+/** The position after a block, where the stream continues. @internal */
 export const behindBlock = ({ header, headerPosition, ignored, usedLength }: MappedBlock): number =>
   ignored ? headerPosition + MappedRam.HEADER_BYTES : header.pagesOffset + usedLength
 
-/** The bitmap of a block, `undefined` where there is none or its size is not known. @internal */
+/** The bitmap of a block, or `undefined` if there is none or its size is unknown. @internal */
 export const bitmapPart = ({ header, headerPosition, idstr, ignored, usedLength }: MappedBlock): Part | undefined => {
   if (ignored || !isPageSize(header.pageSize)) return undefined
   const { bitmapOffset: position, pageSize } = header
@@ -31,13 +31,13 @@ const pagesPart = (block: MappedBlock): Part | undefined => {
   return { position: header.pagesOffset, end: behindBlock(block), field, block: idstr, what: "a page region" }
 }
 
-/** The parts that a block says it has. @internal */
+/** The parts that a block refers to. @internal */
 export const blockParts = (block: MappedBlock): ReadonlyArray<Part> =>
   [bitmapPart(block), pagesPart(block)].filter((part) => part !== undefined)
 
 /**
- * Tells whether a range shares no byte with any of the parts: with none that begins in front of its end and reaches behind its
- * beginning. Parts of a foreign layout may lie in each other, and there may be as many questions as parts.
+ * Checks that a range shares no byte with any of the parts: none begins before its end and ends after its start. Parts
+ * of a foreign layout may be nested, and there may be as many queries as parts.
  *
  * @internal
  */
@@ -59,15 +59,15 @@ export const freeBetween = (
 }
 
 /**
- * The most that is searched for the end of the device state: 1 GiB. Device states take some MiB, and without a limit a
- * device of many TiB would be read to its end for a description that is not there.
+ * Most bytes searched for the end of the device state: 1 GiB. Device states take some MiB. Without a limit, a device of
+ * many TiB would be read to its end for a missing description.
  *
  * @internal
  */
 export const MAX_STATE_BYTES = 1024 * 1024 * 1024
 
 /**
- * Where device state from a position on ends at the latest: where a block has a part, or where the file ends.
+ * The latest possible end of device state that begins at `from`: the next part of a block, or the end of the file.
  *
  * @internal
  */

@@ -1,5 +1,5 @@
 /**
- * What both sides agreed on, or what is known of the channel.
+ * The agreement between both sides, and the state of the channel.
  *
  * @stability unstable
  * @category models
@@ -10,8 +10,8 @@ export interface DecodeOptions {
   readonly pageSize: number
   /** The flag of the method that both sides were set to. Default 0, no compression. */
   readonly method?: number | undefined
-  /** Bytes of payload at most, with compression. Default {@link MAX_PAYLOAD_BYTES}. */
+  /** Most bytes of payload, with compression. Default {@link MAX_PAYLOAD_BYTES}. */
   readonly maxPayload?: number | undefined
-  /** Where on the connection the packet began, for what is said of it. Default 0. */
+  /** Position of the packet on the connection, for findings. Default 0. */
   readonly position?: number | undefined
 }

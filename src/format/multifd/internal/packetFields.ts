@@ -11,7 +11,7 @@ export const PACKET_VERSION = 1
 /** Bytes of the name of a block or a device, padded with zeros. @internal */
 export const NAME_BYTES = 256
 
-/** A packet of fixed layout that lies in memory, and where on the connection it began. @internal */
+/** A packet of fixed layout in memory, and its position on the connection. @internal */
 export interface Fields {
   readonly bytes: Uint8Array
   readonly view: DataView
@@ -25,7 +25,7 @@ export const fieldsOf = (bytes: Uint8Array, position: number): Fields => ({
   position
 })
 
-/** A number of 64 bits; above 2^53 it is no longer exact. @internal */
+/** A number of 64 bits, inexact above 2^53. @internal */
 export const getU64 = (view: DataView, at: number): number => view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4)
 
 /** A number below 2^53. @internal */
@@ -34,7 +34,7 @@ export const setU64 = (view: DataView, at: number, value: number): void => {
   view.setUint32(at + 4, value % 2 ** 32)
 }
 
-/** What begins every packet. @internal */
+/** Writes the start of every packet. @internal */
 export const setMagic = (view: DataView): void => {
   view.setUint32(0, PACKET_MAGIC)
   view.setUint32(4, PACKET_VERSION)
@@ -42,7 +42,7 @@ export const setMagic = (view: DataView): void => {
 
 const hexWord = (value: number): string => value.toString(16).padStart(8, "0")
 
-/** Whether all of a packet is there, and begins as it must. @internal */
+/** Checks that a packet is complete and begins correctly. @internal */
 export const checkMagic = (
   { bytes, position, view }: Fields,
   length: number,
@@ -65,7 +65,7 @@ export const checkMagic = (
   return undefined
 }
 
-/** Whether reserved bytes are zero. A sender that uses them means something that nobody here knows. @internal */
+/** Checks that reserved bytes are zero. A sender that uses them speaks an unknown version of the protocol. @internal */
 export const checkReserved = ({ bytes, position }: Fields, from: number, to: number): Finding.Finding | undefined => {
   for (let at = from; at < to; at++) {
     if (bytes[at] !== 0) {
@@ -76,14 +76,14 @@ export const checkReserved = ({ bytes, position }: Fields, from: number, to: num
   return undefined
 }
 
-/** The name in a field of 256 bytes; `undefined` where it is not text, or where no zero byte ends it. @internal */
+/** The name in a field of 256 bytes; `undefined` if it is not text, or if no zero byte ends it. @internal */
 export const getName = ({ bytes }: Fields, at: number): string | undefined => {
   const field = bytes.subarray(at, at + NAME_BYTES)
   const end = field.indexOf(0)
   return end < 0 ? undefined : decodeText(field.subarray(0, end))
 }
 
-/** Enough of a name to recognise it by. @internal */
+/** Enough of a name to recognise it. @internal */
 export const showName = ({ bytes }: Fields, at: number): string =>
   Buffer.from(bytes.subarray(at, at + NAME_BYTES))
     .toString("hex")

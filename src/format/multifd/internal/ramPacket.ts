@@ -3,7 +3,7 @@ import * as Finding from "../../Finding.ts"
 import type { DecodeOptions } from "./multifdPacketModel.ts"
 import { type Fields, getName, showName } from "./packetFields.ts"
 
-/** Where in a RAM packet its fields stand. @internal */
+/** The offsets of the fields in a RAM packet. @internal */
 export const At = {
   flags: 8,
   capacity: 12,
@@ -52,11 +52,11 @@ export const checkCounts = ({ position, view }: Fields, pageSize: number): Findi
 
 type Counts = [capacity: number, normal: number, zero: number]
 
-/** Whether there is nothing in it: a SYNC, or in versions before 9.0 what is left to say behind one. */
+/** `true` if the packet has no pages: a SYNC, or in versions before 9.0 a remnant after one. */
 const isEmpty = ({ view }: Fields): boolean => view.getUint32(At.normal) + view.getUint32(At.zero) === 0
 
 /**
- * Without pages there is no use for a method: none is said, or in old versions perhaps the one that was agreed.
+ * A packet without pages needs no method: the bits are clear, or in old versions possibly the agreed ones.
  *
  * @internal
  */
@@ -69,7 +69,7 @@ export const checkMethod = (fields: Fields, { method = 0 }: DecodeOptions): Find
 }
 
 /**
- * Bytes that follow the header. Before 8.2, packets without pages say the length of the packet before them.
+ * Bytes after the header. Before 8.2, packets without pages hold the length of the packet before them.
  *
  * @internal
  */
@@ -92,7 +92,7 @@ export const checkPayload = (fields: Fields, options: DecodeOptions): Finding.Fi
   return Finding.make({ code: "packet-payload-exceeded", offset, expected: `at most ${maxPayload} bytes`, found })
 }
 
-/** Old versions leave the name of the last block in a packet without pages, where it means nothing. @internal */
+/** Old versions leave the name of the last block in a packet without pages, where it has no meaning. @internal */
 export const readName = (fields: Fields): string | undefined =>
   isEmpty(fields) ? "" : getName(fields, At.name) || undefined
 

@@ -1,13 +1,13 @@
 import { createRequire } from "node:module"
 import * as NodeZlib from "node:zlib"
 
-/** CRC-32 of bytes; with the `value` of others, of those and these behind them. */
+/** CRC-32 of bytes; with a `value`, continues the CRC-32 of the bytes before them. */
 type Crc32 = (bytes: Uint8Array, value?: number) => number
 
-/** Optional: a program that does without native code, or runs where the package has none, has zlib's. */
+/** Optional. A program without native code, or on a platform without the package, uses zlib's CRC-32. */
 const PACKAGE = "@node-rs/crc32"
 
-/** What every CRC-32 of IEEE 802.3 makes of the digits from 1 to 9. */
+/** Every CRC-32 of IEEE 802.3 has the same known value for the digits 1 to 9. */
 const DIGITS = new TextEncoder().encode("123456789")
 const CRC_OF_DIGITS = 0xcbf4_3926
 
@@ -15,7 +15,8 @@ const isRight = (crc32: Crc32): boolean =>
   crc32(DIGITS) === CRC_OF_DIGITS && crc32(DIGITS.subarray(4), crc32(DIGITS.subarray(0, 4))) === CRC_OF_DIGITS
 
 /**
- * The fastest that `load` finds: on x86-64, Node's own has tables where others have the processor's carry-less product.
+ * The fastest implementation that `load` finds. On x86-64, Node's own uses tables where others use the processor's
+ * carry-less multiplication.
  *
  * @internal
  */
@@ -31,7 +32,7 @@ export const choose = (load: (name: string) => unknown): Crc32 => {
 let chosen: Crc32 | undefined
 
 /**
- * The CRC-32 of zlib, whoever computes it; which is decided when it is needed for the first time.
+ * The CRC-32 of zlib; the implementation is chosen on first use.
  *
  * @internal
  */

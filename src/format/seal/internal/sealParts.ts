@@ -1,13 +1,13 @@
 import * as Finding from "../../Finding.ts"
 
-/** Of seals and of marks. @internal */
+/** Version of seals and marks. @internal */
 export const VERSION = 1
 
-/** Bytes for a digest in a seal and in a mark, whatever the algorithm. */
+/** Bytes for a digest in a seal and in a mark, for any algorithm. */
 const DIGEST_ROOM = 32
 
 /**
- * A digest as it is stored: zeros behind a short one.
+ * Pads a digest for storage with zeros.
  *
  * @internal
  */

@@ -3,8 +3,8 @@ import { type Cursor, type Steps, stop } from "../../internal/cursor.ts"
 import type { RamRecord } from "./framing.ts"
 
 /**
- * Reads the list of blocks behind the record that begins it. It has no count: it ends where the lengths add up to the
- * total, and so it is read entry by entry, which is as far as a peer has said anything.
+ * Reads the list of blocks after the record that begins it. The list has no count: it ends where the lengths add up to
+ * the total. It is therefore read entry by entry, which needs only bytes that the peer has sent.
  *
  * @internal
  */
@@ -43,7 +43,7 @@ function* readEntry(
   const offset = cursor.position
   const idstr = yield* cursor.str8("the name of a RAM block")
   if (idstr === "" || idstr.includes("\0")) {
-    const found = `${idstr.length} characters that are none`
+    const found = `${idstr.length} characters that are not a name`
     yield* stop({ code: "name-invalid", offset, expected: "the name of a RAM block, without zero bytes", found })
   }
   const usedLength = yield* cursor.u64("the length of a RAM block")

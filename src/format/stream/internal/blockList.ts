@@ -8,8 +8,8 @@ import type { RamRecord } from "./framing.ts"
 import { isPageSize } from "../../internal/pageSize.ts"
 
 /**
- * A machine has a block for each bank of RAM, firmware image and device with memory of its own: some dozens, in the
- * largest some thousands.
+ * A machine has a block for each bank of RAM, firmware image and device with memory of its own: a few dozen, and some
+ * thousands in the largest.
  *
  * @internal
  */
@@ -17,14 +17,14 @@ export const MAX_BLOCKS = 65536
 
 const ADDRESS_BYTES = 8
 
-/** Where the longest form of an entry ends, counted from behind the block's length. */
+/** The end of the longest form of an entry, counted from the end of the block's length. */
 const LOOKAHEAD_BYTES = ADDRESS_BYTES + MappedRam.HEADER_BYTES
 
 /**
  * Reads the list of blocks into the draft, following it from page region to page region.
  *
- * The list has no count; QEMU reads until the lengths add up to the total. A name is never empty and what follows the
- * list begins with a zero byte, so the end can be seen as well, and a wrong total does not get in the way of the rest.
+ * The list has no count; QEMU reads until the lengths add up to the total. A name is never empty and the data after the
+ * list begins with a zero byte, so the end is visible as well, and a wrong total does not prevent reading the rest.
  *
  * @internal
  */
@@ -57,8 +57,8 @@ export function* readBlockList(draft: Draft, cursor: Cursor, { address: total, o
 }
 
 /**
- * Whether this can be the header of an entry. A damaged offset leads into the pages, and what is taken for a name there is
- * guest memory: it must not get into a message.
+ * `true` if this can be the header of an entry. A damaged offset leads into the pages, where a "name" is guest memory,
+ * which must not get into a message.
  */
 const isEntry = ({ pageSize, version }: MappedRam.Header): boolean =>
   version === MappedRam.HEADER_VERSION || isPageSize(pageSize)
@@ -71,11 +71,13 @@ function* entryFollows(cursor: Cursor): Steps<boolean> {
   return yield* stop({ code: "stream-cut", offset: position, expected, found: cursor.endBefore(position + 1) })
 }
 
-/** Whether entries carry a guest address; `undefined` where the configuration that says so was left out. */
+/**
+ * `true` if entries have a guest address; `undefined` if the configuration, which has that information, was left out.
+ */
 const addressesListed = (configuration: Configuration | undefined): boolean | undefined =>
   configuration?.capabilities.includes("x-ignore-shared")
 
-/** Without a configuration, what follows a block's length tells by its page size in which form the entry is. */
+/** Without a configuration, the page size after a block's length shows the form of the entry. */
 function* addressFollows(cursor: Cursor): Steps<boolean> {
   const bytes = yield* cursor.peek(LOOKAHEAD_BYTES)
   if (pageSizeAt(bytes, 0)) return false
@@ -84,12 +86,12 @@ function* addressFollows(cursor: Cursor): Steps<boolean> {
   return yield* stop({
     code: isCut ? "stream-cut" : "mapped-ram-missing",
     offset: cursor.position,
-    expected: "a mapped-ram header behind the first block",
+    expected: "a mapped-ram header after the first block",
     found: isCut ? `${bytes.length} bytes without one` : ForeignFile.describe(ForeignFile.plainStream)
   })
 }
 
-/** Whether a header at this place would have a page size that makes sense. */
+/** `true` if a header at this position would have a valid page size. */
 const pageSizeAt = (bytes: Uint8Array, at: number): boolean =>
   bytes.length >= at + 12 && isPageSize(Number(view(bytes).getBigUint64(at + 4)))
 
@@ -102,7 +104,7 @@ function* jump(cursor: Cursor, position: number, offset: number): Steps<void> {
 }
 
 const stopInCircle = (offset: number) =>
-  stop({ code: "records-loop", offset, expected: "a new entry", found: "one that was read before" })
+  stop({ code: "records-loop", offset, expected: "a new entry", found: "an entry that was read before" })
 
 const stopAtLimit = (offset: number) =>
   stop({ code: "block-limit-exceeded", offset, expected: `at most ${MAX_BLOCKS} RAM blocks`, found: "one more" })

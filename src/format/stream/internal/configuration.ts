@@ -12,16 +12,16 @@ const CAPABILITIES = "configuration/capabilities"
 const UUID = "configuration/uuid"
 const UUID_BYTES = 16
 
-/** What has to be seen to tell a subsection of the configuration from anything else. @internal */
+/** Bytes needed to distinguish a subsection of the configuration from anything else. @internal */
 export const LOOKAHEAD_BYTES = 2 + PREFIX.length
 
-/** Machine type names are a few dozen bytes; QEMU itself names no limit. */
+/** Machine type names have a few dozen bytes; QEMU itself has no limit. */
 const MAX_MACHINE_BYTES = 1024
 
-/** A stream lists only the two capabilities that are checked; QEMU knows some 25 names. */
+/** A stream lists only the two capabilities that are checked; QEMU knows about 25 names. */
 const MAX_CAPABILITIES = 256
 
-/** From the smallest page of any target that QEMU emulates, 1 KiB, to 1 MiB. */
+/** From 1 KiB, the smallest page of any target that QEMU emulates, to 1 MiB. */
 const isPageBits = (bits: number): boolean => bits >= 10 && bits <= 20
 
 /** @internal */
@@ -37,7 +37,7 @@ export const encode = (configuration: Configuration): Uint8Array => {
   return out.finish()
 }
 
-/** Reads a configuration section, if there is one at the cursor. @internal */
+/** Reads a configuration section, if one begins at the cursor. @internal */
 export function* read(cursor: Cursor): Steps<Configuration | undefined> {
   if ((yield* cursor.peek(1))[0] !== SECTION) return undefined
   yield* cursor.u8("the configuration section")
@@ -58,8 +58,8 @@ function* readMachine(cursor: Cursor): Steps<string> {
 }
 
 /**
- * The section has no end of its own: it ends where no subsection of that name follows. A peer may have nothing to say yet
- * behind it, so that more than one byte is asked for only where there has to be more.
+ * The section has no end marker: it ends where no subsection of that name follows. A peer may have nothing to send yet
+ * after it, so more than one byte is requested only if more must follow.
  */
 function* subsectionFollows(cursor: Cursor): Steps<boolean> {
   if ((yield* cursor.peek(1))[0] !== SUBSECTION) return false
@@ -114,9 +114,7 @@ function* readCapabilities(cursor: Cursor): Steps<ReadonlyArray<string>> {
   return names
 }
 
-/**
- * Every capability of QEMU 9.0 to 11.1. A stream may list any of them without harm; QEMU refuses other names.
- */
+/** Every capability of QEMU 9.0 to 11.1. A stream may list any of them; QEMU refuses other names. */
 const known: ReadonlySet<string> = new Set([
   "xbzrle",
   "rdma-pin-all",

@@ -9,8 +9,8 @@ import { readRamPartHeader, readRamStartHeader, stopAtSection } from "./ramSecti
 import type { StreamWindow } from "./streamWindow.ts"
 
 /**
- * Finds the end of a device section in front of RAM's END. Nothing says how long it is, as the description comes last: it
- * ends at the first footer of its own that something follows which may stand there. Returns the position behind the footer.
+ * Finds the end of a device section before RAM's END. Its length is unknown, because the description comes last: it
+ * ends at the first of its own footers that is followed by something valid. Returns the position after the footer.
  *
  * @internal
  */
@@ -21,9 +21,9 @@ export function* findSectionEnd(
     limit,
     ramSectionId
   }: {
-    /** Bytes of the section at most. */
+    /** Most bytes of the section. */
     readonly limit: number
-    /** RAM's section id, once START was read. */
+    /** RAM's section id, after START was read. */
     readonly ramSectionId: number | undefined
   }
 ): Steps<number> {
@@ -52,10 +52,10 @@ export function* findSectionEnd(
 function* awaitMore(position: number, length: number): Steps<void> {
   const bytes = yield { position, length: length + 1 }
   if (bytes.length > length) return
-  yield* stop({ code: "stream-cut", offset: position, expected: "all of a device section", found: "the end" })
+  yield* stop({ code: "stream-cut", offset: position, expected: "a complete device section", found: "the end" })
 }
 
-/** Whether what begins here may follow a section, as far as its head tells. */
+/** `true` if the data here may follow a section, as far as its head shows. */
 function* isFollowed(cursor: Cursor, ramSectionId: number | undefined): Parser<boolean> {
   return Result.isSuccess(yield* attempt(readFollowing(cursor, ramSectionId)))
 }
@@ -67,10 +67,10 @@ function* readFollowing(cursor: Cursor, ramSectionId: number | undefined): Steps
   if (ramSectionId === undefined) return yield* readRamStartHeader(cursor)
   return yield* type === SectionType.part || type === SectionType.end
     ? readRamPartHeader(cursor, ramSectionId)
-    : stopAtSection(cursor, type, "a section that may follow")
+    : stopAtSection(cursor, type, "a valid section")
 }
 
-/** Names of devices are printable. */
+/** Device names are printable. */
 function* readDevice(cursor: Cursor): Steps<void> {
   const offset = cursor.position
   const { name } = yield* readOpening(cursor)

@@ -18,7 +18,8 @@ export function* readFileHeader(cursor: Cursor): Steps<void> {
 }
 
 /**
- * Whether bytes agree with the magic number as far as they go, so that a cut file is told from another kind of file.
+ * `true` if bytes match the magic number as far as they go, so that a truncated file is distinguished from another kind
+ * of file.
  *
  * @internal
  */
@@ -51,7 +52,7 @@ const sectionTypes: ReadonlyMap<number, SectionHeader["type"]> = new Map([
   [SectionType.full, "full"]
 ])
 
-/** What opens a section that stands for a device of its own. @internal */
+/** The header of a START or FULL section. @internal */
 export interface SectionStart {
   readonly sectionId: number
   readonly name: string
@@ -59,7 +60,7 @@ export interface SectionStart {
   readonly version: number
 }
 
-/** Reads what opens a START or FULL section, whose type is known to be one of the two. @internal */
+/** Reads the header of a START or FULL section, whose type is known to be one of the two. @internal */
 export function* readOpening(cursor: Cursor): Steps<SectionStart> {
   yield* cursor.skip(1, "a section")
   const sectionId = yield* cursor.u32("the id of a section")
@@ -85,7 +86,7 @@ export function* readFooter(cursor: Cursor, sectionId: number): Steps<void> {
   }
 }
 
-/** The lengths that the bodies of some commands have; others may have any. */
+/** The fixed body lengths of some commands; others may have any length. */
 const bodyLengths: ReadonlyMap<number, number> = new Map([
   [Command.openReturnPath, 0],
   [Command.ping, 4],
@@ -96,11 +97,11 @@ const bodyLengths: ReadonlyMap<number, number> = new Map([
 /** The last command that QEMU 11.1 knows. */
 const LAST_COMMAND = Command.switchoverStart
 
-/** What opens a command. @internal */
+/** The header of a command. @internal */
 export interface CommandHead {
   readonly offset: number
   readonly command: number
-  /** Bytes of the body that follows; of a command that has one length only, it is that. */
+  /** Bytes of the body that follows; the fixed length if the command has one. */
   readonly length: number
 }
 
@@ -120,13 +121,13 @@ export function* readCommandHead(cursor: Cursor): Steps<CommandHead> {
   }
   const required = bodyLengths.get(command) ?? length
   if (length !== required) {
-    const expected = `${required} bytes behind command ${command}`
+    const expected = `${required} bytes after command ${command}`
     yield* stop({ code: "command-corrupt", offset, expected, found: `${length} bytes` })
   }
   return { offset, command, length }
 }
 
-/** Reads a command that may stand in a file; its body is passed over. The value is its number. @internal */
+/** Reads a command that may occur in a file and skips its body. The value is its number. @internal */
 export function* readCommand(cursor: Cursor): Steps<number> {
   const head = yield* readCommandHead(cursor)
   const { command, length } = head
@@ -141,14 +142,14 @@ export const stopAtCommand = ({ command, offset }: CommandHead, expected: string
 
 const allowedCommands: ReadonlySet<number> = new Set(Object.values(Command))
 
-/** The ten low bits of a record are flags in every page size there is: pages are at least 1 KiB. @internal */
+/** The ten low bits of a record are flags for every page size: pages are at least 1 KiB. @internal */
 export const FLAG_MASK = 0x3ff
 
 /** A record of the section "ram". @internal */
 export interface RamRecord {
   readonly offset: number
   readonly flags: number
-  /** Above 2^53 it is no longer exact. */
+  /** Inexact above 2^53. */
   readonly address: number
 }
 

@@ -1,9 +1,9 @@
 import type { Version } from "./machineTypeModel.ts"
 
 /**
- * Ubuntu's machine types are named after its releases: `pc-i440fx-jammy`, `pc-q35-noble-v2`, `pc-q35-focal-hpb-maxcpus`. Each is
- * of the QEMU that the release came with (`apt-cache policy qemu-system-x86` there, and the list of `-machine help`, which
- * names the release of each type).
+ * Ubuntu's machine types are named after its releases: `pc-i440fx-jammy`, `pc-q35-noble-v2`,
+ * `pc-q35-focal-hpb-maxcpus`. Each belongs to the QEMU of that release (`apt-cache policy qemu-system-x86` there, and
+ * the list of `-machine help`, which names the release of each type).
  */
 const ubuntu: Readonly<Record<string, Version>> = {
   trusty: { major: 2, minor: 0 },
@@ -33,8 +33,8 @@ const ubuntu: Readonly<Record<string, Version>> = {
 }
 
 /**
- * Those of RHEL, CentOS Stream and their rebuilds are named after the release that brought them: `pc-q35-rhel9.2.0`,
- * `virt-rhel9.4.0`. Each is of the `qemu-kvm` of that release (its package's version there).
+ * The machine types of RHEL, CentOS Stream and their rebuilds are named after the release that introduced them:
+ * `pc-q35-rhel9.2.0`, `virt-rhel9.4.0`. Each belongs to the `qemu-kvm` of that release (its package's version there).
  */
 const rhel: Readonly<Record<string, Version>> = {
   "7.6": { major: 2, minor: 12 },
@@ -52,7 +52,9 @@ const rhel: Readonly<Record<string, Version>> = {
   "10.0": { major: 9, minor: 1 }
 }
 
-/** Those of RHEL 6 and 7 before 7.6 are of QEMU 2.x at most; which one makes no difference on the wire. */
+/**
+ * The types of RHEL 6 and 7 before 7.6 belong to QEMU 2.x at most; on the wire, the exact version makes no difference.
+ */
 const OLD_RHEL = /(?:^|-)rhel(?:6\.\d+|7\.[0-5])\.\d+(?:-sxxm)?$/
 const RHEL = /-rhel(\d+\.\d+)\.\d+(?:-sxxm)?$/
 const UBUNTU = /^(?:pc-i440fx|pc-q35|virt|pseries|s390-ccw-virtio)-([a-z]+)(?:-(?:v\d+|hpb|sxxm|maxcpus))*$/
@@ -61,7 +63,7 @@ const get = (table: Readonly<Record<string, Version>>, name: string | undefined)
   name !== undefined && Object.hasOwn(table, name) ? table[name] : undefined
 
 /**
- * The version of QEMU that a distribution's own machine type is of; `undefined` where it is none of those that are known.
+ * The version of QEMU that a distribution's machine type belongs to; `undefined` if the name is unknown.
  *
  * @internal
  */

@@ -1,5 +1,5 @@
 /**
- * A version of QEMU, without what only mends faults.
+ * A version of QEMU, without its patch level.
  *
  * @stability unstable
  * @category models

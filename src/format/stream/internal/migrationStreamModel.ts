@@ -1,5 +1,5 @@
 /**
- * The configuration section: what has to be equal on both sides.
+ * The configuration section: settings that must be equal on both sides.
  *
  * @stability unstable
  * @category models
@@ -8,16 +8,16 @@
 export interface Configuration {
   /** The versioned machine type, such as `pc-i440fx-10.0`. */
   readonly machine: string
-  /** Binary logarithm of the page size, where it is not the smallest that the CPU type allows. */
+  /** Binary logarithm of the page size, if it is larger than the smallest that the CPU type allows. */
   readonly targetPageBits?: number
   /** The capabilities that are listed because both sides must agree: `x-ignore-shared`, `mapped-ram`, in that order. */
   readonly capabilities: ReadonlyArray<string>
-  /** 16 bytes in the order in which a uuid is written down. */
+  /** 16 bytes in the order of the UUID's text. */
   readonly uuid?: Uint8Array
 }
 
 /**
- * What opens a section.
+ * The header of a section.
  *
  * @stability unstable
  * @category models
@@ -35,7 +35,7 @@ export type SectionHeader =
   | { readonly type: "part" | "end"; readonly sectionId: number }
 
 /**
- * A decoded value and the position of the first byte behind it.
+ * A decoded value and the position after it.
  *
  * @stability unstable
  * @category models

@@ -7,7 +7,7 @@ import { FLAG_MASK } from "./framing.ts"
 import { getU64 } from "../../multifd/internal/packetFields.ts"
 import type { StreamWindow } from "./streamWindow.ts"
 
-/** What records of one block that follow each other amount to, and the position in the stream behind the last. @internal */
+/** Consecutive records of one block, and the position in the stream after the last. @internal */
 export interface Gathered {
   readonly events: ReadonlyArray<PageEvent>
   readonly end: number
@@ -15,7 +15,7 @@ export interface Gathered {
 
 type PageEvent = Extract<Event, { readonly _tag: "Pages" | "Changes" | "Zeros" }>
 
-/** A record for a page. Indices are those of the window. */
+/** A record for a page, with indices into the window. */
 interface PageRecord {
   readonly kind: Kind
   readonly block: AnnouncedBlock
@@ -37,11 +37,11 @@ const isRecord = (read: PageRecord | Finding.Finding | number): read is PageReco
   typeof read !== "number" && !(read instanceof Finding.Finding)
 
 /**
- * Takes the records of pages out of a window. This is where the bytes of a migration without multifd pass, so it is plain
- * code over what has arrived, without a step for each record.
+ * Extracts the records of pages from a window. All bytes of a migration without multifd pass through here, so it is
+ * plain code over the arrived bytes, without a step per record.
  *
- * Where a record has not arrived as a whole, the answer is the number of bytes, counted from its beginning, that must be
- * there to go on; 0 says that it is a record of another kind.
+ * If a record is incomplete, the result is the number of bytes, counted from its start, needed to continue. 0 means a
+ * record of another kind.
  *
  * @internal
  */
@@ -59,8 +59,8 @@ export class PageRecords {
   }
 
   /**
-   * All records from a position on that are about one block and whose offsets ascend. As none of their pages comes twice,
-   * they may be told kind by kind.
+   * All records from a position that belong to one block and have ascending offsets. Since no page occurs twice, they
+   * can be reported kind by kind.
    */
   gather(position: number): Gathered | Finding.Finding | number {
     const first = this.read(this.window.indexOf(position))
@@ -122,7 +122,7 @@ export class PageRecords {
     return this.checkOffset(at, offset, block) ?? this.readData(at, kind, block, offset, named)
   }
 
-  /** Behind the name of a block, or behind its length where that has not arrived. */
+  /** The end of a block's name, or of its length if the name has not arrived. */
   private nameEnd(at: number): number {
     const { bytes, end } = this.window
     const start = at + RECORD_BYTES + 1
@@ -148,7 +148,7 @@ export class PageRecords {
     return dataEnd > end ? dataEnd - at : { kind, block, offset, dataStart: headEnd, end: dataEnd }
   }
 
-  /** In a stream that is out of step, what stands where a name should may be guest memory: it is not repeated. */
+  /** If the stream is out of step, the bytes in place of a name may be guest memory, so they are not quoted. */
   private findBlock(at: number): AnnouncedBlock | Finding.Finding {
     const start = at + RECORD_BYTES + 1
     const bytes = this.window.bytes.subarray(start, this.nameEnd(at))
@@ -156,7 +156,7 @@ export class PageRecords {
     const block = name === undefined ? undefined : this.blocks.get(name)
     if (block !== undefined) return block
     const found = `a name of ${bytes.length} bytes`
-    return this.finding("record-block-unknown", start, undefined, "a block that was announced", found)
+    return this.finding("record-block-unknown", start, undefined, "an announced block", found)
   }
 
   private blockMissing(at: number): Finding.Finding {
@@ -193,7 +193,7 @@ export class PageRecords {
   }
 }
 
-/** What stands between the name of the block and the data. */
+/** Bytes between the name of the block and the data. */
 const headBytes: Readonly<Record<Kind, number>> = {
   [RamFlag.zero]: FILL_BYTES,
   [RamFlag.page]: 0,

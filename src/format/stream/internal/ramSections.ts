@@ -2,7 +2,7 @@ import { RAM_VERSION } from "../../internal/constants.ts"
 import { type Cursor, type Steps, stop } from "../../internal/cursor.ts"
 import { readOpening } from "./framing.ts"
 
-/** Reads what opens RAM's START, and returns RAM's section id. @internal */
+/** Reads the header of RAM's START, and returns RAM's section id. @internal */
 export function* readRamStartHeader(cursor: Cursor): Steps<number> {
   const offset = cursor.position
   const { instanceId, name, sectionId, version } = yield* readOpening(cursor)
@@ -17,7 +17,7 @@ export function* readRamStartHeader(cursor: Cursor): Steps<number> {
   return sectionId
 }
 
-/** Reads what opens a PART or the END of RAM, whose type is known to be one of the two. @internal */
+/** Reads the header of a PART or the END of RAM, whose type is known to be one of the two. @internal */
 export function* readRamPartHeader(cursor: Cursor, ramSectionId: number): Steps<void> {
   const offset = cursor.position
   yield* cursor.skip(1, "a section of RAM")
@@ -28,8 +28,8 @@ export function* readRamPartHeader(cursor: Cursor, ramSectionId: number): Steps<
 }
 
 /**
- * QEMU's sections that come in parts, beside RAM's. Any other name may be guest memory, where a stream is out of step: it
- * must not get into a message.
+ * QEMU's iterable sections other than RAM's. Any other name may be guest memory, if a stream is out of step, and must
+ * not get into a message.
  */
 const ITERABLE = /^(?:block|dirty-bitmap|spapr\/htab|s390-[a-z]{1,16}|(?:[\da-f:.]{1,16}\/)?vfio)$/
 

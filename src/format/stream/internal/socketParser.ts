@@ -20,32 +20,32 @@ import { PageRecords } from "./pageRecords.ts"
 import { readRamPartHeader, readRamStartHeader, stopAtIterable, stopAtSection } from "./ramSections.ts"
 import type { StreamWindow } from "./streamWindow.ts"
 
-/** Steps that tell what they have read on the way. @internal */
+/** Steps that report events while they read. @internal */
 export type EventSteps<A> = Generator<ReadRequest | Finding.Finding | Event, A, Uint8Array>
 
-/** What a main channel is read from, and with. @internal */
+/** The source of a main channel, and its settings. @internal */
 export interface Source {
   readonly window: StreamWindow
   readonly cursor: Cursor
-  /** Bytes of a page, where the configuration does not say. */
+  /** Bytes of a page, unless the configuration gives the size. */
   readonly pageSize: number
   readonly limits: Limits
 }
 
-/** What is known of the stream so far. */
+/** The state of the stream so far. */
 interface Main extends Source {
   addresses: boolean
   ramSectionId: number | undefined
   records: PageRecords | undefined
-  /** Whether sections end with a footer; assumed until RAM's START has shown it. */
+  /** `true` if sections end with a footer; assumed until RAM's START has shown it. */
   footers: boolean
-  /** Whether the sections are the marks of syncs: unless START has a flush. */
+  /** `true` if the end of each section marks a sync: always, unless START has a flush. */
   sectionsAreMarks: boolean
-  /** Bytes of early sections that may still come. */
+  /** Bytes of early sections that are still allowed. */
   held: number
 }
 
-/** Reads a main channel to the end of RAM, and gives up where it makes no sense to go on. @internal */
+/** Reads a main channel to the end of RAM, and stops at the first error. @internal */
 export function* readMainChannel(source: Source): EventSteps<void> {
   yield* readFileHeader(source.cursor)
   const main = yield* readConfiguration(source)
@@ -93,7 +93,7 @@ function* checkCapabilities({ capabilities }: Configuration, offset: number): St
   }
 }
 
-/** Commands and devices in front of RAM's START. */
+/** Commands and devices before RAM's START. */
 function* readPrelude(main: Main): EventSteps<void> {
   const { cursor } = main
   for (;;) {
@@ -103,7 +103,7 @@ function* readPrelude(main: Main): EventSteps<void> {
   }
 }
 
-/** What stands between START and END: PARTs, commands and devices. */
+/** The data between START and END: PARTs, commands and devices. */
 function* readParts(main: Main, ramSectionId: number): EventSteps<void> {
   const { cursor } = main
   for (;;) {
@@ -122,7 +122,7 @@ function* readParts(main: Main, ramSectionId: number): EventSteps<void> {
   }
 }
 
-/** A command or a device, wherever one may stand. */
+/** A command or a device, in any place that allows one. */
 function* readBetween(main: Main, type: number | undefined): EventSteps<boolean> {
   if (type === SectionType.command) yield* readCommand(main.cursor)
   else if (type === SectionType.full) yield* readDevice(main)
@@ -167,7 +167,7 @@ function* readEnd({ cursor, footers }: Main, sectionId: number): Steps<void> {
 
 type Section = Extract<Event, { readonly _tag: "SectionEnd" }>["section"]
 
-/** The records of a section of RAM, with the one that ends them. */
+/** The records of a RAM section, including the one that ends them. */
 function* readRecords(main: Main, section: Section): EventSteps<void> {
   for (;;) {
     yield* readPages(main)
@@ -186,7 +186,7 @@ type Record = ReturnType<typeof readRamRecord> extends Generator<unknown, infer 
 const stopAtRecord = (code: Finding.FindingCode, record: Record, expected: string) =>
   stop({ code, offset: record.offset, expected, found: describeRecord(record) })
 
-/** As many records of pages as follow each other. */
+/** As many consecutive page records as possible. */
 function* readPages({ cursor, records }: Main): EventSteps<void> {
   if (records === undefined) return
   for (;;) {

@@ -44,7 +44,7 @@ export class SocketReader implements Reader {
     return Result.succeed(event)
   }
 
-  /** What the parser waits for, `undefined` if it has not arrived. */
+  /** The bytes that the parser waits for, or `undefined` if they have not arrived. */
   private demanded(): Uint8Array | undefined {
     if (this.demand === undefined) return NO_BYTES
     const { length, position } = this.demand

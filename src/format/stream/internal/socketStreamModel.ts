@@ -3,7 +3,7 @@ import type { Finding } from "../../Finding.ts"
 import type { Configuration } from "../MigrationStream.ts"
 
 /**
- * A RAM block as the list of blocks has it.
+ * A RAM block in the list of blocks.
  *
  * @stability unstable
  * @category models
@@ -13,12 +13,12 @@ export interface AnnouncedBlock {
   readonly idstr: string
   /** Bytes, a positive multiple of the page size. */
   readonly usedLength: number
-  /** Offset in the parent region, only where the configuration lists `x-ignore-shared`. */
+  /** Offset in the parent region, present only if the configuration lists `x-ignore-shared`. */
   readonly address?: number
 }
 
 /**
- * Bytes for a block at an offset: a page, or what changes in one.
+ * Bytes for an offset in a block: a page, or the changes in one.
  *
  * @stability unstable
  * @category models
@@ -32,7 +32,7 @@ export interface Extent {
 }
 
 /**
- * Pages that are zero, one behind the other.
+ * Consecutive zero pages.
  *
  * @stability unstable
  * @category models
@@ -46,19 +46,19 @@ export interface ZeroExtent {
 }
 
 /**
- * What was read. Names are those of announced blocks, and offsets lie in them.
+ * A parsed event. Names are those of announced blocks, and offsets are inside them.
  *
- * - `Configuration`: the first one; `pageSize` holds for the whole stream. `configuration` is `undefined` where the sender
- *   left it out.
- * - `Command`: `openReturnPath` and `ping` ask for an answer (see `ReturnPath`), `switchoverStart` only tells.
- * - `EarlySection`: a whole device section in front of RAM's END, and whether it stands in front of RAM's START.
+ * - `Configuration`: the first event; `pageSize` is valid for the whole stream. `configuration` is `undefined` if the
+ *   sender left it out.
+ * - `Command`: `openReturnPath` and `ping` ask for an answer (see `ReturnPath`); `switchoverStart` is only a notice.
+ * - `EarlySection`: a complete device section before RAM's END, with a flag for those before RAM's START.
  * - `Blocks`: once, in RAM's START.
  * - `Pages`, `Zeros`, `Changes` (of XBZRLE): records of one block, as many as had arrived, in ascending order of their
- *   offsets. A page comes once in an event; where it comes in several, the later one counts.
- * - `Flush`: the mark of a sync, one in START and then one a round, if the machine type is 8.1 or later.
- * - `SectionEnd`: the end of the records of a section; `isMark` if sections are the marks of this stream's syncs, which is
- *   so if START had no `Flush`. Without multifd neither means anything.
- * - `RamEnd`: the last one. What follows is the device state, at `position` of the connection.
+ *   offsets. A page occurs once in an event; if it occurs in several, the latest counts.
+ * - `Flush`: the mark of a sync, one in START and then one per round, if the machine type is 8.1 or later.
+ * - `SectionEnd`: the end of the records of a section. `isMark` if sections mark this stream's syncs, which is the case
+ *   if START had no `Flush`. Without multifd both are meaningless.
+ * - `RamEnd`: the last event. The device state follows at `position` of the connection.
  *
  * @stability unstable
  * @category models
@@ -78,7 +78,7 @@ export type Event =
       readonly _tag: "Blocks"
       /** RAM's section id. */
       readonly sectionId: number
-      /** What the lengths add up to. */
+      /** The sum of the lengths. */
       readonly totalLength: number
       readonly blocks: ReadonlyArray<AnnouncedBlock>
     }
@@ -90,7 +90,7 @@ export type Event =
   | { readonly _tag: "RamEnd"; readonly position: number; readonly footers: boolean }
 
 /**
- * Reads a main channel. One caller, one call at a time.
+ * Reads a main channel. For one caller, with one call at a time.
  *
  * @stability unstable
  * @category models
@@ -98,35 +98,35 @@ export type Event =
  */
 export interface Reader {
   /**
-   * The next event, `undefined` if there is none without more bytes (and after `RamEnd`), or what is wrong: the same
-   * finding from then on.
+   * The next event, `undefined` if more bytes are needed (and after `RamEnd`), or the problem: from then on the same
+   * finding.
    */
   readonly next: () => Result.Result<Event | undefined, Finding>
   /**
-   * Where the next bytes of the connection belong, at least one. To be called when `next` has no more events: their bytes
-   * are no longer valid then.
+   * Space for the next bytes of the connection, at least one. Call it only when `next` has no more events, because it
+   * invalidates their bytes.
    */
   readonly space: () => Uint8Array
-  /** So many bytes were put into the last `space`. */
+  /** Reports the number of bytes put into the last `space`. */
   readonly filled: (bytes: number) => void
-  /** The peer will send no more: what is incomplete now is a finding, `stream-cut`. */
+  /** Reports the end of the peer's data: incomplete data is now a `stream-cut` finding. */
   readonly ended: () => void
-  /** Bytes that were read and belong to no event: behind `RamEnd`, the beginning of the device state. */
+  /** Bytes that were read and belong to no event: after `RamEnd`, the start of the device state. */
   readonly rest: () => Uint8Array
 }
 
 /**
- * What a peer may announce.
+ * Limits on a peer's announcements.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Limits {
-  /** RAM blocks. Default 65536, more than any machine has. */
+  /** Most RAM blocks. Default 65536, more than any machine has. */
   readonly maxBlocks: number
-  /** Bytes of RAM in all blocks. Default 2^53 - 1; nothing is allocated by it here. */
+  /** Most bytes of RAM in all blocks. Default 2^53 - 1; it allocates nothing here. */
   readonly maxRam: number
-  /** Bytes of all early sections, each of which is held until it is whole. Default 16 MiB. */
+  /** Most bytes in all early sections, each of which is held until it is complete. Default 16 MiB. */
   readonly maxHeld: number
 }

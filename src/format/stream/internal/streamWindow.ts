@@ -1,5 +1,5 @@
 /**
- * The part of a stream that has arrived and is still needed, in one piece of memory.
+ * The part of a stream that has arrived and is still needed, in one buffer.
  *
  * ```text
  *   bytes   │ no longer needed │ kept …… │ arrived …… │ space │
@@ -12,11 +12,11 @@
 export class StreamWindow {
   bytes: Uint8Array
   view: DataView
-  /** Index behind the last byte that has arrived. */
+  /** Index after the last byte that has arrived. */
   end = 0
-  /** Whether no more will come. */
+  /** `true` if no more bytes will arrive. */
   isEnded = false
-  /** Position in the stream of the first byte. */
+  /** Position in the stream of the first byte in the buffer. */
   private base = 0
 
   constructor(size: number) {
@@ -24,30 +24,30 @@ export class StreamWindow {
     this.view = new DataView(this.bytes.buffer)
   }
 
-  /** Where in `bytes` a position of the stream lies. */
+  /** The index in `bytes` of a position in the stream. */
   indexOf(position: number): number {
     return position - this.base
   }
 
-  /** Where in the stream an index of `bytes` lies. */
+  /** The position in the stream of an index in `bytes`. */
   positionOf(index: number): number {
     return this.base + index
   }
 
-  /** What has arrived from a position on, `length` bytes of it at most. */
+  /** The arrived bytes from a position, at most `length` of them. */
   from(position: number, length = Infinity): Uint8Array {
     const index = this.indexOf(position)
     return this.bytes.subarray(index, Math.min(index + length, this.end))
   }
 
   /**
-   * Room for at least one byte behind those that have arrived. Bytes in front of `keep` are given up for it; if that is
-   * not enough, the memory doubles, so that it grows with what has arrived and not with what was announced.
+   * Space for at least one byte after those that have arrived. Bytes before `keep` are discarded to make room. If that
+   * is not enough, the buffer doubles, so that it grows with the arrived bytes and not with the announced ones.
    */
   space(keep: number): Uint8Array {
     const index = this.indexOf(keep)
     const target = index === 0 && this.end === this.bytes.length ? new Uint8Array(2 * this.bytes.length) : this.bytes
-    // What lies in its place already is left there: else one byte after another would move everything each time.
+    // Bytes already in place are not moved: otherwise each single byte would move all of them.
     if (index > 0 || target !== this.bytes) target.set(this.bytes.subarray(index, this.end))
     if (target !== this.bytes) {
       this.bytes = target
