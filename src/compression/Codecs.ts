@@ -1,5 +1,5 @@
 /**
- * The compression methods that this process knows.
+ * The compression methods available to this process.
  *
  * @since 0.1.0
  */
@@ -20,8 +20,8 @@ const all: ReadonlyMap<CompressionMethod, Codec> = new Map(
  *
  * **Details**
  *
- * The default has all five, in software. Provide another map to leave methods out, or to put a codec that drives an
- * accelerator in the place of one.
+ * The default has all five, in software. Provide another map to leave methods out, or to replace one with a codec that
+ * drives an accelerator.
  *
  * @stability stable
  * @category services

@@ -1,5 +1,5 @@
 /**
- * The interface behind which every compression method hides.
+ * The common interface of all compression methods.
  *
  * ```text
  *             pages of a packet            payload                      pages of a packet
@@ -11,8 +11,8 @@
  *   for the whole migration  ═══════════════════════════  for the whole migration
  * ```
  *
- * Both ends have state: zlib and zstd are one stream for the whole life of a channel. So payloads are decompressed in the
- * order in which they were compressed, each exactly once, and after a failure nothing more comes out of either end.
+ * Both ends have state: zlib and zstd are one stream for the whole life of a channel. Payloads must be decompressed in
+ * the order in which they were compressed, each exactly once. After a failure, neither end produces anything more.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import type * as Scope from "effect/Scope"
 import type { CompressionError, CompressionLevelError, CompressorFailedError } from "./CompressionError.ts"
 
 /**
- * A method that changes the bytes of pages, by QEMU's name for it.
+ * A method that compresses pages, by QEMU's name.
  *
  * @stability unstable
  * @category models
@@ -30,7 +30,7 @@ import type { CompressionError, CompressionLevelError, CompressorFailedError } f
 export type CompressionMethod = "zlib" | "zstd" | "qpl" | "uadk" | "qatzip"
 
 /**
- * A value of QEMU's parameter `multifd-compression`. With `none` the payload is the pages as they are, and there is no
+ * A value of QEMU's parameter `multifd-compression`. With `none` the payload is the unchanged pages, and there is no
  * codec: a channel writes its page views directly.
  *
  * @stability unstable
@@ -40,8 +40,8 @@ export type CompressionMethod = "zlib" | "zstd" | "qpl" | "uadk" | "qatzip"
 export type Method = "none" | CompressionMethod
 
 /**
- * The bits of a packet's flags that say how its payload is compressed. They are the same for all packets of a channel, also
- * for those without a payload; only SYNC packets have none of them.
+ * The bits of a packet's flags that name the compression of its payload. They are the same for all packets of a
+ * channel, including those without a payload; only SYNC packets have none of them.
  *
  * @stability unstable
  * @category constants
@@ -78,17 +78,17 @@ export interface Compressor {
    *
    * **Details**
    *
-   * `runs` are the packet's normal pages in their order; each run is one or more whole pages of `pageSize` bytes. A packet
-   * whose pages lie in one run is compressed from where they lie; several runs are gathered into a buffer first, which
-   * costs a hundredth of the compression and saves a hop to another thread for each run. No runs give no payload.
+   * `runs` are the packet's normal pages in order; each run is one or more whole pages of `pageSize` bytes. Pages in
+   * one run are compressed in place. Several runs are first gathered into a buffer, which adds a hundredth to the time
+   * and saves one hop to another thread per run. Without runs there is no payload.
    *
-   * The result is the payload in any number of parts. They stay as they are while the next packet is compressed, so that one
-   * can be written meanwhile, but not longer: from the call after that on, their memory may be used again. The memory of
-   * the runs may change again when the effect has ended; bytes that change before, because a guest goes on writing, come
-   * out as one or the other.
+   * The result is the payload in any number of parts. They stay valid during the next call, so that one payload can be
+   * written while the next is compressed. The call after that may reuse their memory. The memory of the runs may change
+   * again when the effect has ended. If a running guest changes bytes earlier, either the old or the new value is
+   * compressed.
    *
-   * One call at a time. The work happens on Node's thread pool, whose size (`UV_THREADPOOL_SIZE`, 4 by default) is how many
-   * channels compress at once. Interruption waits for the piece of work under way.
+   * One call at a time. The work runs on Node's thread pool, whose size (`UV_THREADPOOL_SIZE`, 4 by default) is the
+   * number of channels that compress at once. Interruption waits for the piece in progress.
    *
    * **Failure effect**: the stream is closed; every later call fails with `CompressorClosedError`.
    */
@@ -107,18 +107,18 @@ export interface Compressor {
  */
 export interface Decompressor {
   /**
-   * Fills all of `target`, a whole number of pages, from the whole payload of one packet. Whatever else the payload would
-   * give (too little, too much, bytes left over, another format) is a `PayloadError`.
+   * Fills all of `target`, a whole number of pages, from the complete payload of one packet. Any other payload (too
+   * little output, too much, bytes left over, another format) is a `PayloadError`.
    *
    * **Details**
    *
-   * Memory does not grow with what the payload would inflate to: nothing is kept of what does not fit. The payload must not
-   * change until the effect has ended.
+   * Memory is independent of the inflated size of the payload: output that does not fit is discarded. The payload must
+   * not change until the effect has ended.
    *
-   * One call at a time. The work happens on the thread pool. Interruption waits for the piece of work under way; nothing
-   * is written to `target` afterwards.
+   * One call at a time. The work runs on the thread pool. Interruption waits for the piece in progress; nothing is
+   * written to `target` afterwards.
    *
-   * **Failure effect**: any part of `target` is overwritten. The stream is closed; every later call fails with
+   * **Failure effect**: any part of `target` may be overwritten. The stream is closed; every later call fails with
    * `CompressorClosedError`.
    */
   readonly decompress: (
@@ -129,7 +129,7 @@ export interface Decompressor {
 }
 
 /**
- * A compression method: how its packets are marked, its limits, and both its ends.
+ * A compression method: its flag, its limits, and its two ends.
  *
  * @stability unstable
  * @category models
@@ -139,9 +139,11 @@ export interface Codec {
   readonly method: CompressionMethod
   /** Its bit in the packets' flags, see {@link flags}. */
   readonly flag: number
-  /** The compression levels that a sender may ask for, whole numbers. */
+  /** The compression levels available to a sender, whole numbers. */
   readonly levels: { readonly min: number; readonly max: number; readonly default: number }
-  /** Bytes that the payload of a packet of so many normal pages can have at most; a receiver refuses more before it reads them. */
+  /**
+   * Most bytes in the payload of a packet of `pages` normal pages; a receiver refuses a longer one before it reads it.
+   */
   readonly maxPayload: (pages: number, pageSize: number) => number
   /** Opens a channel's sending end; leaving the scope frees its native memory. */
   readonly compressor: (options: {

@@ -1,5 +1,5 @@
 /**
- * What can go wrong when pages are compressed or decompressed, one class for each thing that a caller can do about it.
+ * Errors of compression and decompression, one class for each reaction of a caller.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 const Method = Schema.Literals(["zlib", "zstd", "qpl", "uadk", "qatzip"])
 
 /**
- * What is wrong with a payload.
+ * The problem with a payload.
  *
  * | problem | |
  * |---|---|
@@ -17,7 +17,7 @@ const Method = Schema.Literals(["zlib", "zstd", "qpl", "uadk", "qatzip"])
  * | `too-little-output` | the payload gives fewer bytes than the packet has pages for |
  * | `too-much-output` | the payload gives more bytes |
  * | `input-left-over` | the pages are full before the payload has ended |
- * | `incomplete` | the stream of a page or of a packet goes on behind the end of its bytes |
+ * | `incomplete` | the stream of a page or of a packet does not end with its bytes |
  * | `length-out-of-range` | the length of a page is 0 or more than a page, or does not add up |
  *
  * @stability stable
@@ -27,8 +27,8 @@ const Method = Schema.Literals(["zlib", "zstd", "qpl", "uadk", "qatzip"])
 export type Problem = "corrupt" | "too-little-output" | "too-much-output" | "input-left-over" | "length-out-of-range"
 
 /**
- * The payload of a packet is not what the peer's compression method makes of the packet's pages. `page` counts from 0
- * within the packet, where the method compresses each page on its own. Exit code 8.
+ * A packet's payload is not valid for the peer's compression method and the packet's pages. `page` counts from 0 within
+ * the packet, if the method compresses each page separately. Exit code 8.
  *
  * @stability stable
  * @category errors
@@ -57,7 +57,8 @@ export class PayloadError extends Schema.TaggedError<PayloadError>()("PayloadErr
 }
 
 /**
- * The compressor cannot work: the library gave up, for want of memory for example. `code` is its name for that. Exit code 1.
+ * The compressor failed: the library reported an error, such as a lack of memory. `code` is the library's name for it.
+ * Exit code 1.
  *
  * @stability stable
  * @category errors
@@ -75,8 +76,8 @@ export class CompressorFailedError extends Schema.TaggedError<CompressorFailedEr
 }
 
 /**
- * The compressor or decompressor was closed: its scope has ended, or an earlier call failed or was interrupted. The other
- * calls say why; this one only says that nothing more can come. Exit code 1.
+ * The compressor or decompressor is closed: its scope has ended, or an earlier call failed or was interrupted. The
+ * earlier call has the reason. Exit code 1.
  *
  * @stability stable
  * @category errors
@@ -92,7 +93,7 @@ export class CompressorClosedError extends Schema.TaggedError<CompressorClosedEr
 }
 
 /**
- * The method has no such level. Found before anything was opened. Exit code 2.
+ * The method does not have this level. Detected before anything was opened. Exit code 2.
  *
  * @stability stable
  * @category errors
@@ -111,7 +112,7 @@ export class CompressionLevelError extends Schema.TaggedError<CompressionLevelEr
 }
 
 /**
- * Everything that compressing and decompressing fails with.
+ * All errors of compressing and decompressing.
  *
  * @stability stable
  * @category errors

@@ -1,6 +1,6 @@
 /**
- * Method `qatzip`: a packet's pages as gzip members (RFC 1952), in the form that Intel's QATzip library writes; in
- * software here.
+ * Method `qatzip`: a packet's pages as gzip members (RFC 1952), in the form that Intel's QATzip library writes. In
+ * software.
  *
  * ```text
  *  0   1f 8b 08 04       gzip, deflate, FEXTRA
@@ -15,8 +15,8 @@
  *      …                 the next member
  * ```
  *
- * A page that does not shrink is not stored, so a payload can be larger than its pages. The receiving end takes members of
- * any size, with any header.
+ * A page that does not shrink is compressed anyway, so a payload can be larger than its pages. The receiving end
+ * accepts members of any size, with any header.
  *
  * @since 0.1.0
  */
@@ -35,13 +35,13 @@ const { Z_FINISH: flush } = NodeZlib.constants
 /** Bytes of pages in one member: the library's default. */
 const memberSize = 64 * 1024
 
-/** Members of a packet that are under way at once: as many as the thread pool has threads. */
+/** Members of a packet that are compressed at once: one per thread of the pool. */
 const streams = 4
 
 const headerLength = 24
 const trailerLength = 8
 
-/** Everything in front of the two sizes. */
+/** The header before the two sizes. */
 const header = Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 12, 0, 0x51, 0x5a, 8, 0)
 
 /**
@@ -49,8 +49,8 @@ const header = Uint8Array.of(0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 12, 0, 0x51,
  *
  * **Details**
  *
- * Levels 1 to 9, default 1: QEMU's parameter `multifd-qatzip-level`. The pages are always copied first: a checksum has to
- * match them.
+ * Levels 1 to 9, default 1: QEMU's parameter `multifd-qatzip-level`. The pages are always copied first, because a
+ * checksum must match them.
  *
  * @stability unstable
  * @category codecs
@@ -94,7 +94,7 @@ const makeCompressor = (streams: CodecStreams): Compressor => {
   }
 }
 
-/** Puts the header in front of a member's deflate stream, and the trailer behind it. */
+/** Adds the header before a member's deflate stream and the trailer after it. */
 const frame = (pages: Uint8Array, { parts, length }: Packed): ReadonlyArray<Uint8Array> => {
   const wrapper = new Uint8Array(headerLength + trailerLength)
   const view = new DataView(wrapper.buffer)

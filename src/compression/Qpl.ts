@@ -1,6 +1,6 @@
 /**
- * Method `qpl`: each page a raw deflate stream (RFC 1951) of its own, as Intel's in-memory analytics accelerator makes
- * them; in software here.
+ * Method `qpl`: each page as a separate raw deflate stream (RFC 1951), as Intel's in-memory analytics accelerator makes
+ * them. In software.
  *
  * ```text
  * 0     u32 len[0]      big-endian, 1 ≤ len ≤ page size
@@ -11,7 +11,7 @@
  *       …
  * ```
  *
- * The accelerator looks back 4 KiB at most; so does the sending end here, whatever the size of a page.
+ * The accelerator looks back at most 4 KiB. So does the sending end here, for any page size.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ import { makePageCompressor, makePageDecompressor, storedPages } from "./interna
 import * as PageOptions from "./internal/pageOptions.ts"
 
 /**
- * The codec. There is one level, 1, as there is none to choose in QEMU.
+ * The codec. It has one level, 1, because QEMU offers no choice.
  *
  * @stability unstable
  * @category codecs

@@ -1,6 +1,6 @@
 /**
- * Method `uadk`: each page a zlib stream (RFC 1950) of its own, as the accelerators of Kunpeng processors make them; in
- * software here.
+ * Method `uadk`: each page as a separate zlib stream (RFC 1950), as the accelerators of Kunpeng processors make them.
+ * In software.
  *
  * ```text
  * 0     u32 len[n]      big-endian, 1 ≤ len ≤ page size, one for each page of the packet
@@ -9,7 +9,7 @@
  *       …
  * ```
  *
- * A real peer without the hardware stores every page and takes only stored ones.
+ * A real peer without the hardware stores every page and accepts only stored ones.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import { makePageCompressor, makePageDecompressor, storedPages } from "./interna
 import * as PageOptions from "./internal/pageOptions.ts"
 
 /**
- * The codec. There is one level, 1, as there is none to choose in QEMU.
+ * The codec. It has one level, 1, because QEMU offers no choice.
  *
  * @stability unstable
  * @category codecs

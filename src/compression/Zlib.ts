@@ -8,8 +8,8 @@
  * the end    nothing: the stream is never finished, no checksum is ever sent
  * ```
  *
- * The window of 32 KiB runs on from packet to packet. As real QEMU does, the receiving end takes whatever flush its peer
- * prefers, after every page or every packet, and any level.
+ * The window of 32 KiB continues from packet to packet. Like QEMU, the receiving end accepts any flush from its peer,
+ * after every page or every packet, and any level.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ import { chunkSize, makeStreamCompressor, makeStreamDecompressor } from "./inter
 const levels = { min: 0, max: 9, default: 1 }
 const flush = NodeZlib.constants.Z_SYNC_FLUSH
 
-/** The most: a tenth faster than with QEMU's 8 where the pages are of programs, and nothing lost elsewhere, for 128 KiB more. */
+/** The maximum: a tenth faster than QEMU's 8 for pages of programs, no slower for others, at 128 KiB more memory. */
 const memLevel = 9
 
 /**
@@ -31,8 +31,8 @@ const memLevel = 9
  *
  * **Details**
  *
- * Levels 0 (stored) to 9, default 1: QEMU's parameter `multifd-zlib-level`. A peer that finishes its stream is found out
- * at the next packet, and so are bytes behind a payload that are only the beginning of something.
+ * Levels 0 (stored) to 9, default 1: QEMU's parameter `multifd-zlib-level`. A peer that finishes its stream is detected
+ * at the next packet, and so are trailing bytes of a payload that only begin something.
  *
  * **Example** (One channel, both ends)
  *

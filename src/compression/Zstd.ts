@@ -8,7 +8,7 @@
  * the end    nothing: the frame is never ended
  * ```
  *
- * Every payload ends in a flush. The receiving end also takes a complete frame per packet, as real QEMU does.
+ * Every payload ends in a flush. Like QEMU, the receiving end also accepts a complete frame per packet.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,10 @@ const { ZSTD_c_compressionLevel, ZSTD_d_windowLogMax, ZSTD_e_flush: flush } = No
 
 const levels = { min: 0, max: 20, default: 1 }
 
-/** log2 of the largest window that a frame may ask for, 128 MiB: what the levels use at most, and the library's own limit. */
+/**
+ * log2 of the largest window that a frame may request, 128 MiB: the most that any level uses, and the library's own
+ * limit.
+ */
 const windowLogMax = 27
 
 /**
@@ -31,9 +34,9 @@ const windowLogMax = 27
  *
  * **Details**
  *
- * Levels 0 (the library's default) to 20, default 1: QEMU's parameter `multifd-zstd-level`. High levels cost much memory
- * per channel, on both ends: at level 20 the receiving end keeps a window of 32 MiB. It keeps no more than the window
- * that the peer's frame asks for, 128 MiB at most, and of that only what was filled is in memory.
+ * Levels 0 (the library's default) to 20, default 1: QEMU's parameter `multifd-zstd-level`. High levels need much
+ * memory per channel, on both ends: at level 20 the receiving end keeps a window of 32 MiB. The window is no larger
+ * than the peer's frame requests, at most 128 MiB, and only its filled part is in memory.
  *
  * @stability unstable
  * @category codecs

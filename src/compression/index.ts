@@ -1,5 +1,5 @@
 /**
- * The compression methods of multifd, and the interface for one's own.
+ * The compression methods of multifd, and the interface for custom ones.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Files and sockets as services, which tests replace.
+ * Files and sockets as services that tests can replace.
  *
  * @since 0.1.0
  */

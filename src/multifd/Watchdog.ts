@@ -121,7 +121,7 @@ export const make = ({ expected, idleTimeout, least, peer }: Options): Effect.Ef
             const left = Math.ceil(window - (waitedMillis() - millis))
             if (left > 0) return Effect.andThen(Effect.sleep(left), from(millis, count))
             if (bytes() - count >= due) return from(waitedMillis(), bytes())
-            const expected = `${due} bytes, ${bytesPerSecond} a second,`
+            const expected = `${due} bytes (${bytesPerSecond} a second)`
             return Effect.fail(new PeerTimeoutError({ peer, expected, milliseconds: window }))
           })
         return Effect.suspend(() => from(waitedMillis(), bytes()))

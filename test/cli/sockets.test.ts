@@ -278,7 +278,7 @@ describe("what can go wrong", { timeout: 60_000 }, () => {
       const onText = (text: string) => Deferred.doneUnsafe(warned, Effect.succeed(text))
       const receiving = Command.runWith({ isTerminal: false, onText }, "receive", at("a"), "--listen", "tcp:0.0.0.0:0")
       const text = yield* Effect.raceFirst(Deferred.await(warned), Effect.andThen(receiving, Effect.never))
-      assert.match(text, /^multifd: warning: whoever reaches tcp:0\.0\.0\.0:[1-9]\d* can [^\n]*use TLS\n$/)
+      assert.match(text, /^multifd: warning: anyone who reaches tcp:0\.0\.0\.0:[1-9]\d* can [^\n]*use TLS\n$/)
     })
   )
 

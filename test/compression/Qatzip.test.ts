@@ -82,7 +82,7 @@ describe("Qatzip", () => {
       const whole = NodeZlib.gzipSync(pages)
       assert.strictEqual(
         (yield* failureOf(Qatzip.codec, whole.subarray(0, -1), pages.length)).message,
-        "qatzip payload: expected a stream that ends, found one that goes on behind its end"
+        "qatzip payload: expected a complete stream, found one that continues past its end"
       )
       for (const at of [1, 5]) {
         const changed = Buffer.from(whole)

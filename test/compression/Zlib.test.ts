@@ -126,7 +126,7 @@ describe("Zlib", () => {
       const bomb = NodeZlib.deflateSync(new Uint8Array(64 * 1024 * 1024))
       const error = yield* failureOf(Zlib.codec, bomb, PAGE)
       assert.strictEqual(error.problem, "too-much-output")
-      assert.strictEqual(error.message, "zlib payload: expected it to give 4096 bytes, found that it gives more")
+      assert.strictEqual(error.message, "zlib payload: expected 4096 bytes after decompression, found more")
     })
   )
 
@@ -143,7 +143,7 @@ describe("Zlib", () => {
       const [payload] = yield* payloadsOf(Zlib.codec, [packet])
       const error = yield* failureOf(Zlib.codec, payload!.subarray(0, 5000), pages.length)
       assert.strictEqual(error.problem, "too-little-output")
-      assert.match(error.message, /^zlib payload: expected it to give 65536 bytes, found \d+ bytes$/)
+      assert.match(error.message, /^zlib payload: expected 65536 bytes after decompression, found \d+ bytes$/)
     })
   )
 })

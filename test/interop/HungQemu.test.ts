@@ -61,7 +61,7 @@ describeQemu("a capture that cannot tidy up", () => {
       assert.lengthOf(others, 0)
       assert.match(
         warning!,
-        /expected an answer to "migrate_cancel" within 5 s, it did not come; not undone: the migration, /
+        /timed out after 5 s waiting for an answer to "migrate_cancel"; not undone: the migration, /
       )
       assert.match(
         warning!,

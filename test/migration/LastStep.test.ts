@@ -143,7 +143,7 @@ describe("what is not confirmed", () => {
     assert.include(placed, { _tag: "UnconfirmedError", name: "/vm.img", code: "EIO", step: "sync" })
     assert.strictEqual(
       placed.message,
-      "/: sync the directory (sync) failed with EIO: /vm.img is complete, but a power cut may bring back what was there before"
+      "/: sync the directory (sync) failed with EIO: /vm.img is complete, but a power cut may bring back the old content"
     )
   })
 })

@@ -262,7 +262,7 @@ describe("receive", () => {
         const onProblem = (problem: string) => Effect.sync(() => void told.push(problem))
         yield* into(Sender.honest(1)).pipe(Effect.provide(Logger.layer([log])))
         assert.lengthOf(logged, 1)
-        assert.match(logged[0]!, /^Warn: whoever reaches tcp:10\.0\.0\.1:4444 can send an image or read along/)
+        assert.match(logged[0]!, /^Warn: anyone who reaches tcp:10\.0\.0\.1:4444 can send an image or read along/)
         yield* into(Sender.honest(1), { onProblem }).pipe(Effect.provide(Logger.layer([log])))
         assert.deepStrictEqual(logged, [`Warn: ${told[0]}`])
       })

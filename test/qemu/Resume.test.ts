@@ -437,7 +437,10 @@ describe("Resume", () => {
         yield* Effect.flip(Resume.run({ qmp, image, listen, onProblem }))
         return problems
       }, Effect.scoped)
-      assert.match((yield* told(SocketAddress.tcp("0.0.0.0", 4444))).join(), /^whoever reaches tcp:0\.0\.0\.0:4444 can/)
+      assert.match(
+        (yield* told(SocketAddress.tcp("0.0.0.0", 4444))).join(),
+        /^anyone who reaches tcp:0\.0\.0\.0:4444 can/
+      )
       assert.deepStrictEqual(yield* told(SocketAddress.tcp("", 4444)), [])
       assert.deepStrictEqual(yield* told(SocketAddress.unix("/x/migration")), [])
     }))

@@ -6,16 +6,19 @@ import { libraryCode } from "./problems.ts"
 import { makeNativeStream, type Native, type NativeStream } from "./nativeStream.ts"
 
 /**
- * The work of one packet: pieces that have nothing to do with each other, numbered from 0.
+ * The work of one packet: independent pieces, numbered from 0.
  *
  * @internal
  */
 export interface Task {
   readonly pieces: number
   readonly input: (piece: number) => Uint8Array
-  /** Takes a part of what comes out of a piece. `false` says that it is more than wanted; `checkOutput` must fail then. */
+  /** Takes a part of the output of a piece. `false` means too much output; `checkOutput` must fail then. */
   readonly output: (piece: number, bytes: Uint8Array) => boolean
-  /** What is wrong with a piece, now that all of it has come out. `error` is what the library complained about. */
+  /**
+   * Checks the complete output of a piece and returns the problem, if there is one. `error` is the error from the
+   * library.
+   */
   readonly checkOutput: (
     piece: number,
     error: NodeJS.ErrnoException | null,
@@ -24,33 +27,36 @@ export interface Task {
 }
 
 /**
- * Streams side by side that share the pieces of a task.
+ * Parallel streams that share the pieces of a task.
  *
  * @internal
  */
 export interface CodecStreams {
-  /** Does all of a task's pieces. The first failure ends it, and closes the streams for good, as does interruption. */
+  /** Does all pieces of a task. The first failure, like interruption, ends it and closes the streams permanently. */
   readonly run: (task: Task) => Effect.Effect<void, CompressionError>
-  /** Fails for a reason that was seen before there was a task, and closes the streams for good. */
+  /** Fails for a reason found before the task existed, and closes the streams permanently. */
   readonly fail: (failure: CompressionError) => Effect.Effect<never, CompressionError>
 }
 
 /**
- * Where the streams of a method come from.
+ * The source of a method's streams.
  *
  * @internal
  */
 export interface Source<S extends Native> {
   readonly method: CompressionMethod
   readonly open: () => S
-  /** Whether what comes out is no longer needed when `output` returns, so that its memory can be used again. Default false. */
+  /**
+   * `true` if the output is no longer needed when `output` returns, so that its memory can be reused. Default false.
+   */
   readonly reuse?: boolean | undefined
-  /** Makes a stream ready for the next piece, where each is complete in itself. */
+  /** Prepares a stream for the next piece, if each piece is complete in itself. */
   readonly reset?: ((native: S) => void) | undefined
 }
 
 /**
- * Opens so many streams, which is the number of pieces under way at once; leaving the scope waits for the pieces under way and frees the streams.
+ * Opens `count` streams, the number of pieces in progress at once. Leaving the scope waits for the pieces in progress
+ * and frees the streams.
  *
  * @internal
  */
@@ -63,7 +69,7 @@ export const makeCodecStreams = <S extends Native>(
     fail: (failure) => failOn(streams, failure)
   }))
 
-/** The streams and what they are up to. */
+/** The streams and their state. */
 interface Streams<S extends Native> {
   readonly all: Array<NativeStream<S>>
   state: "idle" | "busy" | "closed"
@@ -129,7 +135,7 @@ const failOn = <S extends Native>(
     return Effect.andThen(closeAll(streams), Effect.fail(error))
   })
 
-/** Each stream takes the next piece when it is done with one, until there are none or one has failed. */
+/** Each stream takes the next piece when it has finished one, until none is left or one has failed. */
 const pump = <S extends Native>(
   streams: Streams<S>,
   task: Task,

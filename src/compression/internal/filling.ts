@@ -1,5 +1,5 @@
 /**
- * Memory that is filled from its beginning, and never beyond its end.
+ * Memory that is filled from its start, and never past its end.
  *
  * @internal
  */
@@ -7,14 +7,14 @@ export class Filling {
   readonly target: Uint8Array
   /** Bytes filled so far. */
   length = 0
-  /** There were more bytes than fit; those that do not fit were dropped. */
+  /** `true` after more bytes came than fit; the excess was dropped. */
   overflown = false
 
   constructor(target: Uint8Array) {
     this.target = target
   }
 
-  /** Appends bytes; `false`, and nothing is changed, if they do not fit. */
+  /** Appends bytes. Returns `false` and changes nothing if they do not fit. */
   append(bytes: Uint8Array): boolean {
     if (bytes.length > this.target.length - this.length) {
       this.overflown = true

@@ -3,7 +3,7 @@ import type { Codec } from "../Compression.ts"
 import { CompressionLevelError } from "../CompressionError.ts"
 
 /**
- * The level that was asked for, or the default.
+ * The requested level, or the default.
  *
  * @internal
  */

@@ -1,6 +1,6 @@
 /**
- * A compressor's own memory, made when it is first needed and used for one packet after the other. It is as large as the
- * largest packet that its own side asked for.
+ * A compressor's own memory, allocated on first use and reused for each packet. Its size is that of the largest packet
+ * that its own side requested.
  *
  * @internal
  */
@@ -13,7 +13,7 @@ export const makeMemory = (): ((length: number) => Uint8Array) => {
 }
 
 /**
- * Copies runs of pages one behind the other.
+ * Copies runs of pages into one contiguous buffer.
  *
  * @internal
  */
@@ -24,7 +24,7 @@ export const gather = (runs: ReadonlyArray<Uint8Array>, memory: (length: number)
 }
 
 /**
- * Copies parts one behind the other to a position, and gives the position behind the last.
+ * Copies parts to a position, one after another, and returns the position after the last.
  *
  * @internal
  */

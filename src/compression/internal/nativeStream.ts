@@ -9,42 +9,42 @@ import type { Zlib } from "node:zlib"
 export type Native = Transform & Zlib
 
 /**
- * A stream of `node:zlib`, fed one piece at a time: what comes out of a piece is known to be of that piece, and when it is
- * settled nobody looks at its bytes any more. The work is done by the thread pool.
+ * A stream of `node:zlib`, fed one piece at a time. Output is therefore known to belong to the piece, and after it is
+ * settled the library no longer reads its bytes. The work runs on the thread pool.
  *
  * @internal
  */
 export interface NativeStream<out S extends Native> {
   readonly native: S
   /**
-   * Feeds one piece. `output` is given what comes out, in order, each part in memory of its own, unless that is used again
-   * when `output` returns; by `false` it says that this is more than it wants, which ends the stream. `settled` is called
-   * once, later, with what the library complained about and with how many bytes of the piece it took.
+   * Feeds one piece. `output` receives its output in order, each part in new memory, unless that memory is reused when
+   * `output` returns. By returning `false` it reports too much output, which ends the stream. `settled` is called once,
+   * later, with the library's error and the number of bytes of the piece that it consumed.
    */
   readonly feed: (
     input: Uint8Array,
     output: (bytes: Uint8Array) => boolean,
     settled: (error: NodeJS.ErrnoException | null, consumed: number) => void
   ) => void
-  /** Frees the stream. A piece under way comes first: the library still looks at its bytes. */
+  /** Frees the stream after the piece in progress, whose bytes the library still reads. */
   readonly close: (done: () => void) => void
 }
 
 interface Piece {
   readonly output: (bytes: Uint8Array) => boolean
   readonly settled: (error: NodeJS.ErrnoException | null, consumed: number) => void
-  /** Bytes that the stream had taken before. */
+  /** Bytes that the stream had consumed before. */
   readonly before: number
 }
 
 /**
- * Takes charge of a stream, which nobody else may touch then.
+ * Takes ownership of a stream.
  *
- * Destroying one while it works would be the end of its callbacks if the library finds the piece to be wrong then. So a
- * stream is left alone until the piece is settled.
+ * Destroying a stream while it works would suppress its callbacks if the library then rejects the piece. So a stream is
+ * left alone until the piece is settled.
  *
- * With `reuse`, all output is written to the same memory: half a megabyte of new memory for each packet would cost as much as
- * a third of the decompression, most of it in collecting the garbage.
+ * With `reuse`, all output is written to the same memory. Half a megabyte of new memory per packet would take up to a
+ * third of the decompression time, most of it for garbage collection.
  *
  * @internal
  */
@@ -89,8 +89,8 @@ export const makeNativeStream = <S extends Native>(
 }
 
 /**
- * Has everything that comes out handed over at once, in the very call that brings it. A listener for `data` may be called
- * later, when the library is at work on the memory behind it.
+ * Delivers all output at once, in the call that brings it. A listener for `data` may be called later, when the library
+ * is already writing to the memory behind it.
  */
 const takeOutput = (native: Native, take: (bytes: Uint8Array) => void): void => {
   const end = native.push.bind(native)
@@ -102,7 +102,10 @@ const takeOutput = (native: Native, take: (bytes: Uint8Array) => void): void => 
   native.resume()
 }
 
-/** Node writes what comes next behind this place, if it still has it: without it, it takes new memory, as it does otherwise. */
+/**
+ * Makes Node write the next output to the same memory, if it still has it; otherwise Node allocates new memory, as
+ * usual.
+ */
 const rewind = (native: Native & { _outOffset?: unknown }): void => {
   if (typeof native._outOffset === "number") native._outOffset = 0
 }

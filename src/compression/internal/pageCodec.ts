@@ -12,8 +12,8 @@ import { compressPieces, type Packed, split } from "./pieces.ts"
 import { check } from "./problems.ts"
 
 /**
- * Pages of a channel that are under way at once. Each costs a trip to a thread and back; four hide most of that behind
- * one another, and Node's thread pool has four threads unless told otherwise.
+ * Pages of a channel in progress at once. Each needs a round trip to a thread; four hide most of that, and Node's
+ * thread pool has four threads by default.
  */
 const streams = 4
 
@@ -28,7 +28,7 @@ const entrySize = 4
 export const storedPages = (pages: number, pageSize: number): number => pages * (entrySize + pageSize)
 
 /**
- * The sending end of a method that compresses each page on its own.
+ * The sending end of a method that compresses each page separately.
  *
  * @internal
  */
@@ -43,7 +43,7 @@ export const makePageCompressor = <S extends Native>(
       })
   }))
 
-/** The table of lengths, and behind it the pages: compressed, or as they are where that is not smaller. */
+/** The table of lengths, followed by the pages: compressed, or unchanged if that is no larger. */
 const layOut = (pages: ReadonlyArray<Uint8Array>, packed: ReadonlyArray<Packed>): ReadonlyArray<Uint8Array> => {
   if (pages.length === 0) return []
   const lengths = packed.map(({ length }, page) => Math.min(length, pages[page]!.length))
@@ -87,15 +87,15 @@ export const makePageDecompressor = <S extends Native>(
     }
   })
 
-/** A page's bytes in the payload, and its place. */
+/** A page's bytes in the payload, and their position. */
 interface PageInput {
-  /** Its number in the packet. */
+  /** The page's number in the packet. */
   readonly page: number
   readonly input: Uint8Array
   readonly filling: Filling
 }
 
-/** Reads the table of lengths; nothing in it is believed until it is known to add up. */
+/** Reads the table of lengths. Nothing in it is trusted until it adds up. */
 const locate = (
   method: CompressionMethod,
   payload: Uint8Array,

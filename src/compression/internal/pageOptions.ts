@@ -1,6 +1,6 @@
 import { constants } from "node:zlib"
 
-/** A page and what it becomes are small; the library takes a new piece of memory whenever this much is used up. */
+/** A page and its compressed form are small; the library allocates a new chunk whenever this much is used up. */
 const chunkSize = 64 * 1024
 
 /**
@@ -11,7 +11,7 @@ const chunkSize = 64 * 1024
 export const inflate = { flush: constants.Z_FINISH, chunkSize }
 
 /**
- * The accelerators look back 4 KiB, which is a window of 12 bits.
+ * The accelerators look back 4 KiB, a window of 12 bits.
  *
  * @internal
  */

@@ -1,6 +1,6 @@
 /**
- * The bound of a payload whose pages may grow: twice what they are, which is the room that QEMU has for it (1 MiB for its
- * packets of 512 KiB), and hundreds of times what a compressor adds to bytes that it cannot make smaller.
+ * The bound of a payload whose pages may grow: twice their size. QEMU has that much room (1 MiB for its packets of 512
+ * KiB), and it is hundreds of times what a compressor adds to incompressible bytes.
  *
  * @internal
  */

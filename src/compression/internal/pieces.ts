@@ -5,18 +5,18 @@ import type { CodecStreams } from "./codecStreams.ts"
 import { failed } from "./problems.ts"
 
 /**
- * What came out of a piece.
+ * The output of a piece.
  *
  * @internal
  */
 export interface Packed {
   readonly parts: Array<Uint8Array>
-  /** Bytes of all parts together. */
+  /** Bytes in all parts. */
   length: number
 }
 
 /**
- * Compresses pieces that have nothing to do with each other.
+ * Compresses independent pieces.
  *
  * @internal
  */

@@ -3,18 +3,18 @@ import { type CompressionError, CompressorFailedError, PayloadError } from "../C
 import type { Filling } from "./filling.ts"
 
 /**
- * What Node calls the error: `Z_DATA_ERROR`, `ZSTD_error_corruption_detected` and so on.
+ * Node's name for the error: `Z_DATA_ERROR`, `ZSTD_error_corruption_detected` and so on.
  *
  * @internal
  */
 export const libraryCode = (cause: unknown): string =>
   cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "UNKNOWN"
 
-/** The library's errors that say nothing about the payload. */
+/** Errors of the library that are unrelated to the payload. */
 const ownFaults = new Set(["Z_MEM_ERROR", "Z_STREAM_ERROR", "Z_VERSION_ERROR", "ZSTD_error_memory_allocation"])
 
 /**
- * The library gave up although nothing was wrong with its input.
+ * The library failed although its input was valid.
  *
  * @internal
  */
@@ -31,14 +31,14 @@ export interface Decompressed {
   readonly input: Uint8Array
   readonly filling: Filling
   readonly error: NodeJS.ErrnoException | null
-  /** Bytes of the input that the library took. */
+  /** Bytes of the input that the library consumed. */
   readonly consumed: number
-  /** The page within the packet, where each is compressed on its own. */
+  /** The page within the packet, if each page is compressed separately. */
   readonly page?: number | undefined
 }
 
 /**
- * What is wrong with a piece, if anything is: it must have been taken to its end, and have filled its target exactly.
+ * Checks a piece and returns the problem, if there is one: it must be consumed to its end, and fill its target exactly.
  *
  * @internal
  */
@@ -48,16 +48,16 @@ export const check = (piece: Decompressed): CompressionError | undefined => {
     new PayloadError({ method, problem, expected, found, page, cause: error ?? undefined })
 
   const room = `${filling.target.length} bytes`
-  if (filling.overflown) return wrong("too-much-output", `it to give ${room}`, "that it gives more")
+  if (filling.overflown) return wrong("too-much-output", `${room} after decompression`, "more")
   if (error !== null) {
     const code = libraryCode(error)
     if (ownFaults.has(code)) return failed(method, error)
-    if (code === "Z_BUF_ERROR") return wrong("incomplete", "a stream that ends", "one that goes on behind its end")
+    if (code === "Z_BUF_ERROR") return wrong("incomplete", "a complete stream", "one that continues past its end")
     return wrong("corrupt", "a valid stream", `${error.message} (${code})`)
   }
   if (consumed < input.length)
     return wrong("input-left-over", `a stream of ${input.length} bytes`, `one that ends after ${consumed}`)
   if (filling.length < filling.target.length)
-    return wrong("too-little-output", `it to give ${room}`, `${filling.length} bytes`)
+    return wrong("too-little-output", `${room} after decompression`, `${filling.length} bytes`)
   return undefined
 }

@@ -10,17 +10,17 @@ import { twicePages } from "./payloadBound.ts"
 import { check, failed } from "./problems.ts"
 
 /**
- * Bytes that the library makes before it asks the event loop for more memory: those of a packet, as they are or packed, and
- * some more, since one that fills it exactly would be asked for more. Each time is one more trip to another thread: Node's
- * default of 16 KiB costs a third of zstd's speed.
+ * Bytes that the library writes before it returns to the event loop for more memory: a whole packet, compressed or not,
+ * and some spare, because a packet that fills it exactly would need another call. Each call is one more hop to another
+ * thread: Node's default of 16 KiB takes away a third of zstd's speed.
  *
  * @internal
  */
 export const chunkSize = 512 * 1024 + 4096
 
 /**
- * The sending end of a method that is one stream for the whole migration. The stream must flush what it has after each
- * write: so a packet is one write, one job for the thread pool, one flush.
+ * The sending end of a method that is one stream for the whole migration. The stream must flush after each write: a
+ * packet is one write, one job for the thread pool, one flush.
  *
  * @internal
  */
@@ -53,7 +53,7 @@ export const makeStreamCompressor = <S extends Native>(
   })
 
 const tooLong = ({ target: { length } }: Filling): Error =>
-  new Error(`the pages became more than ${length} bytes, twice as much as they are`)
+  new Error(`the pages compress to more than ${length} bytes, twice their size`)
 
 /**
  * The receiving end of a method whose payload is one stream, or a part of one.
@@ -78,11 +78,11 @@ export const makeStreamDecompressor = <S extends Native>(
       })
   }))
 
-/** A payload of no pages is found out here: a stream would take some bytes without a word, and miss them later. */
+/** Detects a payload in a packet without pages: a stream would silently take some bytes, and miss them later. */
 const unexpected = (method: CompressionMethod, { length }: Uint8Array): PayloadError =>
   new PayloadError({
     method,
     problem: "input-left-over",
-    expected: "none in a packet without pages",
+    expected: "no payload in a packet without pages",
     found: `${length} bytes`
   })

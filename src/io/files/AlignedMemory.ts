@@ -5,7 +5,7 @@
  */
 
 /**
- * The alignment, in bytes, that satisfies every device: of memory, file positions and lengths.
+ * The alignment of memory, file positions and lengths, in bytes, that satisfies every device.
  *
  * @stability unstable
  * @category constants
@@ -14,9 +14,9 @@
 export const alignment: number = 4096
 
 /**
- * `length` zero bytes at the start of a memory page. Ordinary buffers are 16 bytes off and get `EINVAL` from `O_DIRECT`;
- * resizable ones are mapped by themselves, so that they begin with a page. Throws a `RangeError` where `length` is no number of
- * bytes, or more than the machine gives.
+ * Allocates `length` zero bytes at the start of a memory page. Ordinary buffers are 16 bytes off and get `EINVAL` from
+ * `O_DIRECT`; resizable ones are mapped separately, so they begin with a page. Throws a `RangeError` if `length` is not
+ * a number of bytes, or more than the machine can provide.
  *
  * **Example** (A buffer for direct reads)
  *
@@ -37,15 +37,16 @@ export const alignment: number = 4096
  * @since 0.1.0
  */
 export const make = (length: number): Uint8Array<ArrayBuffer> => {
-  // A buffer of NaN or undefined bytes would be an empty one.
+  // A length of NaN or undefined would make an empty buffer.
   if (!Number.isSafeInteger(length)) throw new RangeError(`expected a number of bytes, found ${String(length)}`)
   return new Uint8Array(new ArrayBuffer(length, { maxByteLength: length }), 0, length)
 }
 
 /**
- * Whether the bytes are known to begin at a multiple of `alignment` in memory. Addresses are not to be had, so this goes
- * by the kind of buffer: `false` for an ordinary buffer that is aligned by chance, and for `WebAssembly.Memory`, which is
- * aligned but cannot be told from an ordinary buffer. `false`, too, for what is no array, such as a `Proxy` of one.
+ * `true` if the bytes are known to begin at a multiple of `alignment` in memory. Addresses are not available, so the
+ * kind of buffer decides. `false` for an ordinary buffer that is aligned by chance, for `WebAssembly.Memory`, which is
+ * aligned but indistinguishable from an ordinary buffer, and for anything that is not an array, such as a `Proxy` of
+ * one.
  *
  * @stability unstable
  * @category guards

@@ -1,5 +1,5 @@
 /**
- * A file that is replaced as a whole, or not at all.
+ * A file that is replaced completely or not at all.
  *
  *                        make                      commit
  *     target missing or  ┌──────────────────────┐  fdatasync ─▶ close ─▶ rename ─▶ fsync of the directory
@@ -27,61 +27,64 @@ import * as TemporaryFile from "./internal/temporaryFile.ts"
 import * as PositionalFile from "./PositionalFile.ts"
 
 /**
- * A file in the making.
+ * A file in progress.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface AtomicFile {
-  /** The name under which the file is written; further descriptors are opened by it, and closed before `commit`. */
+  /**
+   * The name under which the file is written. Further descriptors are opened by this name, and closed before `commit`.
+   */
   readonly path: string
   /** The file, open for reading and writing. */
   readonly file: PositionalFile.PositionalFile
-  /** Where the content begins: the `offset` that was asked for, 0 without. */
+  /** Start of the content: the requested `offset`, or 0. */
   readonly origin: number
-  /** Whether the target itself is written, so that a failure damages what was there. */
+  /** `true` if the target itself is written, so that a failure damages its old content. */
   readonly inPlace: boolean
   /**
-   * What of `commit` may take long and be called off: makes the content durable and closes `file`. In place, where the content
-   * itself is what decides, it does nothing.
+   * The slow and interruptible part of `commit`: makes the content durable and closes `file`. In place, where the
+   * content itself is the commit, it does nothing.
    */
   readonly prepare: Effect.Effect<void, FileError.FileError>
   /**
-   * Makes the content durable and gives it its name; `file` is closed afterwards. Where it fails before the rename, the
-   * target is as it was. Where only the sync of the directory fails, the new file has its name, complete, and may lose it
-   * to the old one in a power cut: `UnconfirmedError`. In place, a failure leaves the content doubtful; a file that has lost its name meanwhile
-   * is one. An interruption waits for the system call under way; when it comes during the rename or later, the new file has
-   * its name. Another `commit` does nothing.
+   * Makes the content durable and gives it its name; `file` is closed afterwards. After a failure before the rename,
+   * the target is unchanged. If only the sync of the directory fails, the new file has its name and is complete, but a
+   * power cut may bring back the old one: `UnconfirmedError`. In place, a failure leaves the content in doubt; so does
+   * a file that has lost its name in the meantime. Interruption waits for the system call in progress; during the
+   * rename or later, the new file has its name. A second `commit` does nothing.
    */
   readonly commit: Effect.Effect<void, FileError.FileError>
-  /** Makes the temporary name durable, so that a power cut leaves the file there. In place it does nothing. */
+  /** Makes the temporary name durable, so that the file survives a power cut. In place it does nothing. */
   readonly name: Effect.Effect<void, FileError.FileError>
   /**
-   * From here on, the temporary file stays when the scope ends without `commit`. Succeeds with whether there is one: in place
-   * there is none, nor any more when it has the target's name.
+   * Keeps the temporary file if the scope ends without `commit`. Succeeds with `true` if there is one: there is none in
+   * place, or after the rename.
    */
   readonly keep: Effect.Effect<boolean>
 }
 
 /**
- * What to write.
+ * Options of an atomic file.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The target. Symbolic links are followed: the file that they lead to is replaced, the links stay. */
+  /** The target. Symbolic links are followed: the file at their end is replaced, and the links stay. */
   readonly path: string
   /**
-   * Where in the file the content begins, in bytes. Given, even as 0, a file that exists is written in place: the bytes in
-   * front stay as they are, what is behind goes, as with QEMU's `offset=`. Not given: 0, and the file is replaced.
+   * Start of the content in the file, in bytes. If given, even as 0, an existing file is written in place: the bytes
+   * before it are unchanged and those after it are lost, as with QEMU's `offset=`. Default: none, and the file is
+   * replaced.
    */
   readonly offset?: number | undefined
 }
 
-/** A file that its owner has protected against writing is not replaced either. */
+/** A file that its owner has write-protected is not replaced either. */
 const assertWritable = (path: string) =>
   Effect.scoped(PositionalFile.open(path, { access: "write", syncOnRelease: false }))
 
@@ -165,7 +168,7 @@ const writeInPlace = Effect.fnUntraced(function* (
 })
 
 /**
- * Whether a target that is there already is written in place, because it cannot be renamed over.
+ * `true` if an existing target is written in place, because nothing can be renamed over it.
  *
  * @stability unstable
  * @category guards
@@ -174,7 +177,7 @@ const writeInPlace = Effect.fnUntraced(function* (
 export const isInPlace = (options: Options, stat: Stat): boolean =>
   options.offset !== undefined || fileKind(stat) !== "file"
 
-/** Nothing that is written to a character device can be read again. */
+/** Data written to a character device cannot be read back. */
 const keepingKind = Effect.fnUntraced(function* (
   path: string,
   stat: Stat
@@ -185,12 +188,13 @@ const keepingKind = Effect.fnUntraced(function* (
 })
 
 /**
- * Whether a target could be written in place, as far as that can be told without touching it: it is there, of a kind that
- * keeps what is written, and may be opened for writing; with O_DIRECT, where that is asked for.
+ * Checks that a target can be written in place, as far as possible without touching it: it exists, keeps the data
+ * written to it, and can be opened for writing; with O_DIRECT, if requested.
  *
  * **When to use**
  *
- * Before something that cannot be undone, such as stopping a machine, when `make` has to wait: it cuts the target off.
+ * Before a step that cannot be undone, such as stopping a machine, if `make` must come later because it truncates the
+ * target.
  *
  * @stability unstable
  * @category guards
@@ -208,20 +212,22 @@ export const checkInPlace = Effect.fnUntraced(function* (
 })
 
 /**
- * Begins to write a file that appears under its name only when it is complete.
+ * Starts writing a file that appears under its name only when it is complete.
  *
  * **Details**
  *
- * A target that is missing or a regular file is written under a temporary name beside it, readable and writable for the
- * user only, or with the permissions and owner of the file that it replaces. Leaving the scope without `commit`, by
- * failure or interruption, removes it and leaves the target as it was. A temporary file that another process replaced fails
- * `commit` with `FileReplacedError`: what that process put there never gets the target's name, and is not removed. Only a process that is killed leaves the temporary
- * file behind (`.NAME.RANDOM.part`). Other hard links to the old file keep the old content.
+ * If the target is missing or a regular file, the data goes to a temporary file next to it. Its permissions are read
+ * and write for the user only, or those and the owner of the file that it replaces. Leaving the scope without `commit`,
+ * by failure or interruption, removes it and leaves the target unchanged. If another process replaced the temporary
+ * file, `commit` fails with `FileReplacedError`: the other file never gets the target's name, and is not removed. Only
+ * a killed process leaves the temporary file (`.NAME.RANDOM.part`). Other hard links to the old file keep the old
+ * content.
  *
- * What cannot be renamed over is written in place: a device, and a regular file that exists and is given an `offset`. What stood there is lost from the first byte on; a regular file is cut off at `offset` when the scope ends
- * without `commit`, which gives an empty or shorter file back as it was.
+ * A target that cannot be renamed over is written in place: a device, or an existing regular file with an `offset`. The
+ * old content is lost from the first byte. If the scope ends without `commit`, a regular file is truncated at `offset`,
+ * which restores an empty or shorter file.
  *
- * A fifo, a socket, a directory, or a character device such as /dev/null is refused with `NotSeekableError`.
+ * A FIFO, a socket, a directory, or a character device such as /dev/null is refused with `NotSeekableError`.
  *
  * **Example** (All or nothing)
  *

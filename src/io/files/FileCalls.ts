@@ -1,5 +1,5 @@
 /**
- * The system calls that the library makes on files, as a service.
+ * The library's system calls on files, as a service.
  *
  * @since 0.1.0
  */
@@ -11,14 +11,15 @@ import type { InThread } from "./internal/fileCallsModel.ts"
 export type { InThread } from "./internal/fileCallsModel.ts"
 
 /**
- * One system call on files each, in Node's callback form; each call is made once and may come back short, exactly as the
- * kernel answers it. `done` is called once, later, never before the call has returned. Everything above (loops over short counts, typed errors, scopes, batches) is built on these, so a
- * virtual disk or a layer that injects faults replaces this service and nothing else.
+ * Each function is one system call on files, in Node's callback form. It makes the call once, and may return a short
+ * count, exactly as the kernel does. `done` is called once, later, never before the function has returned. Everything
+ * above (loops over short counts, typed errors, scopes, batches) is built on these functions, so a virtual disk or a
+ * layer that injects faults replaces only this service.
  *
  * **Details**
  *
- * The callback form is deliberate: a batch of pages is submitted as many calls at once under one Effect, which costs a
- * quarter of an Effect per call. Positions are numbers, never bigints.
+ * The callback form is deliberate: a batch of pages is submitted as many calls at once under one Effect, which takes a
+ * quarter of the time of one Effect per call. Positions are numbers, never bigints.
  *
  * @stability unstable
  * @category models
@@ -31,9 +32,9 @@ export interface Calls {
     mode: number,
     done: (error: ErrnoError | null, fd: number) => void
   ) => void
-  /** The descriptor is gone afterwards, whether it fails or not. */
+  /** Afterwards the descriptor is closed, even if the call fails. */
   readonly close: (fd: number, done: (error: ErrnoError | null) => void) => void
-  /** `pread(2)`: may read less than asked; 0 at the end of the file. */
+  /** `pread(2)`: may read fewer bytes than requested; 0 at the end of the file. */
   readonly read: (
     fd: number,
     target: Uint8Array,
@@ -42,7 +43,7 @@ export interface Calls {
     position: number,
     done: (error: ErrnoError | null, bytes: number) => void
   ) => void
-  /** `pwrite(2)`: may write less than asked. */
+  /** `pwrite(2)`: may write fewer bytes than requested. */
   readonly write: (
     fd: number,
     data: Uint8Array,
@@ -58,17 +59,17 @@ export interface Calls {
   readonly fchown: (fd: number, uid: number, gid: number, done: (error: ErrnoError | null) => void) => void
   readonly fstat: (fd: number, done: (error: ErrnoError | null, stat: Stat) => void) => void
   readonly stat: (path: string, done: (error: ErrnoError | null, stat: Stat) => void) => void
-  /** Where a symbolic link points, as it is written in the link. */
+  /** The target of a symbolic link, as written in the link. */
   readonly readlink: (path: string, done: (error: ErrnoError | null, target: string) => void) => void
   readonly realpath: (path: string, done: (error: ErrnoError | null, path: string) => void) => void
   readonly rename: (from: string, to: string, done: (error: ErrnoError | null) => void) => void
   readonly unlink: (path: string, done: (error: ErrnoError | null) => void) => void
-  /** Moving bytes without a detour. Default: there is none, and all bytes are moved by `read` and `write`. */
+  /** Moves bytes in the calling thread. Default: unavailable, and `read` and `write` move all bytes. */
   readonly inThread?: InThread | undefined
 }
 
 /**
- * What the library looks at of a file's status.
+ * The fields of a file's status that the library uses.
  *
  * @stability unstable
  * @category models
@@ -81,10 +82,12 @@ export interface Stat {
   readonly mode: number
   readonly uid: number
   readonly gid: number
-  /** Device and inode: two names with both the same are the same file. An inode of 2^53 or more is a bigint. */
+  /** Device and inode: two names with equal values refer to the same file. An inode of 2^53 or more is a bigint. */
   readonly dev: number
   readonly ino: number | bigint
-  /** Of a device's name, which device it is: two names with the same are the same device. 0 for anything else. */
+  /**
+   * The device that a device node refers to: two names with equal values refer to the same device. 0 for anything else.
+   */
   readonly rdev: number
   /** Allocated 512-byte units. */
   readonly blocks: number
@@ -99,7 +102,7 @@ export interface Stat {
  */
 export type ErrnoError = NodeJS.ErrnoException
 
-/** Inodes may have 64 bits, and some file systems (overlayfs, network file systems) use the highest of them. */
+/** Inodes may have 64 bits, and some file systems (overlayfs, network file systems) use the highest bits. */
 const toStat = ({ blocks, dev, gid, ino, mode, rdev, size, uid }: Fs.BigIntStats): Stat => ({
   size: Number(size),
   mode: Number(mode),
@@ -116,7 +119,7 @@ const answer =
   (error: ErrnoError | null, stats: Fs.BigIntStats): void =>
     error === null ? done(null, toStat(stats)) : done(error, noStat)
 
-/** What stands beside an error. */
+/** The status passed along with an error. */
 const noStat: Stat = { size: 0, mode: 0, uid: 0, gid: 0, dev: 0, ino: 0, rdev: 0, blocks: 0 }
 
 /**
@@ -146,8 +149,8 @@ export const node: Calls = {
 }
 
 /**
- * The service. Its default is Node's own calls, so that no layer is needed to use real files; provide another one to put
- * a virtual disk under a whole migration.
+ * The service. Its default is Node's own calls, so real files need no layer. Provide another one to run a whole
+ * migration on a virtual disk.
  *
  * @stability unstable
  * @category services

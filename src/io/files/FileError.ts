@@ -1,5 +1,5 @@
 /**
- * What can go wrong with a file, one class for each thing that a caller can do about it.
+ * Errors of file operations, one class for each reaction of a caller.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,7 @@ const operations = [
 ] as const
 
 /**
- * What was being done to the file.
+ * The operation on the file.
  *
  * @stability stable
  * @category models
@@ -35,7 +35,7 @@ const operations = [
 export type Operation = (typeof operations)[number]
 
 /**
- * Where in a file, and where in a migration, something happened. What is not known is left out.
+ * The position of an error in a file and in a migration. Unknown fields are left out.
  *
  * @stability stable
  * @category models
@@ -64,7 +64,7 @@ export interface Call {
   readonly path: string
   /** Absolute file offset in bytes. */
   readonly position?: number | undefined
-  /** Bytes asked for; of a truncation the new size. */
+  /** Bytes requested; for a truncation, the new size. */
   readonly length?: number | undefined
 }
 
@@ -81,7 +81,9 @@ const fields = {
   cause: Schema.optional(Schema.Defect())
 }
 
-/** Says what failed and where: `/x: write of 4096 bytes at 1048576 (ram, channel 2, block pc.ram at 8192)`. */
+/**
+ * Formats the failed call and its place: `/x: write of 4096 bytes at 1048576 (ram, channel 2, block pc.ram at 8192)`.
+ */
 const where = (error: Call & Place): string => {
   const bytes = error.length === undefined ? "" : ` of ${error.length} bytes`
   const position = error.position === undefined ? "" : ` at ${error.position}`
@@ -95,8 +97,8 @@ const where = (error: Call & Place): string => {
 }
 
 /**
- * The operating system refused or failed an operation for a reason that no other class of this module names: `EIO`,
- * `EMFILE`, `EINVAL` and so on. `code` is the errno's name. Exit code 6.
+ * The operating system failed an operation for a reason without a class of its own in this module: `EIO`, `EMFILE`,
+ * `EINVAL` and so on. `code` is the errno's name. Exit code 6.
  *
  * @stability stable
  * @category errors
@@ -105,14 +107,14 @@ const where = (error: Call & Place): string => {
 export class FileIoError extends Schema.TaggedError<FileIoError>()("FileIoError", fields) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
-    const why = this.code === "EILSEQ" ? ": expected names in UTF-8, found another one on the way" : ""
+    const why = this.code === "EILSEQ" ? ": expected a path in UTF-8, found other bytes" : ""
     return `${where(this)} failed with ${this.code}${why}`
   }
 }
 
 /**
- * There is no room: the file system is full (`ENOSPC`), the quota is used up (`EDQUOT`) or the file would get larger
- * than it may (`EFBIG`). Exit code 7.
+ * No space: the file system is full (`ENOSPC`), the quota is used up (`EDQUOT`), or the file would exceed the size
+ * limit (`EFBIG`). Exit code 7.
  *
  * @stability stable
  * @category errors
@@ -126,8 +128,8 @@ export class NoSpaceError extends Schema.TaggedError<NoSpaceError>()("NoSpaceErr
 }
 
 /**
- * The process may not do that to the file (`EACCES`, `EPERM`), no process may (`EROFS`), or the key of an encrypted directory
- * is missing (`ENOKEY`). Exit code 6.
+ * The process lacks the permission (`EACCES`, `EPERM`), the file system is read-only (`EROFS`), or the key of an
+ * encrypted directory is missing (`ENOKEY`). Exit code 6.
  *
  * @stability stable
  * @category errors
@@ -141,7 +143,7 @@ export class FilePermissionError extends Schema.TaggedError<FilePermissionError>
 }
 
 /**
- * The file, or a directory on the way to it, does not exist (`ENOENT`, `ENOTDIR`). Exit code 6.
+ * The file, or a directory in its path, does not exist (`ENOENT`, `ENOTDIR`). Exit code 6.
  *
  * @stability stable
  * @category errors
@@ -155,8 +157,8 @@ export class FileNotFoundError extends Schema.TaggedError<FileNotFoundError>()("
 }
 
 /**
- * The file has no positions: it is a fifo, a socket or a directory (`code` is `ESPIPE` or `EISDIR`), and pages each have
- * their place in a seekable file. Exit code 6.
+ * The file is not seekable: it is a FIFO, a socket or a directory (`code` is `ESPIPE` or `EISDIR`), and pages have
+ * fixed offsets. Exit code 6.
  *
  * @stability stable
  * @category errors
@@ -168,12 +170,12 @@ export class NotSeekableError extends Schema.TaggedError<NotSeekableError>()("No
 }) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
-    return `${where(this)}: expected a file or device that is read and written by position, found a ${this.kind}`
+    return `${where(this)}: expected a seekable file or device, found a ${this.kind}`
   }
 }
 
 /**
- * The name leads to another file than before: somebody replaced it meanwhile. Exit code 6.
+ * The name refers to another file than before: another process replaced it. Exit code 6.
  *
  * @stability stable
  * @category errors
@@ -182,13 +184,13 @@ export class NotSeekableError extends Schema.TaggedError<NotSeekableError>()("No
 export class FileReplacedError extends Schema.TaggedError<FileReplacedError>()("FileReplacedError", fields) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
-    return `${where(this)}: expected the file that was opened before, found another one of its name`
+    return `${where(this)}: another process replaced the file that was opened before`
   }
 }
 
 /**
- * The file is complete under its name, but what makes that last could not be confirmed: its directory could not be synced, or the
- * file not be closed. A power cut may bring back what was there before. Exit code 6.
+ * The file is complete under its name, but its durability could not be confirmed: syncing its directory or closing the
+ * file failed. A power cut may bring back the old content. Exit code 6.
  *
  * @stability stable
  * @category errors
@@ -196,19 +198,18 @@ export class FileReplacedError extends Schema.TaggedError<FileReplacedError>()("
  */
 export class UnconfirmedError extends Schema.TaggedError<UnconfirmedError>()("UnconfirmedError", {
   ...fields,
-  /** The name that the file has. */
+  /** The name of the file. */
   name: Schema.String
 }) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
-    const left = `${this.name} is complete, but a power cut may bring back what was there before`
+    const left = `${this.name} is complete, but a power cut may bring back the old content`
     return `${where(this)} failed with ${this.code}: ${left}`
   }
 }
 
 /**
- * The file ends before the bytes that were expected in it. `length` bytes were expected at `position`, `found` of them
- * are there. Exit code 5.
+ * The file is too short: of `length` bytes expected at `position`, `found` exist. Exit code 5.
  *
  * @stability stable
  * @category errors
@@ -225,7 +226,7 @@ export class UnexpectedEndOfFileError extends Schema.TaggedError<UnexpectedEndOf
 }
 
 /**
- * Everything that an operation on a file fails with.
+ * All errors of file operations.
  *
  * @stability stable
  * @category errors
@@ -271,7 +272,7 @@ const tags: { readonly [code: string]: keyof typeof constructors } = {
 }
 
 /**
- * Sorts the error of a system call into its class.
+ * Converts the error of a system call to its class.
  *
  * @stability stable
  * @category constructors
@@ -285,7 +286,7 @@ export const fromCause = (call: Call, cause: unknown): FileError => {
 }
 
 /**
- * Says of a failure that the file is complete under its name all the same.
+ * Marks a failure that leaves the file complete under its name.
  *
  * @stability stable
  * @category constructors
@@ -297,7 +298,7 @@ export const unconfirmed =
     new UnconfirmedError({ operation, path, code, name, cause })
 
 /**
- * Adds where in the migration an error happened; what the error already says of that stays.
+ * Adds the place in the migration to an error; fields that the error already has are kept.
  *
  * **Example** (Naming the channel)
  *

@@ -1,5 +1,5 @@
 /**
- * Which file it is, whatever its name.
+ * The identity of a file, independent of its name.
  *
  * @since 0.1.0
  */
@@ -12,21 +12,21 @@ import { systemCall } from "./internal/systemCall.ts"
 import { resolveTarget } from "./internal/target.ts"
 
 /**
- * Device and inode: the same for all names of a file, until it is gone. Of a block or character device, `mode` and `rdev`:
- * the same for all of its names, which may be several files.
+ * Device and inode: equal for all names of a file while it exists. For a block or character device, `mode` and `rdev`:
+ * equal for all of its names, which may be several device nodes.
  *
  * @category models
  * @since 0.1.0
  */
 export interface FileIdentity extends Pick<Stat, "dev" | "ino"> {
-  /** Type and permissions, as in `st_mode`. Default: no device. */
+  /** Type and permissions, as in `st_mode`. Default: not a device. */
   readonly mode?: number | undefined
-  /** Which device a device's name stands for. Default 0: none. */
+  /** The device that a device node refers to. Default 0: none. */
   readonly rdev?: number | undefined
 }
 
 /**
- * The identity as text: the same text for the same file or device, another one for another.
+ * The identity as text: equal for the same file or device, different for different ones.
  *
  * @category getters
  * @since 0.1.0
@@ -39,7 +39,7 @@ export const key = ({ dev, ino, mode = 0, rdev = 0 }: FileIdentity): string => {
 }
 
 /**
- * Whether both are the same file or device.
+ * `true` if both are the same file or device.
  *
  * @category guards
  * @since 0.1.0
@@ -47,7 +47,7 @@ export const key = ({ dev, ino, mode = 0, rdev = 0 }: FileIdentity): string => {
 export const equals = (a: FileIdentity, b: FileIdentity): boolean => key(a) === key(b)
 
 /**
- * The status, and with it the identity, of what is at `path`, symbolic links followed; `undefined` where nothing is.
+ * The status, and thereby the identity, of the file at `path`, following symbolic links; `undefined` if there is none.
  *
  * @category getters
  * @since 0.1.0
@@ -58,22 +58,22 @@ export const ofPath = (path: string): Effect.Effect<Stat | undefined, FileError>
   ).pipe(Effect.catchTag("FileNotFoundError", () => Effect.undefined))
 
 /**
- * A place in the file system that is to be written to.
+ * A path to be written to.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Destination {
-  /** Its name without symbolic links. */
+  /** The path without symbolic links. */
   readonly path: string
-  /** What is there; `undefined`: nothing so far. */
+  /** The status of the existing file; `undefined` if there is none. */
   readonly stat: Stat | undefined
-  /** `key` of what is there, or of the name of what will be: the identity of its directory, and its name there. */
+  /** `key` of the existing file, or of the future name: the identity of its directory, and its name there. */
   readonly key: string
 }
 
 /**
- * Which file a path would write to, be it there already or not: two paths with the same `key` are the same file.
+ * The file that writing to a path would affect, existing or not: two paths with the same `key` are the same file.
  *
  * @category getters
  * @since 0.1.0

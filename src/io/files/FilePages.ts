@@ -1,5 +1,5 @@
 /**
- * RAM blocks whose pages lie in a file or a device.
+ * RAM blocks with their pages in a file or a device.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ import { fileKind } from "./internal/fileKind.ts"
 import * as PositionalFile from "./PositionalFile.ts"
 
 /**
- * What makes a block of a file.
+ * Options of a block in a file.
  *
  * @stability stable
  * @category models
@@ -29,7 +29,7 @@ export interface Options {
   readonly idstr: string
   /** A regular file, on disk or in /dev/shm, or a device. */
   readonly path: string
-  /** Where the block begins in the file, in bytes; default 0. */
+  /** Byte offset of the block in the file; default 0. */
   readonly offset?: number | undefined
   /** Bytes of the block. Default: everything from `offset` to the end of the file or device. */
   readonly length?: number | undefined
@@ -38,8 +38,8 @@ export interface Options {
 }
 
 /**
- * Bytes looked at at once when pages are made zero, and the size of the buffer for it: a large read costs nothing more
- * than a small one per byte from here on.
+ * Bytes checked per read when pages are zeroed, and the size of the buffer for it: per byte, larger reads are no
+ * faster.
  */
 const pieceLength = 1024 * 1024
 
@@ -51,7 +51,7 @@ const reader = (file: PositionalFile.PositionalFile, offset: number): PageReader
   readInto: (at, target) => file.readExtents([{ position: offset + at, bytes: target }])
 })
 
-/** Writes zeros over what is not zero already, so that holes stay holes. */
+/** Writes zeros only over nonzero bytes, so that holes stay holes. */
 const zeroPiece = Effect.fnUntraced(function* (
   file: PositionalFile.PositionalFile,
   position: number,
@@ -67,7 +67,7 @@ const zeroPiece = Effect.fnUntraced(function* (
   yield* file.writeExtents(extents)
 })
 
-/** As many buffers as calls overlapped at most, that is channels. */
+/** Keeps as many buffers as there were overlapping calls, which is at most the number of channels. */
 const zeroing = (
   file: PositionalFile.PositionalFile,
   offset: number,
@@ -84,7 +84,7 @@ const zeroing = (
   })
 }
 
-/** The block's shape, where it is one that a migration can carry and inside of what is there or can be. */
+/** The block's shape, if a migration can carry it and the range is inside the existing or possible file. */
 const shapeInside = Effect.fnUntraced(function* (
   options: Options,
   size: number,
@@ -105,7 +105,7 @@ const shapeInside = Effect.fnUntraced(function* (
   })
 })
 
-/** Where the block lies. A character device such as /dev/zero holds nothing that could be in anything's way. */
+/** The storage of the block. A character device such as /dev/zero stores nothing, so nothing can overlap with it. */
 const storageOf = (
   { offset = 0, path }: Options,
   { usedLength }: RamBlock.Shape,
@@ -130,7 +130,7 @@ interface Opened {
   readonly created: boolean
 }
 
-/** Makes the file as long as it has to be, or not at all. */
+/** Makes the file as long as necessary, or leaves it unchanged. */
 const create = (path: string, size: number): Effect.Effect<Opened, FileError, Scope.Scope> =>
   Effect.gen(function* () {
     const calls = yield* FileCalls
@@ -176,17 +176,17 @@ const forWriting = Effect.fnUntraced(function* (
 })
 
 /**
- * A block over a range of a file or device; nothing of it is ever held in memory beyond the batches under way.
+ * Makes a block over a range of a file or device. Only the batches in progress are held in memory.
  *
  * **Details**
  *
- * With `read` the range has to be there. With `read-write` a missing file is created (mode 0600; its `length` has to be
- * given) and a file that is too short grows, without taking space; where nothing was before, `writer.fresh` holds. Pages
- * are made zero only where they are not zero already, so a sparse file stays sparse. The file is open until the scope
- * ends. Writes go to the file itself: a restore that fails leaves it half-written, or created.
+ * With `read` the range must exist. With `read-write`, a missing file is created (mode 0600; `length` is required) and
+ * a short file grows without taking space. For a new range, `writer.fresh` is `true`. Zeroing writes only over nonzero
+ * pages, so a sparse file stays sparse. The file is open until the scope ends. Writes go to the file itself: a failed
+ * restore leaves it half-written, or newly created.
  *
- * Fails with `RamBlockError` where the range is no whole number of pages or not inside the file or device. A file that
- * others cut off later makes reads fail with `UnexpectedEndOfFileError`.
+ * Fails with `RamBlockError` if the range is not a whole number of pages or not inside the file or device. If another
+ * process truncates the file later, reads fail with `UnexpectedEndOfFileError`.
  *
  * **Example** (Guest RAM in shared memory)
  *

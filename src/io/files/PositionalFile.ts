@@ -1,5 +1,5 @@
 /**
- * A file that is read and written by position.
+ * A file with reads and writes by position.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import type { PositionalFile } from "./internal/positionalFileModel.ts"
 export type { Extent, PositionalFile } from "./internal/positionalFileModel.ts"
 
 /**
- * How to open a file.
+ * Options of opening a file.
  *
  * @stability unstable
  * @category models
@@ -29,24 +29,30 @@ export type { Extent, PositionalFile } from "./internal/positionalFileModel.ts"
  */
 export interface OpenOptions {
   readonly access: "read" | "write" | "read-write"
-  /** Whether to create the file: only if it exists already (`never`, the default), only if not, or if it is missing. */
+  /**
+   * Creation of the file. `never` (default): it must exist. `exclusive`: it must not exist. `if-missing`: create it if
+   * necessary.
+   */
   readonly create?: "never" | "exclusive" | "if-missing" | undefined
-  /** Permissions of a created file, before the umask. Default 0o600: guest memory is nobody else's business. */
+  /** Permissions of a created file, before the umask. Default 0o600: guest memory is private. */
   readonly mode?: number | undefined
-  /** Bypasses the page cache (`O_DIRECT`, Linux). Default false; fails with `EINVAL` where the file system cannot do it. */
+  /**
+   * Bypasses the page cache (`O_DIRECT`, Linux). Default false; fails with `EINVAL` if the file system does not support
+   * it.
+   */
   readonly directIo?: boolean | undefined
   /**
-   * Moves bytes in the calling thread where the file lies in memory (tmpfs), the machine has no more than two processors, and
-   * for as long as that is quick; otherwise and by default the thread pool does it. For those who have other work for the second
-   * processor than copying. The event loop has its turn after 2 ms of it.
+   * Moves bytes in the calling thread if the file is in memory (tmpfs) and the machine has at most two processors, for
+   * as long as that is quick. By default the thread pool does it. For callers with other work for the second processor
+   * than copying. The event loop gets a turn after 2 ms.
    */
   readonly inThread?: boolean | undefined
   /**
-   * Whether leaving the scope syncs what was written since the last `sync`, which is what happens after a failure or an
+   * `true` to sync, when the scope ends, the writes since the last `sync`; this happens after a failure or an
    * interruption. Default true.
    */
   readonly syncOnRelease?: boolean | undefined
-  /** The file that it has to be, whatever its name; fails with `FileReplacedError` where it is another one. */
+  /** The expected identity of the file; fails with `FileReplacedError` if it is another file. */
   readonly identity?: FileIdentity.FileIdentity | undefined
 }
 
@@ -74,7 +80,7 @@ const openFlags = (options: OpenOptions): number =>
   createFlags[options.create ?? "never"] |
   (options.directIo === true ? Fs.constants.O_DIRECT : 0)
 
-/** Opening a fifo waits for somebody at its other end, out of reach of any interruption: look before opening. */
+/** Opening a FIFO waits for its other end and cannot be interrupted, so check the kind before opening. */
 const kindBeforeOpening = (calls: Calls, path: string): Effect.Effect<FileKind, FileError.FileError> =>
   systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done)).pipe(
     Effect.flatMap((stat) => seekableKind(path, stat)),
@@ -157,11 +163,11 @@ const make = (descriptor: Descriptor): PositionalFile => {
  *
  * **Details**
  *
- * Leaving the scope syncs what was written and not synced, and closes the file; there is nobody to report to any more,
- * so failures of these two are logged. To have them reported, end with `sync` and `close`. A fifo, a socket or a
- * directory is refused with `NotSeekableError`.
+ * Leaving the scope syncs unsynced writes and closes the file. Failures of these two can no longer be reported, so they
+ * are logged. To have them reported, finish with `sync` and `close`. A FIFO, a socket or a directory is refused with
+ * `NotSeekableError`.
  *
- * On failure nothing is open; a file that `create` asked for may have been created.
+ * After a failure nothing is open; a file requested by `create` may have been created.
  *
  * **Example** (Writing in place)
  *

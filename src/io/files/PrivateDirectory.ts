@@ -1,5 +1,5 @@
 /**
- * A directory for sockets that nobody else should reach.
+ * A directory for sockets that only this user can reach.
  *
  * @since 0.1.0
  */
@@ -11,8 +11,8 @@ import * as Path from "node:path"
 import * as FileError from "./FileError.ts"
 
 /**
- * Makes an empty directory in `parent`, which only this user may enter. It is removed, with everything that is in it, when the
- * scope ends.
+ * Makes an empty directory in `parent` that only this user may enter. It is removed with its contents when the scope
+ * ends.
  *
  * @category constructors
  * @since 0.1.0
@@ -34,12 +34,13 @@ export const makeIn = (parent: string): Effect.Effect<string, FileError.FileErro
   )
 
 /**
- * Makes an empty directory in the system's directory for temporary files, which only this user may enter. It is removed,
- * with everything that is in it, when the scope ends.
+ * Makes an empty directory in the system's directory for temporary files that only this user may enter. It is removed
+ * with its contents when the scope ends.
  *
  * **Details**
  *
- * `TMPDIR` in the environment says where. Names of sockets have 107 bytes at the most, this directory takes about 20.
+ * The environment variable `TMPDIR` selects the parent. Paths of sockets have at most 107 bytes; this directory takes
+ * about 20.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,7 +1,7 @@
 import * as Os from "node:os"
 import { getSystemErrorMap } from "node:util"
 
-/** Linux's errnos that Node has no name for. */
+/** Linux's errnos without a name in Node. */
 const linux: { readonly [number: number]: string } = {
   15: "ENOTBLK",
   44: "ECHRNG",
@@ -56,7 +56,7 @@ const linux: { readonly [number: number]: string } = {
   133: "EHWPOISON"
 }
 
-/** The names of this system's errnos by number; where a number has several, Node's. */
+/** The names of this system's errnos by number; for a number with several, Node's. */
 const names: ReadonlyMap<number, string> = new Map([
   ...(process.platform === "linux" ? Object.entries(linux) : []).map(
     ([number, name]) => [Number(number), name] as const
@@ -65,12 +65,12 @@ const names: ReadonlyMap<number, string> = new Map([
   ...Array.from(getSystemErrorMap(), ([number, [name]]) => [-number, name] as const)
 ])
 
-/** A `code` of Node that is a name, such as `ERR_SSL_SSL/TLS_ALERT_BAD_RECORD_MAC`; no errno `Unknown system error -122`. */
+/** A `code` of Node that is a name, such as `ERR_SSL_SSL/TLS_ALERT_BAD_RECORD_MAC`; not `Unknown system error -122`. */
 const NAME = /^[A-Z][A-Z0-9_/]*$/
 
 /**
- * The name of what went wrong. Node's own names are those of libuv, which does not know all errnos of a system; the number
- * says it then. What is no error of a system call and has no `code` is `UNKNOWN`.
+ * The name of an error. Node's own names are those of libuv, which does not know all errnos of a system; then the
+ * number decides. An error that is not from a system call and has no `code` is `UNKNOWN`.
  *
  * @internal
  */

@@ -1,10 +1,10 @@
 /**
- * What there is to know about an address before guest memory goes through it: who can connect, and who can read along. Texts
- * to be shown or logged; they keep nothing from being done.
+ * Warnings about an address before guest memory goes through it: who can connect, and who can read along. They are
+ * texts to display or log, and prevent nothing.
  *
  *                        no TLS                         certificate of one side       both sides, or shared keys
  *     this machine       -                              -                             -
- *     anywhere else      anybody sends or reads along   anybody sends                 -
+ *     anywhere else      anyone can send or read along  anyone can send               -
  *
  * @since 0.1.0
  */
@@ -13,15 +13,15 @@ import type * as TlsCredentials from "./TlsCredentials.ts"
 
 const LOOPBACK = /^(?:|localhost|127(?:\.\d{1,3}){3}|::1|::ffff:127(?:\.\d{1,3}){3})$/i
 
-/** Whether only this machine's own programs can be at the other end. A name may stand for any machine. */
+/** `true` if only programs on this machine can be the other end. A host name may refer to any machine. */
 const staysHere = (address: SocketAddress.SocketAddress): boolean =>
   address._tag === "Unix" || LOOPBACK.test(address.host)
 
 /**
- * What the user of a listener should know about who can reach it; nothing of a Unix socket, of `localhost` and of loopback
- * addresses, nor where everybody has to show a certificate or a key.
+ * Warnings for the user of a listener about who can reach it. None for a Unix socket, `localhost` and loopback
+ * addresses, and none if every peer must present a certificate or a key.
  *
- * **Example** (A port of every address)
+ * **Example** (A port on all addresses)
  *
  * ```ts
  * import { AddressWarnings } from "effect-multifd/io"
@@ -43,12 +43,12 @@ export const ofListener = (
   if (staysHere(address) || checksPeer) return []
   const uri = SocketAddress.format(address)
   return tls === undefined
-    ? [`whoever reaches ${uri} can send an image or read along: listen on 127.0.0.1, or use TLS`]
-    : [`whoever reaches ${uri} can send an image: demand a certificate of the sender`]
+    ? [`anyone who reaches ${uri} can send an image or read along: listen on 127.0.0.1, or use TLS`]
+    : [`anyone who reaches ${uri} can send an image: demand a certificate from the sender`]
 }
 
 /**
- * What the user of a sender should know about who can read along.
+ * Warnings for the user of a sender about who can read along.
  *
  * @stability unstable
  * @category getters

@@ -1,5 +1,5 @@
 /**
- * A connection that is read by asking for bytes, straight into the memory where they belong.
+ * A connection that is read on request, directly into the destination memory.
  *
  * ```text
  *   connect / accept ──▶ open ──end──▶ our side ended ──peer's end──▶ both ended
@@ -24,7 +24,7 @@ import type { Connection } from "./internal/connectionModel.ts"
 export type { Connection, TransferError } from "./internal/connectionModel.ts"
 
 /**
- * How to connect.
+ * Options of connecting.
  *
  * @stability unstable
  * @category models
@@ -32,11 +32,11 @@ export type { Connection, TransferError } from "./internal/connectionModel.ts"
  */
 export interface Options {
   readonly address: SocketAddress
-  /** Secures the connection. Default: it is not secured. */
+  /** TLS credentials. Default: none, and the connection is not secured. */
   readonly tls?: TlsCredentials.Client | undefined
-  /** For finding the host, connecting, and the handshake of TLS together. Default 10 seconds. */
+  /** Limit for resolving the host, connecting, and the TLS handshake together. Default 10 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
-  /** How long TCP waits without a word until it asks whether the peer is still there; 0: never. Default 30 seconds. */
+  /** Idle time before TCP probes the peer; 0: never. Default 30 seconds. */
   readonly keepAlive?: Duration.Input | undefined
 }
 
@@ -44,7 +44,7 @@ const defaults = { connectTimeout: Duration.seconds(10), keepAlive: Duration.sec
 
 type ConnectFailure = ConnectionError.ConnectError | ConnectionError.TlsError
 
-/** `opened` hears of the connection when there is one, at once: an interruption in that very moment would lose it. */
+/** `opened` gets the connection as soon as it exists: an interruption at that very moment would lose it. */
 const attempt = (
   { address, tls, keepAlive = defaults.keepAlive }: Options,
   opened: (connection: SocketConnection) => void
@@ -83,13 +83,13 @@ const open = (options: Options, opened: (connection: SocketConnection) => void) 
  *
  * **Details**
  *
- * Small packets are not held back (`TCP_NODELAY`). Leaving the scope closes the connection at once: what the kernel has is
- * still sent, unless there is something that was not read; to be sure that the peer has everything, `end` and read up to its
- * end.
+ * Small packets are not delayed (`TCP_NODELAY`). Leaving the scope closes the connection at once: the kernel still
+ * sends its buffered data, unless received data was not read. To be sure that the peer has everything, call `end` and
+ * read until the peer ends.
  *
  * **Failure effect**: nothing is open.
  *
- * **Example** (Asking a line of a server)
+ * **Example** (Requesting a line from a server)
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -124,7 +124,7 @@ export const connect = (
       isOver = true
       connection?.close()
     })
-    // The scope may end while somebody still waits in it who was forked there.
+    // The scope may end while a fiber forked in it still waits.
     const opened = (established: SocketConnection): void => {
       connection = established
       if (isOver) established.close()

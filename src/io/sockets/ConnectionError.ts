@@ -1,5 +1,5 @@
 /**
- * What can go wrong with connections, one class for each thing that a caller can do about it.
+ * Errors of connections, one class for each reaction of a caller.
  *
  * @since 0.1.0
  */
@@ -8,21 +8,21 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 
 /**
- * Which connection of a migration it was. What is not known is left out.
+ * The connection of a migration. Unknown fields are left out.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Place {
-  /** The channel's number, from 0, or the connection that carries the migration stream. */
+  /** The channel's number, from 0, or `main` for the connection that carries the migration stream. */
   readonly channel?: number | "main" | undefined
 }
 
 const channel = Schema.optional(Schema.Union([Schema.Number, Schema.Literal("main")]))
 
 const failure = {
-  /** The errno's name, or the name that the TLS library gives. */
+  /** The errno's name, or the TLS library's name. */
   code: Schema.String,
   channel,
   cause: Schema.optional(Schema.Defect())
@@ -35,7 +35,8 @@ const where = (peer: string, { channel }: Place): string => {
 }
 
 /**
- * Nobody could be reached at the address: refused, unreachable, no such name or socket file. Nothing was sent. Exit code 6.
+ * Connecting to the address failed: refused, unreachable, or no such name or socket file. Nothing was sent. Exit code
+ * 6.
  *
  * @stability stable
  * @category errors
@@ -53,8 +54,8 @@ export class ConnectError extends Schema.TaggedError<ConnectError>()("ConnectErr
 }
 
 /**
- * The address cannot be listened on: it is in use (`EADDRINUSE`), is not this machine's, is not permitted; or a listener
- * stopped (`accept`). Exit code 6.
+ * Listening on the address failed: it is in use (`EADDRINUSE`), belongs to another machine, or is not permitted; or a
+ * listener stopped (`accept`). Exit code 6.
  *
  * @stability stable
  * @category errors
@@ -73,8 +74,8 @@ export class ListenError extends Schema.TaggedError<ListenError>()("ListenError"
 }
 
 /**
- * The connection broke: the peer reset it, its machine cannot be reached any more, or it was closed on our side. How much
- * of what was written has arrived is unknown. Exit code 6.
+ * The connection broke: the peer reset it, its machine became unreachable, or our side closed it. It is unknown how
+ * much of the written data has arrived. Exit code 6.
  *
  * @stability stable
  * @category errors
@@ -93,8 +94,7 @@ export class ConnectionLostError extends Schema.TaggedError<ConnectionLostError>
 }
 
 /**
- * The peer ended its side in good order, but in the middle of something: `expected` bytes were due, `found` of them came.
- * Exit code 6.
+ * The peer ended its side properly, but too early: of `expected` bytes, `found` arrived. Exit code 6.
  *
  * @stability stable
  * @category errors
@@ -121,19 +121,19 @@ const tlsReasons = {
   key: "the peer does not use a key that we know",
   refused: "the peer refused the handshake",
   handshake: "the handshake failed",
-  record: "what the peer sent was damaged on the way"
+  record: "data from the peer was damaged on the way"
 } as const
 
 /**
- * What about TLS went wrong.
+ * The kind of TLS problem.
  *
- * - `credentials`: files of ours are missing or unusable; `path` says which
+ * - `credentials`: our own files are missing or unusable; `path` names them
  * - `plaintext`: the peer does not speak TLS
- * - `certificate`: the peer's certificate is missing, expired, revoked, or signed by somebody else
- * - `hostname`: the peer's certificate names other hosts
+ * - `certificate`: the peer's certificate is missing, expired, revoked, or signed by an unknown authority
+ * - `hostname`: the peer's certificate is for other hosts
  * - `key`: the peer uses another pre-shared key, or one that we do not have
- * - `refused`: the peer ended the handshake, with an alert or without; it may not have liked our certificate or key
- * - `handshake`: anything else before the first byte
+ * - `refused`: the peer ended the handshake, with or without an alert; it may have rejected our certificate or key
+ * - `handshake`: any other failure before the first byte
  * - `record`: a damaged record after the handshake
  *
  * @stability stable
@@ -143,18 +143,18 @@ const tlsReasons = {
 export type TlsReason = keyof typeof tlsReasons
 
 /**
- * No secure connection could be made, or it was damaged. No byte of the migration went over it without protection. Exit
- * code 8; of `credentials`, which are files of ours, 6.
+ * A secure connection could not be made, or was damaged. No byte of the migration was sent unprotected. Exit code 8;
+ * for `credentials`, which are our own files, 6.
  *
  * @stability stable
  * @category errors
  * @since 0.1.0
  */
 export class TlsError extends Schema.TaggedError<TlsError>()("TlsError", {
-  /** The address of the other side; of unusable credentials the file or directory. */
+  /** The address of the other side; for unusable credentials, the file or directory. */
   peer: Schema.String,
   reason: Schema.Literals(Object.keys(tlsReasons) as ReadonlyArray<TlsReason>),
-  /** What was expected and found, where `code` does not say it. */
+  /** The expected and the found value, if `code` is not enough. */
   detail: Schema.optional(Schema.String),
   ...failure
 }) {
@@ -165,7 +165,7 @@ export class TlsError extends Schema.TaggedError<TlsError>()("TlsError", {
 }
 
 /**
- * The peer did not do what was due in time. Exit code 9.
+ * The peer did not act in time. Exit code 9.
  *
  * @stability stable
  * @category errors
@@ -174,20 +174,20 @@ export class TlsError extends Schema.TaggedError<TlsError>()("TlsError", {
 export class PeerTimeoutError extends Schema.TaggedError<PeerTimeoutError>()("PeerTimeoutError", {
   /** The address of the other side. */
   peer: Schema.String,
-  /** What was due, such as `an answer to the attempt to connect`. */
+  /** The expected action, such as `an answer to the attempt to connect`. */
   expected: Schema.String,
-  /** How long it was waited for. */
+  /** The time that we waited. */
   milliseconds: Schema.Number,
   channel
 }) {
   override readonly [Runtime.errorExitCode] = 9
   override get message(): string {
-    return `${where(this.peer, this)}: expected ${this.expected} within ${this.milliseconds / 1000} s, it did not come`
+    return `${where(this.peer, this)}: timed out after ${this.milliseconds / 1000} s waiting for ${this.expected}`
   }
 }
 
 /**
- * Everything that a connection fails with, from the attempt to its end.
+ * All errors of a connection, from the attempt to its end.
  *
  * @stability stable
  * @category errors
@@ -197,7 +197,7 @@ export type ConnectionError =
   ConnectError | ListenError | ConnectionLostError | ConnectionEndedError | TlsError | PeerTimeoutError
 
 /**
- * Adds which connection it was; what the error already says of that stays.
+ * Adds the channel to an error; a channel that the error already has is kept.
  *
  * **Example** (Naming the channel)
  *
@@ -219,6 +219,6 @@ export const at: {
 } = dual(2, <E extends ConnectionError>(self: E, place: Place): E => {
   if (self.channel !== undefined || place.channel === undefined) return self
   const Class = self.constructor as new (fields: E) => E
-  // An error keeps its cause where a spread does not see it.
+  // A spread does not copy the cause.
   return new Class({ ...self, cause: self.cause, channel: place.channel })
 })

@@ -22,39 +22,42 @@ import { type SocketAddress, withHost } from "./SocketAddress.ts"
 import type * as TlsCredentials from "./TlsCredentials.ts"
 
 /**
- * How to listen.
+ * Options of listening.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** A TCP address without a host is `127.0.0.1`; only `0.0.0.0` and `::` are every address of this machine. */
+  /** A TCP address without a host means `127.0.0.1`; only `0.0.0.0` and `::` mean every address of this machine. */
   readonly address: SocketAddress
-  /** Secures the connections; peers that do not speak TLS are refused. Default: they are not secured. */
+  /** TLS credentials; peers that do not speak TLS are refused. Default: none, and connections are not secured. */
   readonly tls?: TlsCredentials.Server | undefined
-  /** Connections open at the same time; more are closed as they come. Default 257: 255 channels, main, and one more. */
+  /**
+   * Most connections open at a time; further ones are closed immediately. Default 257: 255 channels, main, and one
+   * more.
+   */
   readonly maxConnections?: number | undefined
-  /** For the handshake of TLS on each connection. Default 10 seconds. */
+  /** Limit for the TLS handshake of each connection. Default 10 seconds. */
   readonly handshakeTimeout?: Duration.Input | undefined
-  /** How long TCP waits without a word until it asks whether the peer is still there; 0: never. Default 30 seconds. */
+  /** Idle time before TCP probes the peer; 0: never. Default 30 seconds. */
   readonly keepAlive?: Duration.Input | undefined
 }
 
 /**
- * A socket that listens.
+ * A listening socket.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Listener {
-  /** Where it listens, with the real port. */
+  /** The address, with the actual port. */
   readonly address: SocketAddress
   /**
-   * The next connection that is ready, until the scope ends. Handshakes go on side by side, so that a silent peer does not
-   * hold up the others; a connection whose handshake fails is closed, and makes one `accept` fail with the reason, after
-   * which the next one can be waited for.
+   * The next connection that is ready, until the scope ends. Handshakes run concurrently, so a silent peer does not
+   * delay the others. A connection whose handshake fails is closed and makes one `accept` fail with the reason; the
+   * next `accept` continues.
    */
   readonly accept: Effect.Effect<
     Connection,
@@ -62,8 +65,8 @@ export interface Listener {
     Scope.Scope
   >
   /**
-   * Stops listening before the scope ends: the address can be used again, connections that nobody accepted are closed,
-   * accepted ones stay. `accept` then fails with `ListenError` (`ECANCELED`).
+   * Stops listening before the scope ends. The address can be used again, connections not yet accepted are closed, and
+   * accepted ones stay open. `accept` then fails with `ListenError` (`ECANCELED`).
    */
   readonly close: Effect.Effect<void>
 }
@@ -79,9 +82,9 @@ const defaults = {
  *
  * **Details**
  *
- * Leaving the scope does what `close` does, on every way out; the port can be listened on again at once. A Unix socket gets a
- * file at its path, which is removed in the end; one that is left over there is replaced, like QEMU does, but neither one that
- * a process listens on, nor a file that is no socket: `ListenError` (`EADDRINUSE`).
+ * Leaving the scope always does what `close` does; the port is available again at once. A Unix socket gets a file at
+ * its path, which is removed at the end. As in QEMU, a stale socket at the path is replaced. A socket with a listening
+ * process and a file that is not a socket are kept: `ListenError` (`EADDRINUSE`).
  *
  * **Failure effect**: nothing listens.
  *

@@ -1,5 +1,5 @@
 /**
- * Where a migration goes to or comes from, as one string.
+ * The destination or origin of a migration, as one string.
  *
  *     file:PATH[,offset=N]     a file or device, as QEMU writes it
  *     PATH                     the same without an offset, whatever characters it holds
@@ -27,12 +27,12 @@ import * as SocketAddress from "./SocketAddress.ts"
 export interface FileUri {
   readonly _tag: "File"
   readonly path: string
-  /** Where the migration stream begins in the file, in bytes. Left out: at its beginning. */
+  /** Byte offset of the migration stream in the file. Default: its start. */
   readonly offset?: number
 }
 
 /**
- * Everything that a string can name.
+ * Everything that a migration URI can name.
  *
  * @stability stable
  * @category models
@@ -41,18 +41,18 @@ export interface FileUri {
 export type MigrationUri = FileUri | SocketAddress.SocketAddress
 
 /**
- * The string names nothing that a migration could use. Nothing was touched; the caller corrects the string. Exit code 2.
+ * The string is not a valid migration URI. Nothing was touched; the caller must correct the string. Exit code 2.
  *
  * @stability stable
  * @category errors
  * @since 0.1.0
  */
 export class MigrationUriError extends Schema.TaggedError<MigrationUriError>()("MigrationUriError", {
-  /** The string as it was given. */
+  /** The given string. */
   uri: Schema.String,
-  /** What would be right. */
+  /** The valid forms. */
   expected: Schema.String,
-  /** What was found in its place. */
+  /** The invalid part. */
   found: Schema.String
 }) {
   override readonly [Runtime.errorExitCode] = 2
@@ -67,7 +67,7 @@ const tcpScheme = "tcp:"
 const unixScheme = "unix:"
 const offsetOption = ",offset="
 
-/** The schemes of QEMU's other transports. A file of such a name is written with a directory in front: `./tcp:x`. */
+/** The schemes of QEMU's other transports. Write a file of such a name with a directory: `./tcp:x`. */
 const otherSchemes = /^(?:vsock|fd|exec|rdma):/
 
 const powers: { readonly [suffix: string]: number } = { b: 0, k: 1, m: 2, g: 3, t: 4, p: 5, e: 6 }
@@ -85,8 +85,8 @@ const parseDecimal = (text: string): number | undefined => {
 }
 
 /**
- * Reads a number of bytes in QEMU's forms: `4095`, `0x1000`, `1M`, `1.5k`. Fractions of a byte are rounded. `undefined`
- * for anything else, and for 2^53 and more, which are no file positions here.
+ * Parses a number of bytes in QEMU's forms: `4095`, `0x1000`, `1M`, `1.5k`. Fractions of a byte are rounded.
+ * `undefined` for anything else, and for 2^53 and above, which are not valid file positions here.
  *
  * @stability stable
  * @category decoding
@@ -98,7 +98,7 @@ export const parseSize = (text: string): number | undefined => {
   return size !== undefined && Number.isSafeInteger(size) ? size : undefined
 }
 
-/** The first `,offset=` cuts the name, as in QEMU. */
+/** The first `,offset=` ends the name, as in QEMU. */
 const parseFile = (uri: string): Result.Result<FileUri, MigrationUriError> => {
   const rest = uri.slice(fileScheme.length)
   const cut = rest.indexOf(offsetOption)
@@ -119,7 +119,7 @@ const hostAndPort = /^(?:\[([^[\]]+)\]|([^:[\]]*)):(\d{1,5})$/
 
 const MAX_PORT = 65535
 
-/** QEMU takes names of services and options like `,ipv4=on` as well; here they are refused rather than left out. */
+/** QEMU also accepts service names and options like `,ipv4=on`; here they are refused rather than ignored. */
 const parseTcp = (uri: string): Result.Result<SocketAddress.TcpAddress, MigrationUriError> => {
   const rest = uri.slice(tcpScheme.length)
   const match = hostAndPort.exec(rest)
@@ -141,7 +141,7 @@ const parseUnix = (uri: string): Result.Result<SocketAddress.UnixAddress, Migrat
 }
 
 /**
- * Reads a migration URI in one of the forms above, or a bare path.
+ * Parses a migration URI in one of the forms above, or a bare path.
  *
  * **Example** (QEMU's forms)
  *

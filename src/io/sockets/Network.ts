@@ -1,5 +1,5 @@
 /**
- * The calls that the library makes on sockets, as a service.
+ * The library's calls on sockets, as a service.
  *
  * @since 0.1.0
  */
@@ -18,8 +18,8 @@ export type {
 } from "./internal/networkModel.ts"
 
 /**
- * The service. Its default is Node's own sockets, so that no layer is needed to use real ones; provide another one to put
- * a virtual network under a whole migration.
+ * The service. Its default is Node's own sockets, so real ones need no layer. Provide another one to run a whole
+ * migration on a virtual network.
  *
  * @stability unstable
  * @category services

@@ -1,7 +1,7 @@
 /**
- * Where a socket listens or connects to.
+ * The address that a socket listens on or connects to.
  *
- *     tcp:HOST:PORT        { _tag: "Tcp", host: HOST, port: PORT }     an IPv6 address stands in brackets: tcp:[::1]:4444
+ *     tcp:HOST:PORT        { _tag: "Tcp", host: HOST, port: PORT }     an IPv6 address is in brackets: tcp:[::1]:4444
  *     tcp::PORT            { _tag: "Tcp", host: "", port: PORT }       127.0.0.1
  *     unix:PATH            { _tag: "Unix", path: PATH }
  *
@@ -18,11 +18,11 @@
 export interface TcpAddress {
   readonly _tag: "Tcp"
   /**
-   * A name or an address, IPv6 without brackets. Empty: this machine alone, `127.0.0.1`; every address of it is `0.0.0.0` or
-   * `::`.
+   * A name or an address, IPv6 without brackets. Empty: this machine alone, `127.0.0.1`; use `0.0.0.0` or `::` for all
+   * of its addresses.
    */
   readonly host: string
-  /** 0 to 65535; a listener on 0 is given a free one. */
+  /** 0 to 65535; a listener on 0 gets a free one. */
   readonly port: number
 }
 
@@ -38,14 +38,14 @@ export interface UnixAddress {
   /** 1 to 107 bytes. */
   readonly path: string
   /**
-   * Of a listener: whether every user may connect who can reach the path, so that the directory alone decides. Default `false`:
-   * this user, and whom else the umask lets.
+   * For a listener: `true` lets every user connect who can reach the path, so that only the directory decides. Default
+   * `false`: this user, and others that the umask allows.
    */
   readonly everyUser?: boolean | undefined
 }
 
 /**
- * Everything that can be listened on or connected to.
+ * Every kind of address.
  *
  * @stability stable
  * @category models
@@ -54,7 +54,7 @@ export interface UnixAddress {
 export type SocketAddress = TcpAddress | UnixAddress
 
 /**
- * A TCP port.
+ * Makes a TCP address.
  *
  * @stability stable
  * @category constructors
@@ -63,7 +63,7 @@ export type SocketAddress = TcpAddress | UnixAddress
 export const tcp = (host: string, port: number): TcpAddress => ({ _tag: "Tcp", host, port })
 
 /**
- * A Unix domain socket.
+ * Makes a Unix socket address.
  *
  * @stability stable
  * @category constructors
@@ -76,7 +76,7 @@ export const unix = (path: string, options?: Pick<UnixAddress, "everyUser">): Un
 })
 
 /**
- * Bytes of a Unix socket's path that the kernel has room for, the zero behind it left out.
+ * Longest path of a Unix socket that the kernel allows, in bytes, without the final zero.
  *
  * @stability stable
  * @category constants
@@ -84,12 +84,12 @@ export const unix = (path: string, options?: Pick<UnixAddress, "everyUser">): Un
  */
 export const MAX_UNIX_PATH: number = 107
 
-/** Nobody but this machine's own programs. */
+/** Reachable only for programs on this machine. */
 const LOOPBACK = "127.0.0.1"
 
 /**
- * The address with a host, which is this machine where none is named. A listener that was not told otherwise cannot be
- * reached from elsewhere; QEMU's own would listen on every address.
+ * The address with a host, by default this machine. Such a listener cannot be reached from elsewhere; QEMU's own would
+ * listen on every address.
  *
  * @stability stable
  * @category getters
@@ -99,7 +99,7 @@ export const withHost = (address: SocketAddress): SocketAddress =>
   address._tag === "Tcp" && address.host === "" ? tcp(LOOPBACK, address.port) : address
 
 /**
- * The address as a migration URI, which `MigrationUri.parse` reads back.
+ * Formats the address as a migration URI, which `MigrationUri.parse` accepts.
  *
  * **Example** (IPv6)
  *

@@ -1,6 +1,6 @@
 /**
- * What one side of a TLS connection has to show, and whom it trusts: certificates in QEMU's files, or keys shared
- * beforehand.
+ * The credentials of one side of a TLS connection, and the peers it trusts: certificates in QEMU's files, or pre-shared
+ * keys.
  *
  *     --object tls-creds-x509,dir=DIR                      --object tls-creds-psk,dir=DIR
  *
@@ -23,7 +23,7 @@ import type { Keys } from "./internal/tlsCredentialsModel.ts"
 export type { Keys } from "./internal/tlsCredentialsModel.ts"
 
 /**
- * What the TLS library makes a connection with. It holds private keys, so it is not printed.
+ * The TLS library's settings for a connection. They hold private keys, so they are not printed.
  *
  * @stability stable
  * @category models
@@ -32,7 +32,7 @@ export type { Keys } from "./internal/tlsCredentialsModel.ts"
 export type Context = Redacted.Redacted<Settings>
 
 /**
- * For the side that connects.
+ * Credentials of the side that connects.
  *
  * @stability stable
  * @category models
@@ -41,14 +41,14 @@ export type Context = Redacted.Redacted<Settings>
 export interface Client {
   readonly endpoint: "client"
   readonly context: Context
-  /** The host that the server's certificate has to name, instead of the one that is connected to. */
+  /** The host that the server's certificate must name, instead of the host of the address. */
   readonly hostname: string | undefined
   /** With pre-shared keys, there are no certificates. */
   readonly psk: { readonly identity: string; readonly key: Redacted.Redacted<Uint8Array> } | undefined
 }
 
 /**
- * For the side that listens.
+ * Credentials of the side that listens.
  *
  * @stability stable
  * @category models
@@ -57,7 +57,7 @@ export interface Client {
 export interface Server {
   readonly endpoint: "server"
   readonly context: Context
-  /** Whether clients have to show a certificate that the authority signed. */
+  /** `true` to demand from clients a certificate signed by the authority. */
   readonly verifyPeer: boolean
   /** With pre-shared keys, there are no certificates. */
   readonly psk: Keys | undefined
@@ -68,13 +68,13 @@ export interface Server {
  *
  * **Details**
  *
- * `ca-cert.pem` has to be there; `client-cert.pem` and `client-key.pem` are there both or not at all. The server's
- * certificate is always verified, and its name compared with `hostname`, by default the host that is connected to. A Unix
- * socket has no host: without a `hostname`, the name is not compared, as in QEMU. TLS 1.2 and 1.3 are spoken.
+ * `ca-cert.pem` is required; `client-cert.pem` and `client-key.pem` are optional, but only together. The server's
+ * certificate is always verified, and its name compared with `hostname`, by default the host of the address. A Unix
+ * socket has no host: without a `hostname`, the name is not compared, as in QEMU. Supports TLS 1.2 and 1.3.
  *
  * **Failure effect**: `TlsError` of reason `credentials`, with the path; no file is open.
  *
- * **Example** (Connecting to a QEMU that waits with TLS)
+ * **Example** (Connecting to a QEMU that listens with TLS)
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -108,11 +108,11 @@ export const clientFromDirectory = Effect.fnUntraced(function* (
  *
  * **Details**
  *
- * `ca-cert.pem`, `server-cert.pem` and `server-key.pem` have to be there. `verifyPeer` (default true, as in QEMU) demands
- * a certificate of every client.
+ * `ca-cert.pem`, `server-cert.pem` and `server-key.pem` are required. `verifyPeer` (default true, as in QEMU) demands a
+ * certificate from every client.
  *
- * TLS 1.2 alone is spoken, and no session tickets are sent: a QEMU source never reads, so the tickets that a TLS 1.3 server
- * sends behind the handshake would turn its close into a reset, and data that is still on its way would be lost.
+ * Supports only TLS 1.2, and sends no session tickets. A QEMU source never reads, so the tickets that a TLS 1.3 server
+ * sends after the handshake would turn its close into a reset, and data in flight would be lost.
  *
  * **Failure effect**: `TlsError` of reason `credentials`, with the path; no file is open.
  *
@@ -133,7 +133,7 @@ export const serverFromDirectory = Effect.fnUntraced(function* (
 })
 
 /**
- * Takes a client's key from a file of `IDENTITY:HEXKEY` lines: that of `identity`, by default `qemu` as in QEMU.
+ * Reads a client's key from a file of `IDENTITY:HEXKEY` lines: the key of `identity`, by default `qemu` as in QEMU.
  *
  * **Failure effect**: `TlsError` of reason `credentials`, with the path; no file is open.
  *
@@ -152,7 +152,7 @@ export const clientFromPskFile = Effect.fnUntraced(function* (
 })
 
 /**
- * Takes the keys of all clients from a file of `IDENTITY:HEXKEY` lines. TLS 1.2 alone is spoken, see
+ * Reads the keys of all clients from a file of `IDENTITY:HEXKEY` lines. Supports only TLS 1.2, see
  * {@link serverFromDirectory}.
  *
  * **Failure effect**: `TlsError` of reason `credentials`, with the path; no file is open.

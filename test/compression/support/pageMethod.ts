@@ -123,7 +123,7 @@ export const describePages = (
     })
     refuses("a page whose stream is cut", payload([deflate(text).subarray(0, -2), text]), {
       problem: "incomplete",
-      message: ", page 0 of the packet: expected a stream that ends, found one that goes on behind its end"
+      message: ", page 0 of the packet: expected a complete stream, found one that continues past its end"
     })
     refuses("a page with bytes behind its stream", payload([text, Buffer.concat([deflate(text), Buffer.alloc(2)])]), {
       problem: "input-left-over",
@@ -131,11 +131,11 @@ export const describePages = (
     })
     refuses("a page of too few bytes", payload([text, deflate(text.subarray(1))]), {
       problem: "too-little-output",
-      message: ", page 1 of the packet: expected it to give 4096 bytes, found 4095 bytes"
+      message: ", page 1 of the packet: expected 4096 bytes after decompression, found 4095 bytes"
     })
     refuses("a page of one byte too many", payload([deflate(Buffer.concat([text, text.subarray(0, 1)])), text]), {
       problem: "too-much-output",
-      message: ", page 0 of the packet: expected it to give 4096 bytes, found that it gives more"
+      message: ", page 0 of the packet: expected 4096 bytes after decompression, found more"
     })
     refuses("a page that is a bomb", payload([deflate(new Uint8Array(3 * 1024 * 1024)), text]), {
       problem: "too-much-output",

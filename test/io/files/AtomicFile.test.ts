@@ -231,7 +231,7 @@ describe("AtomicFile", () => {
       for (const name of ["link/new", "link/old", "dangling"]) {
         const error = yield* Effect.flip(save({ path: place.path(name) }))
         assert.include(error, { _tag: "FileIoError", code: "EILSEQ" }, name)
-        assert.include(error.message, "expected names in UTF-8, found another one on the way")
+        assert.include(error.message, "expected a path in UTF-8, found other bytes")
       }
       yield* save({ path: place.path("d\ufffd/new") })
       sameBytes(place.read("d\ufffd/new"), newBytes)

@@ -27,7 +27,7 @@ describe("AddressWarnings", () => {
     })
   )
 
-  it.effect.each(elsewhere)("whoever reaches %s has to show who he is", (host) =>
+  it.effect.each(elsewhere)("a peer of %s must authenticate", (host) =>
     Effect.gen(function* () {
       const address = SocketAddress.tcp(host, 4444)
       const uri = SocketAddress.format(address)

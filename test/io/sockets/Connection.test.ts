@@ -286,7 +286,7 @@ describe("Connection", () => {
         const error = yield* Fiber.join(attempt)
         assert.deepInclude(error, { _tag: "PeerTimeoutError", peer: "tcp:10.0.0.1:4444", milliseconds: 3000 })
         assert.strictEqual(error[Runtime.errorExitCode], 9)
-        assert.include(error.message, "expected an answer to the attempt to connect within 3 s")
+        assert.include(error.message, "timed out after 3 s waiting for an answer to the attempt to connect")
       })
     )
   )

@@ -25,7 +25,7 @@ describe("ConnectionError", () => {
         "tcp:127.0.0.1:4444: connection lost (read: ECONNRESET)",
         "tcp:127.0.0.1:4444: expected 12 more bytes, the peer closed the connection after 3",
         "tcp:127.0.0.1:4444: TLS: the peer's certificate is not trusted (CERT_HAS_EXPIRED)",
-        "tcp:127.0.0.1:4444: expected a packet within 1.5 s, it did not come"
+        "tcp:127.0.0.1:4444: timed out after 1.5 s waiting for a packet"
       ]
     )
   })

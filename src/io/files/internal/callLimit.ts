@@ -1,5 +1,5 @@
 /**
- * Lets so many calls be with the kernel at the same time; the others wait here, in the order in which they came.
+ * Limits the number of concurrent system calls; the others wait here, in order of arrival.
  *
  * @internal
  */
@@ -11,14 +11,14 @@ export class CallLimit {
     this.#free = calls
   }
 
-  /** Begins a call when it may; whoever began has to `leave` when the call is through. */
+  /** Starts a call when the limit allows. The caller must `leave` when the call has returned. */
   enter(begin: () => void): void {
     if (this.#free === 0) return void this.#waiting.push(begin)
     this.#free--
     begin()
   }
 
-  /** The place of a call that is through goes to the next one. */
+  /** Passes the slot of a finished call to the next one. */
   leave(): void {
     const next = this.#waiting.shift()
     if (next === undefined) this.#free++

@@ -7,14 +7,14 @@ import { systemCall } from "./systemCall.ts"
 import type { ThreadMover } from "./threadMover.ts"
 
 /**
- * The kernel takes buffered writes to a file one at a time: further ones only keep its processors spinning until it is their
- * turn. One is at work, and the next is there when it ends.
+ * The kernel takes buffered writes to a file one at a time: more of them only keep its processors spinning. With two,
+ * one is in progress and the next is ready when it ends.
  */
 const BUFFERED_WRITES = 2
 
 /**
- * An open descriptor and what has to be known to use its number safely: the number is closed only when no call uses it
- * any more, and never used after that, because the kernel gives it to the next file that is opened.
+ * An open descriptor with the state for using its number safely. The number is closed only when no call uses it any
+ * longer, and never used after that, because the kernel gives it to the next file.
  *
  *     open ──close──▶ closing ──last call has returned──▶ closed
  *
@@ -25,14 +25,14 @@ export class Descriptor {
   readonly fd: number
   readonly path: string
   readonly directIo: boolean
-  /** `fdatasync` answers EINVAL on a character device such as /dev/null: there is nothing to sync. */
+  /** `fdatasync` returns EINVAL on a character device such as /dev/null: there is nothing to sync. */
   readonly syncable: boolean
-  /** Of the writes that may run at the same time, where there is one. */
+  /** The limit of concurrent writes, if there is one. */
   readonly writes: CallLimit | undefined
-  /** Moves bytes without the thread pool, where that is possible. */
+  /** Moves bytes without the thread pool, if possible. */
   readonly mover: ThreadMover | undefined
 
-  /** Whether there were writes since the last sync began. */
+  /** `true` if there were writes since the last sync began. */
   unsynced = false
   #closing = false
   #underWay = 0
@@ -54,7 +54,7 @@ export class Descriptor {
     this.writes = options.kind === "file" && !options.directIo ? new CallLimit(BUFFERED_WRITES) : undefined
   }
 
-  /** Why the descriptor cannot be used, if it cannot; otherwise the caller has to `leave` later. */
+  /** The reason why the descriptor cannot be used; if there is none, the caller must `leave` later. */
   enter(what: FileError.Call): FileError.FileError | undefined {
     if (this.#closing) return new FileError.FileIoError({ ...what, code: "EBADF", cause: new Error("it is closed") })
     this.#underWay++
@@ -82,8 +82,8 @@ export class Descriptor {
   }
 
   /**
-   * After a failed sync the kernel counts the lost pages as clean, so that the next sync would report success: a failure
-   * stays.
+   * After a failed sync the kernel counts the lost pages as clean, so the next sync would report success: a failure is
+   * permanent.
    */
   readonly sync: Effect.Effect<void, FileError.FileError> = Effect.suspend(() => {
     if (this.#syncFailure !== undefined) return Effect.fail(this.#syncFailure)
@@ -99,7 +99,7 @@ export class Descriptor {
     else this.#idle = () => resume(Effect.void)
   })
 
-  /** Closes once; the calls under way come to their end first. */
+  /** Closes once, after the calls in progress have ended. */
   readonly close: Effect.Effect<void, FileError.FileError> = Effect.suspend(() => {
     if (this.#closing) return Effect.void
     this.#closing = true
@@ -109,7 +109,7 @@ export class Descriptor {
     )
   }).pipe(Effect.uninterruptible)
 
-  /** The way out of a scope has nobody to report to: what fails here is logged. */
+  /** Failures while leaving a scope cannot be reported, so they are logged. */
   release(options: { readonly sync: boolean }): Effect.Effect<void> {
     const sync = Effect.suspend(() =>
       options.sync && this.unsynced && !this.#closing && this.#syncFailure === undefined ? this.sync : Effect.void

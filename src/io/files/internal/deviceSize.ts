@@ -2,15 +2,15 @@ import * as Effect from "effect/Effect"
 import type { FileError } from "../FileError.ts"
 import type { PositionalFile } from "./positionalFileModel.ts"
 
-/** Block devices are made of these. */
+/** The unit of block devices. */
 const SECTOR = 512
 
-/** Where positions end. */
+/** The limit of positions. */
 const MAX_SECTORS = 2 ** 53 / SECTOR
 
 /**
- * The bytes of a block device, whose status has no size. The call for it (`ioctl`, `lseek`) is not to be had, but a read
- * behind the end gives nothing: search for the last sector, in some sixty reads of one byte.
+ * The size of a block device, whose status has no size. The calls for it (`ioctl`, `lseek`) are unavailable, but a read
+ * past the end returns nothing: a search finds the last sector in some sixty reads of one byte.
  *
  * @internal
  */

@@ -8,7 +8,7 @@ import { Descriptor } from "./descriptor.ts"
 import { systemCall } from "./systemCall.ts"
 
 /**
- * The directory that a file's name is in, opened so that the name can be made durable.
+ * The directory of a file's name, opened so that the name can be made durable.
  *
  * @internal
  */
@@ -23,8 +23,7 @@ export const openParent = (calls: Calls, path: string): Effect.Effect<Descriptor
 }
 
 /**
- * Makes the names in a directory durable. EINVAL comes from a file system that knows no such thing, and has nothing to
- * sync.
+ * Makes the names in a directory durable. EINVAL means that the file system has no such operation, and nothing to sync.
  *
  * @internal
  */

@@ -18,7 +18,7 @@ const kinds: { readonly [type: number]: FileKind } = {
 export const fileKind = (stat: Stat): FileKind => kinds[stat.mode & Fs.constants.S_IFMT] ?? "file"
 
 /**
- * The kind of what is to be read or written by position, where it can be.
+ * The kind of a file that is to be read or written by position, if that is possible.
  *
  * @internal
  */

@@ -2,14 +2,14 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import type { InThread } from "./fileCallsModel.ts"
 
-/** `f_type` of statfs(2) of a file system whose files lie in memory. */
+/** `f_type` in statfs(2) of a file system in memory. */
 const TMPFS = 0x0102_1994
 
-/** With more processors than these, one of the thread pool moves bytes while this thread does something else. */
+/** With more processors than this, a thread of the pool moves bytes while this thread does something else. */
 const FEW_PROCESSORS = 2
 
 /**
- * Node's own calls that block: for files in memory, where there is no processor for another thread anyway.
+ * Node's own blocking calls: for files in memory, if there is no processor for another thread anyway.
  *
  * @internal
  */

@@ -2,7 +2,7 @@ import { types } from "node:util"
 import * as FileError from "../FileError.ts"
 
 /**
- * Node takes a number that is no position for something else: the cursor, or zero.
+ * Node treats a number that is not a position as something else: the cursor, or zero.
  *
  * @internal
  */
@@ -17,7 +17,8 @@ export const badPosition = (what: FileError.Call): FileError.FileError =>
   })
 
 /**
- * Node throws on what is no memory, which a `Proxy` of an array is not, and moves a part of an array of larger numbers.
+ * Node throws on values that are not memory, such as a `Proxy` of an array, and moves a part of an array of larger
+ * numbers.
  *
  * @internal
  */
@@ -27,5 +28,5 @@ export const badBytes = (what: FileError.Call, bytes: unknown): FileError.FileEr
     : new FileError.FileIoError({
         ...what,
         code: "EINVAL",
-        cause: new Error("bytes are a Uint8Array, and no Proxy of one")
+        cause: new Error("bytes must be a Uint8Array, not a Proxy of one")
       })

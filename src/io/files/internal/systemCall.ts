@@ -3,8 +3,8 @@ import type { ErrnoError } from "../FileCalls.ts"
 import * as FileError from "../FileError.ts"
 
 /**
- * One system call as an effect. The kernel cannot be told to stop, so interruption waits until it has answered. Node
- * throws on arguments that it does not like (a path with a zero byte); that is a failure like any other.
+ * One system call as an effect. A system call cannot be cancelled, so interruption waits until it has returned. Node
+ * throws on invalid arguments (a path with a zero byte); that becomes an ordinary failure.
  *
  * @internal
  */

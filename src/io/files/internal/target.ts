@@ -4,11 +4,11 @@ import type { Calls, Stat } from "../FileCalls.ts"
 import * as FileError from "../FileError.ts"
 import { systemCall } from "./systemCall.ts"
 
-/** As many links as Linux follows before it answers ELOOP. */
+/** Most links that Linux follows before it returns ELOOP. */
 const MAX_LINKS = 40
 
 /**
- * A name with all symbolic links resolved, and what is there, if anything.
+ * A name with all symbolic links resolved, and the file there, if it exists.
  *
  * @internal
  */
@@ -17,18 +17,18 @@ export interface Target {
   readonly stat: Stat | undefined
 }
 
-/** What Node puts where a name is not UTF-8. */
+/** Node's replacement for bytes that are not UTF-8. */
 const REPLACEMENT = "\ufffd"
 
 const notText = (path: string) => {
-  const cause = new Error("a name on the way is not UTF-8")
+  const cause = new Error("a name in the path is not UTF-8")
   return new FileError.FileIoError({ operation: "resolve", path, code: "EILSEQ", cause })
 }
 
 const statOf = (calls: Calls, path: string) =>
   systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done))
 
-/** A name that is not UTF-8 comes back as that of another file, or of none. */
+/** A name that is not UTF-8 is returned as that of another file, or of none. */
 const realpath = Effect.fnUntraced(function* (
   calls: Calls,
   path: string
@@ -41,7 +41,7 @@ const realpath = Effect.fnUntraced(function* (
   return yield* notText(path)
 })
 
-/** Where the link at `path` points; undefined if there is no link. */
+/** The target of the link at `path`; undefined if it is not a link. */
 const linkTarget = (calls: Calls, path: string) =>
   systemCall<string>({ operation: "resolve", path }, (done) => calls.readlink(path, done)).pipe(
     Effect.catchIf(
@@ -50,7 +50,7 @@ const linkTarget = (calls: Calls, path: string) =>
     )
   )
 
-/** A missing file's name may still be that of a link to where the file is to be. */
+/** A missing file's name may still be a link to the place of the future file. */
 const resolveMissing = Effect.fnUntraced(function* (
   calls: Calls,
   path: string
@@ -64,7 +64,7 @@ const resolveMissing = Effect.fnUntraced(function* (
     if (next.includes(REPLACEMENT)) return yield* notText(path)
     name = Path.resolve(directory, next)
   }
-  const cause = new Error("there are too many links on the way")
+  const cause = new Error("there are too many links in the path")
   return yield* new FileError.FileIoError({ operation: "resolve", path, code: "ELOOP", cause })
 })
 

@@ -9,13 +9,13 @@ import * as PositionalFile from "../PositionalFile.ts"
 import { unlink } from "./directory.ts"
 import { systemCall } from "./systemCall.ts"
 
-/** The random part of a temporary name; `O_EXCL` tells when somebody else has it already. */
+/** Bits in the random part of a temporary name; `O_EXCL` shows if the name is taken. */
 const NAME_BITS = 48
 
-/** Each attempt fails with a chance of files / 2^48: a directory where this many fail is not worth another try. */
+/** Each attempt fails with a chance of files / 2^48: if this many fail, another one will not help. */
 const NAME_ATTEMPTS = 8
 
-/** Keeps a temporary name below the 255 bytes that file systems allow, four bytes a character at the most. */
+/** Keeps a temporary name below the 255 bytes that file systems allow, at most four bytes per character. */
 const NAME_CHARACTERS = 48
 
 const temporaryName = (target: string) =>
@@ -26,7 +26,7 @@ const temporaryName = (target: string) =>
   })
 
 /**
- * A new file beside its target, readable and writable for the user only.
+ * Creates a new file next to its target, readable and writable for the user only.
  *
  * @internal
  */
@@ -53,8 +53,8 @@ const isPermitted = (self: Effect.Effect<void, FileError.FileError>) =>
   )
 
 /**
- * The new file gets the old one's owner and permissions. Where the owner cannot be kept, the group is another one too,
- * and the old group's permissions are not for it.
+ * Gives the new file the old one's owner and permissions. If the owner cannot be kept, the group changes too, and must
+ * not get the old group's permissions.
  *
  * @internal
  */
@@ -69,7 +69,7 @@ export const takeOver = Effect.fnUntraced(function* (
 })
 
 /**
- * A file whose name was removed meanwhile, or given to another, is lost when it is closed, however durable.
+ * A file whose name was removed or given to another file is lost when it is closed, however durable its content.
  *
  * @internal
  */
@@ -94,7 +94,7 @@ export const remove = (
   identity: FileIdentity.FileIdentity | undefined
 ): Effect.Effect<void, FileError.FileError> => {
   const same = identity === undefined ? Effect.void : assertNamed(calls, path, identity)
-  // Where that cannot be told, the name is so unlikely that it is still ours.
+  // If that cannot be determined, the name is so unlikely that it is still ours.
   const unlessReplaced = Effect.catchIf(
     same,
     ({ _tag }) => _tag !== "FileReplacedError",

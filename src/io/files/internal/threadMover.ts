@@ -5,20 +5,23 @@ import { badPosition, isPosition } from "./position.ts"
 import { type Direction, MAX_CALL_BYTES } from "./transferModel.ts"
 import { callOf, movedNothing } from "./transferFailure.ts"
 
-/** Slower than this (and some time that any call may take), bytes have waited for something: swap, or a host's memory. */
+/**
+ * Below this speed (and beyond some time that any call may take), bytes have waited for something: swap, or a host's
+ * memory.
+ */
 const QUICK_BYTES_PER_MILLISECOND = 1_500_000
 const ANY_CALL_MILLISECONDS = 0.25
 
-/** What goes another way when something was slow, until the next try. */
+/** Bytes that go another way after a slow call, before the next try. */
 const RESTING_BYTES = 4 * 1024 * 1024
 
-/** The longest that the event loop may wait for bytes that are moved one after the other. */
+/** Longest time that the event loop may wait for consecutive moves. */
 const TURN_MILLISECONDS = 2
 
 const total = (extents: ReadonlyArray<Extent>): number => extents.reduce((sum, { bytes }) => sum + bytes.length, 0)
 
 /**
- * Moves bytes of one file in the calling thread, as long as that is quick: meanwhile the event loop stands still.
+ * Moves bytes of one file in the calling thread, as long as that is quick: the event loop is blocked during a move.
  *
  * @internal
  */
@@ -30,7 +33,7 @@ export class ThreadMover {
   #resting = 0
   #sinceTurn = 0
 
-  /** `now` gives milliseconds. */
+  /** `now` returns milliseconds. */
   constructor(options: {
     readonly inThread: InThread
     readonly fd: number
@@ -43,14 +46,17 @@ export class ThreadMover {
     this.#now = options.now ?? (() => performance.now())
   }
 
-  /** Whether these are to be moved here. Otherwise they have to go another way. */
+  /** `true` if these extents are to be moved here; otherwise they must go another way. */
   takes(extents: ReadonlyArray<Extent>): boolean {
     if (this.#resting <= 0) return true
     this.#resting -= total(extents)
     return false
   }
 
-  /** Moves all extents, one after the other up to the first failure, and tells it; later, if the event loop is to have its turn first. */
+  /**
+   * Moves the extents one after another up to the first failure, and reports it; later, if the event loop must get a
+   * turn first.
+   */
   move(
     direction: Direction,
     extents: ReadonlyArray<Extent>,

@@ -10,19 +10,22 @@ import { MAX_CALL_BYTES, type Direction } from "./transferModel.ts"
 
 export { type Direction, MAX_CALL_BYTES } from "./transferModel.ts"
 
-/** A direct read that is not a multiple of this has met the end of the file; going on from there would be EINVAL. */
+/**
+ * A direct read whose length is not a multiple of this has met the end of the file; continuing from there would return
+ * EINVAL.
+ */
 const DIRECT_UNIT = 512
 
 /**
- * Moves all of some extents: every extent is submitted at once, short counts are continued, and the effect ends when
- * nothing of it is with the kernel any more. The first failure stops what has not been submitted yet.
+ * Moves all of some extents: every extent is submitted at once, short counts are continued, and the effect ends when no
+ * call is with the kernel any longer. The first failure stops everything not yet submitted.
  *
  *     submit ──▶ k of n bytes ──k < n──▶ submit the rest
  *                     │ k = n, or 0, or an error
  *                     ▼
  *                  settled ──all extents settled──▶ resume
  *
- * A class rather than closures, because there is one of these per batch and one callback per extent.
+ * A class rather than closures, because there is one instance per batch and one callback per extent.
  */
 class Transfer {
   readonly #descriptor: Descriptor
@@ -70,7 +73,7 @@ class Transfer {
     )
   }
 
-  /** What waits for this call begins when its result is known: nothing of a transfer does once a part of it has failed. */
+  /** Continues when the result of a call is known: once a part of a transfer has failed, nothing new starts. */
   #returned(extent: Extent, done: number, error: ErrnoError | null, count: number): void {
     this.#took(extent, done, error, count)
     this.#limit?.leave()
@@ -108,7 +111,7 @@ class Transfer {
   }
 }
 
-/** Of memory that no call can take, none of the extents is moved. */
+/** If no call can take the memory of one extent, none of the extents is moved. */
 const wrongBytes = (
   { path }: Descriptor,
   operation: Direction,

@@ -3,7 +3,7 @@ import type { Extent } from "./positionalFileModel.ts"
 import type { Direction } from "./transferModel.ts"
 
 /**
- * The call that moves an extent, as errors name it.
+ * The call that moves an extent, for errors.
  *
  * @internal
  */
@@ -24,6 +24,6 @@ export const movedNothing = (call: FileError.Call, done: number): FileError.File
     ? new FileError.FileIoError({
         ...call,
         code: "EIO",
-        cause: new Error(`the kernel took none of the bytes from ${done} on`)
+        cause: new Error(`the kernel took no byte after the first ${done}`)
       })
     : new FileError.UnexpectedEndOfFileError({ ...call, code: "EOF", found: done })

@@ -1,6 +1,6 @@
 /**
- * The most bytes of one system call: below Node's limit of 2^31 - 1 and Linux's of 2^31 - 4096, and page aligned, so that
- * what follows a full call is as aligned as what came before.
+ * Most bytes in one system call: below Node's limit of 2^31 - 1 and Linux's of 2^31 - 4096, and page aligned, so that a
+ * full call keeps the alignment of the rest.
  *
  * @internal
  */

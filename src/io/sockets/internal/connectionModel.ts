@@ -2,7 +2,7 @@ import type * as Effect from "effect/Effect"
 import type * as ConnectionError from "../ConnectionError.ts"
 
 /**
- * What reading and writing fail with.
+ * Errors of reading and writing.
  *
  * @stability unstable
  * @category errors
@@ -15,12 +15,12 @@ export type TransferError = ConnectionError.ConnectionLostError | ConnectionErro
  *
  * **Details**
  *
- * Reading and writing are independent of each other; of each, one at a time: a second call while one is under way is a mistake
- * of the caller's and dies, the first one is not disturbed. Ending is a kind of writing. While nobody reads, nothing is taken from the
- * kernel but a few KiB, so that a slow reader slows the peer down. After the first failure everything fails the same way.
+ * Reading and writing are independent. At most one read and one write may be in flight: a second one dies (a bug in the
+ * caller) without disturbing the first. `end` counts as a write. While no read is in flight, only a few KiB are taken
+ * from the kernel, so a slow reader slows down the peer. After the first failure every call fails the same way.
  *
- * Interruption does not wait for the peer. How far an interrupted read or write got is unknown: afterwards, reading fails
- * with `ECANCELED`; an interrupted write closes the connection.
+ * Interruption does not wait for the peer. The progress of an interrupted read or write is unknown. After an
+ * interrupted read, reads fail with `ECANCELED`; an interrupted write closes the connection.
  *
  * @stability unstable
  * @category models
@@ -29,25 +29,27 @@ export type TransferError = ConnectionError.ConnectionLostError | ConnectionErro
 export interface Connection {
   /** The address of the other side, as a migration URI. */
   readonly peer: string
-  /** Fills all targets, in their order. Where the peer ends first, `ConnectionEndedError` says how much was missing. */
+  /** Fills all targets, in order. If the peer ends first, `ConnectionEndedError` has the number of missing bytes. */
   readonly read: (
     targets: ReadonlyArray<Uint8Array>
   ) => Effect.Effect<void, TransferError | ConnectionError.ConnectionEndedError>
-  /** Fills the target, or answers false where the peer ended before its first byte. */
+  /** Fills the target, or returns false if the peer ended before its first byte. */
   readonly readOrEnd: (
     target: Uint8Array
   ) => Effect.Effect<boolean, TransferError | ConnectionError.ConnectionEndedError>
-  /** Reads what is there, at least one byte; 0 where the peer ended. */
+  /** Reads the available data, at least one byte; 0 if the peer ended. */
   readonly readSome: (target: Uint8Array) => Effect.Effect<number, TransferError>
   /**
-   * Writes all parts, in their order; nothing is copied. Done when the kernel (or the TLS layer) has them all and they may be
-   * changed again: that is not when the peer has them.
+   * Writes all parts, in order, without copying. Done when the kernel (or the TLS layer) has them all and they may be
+   * changed again; the peer may not have them yet.
    */
   readonly write: (parts: ReadonlyArray<Uint8Array>) => Effect.Effect<void, TransferError>
-  /** Ends our side in good order, with TLS by a close_notify; reading goes on. Done when the kernel has it. Once. */
+  /**
+   * Ends our side properly, with TLS by a close_notify; reading continues. Done when the kernel has it. Call it once.
+   */
   readonly end: Effect.Effect<void, TransferError>
-  /** Bytes that were read so far, without what TLS adds. */
+  /** Bytes read so far, without the overhead of TLS. */
   readonly bytesRead: number
-  /** Bytes that were written so far, without what TLS adds. */
+  /** Bytes written so far, without the overhead of TLS. */
   readonly bytesWritten: number
 }

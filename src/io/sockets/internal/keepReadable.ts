@@ -1,12 +1,12 @@
 import type * as Net from "node:net"
 
 /**
- * Lets a socket be read after a write has failed: Node would throw away what the kernel still has.
+ * Keeps a socket readable after a write has failed: Node would discard the data that the kernel still has.
  *
- * A peer that gives up says why, and closes while we are writing to it. By default the failing write destroys the socket,
- * and the reason, which arrived before, is lost. Only streams that one makes can be made otherwise; a socket has the
- * switch inside, under the name that the documented option has. Where it is not there, all stays as it is: then `error`
- * comes from a socket that is destroyed already.
+ * A failing peer sends the reason and closes while we are writing to it. By default the failing write destroys the
+ * socket, and the reason, which arrived before, is lost. The documented option works only for streams that we create; a
+ * socket has an internal switch of the same name. If the switch is missing, nothing changes: then `error` comes from a
+ * socket that is already destroyed.
  *
  * @internal
  */

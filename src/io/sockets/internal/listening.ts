@@ -24,7 +24,8 @@ export const stop = (listening: Listening): Effect.Effect<void> =>
   Effect.uninterruptible(Effect.callback<void>((resume) => listening.close(() => resume(Effect.void))))
 
 /**
- * Listens on the network's sockets. `began` hears of it at once: an interruption in that very moment would lose it.
+ * Listens on the network's sockets. `began` is called at once: an interruption at that very moment would lose the
+ * listener.
  *
  * @internal
  */

@@ -3,8 +3,8 @@ import type { SocketAddress } from "../SocketAddress.ts"
 import type * as TlsCredentials from "../TlsCredentials.ts"
 
 /**
- * An error of a socket, as Node reports it. `syscall` is `connect` or `getaddrinfo` where nobody was reached; what fails
- * without it during an attempt with TLS is the handshake.
+ * An error of a socket, as Node reports it. `syscall` is `connect` or `getaddrinfo` if the peer was not reached; an
+ * error without it during an attempt with TLS comes from the handshake.
  *
  * @stability unstable
  * @category models
@@ -13,7 +13,7 @@ import type * as TlsCredentials from "../TlsCredentials.ts"
 export type ErrnoError = NodeJS.ErrnoException
 
 /**
- * One end of a connection. `done` is called once, perhaps before the call has returned.
+ * One end of a connection. `done` is called once, possibly before the call has returned.
  *
  * @stability unstable
  * @category models
@@ -23,28 +23,31 @@ export interface Transport {
   /** The address of the other side, as a migration URI. */
   readonly peer: string
   /**
-   * Reads at least one byte into `target`, or says 0 where the peer ended its side. One at a time; while none is under
-   * way nothing is taken from the kernel, so that a slow reader slows the peer.
+   * Reads at least one byte into `target`, or reports 0 if the peer ended its side. One call at a time. While no read
+   * is in progress nothing is taken from the kernel, so a slow reader slows down the peer.
    */
   readonly read: (target: Uint8Array, done: (error: ErrnoError | null, bytes: number) => void) => void
-  /** Forgets the read under way: its `done` is not called, its target not touched any more. Later reads are not possible. */
+  /**
+   * Abandons the read in progress: its `done` is not called, and its target is no longer touched. Later reads are
+   * impossible.
+   */
   readonly cancelRead: () => void
   /**
-   * Writes all parts, in their order; `done` when they may be changed again, because the kernel or the TLS layer has them.
-   * One at a time.
+   * Writes all parts, in order. Calls `done` when they may be changed again, because the kernel or the TLS layer has
+   * them. One call at a time.
    */
   readonly write: (parts: ReadonlyArray<Uint8Array>, done: (error: ErrnoError | null) => void) => void
-  /** Ends our side in good order (TLS says so to the peer first), behind everything written; reading goes on. */
+  /** Ends our side properly (TLS notifies the peer first) after everything written; reading continues. */
   readonly end: (done: (error: ErrnoError | null) => void) => void
   /**
-   * Closes it at once; what the kernel has not sent yet may still go. Memory of a call under way is not touched any more;
-   * that call may stay without an answer.
+   * Closes it at once; the kernel may still send buffered data. The memory of a call in progress is no longer touched;
+   * that call may never complete.
    */
   readonly destroy: () => void
 }
 
 /**
- * A connection that came in, of which nothing has been read.
+ * An incoming connection from which nothing has been read.
  *
  * @stability unstable
  * @category models
@@ -53,9 +56,9 @@ export interface Transport {
 export interface Incoming {
   /** The address of the other side, as a migration URI. */
   readonly peer: string
-  /** Makes it usable: with TLS, shakes hands first. Once. */
+  /** Makes the connection usable: with TLS, does the handshake first. Call it once. */
   readonly open: (done: (answer: Result.Result<Transport, ErrnoError>) => void) => void
-  /** Closes it at once, while or instead of being opened; `done` is not called any more. */
+  /** Closes it at once, during or instead of opening; `done` is no longer called. */
   readonly destroy: () => void
 }
 
@@ -66,7 +69,7 @@ export interface Incoming {
  */
 export interface ConnectOptions {
   readonly tls: TlsCredentials.Client | undefined
-  /** Milliseconds without a word until TCP asks whether the peer is alive; 0: never. */
+  /** Idle milliseconds before TCP probes the peer; 0: never. */
   readonly keepAlive: number
 }
 
@@ -77,46 +80,49 @@ export interface ConnectOptions {
  */
 export interface ListenOptions {
   readonly tls: TlsCredentials.Server | undefined
-  /** Milliseconds without a word until TCP asks whether the peer is alive; 0: never. */
+  /** Idle milliseconds before TCP probes the peer; 0: never. */
   readonly keepAlive: number
   /** Connections that the kernel holds until they are accepted. */
   readonly backlog: number
-  /** Told of each connection, in a later turn of the event loop. */
+  /** Called with each connection, in a later turn of the event loop. */
   readonly onConnection: (incoming: Incoming) => void
-  /** Told once when nothing will come any more although nobody closed it. */
+  /** Called once if the listener stops without having been closed. */
   readonly onError: (error: ErrnoError) => void
 }
 
 /**
- * A socket that listens.
+ * A listening socket.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Listening {
-  /** With the real port. */
+  /** The address with the actual port. */
   readonly address: SocketAddress
-  /** Stops listening. The address can be listened on again once `done` was called; connections that came in stay. */
+  /** Stops listening. The address is available again when `done` has been called; existing connections stay open. */
   readonly close: (done: () => void) => void
 }
 
 /**
- * What can be done with sockets, in callback form. Everything above (exact counts, typed errors, scopes, timeouts) is built
- * on these, so a virtual network or a layer that injects faults replaces this service and nothing else.
+ * Operations on sockets, in callback form. Everything above (exact counts, typed errors, scopes, timeouts) is built on
+ * these, so a virtual network or a layer that injects faults replaces only this service.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Calls {
-  /** Connects, and with TLS shakes hands. The answer takes it back: `done` is not called any more, nothing stays open. */
+  /**
+   * Connects, and with TLS does the handshake. Call the returned function to cancel: `done` is not called any longer,
+   * and nothing stays open.
+   */
   readonly connect: (
     address: SocketAddress,
     options: ConnectOptions,
     done: (answer: Result.Result<Transport, ErrnoError>) => void
   ) => () => void
-  /** Listens. The answer takes it back, before `done`. A Unix socket that is left over at the path is replaced. */
+  /** Starts listening. Call the returned function before `done` to cancel. Replaces a stale Unix socket at the path. */
   readonly listen: (
     address: SocketAddress,
     options: ListenOptions,

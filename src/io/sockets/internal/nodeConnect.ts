@@ -37,7 +37,7 @@ const secure = (
 const plain = (address: SocketAddress, options: ConnectOptions, onread: Net.OnReadOpts): Net.Socket =>
   Net.connect({ ...target(address, options.keepAlive), allowHalfOpen: true, onread }).pause()
 
-/** Nobody was reached. Where several addresses of a host were tried, Node's error does not say which call failed. */
+/** The peer was not reached. If several addresses of a host were tried, Node's error does not name the failed call. */
 const unreached = (cause: unknown): ErrnoError => {
   const error: ErrnoError = cause instanceof Error ? cause : new Error(String(cause))
   error.syscall ??= "connect"
@@ -76,7 +76,7 @@ export const connect: Calls["connect"] = (address, options, done) => {
   try {
     return begin(open())
   } catch (cause) {
-    // Node throws on arguments that it does not like, such as a path with a zero byte.
+    // Node throws on invalid arguments, such as a path with a zero byte.
     done(Result.fail(unreached(cause)))
     return () => undefined
   }

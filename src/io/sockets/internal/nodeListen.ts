@@ -11,7 +11,7 @@ const peerOf = (socket: Net.Socket, address: SocketAddress): string =>
     ? format(address)
     : format({ _tag: "Tcp", host: socket.remoteAddress, port: socket.remotePort })
 
-/** Until it is opened, an error means only that it will not be there any more. */
+/** Before it is opened, an error only means that the connection is gone. */
 const ignore = (): void => undefined
 
 const incoming = (accepted: Net.Socket, peer: string, { tls }: ListenOptions): Incoming => {
@@ -50,14 +50,14 @@ const serverOf = (address: SocketAddress, options: ListenOptions): Net.Server =>
 }
 
 const bind = (server: Net.Server, address: SocketAddress, backlog: number): void => {
-  // `exclusive`: in a worker of a cluster the port is this process's own all the same.
+  // `exclusive`: even in a worker of a cluster the port belongs to this process.
   if (address._tag === "Unix") {
     const { everyUser = false, path } = address
     server.listen({ path, backlog, exclusive: true, writableAll: everyUser })
   } else server.listen({ host: address.host, port: address.port, backlog, exclusive: true })
 }
 
-/** A Unix socket takes the place of one that was left over. */
+/** Replaces a stale Unix socket. */
 const prepare = (address: SocketAddress, done: (error: ErrnoError | null) => void): void =>
   address._tag === "Unix" ? removeLeftover(address.path, done) : done(null)
 
@@ -73,14 +73,14 @@ export const listen: Calls["listen"] = (address, options, done) => {
     get address() {
       return realAddress(server, address)
     },
-    // The descriptor is closed at once; what Node waits for are the connections.
+    // The descriptor is closed at once; Node waits only for the connections.
     close: (closed) => {
       server.close()
       setImmediate(closed)
     }
   }
   let abandoned = false
-  /** Node throws on arguments that it does not like (a path with a zero byte); that is a failure like any other. */
+  /** Node throws on invalid arguments (a path with a zero byte); that becomes an ordinary failure. */
   const orFail = (start: () => void): void => {
     try {
       start()

@@ -1,8 +1,8 @@
 import type * as Net from "node:net"
 
 /**
- * How Node reads into our memory: it asks for the place of the next bytes, and says how many have come there. With `false`
- * the socket is paused.
+ * The interface by which Node reads into our memory: it asks for the place of the next bytes, and reports how many have
+ * arrived there. Returning `false` pauses the socket.
  *
  * @internal
  */
@@ -12,15 +12,15 @@ export interface Onread {
 }
 
 /**
- * The one place that uses what Node does not document.
+ * The only place that uses undocumented parts of Node.
  *
- * The option `onread` reads straight into our memory, but only a socket that connects can be made with it: a server makes its
- * sockets itself. By `data` events each piece is allocated and copied, which takes three times as long (two and a half
- * times with TLS). So the three places where a socket keeps that option, and its handle's method that begins it, are found
- * by their names, as they have been called since Node 12.
+ * The option `onread` reads directly into our memory, but only a connecting socket can be created with it: a server
+ * creates its sockets itself. With `data` events each piece is allocated and copied, which takes three times as long
+ * (two and a half times with TLS). So the three places in which a socket keeps that option, and its handle's method
+ * that starts it, are looked up by their names, which are unchanged since Node 12.
  *
- * Answers false, with nothing changed, where one of them is not there: then `data` events have to do. The socket is paused
- * and nobody has read of it.
+ * Returns false and changes nothing if one of them is missing: then `data` events must do. The socket is paused and
+ * nothing has been read from it.
  *
  * @internal
  */

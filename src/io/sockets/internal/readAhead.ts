@@ -1,8 +1,8 @@
 /**
- * Bytes that have arrived before anybody said where they belong.
+ * Bytes that have arrived before a read was requested.
  *
  *     ░░░░░░████████▒▒▒▒▒▒▒▒░░      █ not read yet
- *           │       │       │      ▒ given away by `free`, `piece` bytes
+ *           │       │       │      ▒ handed out by `free`, `piece` bytes
  *         first    end             ░ unused
  *
  * @internal
@@ -23,20 +23,20 @@ export class ReadAhead {
   }
 
   /**
-   * Where the next bytes may go; an earlier answer does not count any more. The memory stays at two pieces unless bytes are
-   * delivered although nobody asked, as TLS does with what is left of a record.
+   * The place for the next bytes; it invalidates earlier results. The memory stays at two pieces unless bytes are
+   * delivered without a request, as TLS does with the rest of a record.
    */
   free(): Uint8Array {
     if (this.#memory.length - this.#end < this.#piece) this.#makeRoom()
     return this.#memory.subarray(this.#end, this.#end + this.#piece)
   }
 
-  /** So many bytes were put into what `free` gave away. */
+  /** Records that `bytes` bytes were put into the memory from `free`. */
   filled(bytes: number): void {
     this.#end += bytes
   }
 
-  /** Moves as many bytes as fit, and says how many. */
+  /** Moves as many bytes as fit, and returns their number. */
   moveTo(target: Uint8Array): number {
     const bytes = Math.min(target.length, this.length)
     target.set(this.#memory.subarray(this.#first, this.#first + bytes))

@@ -14,7 +14,7 @@ import { handshakeFailure } from "./socketFailure.ts"
 
 type HandshakeError = ConnectionError.TlsError | ConnectionError.PeerTimeoutError
 
-/** A connection that can be accepted, and what it came as. */
+/** A connection ready to be accepted, and its incoming form. */
 interface Ready {
   readonly incoming: Incoming
   readonly connection: SocketConnection
@@ -27,16 +27,16 @@ interface Options {
 }
 
 /**
- * The connections between the kernel and whoever accepts them.
+ * The connections between the kernel and `accept`.
  *
  * @internal
  */
 export interface Reception {
   readonly receive: (incoming: Incoming) => void
   readonly accept: Effect.Effect<SocketConnection, HandshakeError | ConnectionError.ListenError, Scope.Scope>
-  /** Nothing will come any more; what came already can still be accepted. */
+  /** No more connections will come; those that have come can still be accepted. */
   readonly fail: (cause: ErrnoError) => void
-  /** Nothing will be accepted any more: what waits is closed. Again: nothing happens. */
+  /** Stops accepting: waiting connections are closed. A second call does nothing. */
   readonly close: Effect.Effect<void>
 }
 
@@ -67,7 +67,7 @@ const handshake = (incoming: Incoming, limit: Duration.Duration): Effect.Effect<
   )
 
 /**
- * Opens every connection that comes in, side by side, and keeps it until somebody takes it or the scope ends.
+ * Opens every incoming connection concurrently, and keeps it until it is accepted or the scope ends.
  *
  * @internal
  */
@@ -75,7 +75,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
   const handshakes = yield* FiberSet.make<void>()
   const run = yield* FiberSet.runtime(handshakes)()
   const ready = yield* Queue.unbounded<Result.Result<Ready, HandshakeError>, ConnectionError.ListenError>()
-  /** Not accepted so far. */
+  /** Connections not accepted yet. */
   const waiting = new Set<Incoming>()
   let accepted = 0
   let isClosed = false
@@ -120,7 +120,7 @@ export const make = Effect.fnUntraced(function* (options: Options): Effect.fn.Re
 
   return {
     receive: (incoming) => {
-      // The network tells of a connection a turn late: by then there may be nobody left who would close it.
+      // The network reports a connection one turn late: by then nothing may be left that would close it.
       if (isClosed || waiting.size + accepted >= options.maxConnections) return incoming.destroy()
       waiting.add(incoming)
       run(open(incoming))

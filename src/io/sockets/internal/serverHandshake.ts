@@ -4,19 +4,19 @@ import type { ErrnoError } from "./networkModel.ts"
 import type * as TlsCredentials from "../TlsCredentials.ts"
 import { serverOptions } from "./tlsOptions.ts"
 
-/** Node destroys a connection whose certificate it does not accept without saying so; the socket says why. */
+/** Node destroys a connection with an untrusted certificate without an error; the socket has the reason. */
 const reason = (error: ErrnoError, { authorizationError }: Tls.TLSSocket): ErrnoError => {
-  // Declared as an error, it is the code of one.
+  // Declared as an error, but it is the code of one.
   const code: unknown = authorizationError
   return typeof code === "string" ? Object.assign(new Error(code), { code }) : error
 }
 
 /**
- * Shakes hands on a connection that came in. Destroying the connection ends it.
+ * Does the handshake on an incoming connection. Destroying the connection ends it.
  *
  * **Details**
  *
- * A server of its own for each connection, which listens nowhere: that is how Node tells which handshake failed.
+ * Each connection gets its own server that listens nowhere, so that Node reports which handshake failed.
  *
  * @internal
  */
@@ -32,7 +32,7 @@ export const serverHandshake = (
     socket.allowHalfOpen = true
     done.secure(socket)
   })
-  // A peer that ends its side in the middle of the handshake has ended the handshake.
+  // A peer that ends its side during the handshake has ended the handshake.
   accepted.allowHalfOpen = false
   server.emit("connection", accepted)
 }

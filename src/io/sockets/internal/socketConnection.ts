@@ -7,11 +7,11 @@ import { transferFailure } from "./socketFailure.ts"
 
 type Operation = ConnectionError.ConnectionLostError["operation"]
 
-/** One direction: not two calls at a time, and none after the first failure. */
+/** One direction: one call at a time, and none after the first failure. */
 interface Side {
   /**
-   * Ends the call that is under way. It is the effect's own, not a closure made for this place: V8 takes those for long-lived
-   * and keeps them, with the targets of every read, until the next full collection.
+   * Ends the call in progress. It is the effect's own function, not a closure made here: V8 considers such closures
+   * long-lived and keeps them, with the targets of every read, until the next full collection.
    */
   resume: ((failure: Effect.Effect<never, TransferError>) => void) | undefined
   failure: TransferError | undefined
@@ -19,12 +19,12 @@ interface Side {
 
 const errnoError = (code: string, message: string): ErrnoError => Object.assign(new Error(message), { code })
 
-/** How far a read got: all of it, up to the peer's end, or up to a failure. */
+/** The extent of a read: complete, up to the peer's end, or up to a failure. */
 type Outcome = { readonly filled: number; readonly error: ErrnoError | null }
 
 /**
- * Makes reads one after the other. A transport may answer before its call has returned: then the loop goes on, instead of
- * one more call in a stack that could grow with every byte.
+ * Makes reads one after another. A transport may answer before its call has returned: then the loop continues, instead
+ * of adding a call to a stack that could grow with every byte.
  */
 const fill = (transport: Transport, pieces: ReadonlyArray<Piece>, done: (outcome: Outcome) => void): void => {
   let index = 0
@@ -145,7 +145,7 @@ export class SocketConnection implements Connection {
     side.resume = undefined
   }
 
-  /** A transport cannot say how far it got, and must not touch the caller's memory any more. */
+  /** A transport cannot report its progress, and must no longer touch the caller's memory. */
   #interrupted(side: Side, operation: Operation): void {
     this.#fail(side, operation, errnoError("ECANCELED", "an earlier call was interrupted"))
     if (side === this.#in) this.#transport.cancelRead()
@@ -156,7 +156,7 @@ export class SocketConnection implements Connection {
     return new ConnectionError.ConnectionEndedError({ peer: this.peer, expected, found })
   }
 
-  /** At once; calls that are under way fail, and all later ones. */
+  /** Closes at once; calls in progress fail, and so do all later ones. */
   close(): void {
     const closed = errnoError("ECANCELED", "the connection was closed on our side")
     this.#transport.destroy()

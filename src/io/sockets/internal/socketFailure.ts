@@ -1,17 +1,17 @@
 import * as ConnectionError from "../ConnectionError.ts"
 import { codeOf } from "../../internal/errno.ts"
 
-/** OpenSSL met something that is no TLS record where one was due. */
+/** OpenSSL found something other than a TLS record. */
 const plaintext =
   /^ERR_SSL_(?:WRONG_VERSION_NUMBER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|PACKET_LENGTH_TOO_LONG|BAD_RECORD_TYPE)$/
-/** What verification says, in OpenSSL's words for it (`CERT_HAS_EXPIRED`, `UNABLE_TO_VERIFY_LEAF_SIGNATURE`, …). */
+/** Verification errors, by OpenSSL's names (`CERT_HAS_EXPIRED`, `UNABLE_TO_VERIFY_LEAF_SIGNATURE`, …). */
 const certificate = /^(?!ERR_SSL_).*(?:CERT|CRL|UNABLE_TO|SELF_SIGNED|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH)/
 const noCertificate = /^ERR_SSL_.*(?:DID_NOT_RETURN_A_CERTIFICATE|NO_CERTIFICATE)/
-/** GnuTLS, and so QEMU, does not even show a certificate of an authority that it was not asked for. */
+/** GnuTLS, and therefore QEMU, sends no certificate at all if its authority is not among those requested. */
 const NONE_SHOWN = "expected one of an authority that we know, found none"
-/** With keys, the first record that cannot be decrypted tells. */
+/** With keys, the first record that cannot be decrypted shows the problem. */
 const key = /PSK|BINDER|CIPHER_OPERATION_FAILED|BAD_RECORD_MAC|DIGEST_CHECK_FAILED|DECRYPTION_FAILED/
-/** The peer said no in TLS's words, or without any. */
+/** The peer refused by a TLS alert, or by closing. */
 const refused = /ALERT|^(?:ECONNRESET|EPIPE)$/
 
 const handshakeReason = (code: string): ConnectionError.TlsReason => {
@@ -23,7 +23,7 @@ const handshakeReason = (code: string): ConnectionError.TlsReason => {
 }
 
 /**
- * Sorts the failure of a handshake into its class.
+ * Converts the failure of a handshake to its class.
  *
  * @internal
  */
@@ -36,7 +36,7 @@ export const handshakeFailure = (peer: string, cause: Error): ConnectionError.Tl
 const reaching = new Set<unknown>(["connect", "getaddrinfo"])
 
 /**
- * Sorts the failure of an attempt to connect into its class.
+ * Converts the failure of an attempt to connect to its class.
  *
  * @internal
  */
@@ -50,7 +50,7 @@ export const connectFailure = (
     : new ConnectionError.ConnectError({ address, code: codeOf(cause), cause })
 
 /**
- * Sorts the failure of an established connection into its class.
+ * Converts the failure of an established connection to its class.
  *
  * @internal
  */

@@ -5,12 +5,12 @@ import { type Onread, setOnread } from "./onread.ts"
 import { ReadAhead } from "./readAhead.ts"
 
 /**
- * What arrives while nobody has said where it belongs goes to memory of the connection first, and is copied from there:
- * so many bytes at the most. Copying them costs nothing beside the call that reads them, and a packet's header fits.
+ * Data that arrives before a read is requested goes to memory of the connection first, and is copied from there: at
+ * most this many bytes. Copying them takes no time compared with the call that reads them, and a packet's header fits.
  */
 const readAheadLength = 4096
 
-/** A record of TLS is delivered as a whole, whether there is a place for it or not. */
+/** A TLS record is delivered as a whole, even without a place for it. */
 const tlsRecordLength = 16_384
 
 const closed = (): ErrnoError => Object.assign(new Error("the connection is closed"), { code: "ECONNRESET" })
@@ -18,14 +18,14 @@ const closed = (): ErrnoError => Object.assign(new Error("the connection is clos
 type Read = { readonly target: Uint8Array; readonly done: Parameters<Transport["read"]>[1] }
 
 /**
- * A socket of Node's that is read by asking for bytes.
+ * A socket of Node that is read on request.
  *
  *     idle ──read──▶ reading: Node reads into the target itself (or into the read-ahead, which is copied)
  *      ▲               │
  *      └── no further read before `done` has returned: the socket is paused, what comes next meets the read-ahead
  *
- * Node asks where the next bytes go right after it has delivered some, so whoever asks for more inside of `done` (a fiber
- * that goes on reading does) gets them without a copy and without a pause.
+ * Node asks for the place of the next bytes right after it has delivered some. A read requested inside of `done` (such
+ * as by a fiber that continues to read) therefore gets them without a copy and without a pause.
  *
  * @internal
  */
@@ -35,7 +35,7 @@ export class SocketTransport implements Transport {
   #failure: ErrnoError | undefined
   #ended = false
   #read: Read | undefined
-  /** Whether Node was given the target of the read itself. */
+  /** `true` if Node was given the target of the read itself. */
   #direct = false
   readonly #ahead: ReadAhead
 
@@ -44,7 +44,7 @@ export class SocketTransport implements Transport {
     this.#ahead = new ReadAhead(options.tls ? tlsRecordLength : readAheadLength)
   }
 
-  /** For the option of this name of a socket. */
+  /** For the socket option of this name. */
   readonly onread: Onread = {
     buffer: () => {
       const target = this.#read?.target
@@ -61,7 +61,7 @@ export class SocketTransport implements Transport {
     }
   }
 
-  /** For `data` events of a socket that cannot have it: they cost an allocation and a copy of everything. */
+  /** For the `data` events of a socket without that option: they allocate and copy everything. */
   readonly #onData = (chunk: Uint8Array): void => {
     for (let rest = chunk; rest.length > 0;) {
       const free = this.#ahead.free()
@@ -74,7 +74,7 @@ export class SocketTransport implements Transport {
     if (this.#read === undefined) this.#socket?.pause()
   }
 
-  /** From here on the socket is this transport's. It was made with `onread`, or gets it now. */
+  /** From here the socket belongs to this transport. It was created with `onread`, or gets it now. */
   attach(socket: Net.Socket, options: { readonly onread: boolean }): void {
     this.#socket = socket
     if (!options.onread && !setOnread(socket, this.onread)) socket.on("data", this.#onData)
@@ -88,7 +88,9 @@ export class SocketTransport implements Transport {
     socket.on("close", () => this.#fail(closed()))
   }
 
-  /** What has arrived by now is still read, which takes one turn of the event loop; then nothing more will come. */
+  /**
+   * Data that has already arrived is still read, which takes one turn of the event loop; then nothing more will come.
+   */
   #writeFailed(socket: Net.Socket, error: ErrnoError): void {
     setImmediate(() =>
       setImmediate(() => {

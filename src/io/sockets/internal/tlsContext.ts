@@ -5,7 +5,7 @@ import * as Tls from "node:tls"
 import { TlsError } from "../ConnectionError.ts"
 
 /**
- * What a context is made of, and the context.
+ * The inputs of a context, and the context.
  *
  * @internal
  */
@@ -28,7 +28,7 @@ const serverSecureOptions = Crypto.constants.SSL_OP_NO_TICKET | Crypto.constants
 
 const versions = (endpoint: Endpoint): Tls.SecureContextOptions => ({
   minVersion: "TLSv1.2",
-  // Node cannot tell OpenSSL's TLS 1.3 to send no tickets.
+  // Node cannot make OpenSSL's TLS 1.3 send no tickets.
   ...(endpoint === "server" ? { maxVersion: "TLSv1.2", secureOptions: serverSecureOptions } : {})
 })
 
@@ -38,7 +38,7 @@ const settings = (options: Tls.SecureContextOptions): Settings => ({
 })
 
 /**
- * The context of certificates, or the reason why there is none.
+ * The context of certificates, or the reason why it cannot be made.
  *
  * @internal
  */
@@ -55,7 +55,7 @@ export const contextOf = (
     }
   })
 
-/** Those that keep what was recorded secret when the key gets known later, the faster ones first. */
+/** Ciphers that keep recorded traffic secret if the key becomes known later, the faster ones first. */
 const pskCiphers = [
   "TLS_AES_128_GCM_SHA256",
   "TLS_CHACHA20_POLY1305_SHA256",
@@ -66,7 +66,7 @@ const pskCiphers = [
 ].join(":")
 
 /**
- * The context of pre-shared keys: it has no certificates and takes none.
+ * The context of pre-shared keys: it has no certificates and accepts none.
  *
  * @internal
  */

@@ -1,7 +1,7 @@
 import type * as Redacted from "effect/Redacted"
 
 /**
- * Keys that both sides know, by the name of who uses them.
+ * Keys that both sides know, by identity.
  *
  * @stability stable
  * @category models

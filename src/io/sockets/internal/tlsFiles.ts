@@ -7,7 +7,7 @@ import type { FileError } from "../../files/FileError.ts"
 import * as PositionalFile from "../../files/PositionalFile.ts"
 import type { Keys } from "./tlsCredentialsModel.ts"
 
-/** A hundred certificates or ten thousand keys; nobody has more, and a wrong path shall not fill the memory. */
+/** Room for a hundred certificates or ten thousand keys. A wrong path must not fill the memory. */
 const maxLength = 1024 * 1024
 
 /**
@@ -30,7 +30,7 @@ const failure = (path: string) => (error: TlsError | FileError) =>
     ? error
     : new TlsError({ peer: path, reason: "credentials", code: error.code, cause: error })
 
-/** OpenSSL skips what it does not understand in a file of certificates: at least the first one has to be one. */
+/** OpenSSL skips what it cannot parse in a file of certificates: at least the first one must be valid. */
 const checked = (path: string, text: string): Effect.Effect<string, TlsError> =>
   path.endsWith("-cert.pem")
     ? Effect.try({
@@ -67,7 +67,7 @@ export const readPemIfThere = (directory: string, name: string): Effect.Effect<s
 const line = /^([^:]+):((?:[0-9a-f]{2})+)$/i
 
 /**
- * Reads a file of keys. Empty lines and lines that begin with `#` do not count.
+ * Reads a file of keys. Empty lines and lines that begin with `#` are ignored.
  *
  * @internal
  */

@@ -12,14 +12,14 @@ const nameMatches =
 
 const anyName: CheckServer = () => undefined
 
-/** A server that shows a certificate has not proven that it knows the key. */
+/** A server that presents a certificate has not proven that it knows the key. */
 const noCertificate: CheckServer = (_connectedTo, certificate) =>
   "raw" in certificate
     ? Object.assign(new Error("expected a pre-shared key, found a certificate"), { code: "CERT_UNEXPECTED" })
     : undefined
 
 /**
- * How Node's client shakes hands.
+ * Node's options for a client's handshake.
  *
  * @internal
  */
@@ -37,7 +37,7 @@ export const clientOptions = (
 }
 
 /**
- * How Node's server shakes hands.
+ * Node's options for a server's handshake.
  *
  * @internal
  */

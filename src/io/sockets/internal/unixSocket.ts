@@ -3,10 +3,10 @@ import * as Net from "node:net"
 import * as Path from "node:path"
 import type { ErrnoError } from "./networkModel.ts"
 
-/** A line of Linux's list of Unix sockets: numbers in hexadecimal, and behind them the path that it was bound by. */
+/** A line of Linux's list of Unix sockets: numbers in hexadecimal, followed by the path that it was bound to. */
 const line = /^[0-9a-f]+: [0-9a-f]+ [0-9a-f]+ ([0-9a-f]+) [0-9a-f]+ [0-9a-f]+ +\d+ (.+)$/gim
 
-/** The flag of one that listens. */
+/** The flag of a listening socket. */
 const LISTENS = 0x10000
 
 const realPath = (path: string): string => {
@@ -18,8 +18,8 @@ const realPath = (path: string): string => {
 }
 
 /**
- * Whether Linux lists a socket of that path that listens. It does not list those of other network namespaces, nor under an absolute
- * path those that were bound by a relative one.
+ * `true` if Linux lists a listening socket of that path. Sockets of other network namespaces are not listed, and those
+ * bound by a relative path are not listed under an absolute one.
  */
 const isListed = (path: string, sockets: string): boolean => {
   const wanted = realPath(path)
@@ -32,7 +32,7 @@ const isListed = (path: string, sockets: string): boolean => {
 const inUse = (path: string): ErrnoError =>
   Object.assign(new Error(`a process listens on ${path}`), { code: "EADDRINUSE", syscall: "listen" })
 
-/** Says whether a connection comes about: then a process listens. */
+/** Reports whether a connection can be made: then a process listens. */
 const connect = (path: string, done: (error: ErrnoError | null, listens: boolean) => void): void => {
   const socket = Net.connect({ path })
   socket.once("connect", () => {
@@ -45,8 +45,8 @@ const connect = (path: string, done: (error: ErrnoError | null, listens: boolean
 }
 
 /**
- * Whether a process listens on the socket at a path. The list is asked first: some processes take a connection that ends at once
- * for their peer, and a QEMU that waits for a migration exits then.
+ * Checks if a process listens on the socket at a path. The list comes first: some processes take a connection that ends
+ * at once for their peer, and a QEMU waiting for a migration then exits.
  */
 const listens = (path: string, done: (error: ErrnoError | null, listens: boolean) => void): void =>
   Fs.readFile("/proc/net/unix", "utf8", (error, sockets) => {
@@ -55,8 +55,8 @@ const listens = (path: string, done: (error: ErrnoError | null, listens: boolean
   })
 
 /**
- * Removes a socket that is left over at the path, so that it can be bound again. One that a process still listens on stays, and so
- * does anything else; binding fails with `EADDRINUSE`.
+ * Removes a stale socket at the path, so that it can be bound again. A socket with a listening process stays, and so
+ * does any other file; binding then fails with `EADDRINUSE`.
  *
  * @internal
  */
