@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /**
- * The `multifd` program: looks at the version of Node before anything else is loaded. An older Node cannot load the rest, or loads it
- * and fails in the middle of the work. This file has no imports and no new syntax, so that an older Node can read it.
+ * The `multifd` program: checks the version of Node before it loads anything else. An older Node cannot load the rest,
+ * or loads it and fails during the work. This file has no imports and no new syntax, so that an older Node can parse
+ * it.
  *
  * @since 0.1.0
  */
 
-// `engines` of package.json says the same; the first releases of 23 are older than 22.19.
+// Same as `engines` of package.json; the first releases of 23 are older than 22.19.
 const { execPath, versions } = process
 const [major = 0, minor = 0] = versions.node.split(".").map(Number)
 const isNewEnough = major === 22 ? minor >= 19 : major === 23 ? minor >= 8 : major > 23

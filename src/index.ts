@@ -1,8 +1,8 @@
 /**
- * Captures, keeps, moves, resumes and looks into the memory of virtual machines, in QEMU's own formats.
+ * Captures, stores, moves, resumes and inspects the memory of virtual machines, in QEMU's own formats.
  *
  * Start with `Migration`, `Image`, `RamBlock`, `MemoryPages`, `FilePages`, `MachineState`, `Live`, `Progress`,
- * `SocketAddress` and `Capture`. Parts for those who build on the library have entry points of their own.
+ * `SocketAddress` and `Capture`. Modules for building on the library have separate entry points.
  *
  * @stability stable
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The `multifd` program, on a Node that is new enough for it.
+ * The `multifd` program, once Node's version is known to suffice.
  *
  * @since 0.1.0
  */
@@ -20,7 +20,7 @@ const main = Effect.suspend(() => Multifd.run({ version, onComplete })(process.a
   Effect.provide(NodeServices.layer)
 )
 
-// A terminal that goes away interrupts like Ctrl-C does: nothing half-done stays behind.
+// Closing the terminal interrupts like Ctrl-C, so nothing half-done remains.
 process.on("SIGHUP", () => process.emit("SIGTERM"))
 
 /** An interruption that came too late has changed nothing. */

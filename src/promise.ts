@@ -1,8 +1,8 @@
 /**
- * The operations as plain promises, for programs that do not use Effect. They work on the files and sockets of the system.
+ * The operations as plain promises, for programs that do not use Effect. They work on the system's files and sockets.
  *
- * A promise rejects with the typed error that the operation fails with: `error._tag` tells them apart, `error.message` says
- * what happened. An aborted `signal` interrupts the operation, which undoes what it has begun before the promise rejects.
+ * A promise rejects with the operation's typed error: `error._tag` identifies it, `error.message` describes it.
+ * Aborting `signal` interrupts the operation, which rolls back before the promise rejects.
  *
  * ```ts
  * import { loadMemory, saveMemory } from "effect-multifd/promise"
@@ -31,7 +31,7 @@ import * as QmpClient from "./qemu/QmpClient.ts"
 import * as ResumeMachine from "./qemu/Resume.ts"
 
 /**
- * What every promise can be given.
+ * Options of every promise.
  *
  * @stability stable
  * @category models
@@ -73,7 +73,7 @@ export const loadMemory = (
 ): Promise<SavedMemory.LoadedMemory> => run(SavedMemory.load(source, options), { signal })
 
 /**
- * `Image.inspect`: what a file holds, and everything that is wrong with it.
+ * `Image.inspect`: the contents of a file, and all problems with it.
  *
  * @stability stable
  * @category running
@@ -85,7 +85,7 @@ export const inspect = (
 ): Promise<Omit<ImageFile.Inspection, "blocks">> => run(ImageFile.inspect(source, options), { signal })
 
 /**
- * `Image.verify`: compares everything with its checksums.
+ * `Image.verify`: compares an image with its checksums.
  *
  * @stability stable
  * @category running

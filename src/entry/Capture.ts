@@ -1,5 +1,5 @@
 /**
- * A running virtual machine into an image.
+ * Captures a running virtual machine into an image.
  *
  * @stability stable
  * @since 0.1.0

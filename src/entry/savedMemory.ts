@@ -18,52 +18,52 @@ import { type MigrationRequestError, refuse } from "../snapshot/MigrationRequest
 
 type Memory = MemoryPages.Options["memory"]
 
-/** The name of the block where memory is given without one. */
+/** The block name of a memory that is given without one. */
 const DEFAULT_BLOCK = "ram"
 
 /**
- * Memory of this process, device state, and how they are saved.
+ * Memory of this process, device state, and options for saving them.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface SaveMemoryOptions extends Omit<Migration.WriteOptions, "target"> {
-  /** One memory, which becomes the block `ram`, or memories by the names of their blocks. */
+  /** One memory, which becomes the block `ram`, or memories by block name. */
   readonly ram: Memory | Readonly<Record<string, Memory>>
   /** Bytes of each device, by name. Default: none. */
   readonly devices?: Readonly<Record<string, Uint8Array>> | undefined
-  /** The machine type that the image states. Default `none`. */
+  /** The machine type in the image. Default `none`. */
   readonly machine?: string | undefined
 }
 
 /**
- * How memory is loaded.
+ * Options of loading memory.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface LoadMemoryOptions extends Omit<Migration.TransferOptions, "directIo">, VerifyOptions {
-  /** Memory to fill: one, for an image with one block, or memories by the names of their blocks. Default: new memory. */
+  /** Memory to fill: a single one for an image with one block, or memories by block name. Default: new memory. */
   readonly into?: Memory | Readonly<Record<string, Memory>> | undefined
-  /** Bytes of new memory at most, over all blocks. Default 4 GiB. */
+  /** Most bytes of new memory, over all blocks. Default 4 GiB. */
   readonly maxRam?: number | undefined
 }
 
 /**
- * What was loaded.
+ * The loaded memory and device state.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface LoadedMemory {
-  /** The machine type that the image states. */
+  /** The machine type in the image. */
   readonly machine: string | undefined
-  /** New memory by the names of its blocks; empty where `into` was given. */
+  /** New memory by block name; empty if `into` was given. */
   readonly ram: Readonly<Record<string, Uint8Array>>
-  /** Bytes of each device, by name; of devices with the same name, the first. */
+  /** Bytes of each device, by name; if several devices have the same name, those of the first. */
   readonly devices: Readonly<Record<string, Uint8Array>>
 }
 
@@ -80,13 +80,13 @@ const blocksOf = (entries: ReadonlyArray<readonly [string, Memory]>, fresh: bool
   Effect.forEach(entries, ([idstr, memory]) => MemoryPages.make({ idstr, memory, fresh }))
 
 /**
- * Saves memory of this process, and the state of devices beside it, into an image.
+ * Saves memory of this process, and the state of its devices, into an image.
  *
  * **When to use**
  *
- * For emulators whose machine stands still. `Migration` saves files, devices, and memory that changes meanwhile.
+ * For emulators whose machine is stopped. `Migration` saves files, devices, and memory that changes during the save.
  *
- * **Failure effect**: that of `Migration.save`: the target is as it was.
+ * **Failure effect**: that of `Migration.save`: the target is unchanged.
  *
  * **Example** (An emulator's machine)
  *
@@ -133,10 +133,10 @@ const newMemory = Effect.fnUntraced(function* (
 })
 
 /**
- * Loads an image into memory of this process. Pages are compared with their checksums where the image has them.
+ * Loads an image into memory of this process. Pages are verified if the image is sealed.
  *
- * **Failure effect**: an image that does not fit is refused before any memory is touched; after that, any page of `into` may
- * be the image's or what it was.
+ * **Failure effect**: an image that does not fit is refused before any memory is touched; after that, each page of
+ * `into` may have its old content or the image's.
  *
  * **Example** (Into new memory)
  *

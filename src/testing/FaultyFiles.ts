@@ -1,5 +1,5 @@
 /**
- * System calls that fail, or come back short, where a test says so.
+ * System calls that fail or return short counts as a test plans.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import type { Fault } from "./internal/faultyFilesModel.ts"
 export { Fault } from "./internal/faultyFilesModel.ts"
 
 /**
- * The calls that faults can meet. Bytes are moved by `read` and `write` only, never in the calling thread.
+ * The calls that faults can affect. Only `read` and `write` move bytes, never the calling thread.
  *
  * @stability unstable
  * @category models
@@ -23,7 +23,7 @@ export { Fault } from "./internal/faultyFilesModel.ts"
 export type Name = Exclude<keyof Calls, "inThread">
 
 /**
- * A system call on its way to the kernel.
+ * A system call before it reaches the kernel.
  *
  * @stability unstable
  * @category models
@@ -33,17 +33,17 @@ export interface Call {
   /** Counts all calls from 0. */
   readonly index: number
   readonly name: Name
-  /** The file: of a call on a descriptor, the path that it was opened by; of a rename, the old name. */
+  /** The file: for a call on a descriptor, the path by which it was opened; for a rename, the old name. */
   readonly path: string
-  /** Of a read or write. */
+  /** Position of a read or write. */
   readonly position: number | undefined
   /** Bytes of a read or write. */
   readonly length: number | undefined
 }
 
 /**
- * Says of each call what happens to it; `undefined`: nothing out of the ordinary. Calls on sockets
- * ([FaultyNetwork](./FaultyNetwork.ts)) have the same plans.
+ * Decides the fault of each call; `undefined`: none. Calls on sockets ([FaultyNetwork](./FaultyNetwork.ts)) use the
+ * same plans.
  *
  * @stability unstable
  * @category models
@@ -52,14 +52,17 @@ export interface Call {
 export type Plan<in C = Call> = (call: C) => Fault | undefined
 
 /**
- * How faults happen.
+ * Options of fault injection.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** When a call fails, and what a `Delay` counts. Default: turns of Node's event loop; a `Simulation` has its own. */
+  /**
+   * The time at which a call fails, and the unit of a `Delay`. Default: turns of Node's event loop; a `Simulation` has
+   * its own.
+   */
   readonly later?: Later | undefined
 }
 
@@ -72,16 +75,16 @@ export interface Options {
  */
 export interface FaultyFiles {
   readonly calls: Calls
-  /** Puts the faults under everything that it is provided to. */
+  /** Injects the faults into every program to which it is provided. */
   readonly layer: Layer.Layer<never>
   /** Every call so far. */
   readonly log: () => ReadonlyArray<Call>
-  /** The path that each open descriptor was opened by: empty when nothing leaks. */
+  /** The path by which each open descriptor was opened: empty if nothing leaks. */
   readonly openFiles: () => ReadonlyArray<string>
 }
 
 /**
- * Nothing happens: the calls are only counted.
+ * No faults: the calls are only counted.
  *
  * @stability unstable
  * @category plans
@@ -90,7 +93,7 @@ export interface FaultyFiles {
 export const none: Plan = () => undefined
 
 /**
- * The call of that index meets the fault, and no other.
+ * The fault affects only the call of this index.
  *
  * @stability unstable
  * @category plans
@@ -102,7 +105,7 @@ export const at =
     call.index === index ? fault : undefined
 
 /**
- * The call of that index meets the fault, and so does every call from then on that `matches` (default: all).
+ * The fault affects every call from this index on that `matches` (default: all).
  *
  * @stability unstable
  * @category plans
@@ -118,7 +121,7 @@ export const from =
     call.index >= index && matches(call) ? fault : undefined
 
 /**
- * Every call that `matches` meets the fault.
+ * The fault affects every call that `matches`.
  *
  * @stability unstable
  * @category plans
@@ -149,14 +152,14 @@ class Injector {
     return this.#plan(call)
   }
 
-  /** A call that is done as it is, or fails with a value that means nothing. */
+  /** Makes a call without a fault, or fails it with a meaningless value. */
   guard<A>(name: Name, path: string, done: Done<A>, nothing: A, run: () => void): void {
     const fault = this.meet(name, path)
     if (fault?._tag === "Fail") this.later(() => done(errnoError(fault.code, name, path), nothing))
     else afterTurns(fault, run, this.later)
   }
 
-  /** The same for a call that answers nothing. */
+  /** Like `guard`, for a call without a result. */
   guardVoid(name: Name, path: string, done: (error: ErrnoError | null) => void, run: () => void): void {
     this.guard(name, path, done, undefined, run)
   }
@@ -171,7 +174,7 @@ class Injector {
       )
   }
 
-  /** From here on the number may be another file's, whatever the outcome. */
+  /** From here the number may belong to another file, whatever the outcome. */
   close(inner: Calls): Calls["close"] {
     return (fd, done) => {
       const path = this.pathOf(fd)
@@ -223,7 +226,7 @@ const callsOf = (injector: Injector, inner: Calls): Calls => ({
 })
 
 /**
- * Puts faults in front of other calls, by default Node's own.
+ * Wraps other calls, by default Node's own, with faults.
  *
  * **Example** (The second write finds no space)
  *

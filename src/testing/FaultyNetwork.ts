@@ -1,6 +1,6 @@
 /**
- * Calls on sockets that fail, or come back short, where a test says so: one call each, as `FaultyFiles` does it for files.
- * Faults at a byte of a connection are `VirtualNetwork`'s.
+ * Calls on sockets that fail or return short counts as a test plans: single calls, as in `FaultyFiles`. For faults at a
+ * byte of a connection, see `VirtualNetwork`.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import { errnoError } from "./internal/nodeForm.ts"
 import type { Later } from "./Simulation.ts"
 
 /**
- * A call on its way to the network. `accept` is what makes a connection usable that came in.
+ * A call before it reaches the network. `accept` makes an incoming connection usable.
  *
  * @stability unstable
  * @category models
@@ -25,7 +25,7 @@ export interface Call {
   /** Counts all calls from 0. */
   readonly index: number
   readonly name: "connect" | "listen" | "accept" | "read" | "write" | "end"
-  /** The other side, or where it is listened, as a migration URI. */
+  /** The other side, or the listening address, as a migration URI. */
   readonly peer: string
 }
 
@@ -38,7 +38,7 @@ export interface Call {
  */
 export interface FaultyNetwork {
   readonly calls: Calls
-  /** Puts the faults under everything that it is provided to. */
+  /** Injects the faults into every program to which it is provided. */
   readonly layer: Layer.Layer<never>
   /** Every call so far. */
   readonly log: () => ReadonlyArray<Call>
@@ -46,7 +46,7 @@ export interface FaultyNetwork {
 
 type Name = Call["name"]
 
-/** Decides what happens to calls, and makes those that nothing happens to. */
+/** Decides the faults, and makes the calls without one. */
 class Injector {
   readonly log: Array<Call> = []
   readonly #plan: Plan<Call>
@@ -57,7 +57,7 @@ class Injector {
     this.later = later
   }
 
-  /** `wanted` says whether anybody still waits when it is time. */
+  /** `wanted` returns `true` if the call has not been cancelled when its time comes. */
   guard(
     { name, peer, wanted }: { readonly name: Name; readonly peer: string; readonly wanted: () => boolean },
     fail: (error: ErrnoError) => void,
@@ -72,7 +72,7 @@ class Injector {
   }
 }
 
-/** Where a read is short by all of its bytes, the peer seems to have ended. */
+/** If a read is short by all of its bytes, the peer seems to have ended. */
 const shortRead = (
   read: Transport["read"],
   later: Later,
@@ -132,7 +132,7 @@ const incomingOf = (injector: Injector, inner: Incoming): Incoming => {
   }
 }
 
-/** Begins something that can be taken back, before it has begun and afterwards. */
+/** Starts something that can be cancelled, before and after its start. */
 const takenBack = (begin: (wanted: () => boolean, began: (cancel: () => void) => void) => void): (() => void) => {
   let wanted = true
   let cancel: (() => void) | undefined
@@ -175,12 +175,12 @@ const callsOf = (injector: Injector, inner: Calls): Calls => ({
 })
 
 /**
- * Puts faults in front of other calls, such as a virtual network's.
+ * Wraps other calls, such as a virtual network's, with faults.
  *
  * **Details**
  *
- * The plans are those of `FaultyFiles`. `Short` is for reads: they get `bytes` bytes at the most, and with 0 the end of the
- * connection. A call that fails does nothing, and the connection stays usable if nobody closes it.
+ * The plans are those of `FaultyFiles`. `Short` is for reads: they get at most `bytes` bytes, and with 0 the end of the
+ * connection. A failing call does nothing, and the connection stays usable until it is closed.
  *
  * **Example** (The third call finds the connection reset)
  *

@@ -1,6 +1,6 @@
 /**
- * A disk in memory: files, directories, links and devices behind the system calls that the library makes, for tests that
- * want to see everything and touch nothing.
+ * A disk in memory: files, directories, links and devices under the library's system calls, for tests that inspect
+ * everything and touch no real file.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import { type Change, Tree } from "./internal/tree.ts"
 import type { Later } from "./Simulation.ts"
 
 /**
- * How a disk behaves.
+ * Options of a disk.
  *
  * @stability unstable
  * @category models
@@ -21,20 +21,23 @@ import type { Later } from "./Simulation.ts"
  */
 export interface Options {
   /**
-   * Chooses the order in which calls that are under way at the same time are done: the same seed, the same order. Default:
-   * the order in which they were made.
+   * Selects the order of concurrent calls: the same seed gives the same order. Default: the order in which they were
+   * made.
    */
   readonly seed?: number | undefined
-  /** Bytes that files can take, in units of 4 KiB; then `ENOSPC`. Default: no limit. */
+  /** Most bytes in all files, in units of 4 KiB; then `ENOSPC`. Default: no limit. */
   readonly capacity?: number | undefined
-  /** Whether `O_DIRECT` is possible; its rules for alignment are then enforced. Default true. */
+  /** `true` supports `O_DIRECT`, with its alignment rules. Default true. */
   readonly directIo?: boolean | undefined
-  /** When calls are done. Default: in later turns of Node's event loop, one a turn; a `Simulation` has its own. */
+  /**
+   * The time at which calls complete. Default: in later turns of Node's event loop, one per turn; a `Simulation` has
+   * its own.
+   */
   readonly later?: Later | undefined
 }
 
 /**
- * Something that a power cut may undo: `Write`, `Truncate`, or `Names` for what a create, rename or unlink did to
+ * A change that a power cut may undo: `Write`, `Truncate`, or `Names` for the effect of a create, rename or unlink on
  * directories. Nodes are numbers of files and directories.
  *
  * @stability unstable
@@ -44,8 +47,8 @@ export interface Options {
 export type Unsynced = Change
 
 /**
- * Says of a change whether a power cut spares it; of a write, also which of its sectors of 512 bytes, counted from the
- * beginning of the file: the write is torn.
+ * Decides if a power cut spares a change. For a write, it may decide for each of its sectors of 512 bytes, counted from
+ * the start of the file: the write is torn.
  *
  * @stability unstable
  * @category models
@@ -54,7 +57,7 @@ export type Unsynced = Change
 export type Keep = (change: Unsynced) => boolean | ((sector: number) => boolean)
 
 /**
- * Puts what a power cut spares, pieces of torn writes one by one, into the order in which it reached the disk.
+ * Orders the spared changes, with the pieces of torn writes separate, as they reached the disk.
  *
  * @stability unstable
  * @category models
@@ -63,47 +66,46 @@ export type Keep = (change: Unsynced) => boolean | ((sector: number) => boolean)
 export type Reorder = (changes: ReadonlyArray<Unsynced>) => ReadonlyArray<Unsynced>
 
 /**
- * The disk, and the test's view of it. What the test puts there is durable from the start.
+ * The disk, and the test's view of it. Files that the test adds are durable from the start.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface MemoryDisk {
-  /** The system calls on this disk. Nothing is done before the call has returned. */
+  /** The system calls on this disk. They take effect only after the call has returned. */
   readonly calls: Calls
-  /** Puts the disk under everything that it is provided to. */
+  /** Puts the disk under every program to which it is provided. */
   readonly layer: Layer.Layer<never>
-  /** The paths of everything but directories, sorted. */
+  /** The paths of everything except directories, sorted. */
   readonly files: () => ReadonlyArray<string>
-  /** The path that each open descriptor was opened by: empty when nothing leaks. */
+  /** The path by which each open descriptor was opened: empty if nothing leaks. */
   readonly openFiles: () => ReadonlyArray<string>
   /** The content of a file or device; `undefined` if there is none. */
   readonly read: (path: string) => Uint8Array | undefined
-  /** Whether a file or device has this content: quicker than `read` where most of it is holes. */
+  /** `true` if a file or device has this content: faster than `read` if most of it is holes. */
   readonly holds: (path: string, content: Uint8Array) => boolean
   readonly stat: (path: string) => Stat | undefined
-  /** Puts a file there, with its directories. Mode 0o600 by default. */
+  /** Adds a file, with its directories. Mode 0o600 by default. */
   readonly write: (path: string, content: Uint8Array, options?: { readonly mode?: number | undefined }) => void
-  /** Sets the permissions of a file or directory, of which the owner's are enforced. */
+  /** Sets the permissions of a file or directory; those of the owner are enforced. */
   readonly chmod: (path: string, mode: number) => void
-  /** Puts a symbolic link there. */
+  /** Adds a symbolic link. */
   readonly link: (path: string, target: string) => void
-  /** Gives the file or device at `target`, which has to be there, another name: a hard link. */
+  /** Adds another name for the file or device at `target`, which must exist: a hard link. */
   readonly hardLink: (path: string, target: string) => void
-  /** Puts a block device of `size` bytes there. */
+  /** Adds a block device of `size` bytes. */
   readonly device: (path: string, size: number) => void
-  /** Puts something there that has no content: a directory, a fifo, … A fifo cannot be opened: that call never ends. */
+  /** Adds a file without content: a directory, a FIFO, … A FIFO cannot be opened: that call never ends. */
   readonly special: (path: string, kind: "directory" | "fifo" | "socket" | "character device") => void
   /**
-   * The disk after a power cut at this moment: what was synced, and of the rest what `keep` spares (default nothing), in
-   * the order in which it happened, or in the one that `reorder` makes of it. Nothing is open, and the old disk goes on as
-   * if nothing had happened.
+   * The disk after a power cut at this moment: the synced changes, and those that `keep` spares (default none), in
+   * their original order, or in the order of `reorder`. Nothing is open, and the old disk continues unaffected.
    */
   readonly powerCut: (keep?: Keep, reorder?: Reorder) => MemoryDisk
 }
 
-/** The calls in Node's form: done later, the error first, and then a value that means nothing. */
+/** The calls in Node's form: completed later, with the error first, followed by a meaningless value. */
 const callsOf = (kernel: Kernel, loop: EventLoop): Calls => {
   const later = <A>(done: (error: ErrnoError | null, value: A) => void, nothing: A, work: () => A): void =>
     loop.submit(() => {
@@ -190,8 +192,8 @@ const shuffle =
   }
 
 /**
- * What a power cut may do, chosen by numbers in [0, 1): anything between losing nothing and losing everything that was not
- * synced; in half of all cases writes are torn, and in half of all cases what is left is in any order.
+ * A possible outcome of a power cut, chosen by numbers in [0, 1): anything between losing nothing and losing everything
+ * unsynced. In half of all cases writes are torn, and in half of all cases the remaining changes are in any order.
  *
  * **Example** (One of the states that a power cut may leave)
  *

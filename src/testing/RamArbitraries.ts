@@ -3,8 +3,8 @@
  *
  * **Details**
  *
- * A block is generated as a small description; {@link contents} makes its bytes, the same ones each time. So a failing
- * property prints and shrinks a few numbers instead of megabytes, and may write to the memory that it made.
+ * A block is generated as a small description; {@link contents} makes its bytes, always the same. So a failing property
+ * prints and shrinks a few numbers instead of megabytes, and may write to the memory that it made.
  *
  * @since 0.1.0
  */
@@ -14,17 +14,17 @@ import type { PageRuns } from "../ram/PageRuns.ts"
 import { maxIdstrLength } from "../ram/RamBlock.ts"
 
 /**
- * What the pages of a block hold.
+ * The content of a block's pages.
  *
  * **Details**
  *
- * - `zero`: nothing but zeros
+ * - `zero`: only zeros
  * - `random`: no page is zero
  * - `half`: the first half is random
  * - `alternating`: every other page is random
  * - `sparse`: about one page in 16 is random
- * - `mixed`: each page is random or zero by chance
- * - `first-byte`, `last-byte`: every third page, by chance, is zero but for that one byte
+ * - `mixed`: each page is random or zero, by chance
+ * - `first-byte`, `last-byte`: every third page, by chance, is zero except for that byte
  *
  * @stability unstable
  * @category models
@@ -51,7 +51,7 @@ export const patterns: readonly [Pattern, ...ReadonlyArray<Pattern>] = [
 ]
 
 /**
- * A block of RAM, described.
+ * The description of a RAM block.
  *
  * @stability unstable
  * @category models
@@ -67,18 +67,18 @@ export interface Block {
 }
 
 /**
- * Limits of what is generated.
+ * Limits of the generated values.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Pages at most in a block; 300 by default, more than the 256 of a default batch. */
+  /** Most pages in a block; 300 by default, more than the 256 of a default batch. */
   readonly maxPages?: number | undefined
-  /** Blocks at most; 4 by default. */
+  /** Most blocks; 4 by default. */
   readonly maxBlocks?: number | undefined
-  /** Where to take page sizes from; 1, 4 and 16 KiB by default. */
+  /** The generator of page sizes; 1, 4 and 16 KiB by default. */
   readonly pageSize?: Arbitrary.Arbitrary<number> | undefined
 }
 
@@ -86,7 +86,7 @@ const between = (minimum: number, maximum: number): Arbitrary.Arbitrary<number> 
   Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
 /**
- * The sizes of a page that occur: x86's, the smallest one, and one of a machine with larger pages.
+ * Typical page sizes: x86's, the smallest one, and that of a machine with larger pages.
  *
  * @stability unstable
  * @category arbitraries
@@ -95,7 +95,7 @@ const between = (minimum: number, maximum: number): Arbitrary.Arbitrary<number> 
 export const pageSize: Arbitrary.Arbitrary<number> = Arbitrary.schema(Schema.Literals([4096, 1024, 16384]))
 
 /**
- * Names that a block may have: QEMU's own, and any others of up to 255 bytes.
+ * Valid names of blocks: QEMU's own, and any others of up to 255 bytes.
  *
  * @stability unstable
  * @category arbitraries
@@ -162,7 +162,7 @@ export const block = (options: Options = {}): Arbitrary.Arbitrary<Block> =>
   })
 
 /**
- * Blocks of different names: at least one.
+ * Blocks with different names: at least one.
  *
  * @stability unstable
  * @category arbitraries
@@ -171,7 +171,7 @@ export const block = (options: Options = {}): Arbitrary.Arbitrary<Block> =>
 export const blocks = (options: Options = {}): Arbitrary.Arbitrary<ReadonlyArray<Block>> =>
   Arbitrary.map(
     Arbitrary.array(block(options), { minLength: 1, maxLength: options.maxBlocks ?? 4 }),
-    // The first block of a name stays: there is always one.
+    // The first block of each name is kept, so there is always one.
     (some) => [...new Map(some.toReversed().map((one) => [one.idstr, one])).values()].toReversed()
   )
 
@@ -204,12 +204,12 @@ export const contents = (block: Block): Uint8Array<ArrayBuffer> => {
   return bytes
 }
 
-/** Numbers of 32 bits, the same ones for the same seed. */
+/** Numbers of 32 bits, reproducible by seed. */
 type Random = () => number
 
 type Filler = (page: Uint8Array, index: number, pages: number, random: Random) => void
 
-/** Marsaglia's generator: good enough that no page comes out zero, and quick. */
+/** Marsaglia's generator: fast, and good enough that no page is zero by chance. */
 const xorshift = (seed: number): Random => {
   let state = seed
   return () => {

@@ -1,6 +1,6 @@
 /**
- * Runs a program in a world of its own, where one number decides everything: which fiber goes on, where it gives way, how
- * long the disk and the network take to answer, and when time passes. The same seed gives the same run, operation by
+ * Runs a program in an isolated world in which one number decides everything: the order of fibers, the points at which
+ * they yield, the latency of disk and network, and the passing of time. The same seed gives the same run, operation by
  * operation; another one gives another interleaving.
  *
  * ```text
@@ -9,8 +9,8 @@
  *   disk, network ── later ──┘    (virtual time)   └──── it runs; time jumps to where it is
  * ```
  *
- * Nothing is waited for: an hour of sleeping takes no longer than the work that is done in it. A program that stops where
- * nothing is left to happen is a deadlock, and is found at once.
+ * There is no real waiting: an hour of sleep takes no longer than the work done in it. A program that stops with no
+ * event left is a deadlock, and is detected at once.
  *
  * @since 0.1.0
  */
@@ -22,8 +22,8 @@ import type * as Fiber from "effect/Fiber"
 import { World as Inner } from "./internal/world.ts"
 
 /**
- * Has something done some time after the call that asks for it: in another turn of Node's event loop, or in a simulation
- * at another moment of its time.
+ * Runs a function some time after the call: in another turn of Node's event loop, or in a simulation at another moment
+ * of its time.
  *
  * @stability unstable
  * @category models
@@ -41,22 +41,22 @@ export type Later = (run: () => void) => void
 export interface World {
   readonly seed: number
   /**
-   * How the disk and the network of this world answer: give it to `MemoryDisk`, `VirtualNetwork`, `FaultyFiles` and
+   * The timing of this world's disk and network: pass it to `MemoryDisk`, `VirtualNetwork`, `FaultyFiles` and
    * `FaultyNetwork`. Most answers take up to 50 µs, some up to 5 ms.
    */
   readonly later: Later
   /** A number in [0, 1), for the program's own choices: shapes, faults and their places. */
   readonly random: () => number
-  /** Milliseconds since the beginning. */
+  /** Milliseconds since the start. */
   readonly now: () => number
-  /** Operations that fibers have evaluated so far, all of them together. */
+  /** Operations that all fibers together have evaluated so far. */
   readonly steps: () => number
-  /** Does something in front of the `step`-th operation, from 1, whichever fiber it is of. */
+  /** Calls `act` before the `step`-th operation, from 1, of any fiber. */
   readonly atStep: (step: number, act: () => void) => void
 }
 
 /**
- * How to simulate.
+ * Options of a simulation.
  *
  * @stability unstable
  * @category models
@@ -65,48 +65,48 @@ export interface World {
 export interface Options {
   /** A whole number below 2^32. */
   readonly seed: number
-  /** Virtual time after which the program counts as hanging. Default 1 hour. */
+  /** Virtual time after which the program counts as hung. Default 1 hour. */
   readonly maxDuration?: Duration.Input | undefined
-  /** Events after which the program counts as going round in circles. Default 2 million, some seconds of real time. */
+  /** Events after which the program counts as an endless loop. Default 2 million, some seconds of real time. */
   readonly maxEvents?: number | undefined
 }
 
 /**
- * What became of a program.
+ * The outcome of a program.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Outcome<out A, out E> {
-  /** `undefined`: it hangs. Nothing was left to happen, or one of the limits was reached. */
+  /** `undefined`: the program hangs. No event was left, or a limit was reached. */
   readonly exit: Exit.Exit<A, E> | undefined
-  /** Fibers that have not ended when everything that was under way behind the program's end is done: 0 when nothing leaks. */
+  /** Fibers still running when all work that outlived the program has ended: 0 if nothing leaks. */
   readonly running: number
-  /** Whether the end of what was under way behind the program's end was reached within the limits. */
+  /** `true` if the work that outlived the program ended within the limits. */
   readonly settled: boolean
-  /** Virtual milliseconds until the program's end. */
+  /** Virtual milliseconds to the program's end. */
   readonly millis: number
   /** Operations that fibers have evaluated. */
   readonly steps: number
-  /** Stands for everything that happened, in its order and at its time: equal for equal runs. */
+  /** Represents all events with their order and time: equal for equal runs. */
   readonly digest: string
 }
 
-/** An hour: longer than any timeout that a program waits for in earnest. */
+/** An hour: longer than any timeout of a real program. */
 const defaultDuration: Duration.Input = "1 hour"
 const defaultEvents = 2_000_000
 
 /**
- * Runs a program to its end, and whatever is then still under way to its own.
+ * Runs a program to its end, and then any remaining work to its own.
  *
  * **Details**
  *
- * The program gets a `Clock`, a `Random` and a `Scheduler` of its world, and everything else from around. It must not wait
- * for anything outside of it, such as Node's own files, sockets, timers, promises or thread pool (compression): that
- * comes never, and looks like a hang. The whole happens within one turn of Node's event loop.
+ * The program gets a `Clock`, a `Random` and a `Scheduler` of its world, and everything else from its surroundings. It
+ * must not wait for anything outside, such as Node's own files, sockets, timers, promises or thread pool (compression):
+ * that never comes, and looks like a hang. The whole simulation runs within one turn of Node's event loop.
  *
- * **Example** (A save whose every order of events is decided by a number)
+ * **Example** (A save with every order of events decided by a number)
  *
  * ```ts
  * import * as Effect from "effect/Effect"

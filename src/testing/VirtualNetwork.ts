@@ -1,6 +1,6 @@
 /**
- * A network in memory: listeners, connections and the bytes on their way, behind the calls that the library makes on sockets,
- * for tests that want connections to fail where they say.
+ * A network in memory: listeners, connections and their bytes in flight under the library's calls on sockets, for tests
+ * whose connections fail at planned points.
  *
  * ```text
  *   connector ══ from: "connector" ══════════▶ listener
@@ -23,7 +23,7 @@ import type { Rule, Link } from "./internal/virtualNetworkModel.ts"
 export { Fault, type Link, type Rule } from "./internal/virtualNetworkModel.ts"
 
 /**
- * How a network behaves.
+ * Options of a network.
  *
  * @stability unstable
  * @category models
@@ -31,15 +31,18 @@ export { Fault, type Link, type Rule } from "./internal/virtualNetworkModel.ts"
  */
 export interface Options {
   /**
-   * Chooses the order of what could happen at the same time: the same seed, the same order. Default: the order in which it
-   * became possible.
+   * Selects the order of concurrent events: the same seed gives the same order. Default: the order in which they became
+   * possible.
    */
   readonly seed?: number | undefined
-  /** Bytes that each direction of a connection holds; then writing waits for the reader. Default 64 KiB. */
+  /** Bytes that each direction of a connection holds before a writer must wait for the reader. Default 64 KiB. */
   readonly capacity?: number | undefined
-  /** Everything that goes wrong. Default: nothing. */
+  /** The planned faults. Default: none. */
   readonly plan?: ReadonlyArray<Rule> | undefined
-  /** When things happen. Default: in later turns of Node's event loop, one a turn; a `Simulation` has its own. */
+  /**
+   * The time at which events happen. Default: in later turns of Node's event loop, one per turn; a `Simulation` has its
+   * own.
+   */
   readonly later?: Later | undefined
 }
 
@@ -52,13 +55,13 @@ export interface Options {
  */
 export interface VirtualNetwork {
   readonly calls: Calls
-  /** Puts the network under everything that it is provided to. */
+  /** Puts the network under every program to which it is provided. */
   readonly layer: Layer.Layer<never>
-  /** All connections that came about, in the order of the attempts. */
+  /** All established connections, in the order of the attempts. */
   readonly links: () => ReadonlyArray<Link>
-  /** Ends of connections that were not closed: 0 when nothing leaks. */
+  /** Ends of connections that were not closed: 0 if nothing leaks. */
   readonly openEnds: () => number
-  /** Where somebody listens, as migration URIs. */
+  /** The listening addresses, as migration URIs. */
   readonly listening: () => ReadonlyArray<string>
 }
 
@@ -67,9 +70,9 @@ export interface VirtualNetwork {
  *
  * **Details**
  *
- * Nothing happens before the call has returned that makes it happen. As in TCP, whoever closes a connection with
- * something unread in it resets it. TLS is not spoken: an attempt fails unless both sides want it or neither, and
- * credentials are not compared.
+ * An event happens only after the call that causes it has returned. As in TCP, closing a connection with unread data
+ * resets it. There is no real TLS: an attempt fails unless both sides want TLS or neither does, and credentials are not
+ * compared.
  *
  * **Example** (A connection that breaks after a thousand bytes)
  *

@@ -1,5 +1,5 @@
 /**
- * What the library is tested with, for the tests of its users: everything that it does to files goes through one service,
+ * The library's own test tools, for tests of services that use it: all its file operations go through one service,
  * which these replace.
  *
  * @stability unstable

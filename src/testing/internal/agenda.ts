@@ -1,11 +1,11 @@
 /**
- * Something that is to happen. `time` is in milliseconds.
+ * A future event. `time` is in milliseconds.
  *
  * @internal
  */
 export interface Appointment {
   readonly time: number
-  /** What is earlier among what happens at the same time. */
+  /** The order among events at the same time. */
   readonly rank: number
   /** Counts all appointments from 0. */
   readonly id: number
@@ -15,7 +15,7 @@ export interface Appointment {
 const isEarlier = (a: Appointment, b: Appointment): boolean => (a.time === b.time ? a.rank < b.rank : a.time < b.time)
 
 /**
- * What is to happen, the earliest first: a binary heap.
+ * Future events, the earliest first: a binary heap.
  *
  * @internal
  */
@@ -34,7 +34,7 @@ export class Agenda {
     heap[at] = appointment
   }
 
-  /** Takes the earliest one away. */
+  /** Removes the earliest event. */
   next(): Appointment | undefined {
     const heap = this.#heap
     const [first] = heap
@@ -43,7 +43,7 @@ export class Agenda {
     return first
   }
 
-  /** Puts one at the root, and lets it go down to where it belongs. */
+  /** Puts an event at the root and sinks it to its position. */
   #sink(appointment: Appointment): void {
     const heap = this.#heap
     let at = 0

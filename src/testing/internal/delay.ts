@@ -7,7 +7,7 @@ const wait = (turns: number, run: () => void, later: Later): void => {
 }
 
 /**
- * Does something at once, or later where the fault is that it is delayed.
+ * Runs a function at once, or later if the fault is a delay.
  *
  * @internal
  */

@@ -11,7 +11,7 @@ interface Hands {
 const stops = new Set<Fault["_tag"]>(["Cut", "Reset", "Stall", "Delay"])
 
 /**
- * What the rules of one direction of one connection do to it.
+ * The effect of the rules on one direction of one connection.
  *
  * @internal
  */

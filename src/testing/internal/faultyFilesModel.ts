@@ -1,12 +1,12 @@
 import * as Data from "effect/Data"
 
 /**
- * What happens to a call.
+ * The fault of a call.
  *
- * - `Fail`: it fails with the errno of that name and does nothing; a `close` closes all the same, as in Linux.
- * - `Short`: a read or write is done for `bytes` bytes at the most; with 0, it says that it did nothing. Other calls are
+ * - `Fail`: fails with the errno of that name and does nothing; a `close` closes anyway, as in Linux.
+ * - `Short`: a read or write handles at most `bytes` bytes; with 0, it reports that it did nothing. Other calls are
  *   done in full.
- * - `Delay`: it is done so many turns of the event loop later, and whatever was called meanwhile comes first.
+ * - `Delay`: runs that many turns of the event loop later, after any calls made in the meantime.
  *
  * @stability unstable
  * @category models

@@ -7,7 +7,7 @@ import type { Entry, Tree, TreeNode } from "./tree.ts"
 
 const flag = Fs.constants
 
-/** What direct I/O counts in. */
+/** The unit of direct I/O. */
 const DIRECT_UNIT = 512
 
 /** The largest file: positions are numbers. */
@@ -23,8 +23,8 @@ const isWritable = (flags: number): boolean => (flags & (flag.O_WRONLY | flag.O_
 const isReadable = (flags: number): boolean => (flags & flag.O_WRONLY) === 0
 
 /**
- * The system calls on a tree of nodes, each done at once, with the kernel's answers: short counts where the space ends,
- * errors by name, the lowest free number for a new descriptor. A failure is thrown as Node reports it.
+ * The system calls on a tree of nodes, each done at once, with the kernel's results: short counts at the end of space,
+ * errors by name, the lowest free number for a new descriptor. A failure is thrown in Node's form.
  *
  * @internal
  */
@@ -44,7 +44,7 @@ export class Kernel {
     return [...this.#descriptors.values()].map(({ path }) => path)
   }
 
-  /** Whether opening waits for ever: nobody is at the other end of a fifo. */
+  /** `true` if opening waits forever: nothing is at the other end of a FIFO. */
   blocks(path: string): boolean {
     return this.#tree.find(path)?.kind === "fifo"
   }
@@ -195,7 +195,7 @@ export class Kernel {
     }
   }
 
-  /** The bytes from `position` on for which there is room: to the end of a device, or of the disk's free space. */
+  /** The bytes from `position` for which there is room: to the end of a device, or of the disk's free space. */
   #room(node: TreeNode, position: number, length: number): number {
     if (node.kind === "block device") return Math.max(0, node.content.size - position)
     if (this.#capacity === Number.POSITIVE_INFINITY) return length

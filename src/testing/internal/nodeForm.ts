@@ -4,7 +4,7 @@ import type { ErrnoError, Stat } from "../../io/files/FileCalls.ts"
 const numbers = new Map<string, number>(Object.entries(Os.constants.errno))
 
 /**
- * An error that looks like one of Node's system calls.
+ * An error like those of Node's system calls.
  *
  * @internal
  */
@@ -17,7 +17,7 @@ export const errnoError = (code: string, syscall: string, path?: string): ErrnoE
   })
 
 /**
- * What a `stat` that fails answers beside its error.
+ * The status passed with the error of a failing `stat`.
  *
  * @internal
  */

@@ -2,14 +2,14 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 
 interface Hands {
-  /** Has a task run at some moment, those of a lower priority number first. */
+  /** Schedules a task for a later moment, lower priority numbers first. */
   readonly schedule: (task: () => void, priority: number) => void
-  /** Told of each operation that a fiber is about to evaluate; whether the fiber gives way in front of it. */
+  /** Called before each operation of a fiber; returns `true` to make the fiber yield first. */
   readonly atOperation: (fiber: Fiber.Fiber<unknown, unknown>) => boolean
 }
 
 /**
- * Lets somebody else decide which fiber goes on, and where it gives way to others.
+ * Delegates the order of fibers, and the points at which they yield.
  *
  * @internal
  */
@@ -22,8 +22,8 @@ export class SeededScheduler implements Scheduler.Scheduler {
   }
 
   /**
-   * A fiber does not give way in front of its very first operation, as it never does otherwise: one that was interrupted before it
-   * began would be about to end, be begun nevertheless, and forget that it was interrupted.
+   * A fiber never yields before its very first operation, as in Effect itself: one that was interrupted before its
+   * start would be about to end, be started anyway, and forget the interruption.
    */
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
     return this.#hands.atOperation(fiber) && fiber.currentOpCount > 1
@@ -32,7 +32,7 @@ export class SeededScheduler implements Scheduler.Scheduler {
   makeDispatcher(): Scheduler.SchedulerDispatcher {
     return {
       scheduleTask: (task, priority) => this.#hands.schedule(task, priority),
-      // Nothing waits here: it is all on the agenda.
+      // Nothing waits here: everything is on the agenda.
       flush: () => {}
     }
   }

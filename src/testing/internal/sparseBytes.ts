@@ -8,7 +8,7 @@ export const CHUNK = 4096
 const zeros = new Uint8Array(CHUNK)
 
 /**
- * The content of a file with holes: memory is used only where something was written.
+ * The content of a file with holes: only written parts use memory.
  *
  * @internal
  */
@@ -44,7 +44,7 @@ export class SparseBytes {
     this.size = Math.max(this.size, position + data.length)
   }
 
-  /** Fills as much of `target` as there is, and says how much that was. */
+  /** Fills `target` with the available bytes, and returns their number. */
   read(position: number, target: Uint8Array): number {
     const length = Math.max(0, Math.min(target.length, this.size - position))
     this.#forEachPart(position, length, (chunk, start, part, at) => {
@@ -63,7 +63,7 @@ export class SparseBytes {
     this.size = size
   }
 
-  /** Everything. Holes are not touched: an image is mostly holes. */
+  /** The whole content. Holes are not touched: an image is mostly holes. */
   bytes(): Uint8Array {
     const bytes = new Uint8Array(this.size)
     for (const [chunk, part] of this.#chunks) {

@@ -29,7 +29,7 @@ interface Wire {
   readonly back: Pipe
 }
 
-/** Ports that a listener on port 0 is given, from here on. */
+/** Ports for listeners on port 0, from this number. */
 const firstFreePort = 49_152
 
 const everyHost = new Set(["0.0.0.0", "::"])
@@ -39,11 +39,11 @@ const leadsTo = (wanted: SocketAddress, { address }: Socket): boolean => {
   return wanted.port === address.port && (wanted.host === address.host || everyHost.has(address.host))
 }
 
-/** What OpenSSL says when it meets something that is no TLS. */
+/** OpenSSL's error for data that is not TLS. */
 const notTls = (): ErrnoError => errnoError("ERR_SSL_WRONG_VERSION_NUMBER", "handshake")
 
 /**
- * Who listens where, and who is connected to whom.
+ * The listeners and the connections between them.
  *
  * @internal
  */
@@ -97,7 +97,7 @@ export class Switchboard {
     const address = wanted._tag === "Tcp" && wanted.port === 0 ? { ...wanted, port: this.#nextPort++ } : wanted
     const former = [...this.#sockets].find((socket) => leadsTo(address, socket))
     if (former !== undefined && address._tag === "Tcp") return done(Result.fail(errnoError("EADDRINUSE", "listen")))
-    // A Unix socket takes the path away from the one that had it.
+    // A new Unix socket takes over the path of an older one.
     if (former !== undefined) this.#sockets.delete(former)
     const socket = { address, options }
     this.#sockets.add(socket)

@@ -4,7 +4,7 @@ import type { Stat } from "../../io/files/FileCalls.ts"
 import { errnoError } from "./nodeForm.ts"
 import { CHUNK, SparseBytes } from "./sparseBytes.ts"
 
-/** As many links as Linux follows before it answers ELOOP. */
+/** Most links that Linux follows before it returns ELOOP. */
 const MAX_LINKS = 40
 
 const types = {
@@ -21,14 +21,14 @@ const types = {
 export type NodeKind = keyof typeof types
 
 /**
- * What a name stands for.
+ * The file or directory of a name.
  *
  * @internal
  */
 export class TreeNode {
   readonly id: number
   readonly kind: NodeKind
-  /** Where a link points. */
+  /** The target of a link. */
   readonly link: string
   mode: number
   uid = 0
@@ -58,7 +58,7 @@ export class TreeNode {
 }
 
 /**
- * Something that happened to a disk. Nodes are named by their number; a name without a node is one that is gone.
+ * An event on a disk. Nodes are identified by number; a name without a node has been removed.
  *
  * @internal
  */
@@ -79,7 +79,7 @@ export interface Name {
 }
 
 /**
- * A place in the tree: a name in a directory, and what it stands for if it is there.
+ * A place in the tree: a name in a directory, and its node if it exists.
  *
  * @internal
  */
@@ -91,7 +91,7 @@ export interface Entry {
 }
 
 /**
- * Of a change that was not synced: whether it is kept, or of a write, which of its sectors are, counted in the file.
+ * Decides if an unsynced change is kept; for a write, which of its sectors are, counted in the file.
  *
  * @internal
  */
@@ -101,13 +101,13 @@ export type Keep = (change: Change) => boolean | ((sector: number) => boolean)
 export type Reorder = (changes: ReadonlyArray<Change>) => ReadonlyArray<Change>
 
 /**
- * What a disk writes as a whole or not at all.
+ * The unit that a disk writes completely or not at all.
  *
  * @internal
  */
 export const SECTOR = 512
 
-/** What becomes of a change; a write may fall into pieces. */
+/** The remains of a change; a write may be split into pieces. */
 const left = (change: Change, kept: ReturnType<Keep>): ReadonlyArray<Change> => {
   if (typeof kept === "boolean" || change._tag !== "Write") return kept === false ? [] : [change]
   const { bytes, position } = change
@@ -126,8 +126,8 @@ const nodesOf = (change: Change): ReadonlyArray<number> =>
   change._tag === "Names" ? change.names.map(({ directory }) => directory) : [change.node]
 
 /**
- * Files and directories, and everything that ever happened to them: what is there is the sum of the events, so what a
- * power cut leaves is the sum of some of them.
+ * Files and directories, with their whole history. The current state is the sum of all events, so the state after a
+ * power cut is the sum of some of them.
  *
  * @internal
  */
@@ -166,7 +166,7 @@ export class Tree {
     else entries.set(name, this.nodes[node]!)
   }
 
-  /** Walks to a name; a link at its end is followed or not. Throws the error of the system call. */
+  /** Walks to a name; follows a link at its end if requested. Throws the error of the system call. */
   resolve(syscall: string, path: string, follow: boolean, links = 0): Entry {
     const absolute = Path.resolve("/", path)
     const parts = absolute === "/" ? [] : absolute.slice(1).split("/")
@@ -186,7 +186,7 @@ export class Tree {
     return entry
   }
 
-  /** What a path leads to, if anything. */
+  /** The node at a path, if there is one. */
   find(path: string): TreeNode | undefined {
     try {
       return this.resolve("stat", path, true).node
@@ -195,7 +195,7 @@ export class Tree {
     }
   }
 
-  /** Puts something new at a path, durably, with the directories on the way. */
+  /** Adds a new node at a path, durably, with the directories of the path. */
   put(path: string, kind: NodeKind, mode: number, link = ""): TreeNode {
     const parent = Path.dirname(path)
     const directory = this.find(parent) ?? this.put(parent, "directory", 0o755)
@@ -214,7 +214,7 @@ export class Tree {
     this.record({ _tag: "Sync", node: directory.id })
   }
 
-  /** Every name but those of directories. */
+  /** Every name except those of directories. */
   *names(directory: TreeNode = this.root, path = "/"): Generator<readonly [string, TreeNode]> {
     for (const [name, node] of directory.entries) {
       const child = Path.join(path, name)
@@ -223,7 +223,7 @@ export class Tree {
     }
   }
 
-  /** The changes that a power cut cannot undo: those with a later sync of their file or directory. */
+  /** The changes that a power cut cannot undo: those followed by a sync of their file or directory. */
   #durable(): ReadonlySet<Change> {
     const durable = new Set<Change>()
     const synced = new Set<number>()
@@ -234,7 +234,7 @@ export class Tree {
     return durable
   }
 
-  /** What is there after a power cut that spares, of what was not synced, what `keep` says. */
+  /** The tree after a power cut that spares only the unsynced changes that `keep` selects. */
   afterPowerCut(keep: Keep, reorder?: Reorder): Tree {
     const durable = this.#durable()
     const tree = new Tree()
@@ -245,7 +245,7 @@ export class Tree {
     const isDurable = (change: Change): boolean => durable.has(change)
     const spared = (change: Change): ReadonlyArray<Change> =>
       isDurable(change) ? [change] : left(change, keep(change))
-    // A sync orders what is behind it after everything in front; among what is behind, there is no order.
+    // Changes after a sync come after all changes before it; between two syncs there is no order.
     const survivors =
       reorder === undefined
         ? changes.flatMap(spared)

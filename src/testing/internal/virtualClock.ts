@@ -3,16 +3,16 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
 interface Hands {
-  /** Milliseconds since the beginning. */
+  /** Milliseconds since the start. */
   readonly now: () => number
-  /** Has something run so many milliseconds later, unless it is taken back. */
+  /** Runs a function `millis` milliseconds later, unless it is cancelled. */
   readonly after: (millis: number, run: () => void) => () => void
 }
 
 const nanosOf = (millis: number): bigint => BigInt(Math.round(millis * 1_000_000))
 
 /**
- * A clock whose time passes as somebody else says. It begins with 0.
+ * A clock whose time is controlled from outside. It starts at 0.
  *
  * @internal
  */

@@ -43,7 +43,7 @@ export class End implements Transport {
     this.#loop.submit(() => done(null))
   }
 
-  /** As in TCP, something that was not read makes a reset of what would be an end, and loses what is on its way. */
+  /** As in TCP, unread data turns an end into a reset, and data in flight is lost. */
   destroy(): void {
     if (!this.open) return
     this.open = false

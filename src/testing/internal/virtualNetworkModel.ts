@@ -3,16 +3,16 @@ import type * as Duration from "effect/Duration"
 import { type SocketAddress } from "../../io/sockets/SocketAddress.ts"
 
 /**
- * What happens to a connection.
+ * A fault of a connection.
  *
- * - `Refuse`: the attempt to connect fails (`ECONNREFUSED`), whoever listens; `at` does not matter
- * - `Ignore`: the attempt to connect is never answered; `at` does not matter
- * - `Cut`: both sides see the other's orderly end; what is still written fails with `EPIPE`
- * - `Reset`: both sides' calls fail with `ECONNRESET`; what was on its way is lost
- * - `Stall`: no byte goes further in this direction, and no end
- * - `Delay`: the same for a while, by Effect's clock
- * - `Corrupt`: this one byte arrives as its exclusive or with `mask`
- * - `Short`: from here on a read gets `bytes` bytes at the most
+ * - `Refuse`: the attempt to connect fails (`ECONNREFUSED`), even if there is a listener; `at` is ignored
+ * - `Ignore`: the attempt to connect is never answered; `at` is ignored
+ * - `Cut`: each side sees a proper end of the other; further writes fail with `EPIPE`
+ * - `Reset`: both sides' calls fail with `ECONNRESET`; data in flight is lost
+ * - `Stall`: no more bytes arrive in this direction, and no end
+ * - `Delay`: like `Stall`, but for a limited time, by Effect's clock
+ * - `Corrupt`: the byte arrives XORed with `mask`
+ * - `Short`: from here each read gets at most `bytes` bytes
  *
  * @stability unstable
  * @category models
@@ -49,7 +49,7 @@ export interface Rule {
   readonly connection?: number | undefined
   /** The direction, by the side that writes. Default: the one that connected. */
   readonly from?: "connector" | "listener" | undefined
-  /** So many bytes have been read in this direction when it happens; `Corrupt` damages the next one. Default 0. */
+  /** Bytes read in this direction before the fault; `Corrupt` damages the next one. Default 0. */
   readonly at?: number | undefined
 }
 
@@ -62,7 +62,7 @@ export interface Rule {
  */
 export interface Link {
   readonly address: SocketAddress
-  /** Bytes of each side that the other one has read. */
+  /** Bytes from each side that the other one has read. */
   readonly fromConnector: number
   readonly fromListener: number
   /** Ends that were not closed: 0 to 2. */

@@ -3,18 +3,18 @@ import type { EventLoop } from "./eventLoop.ts"
 import { errnoError } from "./nodeForm.ts"
 
 /**
- * What happens to the bytes of one direction. Positions count bytes that were read.
+ * The faults of one direction. Positions count bytes that were read.
  *
  * @internal
  */
 export interface Disturbance {
-  /** The position of the next stop at or behind `position`, `Infinity` if there is none. */
+  /** The position of the next stop at or after `position`, `Infinity` if there is none. */
   readonly nextStop: (position: number) => number
-  /** Everything that stops at this position happens, once. */
+  /** Triggers all faults at this position, once. */
   readonly stopAt: (position: number, pipe: Pipe) => void
-  /** Bytes that a read at this position gets at the most. */
+  /** Most bytes for a read at this position. */
   readonly readLimit: (position: number) => number
-  /** Damages bytes on their way. */
+  /** Damages bytes in flight. */
   readonly damage: (position: number, bytes: Uint8Array) => void
 }
 
@@ -22,18 +22,18 @@ type ReadDone = (error: ErrnoError | null, bytes: number) => void
 type Done = (error: ErrnoError | null) => void
 
 interface Writer {
-  /** What is left to be taken. */
+  /** The parts not taken yet. */
   parts: ReadonlyArray<Uint8Array>
   readonly done: Done
 }
 
 /**
- * One direction of a connection: what was written and not read so far, never more than `capacity` bytes.
+ * One direction of a connection: the bytes written and not yet read, at most `capacity`.
  *
  *     write ──▶ ████████████░░░░░░ ──▶ read
  *               held       capacity
  *
- * Answers are given in later turns of the event loop.
+ * Results are delivered in later turns of the event loop.
  *
  * @internal
  */
@@ -47,11 +47,11 @@ export class Pipe {
   #writer: Writer | undefined
   #scheduled = false
   #halted = false
-  /** Nothing is written any more: the reader sees the end behind what is held. */
+  /** `true` after the last write: the reader sees the end after the held bytes. */
   #ended = false
-  /** Why nothing can be written any more. */
+  /** The reason why writes fail, if they do. */
   #unwritable: string | undefined
-  /** Why nothing can be read any more. */
+  /** The reason why reads fail, if they do. */
   #unreadable: string | undefined
   /** Bytes that were read. */
   passed = 0
@@ -81,7 +81,7 @@ export class Pipe {
     this.#take()
   }
 
-  /** The end comes behind everything that is held. */
+  /** Ends after all held bytes. */
   end(): void {
     this.#writer = undefined
     this.#ended = true
@@ -89,7 +89,7 @@ export class Pipe {
     this.#schedule()
   }
 
-  /** The end comes at once. */
+  /** Ends at once. */
   cut(): void {
     this.#drop()
     this.#ended = true
@@ -97,7 +97,7 @@ export class Pipe {
     this.#schedule()
   }
 
-  /** Nothing arrives any more, neither bytes nor an end. */
+  /** Stops delivery of bytes, and of an end. */
   reset(): void {
     this.#drop()
     this.#unreadable = "ECONNRESET"
@@ -105,7 +105,7 @@ export class Pipe {
     this.#schedule()
   }
 
-  /** Nobody reads any more: what is written fails. */
+  /** Fails all further writes: the reader is gone. */
   refuse(code: string): void {
     this.#unwritable ??= code
     this.#take()
@@ -125,7 +125,7 @@ export class Pipe {
     this.#length = 0
   }
 
-  /** Takes from the writer what there is room for: a copy, which `slice` of a `Buffer` would not be. */
+  /** Takes as much from the writer as there is room for, as a copy; `slice` of a `Buffer` would not copy. */
   #take(): void {
     const writer = this.#writer
     if (writer === undefined) return
@@ -158,7 +158,7 @@ export class Pipe {
     })
   }
 
-  /** Gives the reader what there is. */
+  /** Delivers the available bytes to the reader. */
   #give(): void {
     const reader = this.#reader
     if (reader === undefined) return

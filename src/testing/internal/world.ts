@@ -8,21 +8,21 @@ import { randomFrom } from "./random.ts"
 import { SeededScheduler } from "./seededScheduler.ts"
 import { virtualClock } from "./virtualClock.ts"
 
-/** One answer of the outside world in so many is slow. */
+/** One answer in this many from the outside world is slow. */
 const SLOW_IN = 16
 const QUICK_MILLIS = 0.05
 const SLOW_MILLIS = 5
 
-/** A turn of a fiber takes up to 2 µs, so that time passes for one that only looks whether something has happened. */
+/** A turn of a fiber takes up to 2 µs, so that time passes for a fiber that only polls. */
 const TURN_MILLIS = 0.002
 
-/** The odds of which a seed chooses one: a fiber gives way in front of every so-many-th operation. */
+/** The seed chooses one of these rates: a fiber yields before every n-th operation. */
 const preemptions = [Number.POSITIVE_INFINITY, 512, 64, 8]
 
 const FNV_PRIME = 0x01000193
 const FNV_OFFSET = 0x811c9dc5
 
-/** Two FNV-1a hashes side by side, of everything that happened. */
+/** Two parallel FNV-1a hashes over all events. */
 class Digest {
   #one = FNV_OFFSET
   #other = 0
@@ -38,7 +38,7 @@ class Digest {
 }
 
 /**
- * Everything that can be under way, in virtual time, in an order that a seed chooses.
+ * All pending events in virtual time, in an order that a seed selects.
  *
  * @internal
  */
@@ -56,12 +56,12 @@ export class World {
   #events = 0
   #steps = 0
 
-  /** What a program runs in. */
+  /** The context of the program. */
   readonly context: Context.Context<never>
   readonly random: () => number
 
   constructor(seed: number) {
-    // Streams of their own: what one part of a program draws does not change what happens to the others.
+    // Separate streams: the draws of one part of a program do not affect the others.
     const seeds = randomFrom(seed)
     const stream = (): (() => number) => randomFrom(Math.floor(seeds() * 2 ** 32))
     this.random = stream()
@@ -120,7 +120,7 @@ export class World {
     this.#add(this.#now + this.#latency() * (slow ? SLOW_MILLIS : QUICK_MILLIS), 0, run)
   }
 
-  /** Does what is next; whether there was anything. */
+  /** Runs the next event; `false` if there is none. */
   step(): boolean {
     const next = this.#agenda.next()
     if (next === undefined) return false
