@@ -91,6 +91,8 @@ const table = {
   "bitmap-limit-exceeded": unsupported("more RAM than any machine has"),
   "block-limit-exceeded": unsupported("more RAM blocks than any machine has"),
   "seal-version-unsupported": unsupported("unknown kind of checksums"),
+  "store-version-unsupported": unsupported("a newer version of the store's format"),
+  "store-feature-unsupported": unsupported("the store uses a feature that this version does not know"),
   "libvirt-version-unsupported": unsupported("unknown version of libvirt's save format"),
   "libvirt-format-unsupported": unsupported("a libvirt save that is not in sparse format"),
 
@@ -119,6 +121,11 @@ const table = {
     "the data outside the pages does not match its checksum: damaged, or from another image"
   ),
   "seal-stale": unmatched("the checksums belong to an earlier image in this file"),
+  "store-config-corrupt": corrupt("the configuration of the store is damaged, or was not written with this key"),
+  "store-record-corrupt": corrupt("a record of the store is damaged"),
+  "store-map-corrupt": corrupt("a page map of the store is damaged"),
+  "store-pack-corrupt": corrupt("a pack of the store is damaged"),
+  "store-object-forged": corrupt("an object of the store does not open with its key"),
   "libvirt-header-corrupt": corrupt("libvirt's save header is invalid"),
 
   "connection-unidentified": protocol("a connection that is neither the main channel nor a multifd channel"),

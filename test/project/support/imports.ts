@@ -11,7 +11,7 @@ export const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["compression", "io"],
   ["transfer"],
   ["snapshot"],
-  ["multifd", "image"],
+  ["multifd", "image", "store"],
   ["migration"],
   ["qemu"],
   ["entry"],

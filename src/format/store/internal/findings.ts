@@ -1,0 +1,16 @@
+import * as Result from "effect/Result"
+import * as Finding from "../../Finding.ts"
+
+/** The parts of a store that a finding is about. @internal */
+export type Code = Extract<Finding.FindingCode, `store-${string}`>
+
+/** @internal */
+export const found = (
+  code: Code,
+  offset: number,
+  expected: string,
+  actual: string
+): Result.Result<never, Finding.Finding> => Result.fail(Finding.make({ code, offset, expected, found: actual }))
+
+/** A message of Schema's in one line, and no longer than a line should be. @internal */
+export const oneLine = (message: string): string => message.replaceAll(/\s+/g, " ").slice(0, 200)
