@@ -172,6 +172,7 @@ const table = {
   "xbzrle-corrupt": protocol("the changes of a page are invalid"),
   "return-path-message-unknown": protocol("a message on the return path that no known QEMU sends"),
   "return-path-length-wrong": protocol("a message on the return path has the wrong length"),
+  "received-bitmap-wrong": protocol("the bitmap of received pages is invalid"),
 
   "seal-unfinished": warning("sealing was started and not finished"),
   "bits-beyond-block": warning("bits are set past the last page of a block"),

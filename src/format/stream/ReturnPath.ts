@@ -5,7 +5,12 @@
  * ```text
  *   0  u16  type      1 SHUT, 2 PONG, 3 .. 6 of postcopy, 7 SWITCHOVER_ACK
  *   2  u16  length
- *   4       body      SHUT: u32, 0 if all is well; PONG: u32, that of the PING
+ *   4       body      1 SHUT            u32, 0 if all is well
+ *                     2 PONG            u32, that of the PING
+ *                     3 REQ_PAGES_ID    u64 offset  u32 length  str8 block
+ *                     4 REQ_PAGES       u64 offset  u32 length     in the block of the last REQ_PAGES_ID
+ *                     5 RECV_BITMAP     str8 block                 a bitmap follows (`ReceivedBitmap`)
+ *                     6 RESUME_ACK      u32, 1
  * ```
  *
  * ```text
@@ -21,7 +26,7 @@
 import * as Result from "effect/Result"
 import * as Finding from "../Finding.ts"
 import { ByteWriter } from "../internal/byteWriter.ts"
-import { view } from "../internal/cursor.ts"
+import { type Cursor, decodeWith, type Steps, view } from "../internal/cursor.ts"
 
 /**
  * Bytes before each message's body.
@@ -42,7 +47,7 @@ export const HEADER_LENGTH: number = 4
 export const MAX_BODY_LENGTH: number = 268
 
 /**
- * A message from the destination. Those of a postcopy migration are named and kept unchanged.
+ * A message of the destination.
  *
  * @stability unstable
  * @category models
@@ -50,12 +55,18 @@ export const MAX_BODY_LENGTH: number = 268
  */
 export type Message =
   | { readonly _tag: "Shut"; /** 0: everything was loaded. */ readonly value: number }
-  | { readonly _tag: "Pong"; /** What the PING said. */ readonly value: number }
+  | { readonly _tag: "Pong"; /** Value of the PING. */ readonly value: number }
+  | { readonly _tag: "ResumeAck"; /** 1. */ readonly value: number }
   | { readonly _tag: "SwitchoverAck" }
   | {
-      readonly _tag: "RequestPages" | "RequestPagesOfBlock" | "ReceivedBitmap" | "ResumeAck"
-      readonly body: Uint8Array
+      readonly _tag: "RequestPages"
+      /** Bytes from the start of the block of the last `RequestPagesOfBlock`. */
+      readonly offset: number
+      /** Bytes: one host page of the block. */
+      readonly length: number
     }
+  | { readonly _tag: "RequestPagesOfBlock"; readonly idstr: string; readonly offset: number; readonly length: number }
+  | { readonly _tag: "ReceivedBitmap"; readonly idstr: string }
 
 /**
  * The header of a message.
@@ -112,8 +123,11 @@ export const encode = (message: Message): Uint8Array => {
 }
 
 const encodeBody = (message: Message): Uint8Array => {
-  if ("body" in message) return message.body
-  return "value" in message ? new ByteWriter().u32(message.value).finish() : new Uint8Array(0)
+  const out = new ByteWriter()
+  if ("value" in message) out.u32(message.value)
+  if ("offset" in message) out.u64(message.offset).u32(message.length)
+  if ("idstr" in message) out.str8(message.idstr)
+  return out.finish()
 }
 
 /**
@@ -141,7 +155,8 @@ export const decodeHeader = (bytes: Uint8Array, position = 0): Result.Result<Hea
 }
 
 /**
- * Decodes the message with this body, whose length is in the header. Fails with `stream-cut` for fewer bytes.
+ * Decodes the message with this body, whose length is in the header. Fails with `return-path-length-wrong`,
+ * `name-invalid`, `number-too-large`, or `stream-cut` for fewer bytes.
  *
  * @stability unstable
  * @category decoding
@@ -153,15 +168,50 @@ export const decodeBody = (
   position = HEADER_LENGTH
 ): Result.Result<Message, Finding.Finding> => {
   if (bytes.length < length) return Result.fail(cut(bytes, length, position))
+  const body = bytes.subarray(0, length)
+  const decoded = decodeWith(body, 0, (cursor) => readBody(cursor, type))
+  if (Result.isFailure(decoded)) {
+    const { code, expected, found, offset } = decoded.failure
+    // All of the body is there: it is the name that claims to be longer.
+    const isTooShort = code === "stream-cut"
+    return Result.fail(
+      isTooShort ? lengthWrong(length, position) : Finding.make({ code, offset: position + offset, expected, found })
+    )
+  }
+  const { end, value } = decoded.success
+  return end === length ? Result.succeed(value) : Result.fail(lengthWrong(length, position))
+}
+
+function* readBody(cursor: Cursor, type: Message["_tag"]): Steps<Message> {
   switch (type) {
     case "Shut":
     case "Pong":
-      return Result.succeed({ _tag: type, value: view(bytes).getUint32(0) })
+    case "ResumeAck":
+      return { _tag: type, value: yield* cursor.u32("a value") }
     case "SwitchoverAck":
-      return Result.succeed({ _tag: type })
-    default:
-      return Result.succeed({ _tag: type, body: bytes.slice(0, length) })
+      return { _tag: type }
+    case "ReceivedBitmap":
+      return { _tag: type, idstr: yield* readName(cursor) }
+    case "RequestPages":
+      return { _tag: type, ...(yield* readRange(cursor)) }
+    case "RequestPagesOfBlock": {
+      const range = yield* readRange(cursor)
+      return { _tag: type, idstr: yield* readName(cursor), ...range }
+    }
   }
+}
+
+function* readRange(cursor: Cursor): Steps<{ readonly offset: number; readonly length: number }> {
+  return { offset: yield* cursor.u64("the offset of a page"), length: yield* cursor.u32("the length of a request") }
+}
+
+function* readName(cursor: Cursor): Steps<string> {
+  return yield* cursor.str8("the name of a block")
+}
+
+const lengthWrong = (length: number, offset: number): Finding.Finding => {
+  const [expected, found] = ["a body as long as its fields", `${length} bytes`]
+  return Finding.make({ code: "return-path-length-wrong", offset, expected, found })
 }
 
 const cut = (bytes: Uint8Array, length: number, offset: number): Finding.Finding => {

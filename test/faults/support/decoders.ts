@@ -276,6 +276,10 @@ const mark = { state: "sealed", algorithm: "crc32", seal: { position: 0x2601000,
 const returnPath: ReadonlyArray<ReturnPath.Message> = [
   { _tag: "Pong", value: 1 },
   { _tag: "SwitchoverAck" },
+  { _tag: "RequestPagesOfBlock", idstr: "pc.ram", offset: 0xc0000, length: PAGE },
+  { _tag: "RequestPages", offset: 0x1000, length: PAGE },
+  { _tag: "ReceivedBitmap", idstr: "pc.ram" },
+  { _tag: "ResumeAck", value: 1 },
   { _tag: "Shut", value: 0 }
 ]
 

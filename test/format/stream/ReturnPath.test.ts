@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as ReturnPath from "../../../src/format/stream/ReturnPath.ts"
+import * as RamArbitraries from "../../../src/testing/RamArbitraries.ts"
 import * as Bytes from "../support/bytes.ts"
 
 const { hex } = Bytes
@@ -25,15 +25,15 @@ describe("a message on the return path", () => {
     [
       "a request for pages of a block",
       hex("0003 000e 0000000000001000 00001000 01 6d"),
-      { _tag: "RequestPagesOfBlock", body: hex("0000000000001000 00001000 01 6d") }
+      { _tag: "RequestPagesOfBlock", idstr: "m", offset: 0x1000, length: 0x1000 }
     ],
     [
       "a request for more pages",
       hex("0004 000c 0000000000001000 00001000"),
-      { _tag: "RequestPages", body: hex("0000000000001000 00001000") }
+      { _tag: "RequestPages", offset: 0x1000, length: 0x1000 }
     ],
-    ["the bitmap of a block", hex("0005 0002 01 6d"), { _tag: "ReceivedBitmap", body: hex("01 6d") }],
-    ["RESUME_ACK", hex("0006 0004 00000001"), { _tag: "ResumeAck", body: hex("00000001") }],
+    ["the bitmap of a block", hex("0005 0002 01 6d"), { _tag: "ReceivedBitmap", idstr: "m" }],
+    ["RESUME_ACK", hex("0006 0004 00000001"), { _tag: "ResumeAck", value: 1 }],
     ["SWITCHOVER_ACK", hex("0007 0000"), { _tag: "SwitchoverAck" }]
   ]
   for (const [title, bytes, message] of messages) {
@@ -63,15 +63,25 @@ describe("a message on the return path", () => {
 
   const value = Bytes.int(0, 2 ** 32 - 1)
 
+  it("is refused where a name is not as long as it says, or no text", () => {
+    assert.strictEqual(codeOf(hex("0003 000f 0000000000001000 00001000 01 6d 6d")), "return-path-length-wrong")
+    assert.strictEqual(codeOf(hex("0003 000e 0000000000001000 00001000 02 6d")), "return-path-length-wrong")
+    assert.strictEqual(codeOf(hex("0005 0002 01 ff")), "name-invalid")
+    assert.strictEqual(codeOf(hex("0004 000c ffffffffffffffff 00001000")), "number-too-large")
+  })
+
   it.effect.prop(
     "comes back",
-    { value, body: Arbitrary.array(Bytes.int(0, 255), { minLength: 14, maxLength: ReturnPath.MAX_BODY_LENGTH }) },
-    ({ body, value }) =>
+    { value, length: value, offset: Bytes.int(0, Number.MAX_SAFE_INTEGER), idstr: RamArbitraries.idstr },
+    ({ idstr, length, offset, value }) =>
       Effect.sync(() => {
         const messages: ReadonlyArray<ReturnPath.Message> = [
           { _tag: "Shut", value },
           { _tag: "Pong", value },
-          { _tag: "RequestPagesOfBlock", body: new Uint8Array(body) }
+          { _tag: "ResumeAck", value },
+          { _tag: "ReceivedBitmap", idstr },
+          { _tag: "RequestPages", offset, length },
+          { _tag: "RequestPagesOfBlock", idstr, offset, length }
         ]
         for (const message of messages) {
           assert.deepStrictEqual(decode(ReturnPath.encode(message)), Result.succeed(message))
