@@ -1,5 +1,5 @@
 /**
- * Blocks that are written to lie apart from each other.
+ * Checks that blocks to be written do not overlap.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ export const overlaps = (a: RamBlock.Storage | undefined, b: RamBlock.Storage | 
   a !== undefined && b !== undefined && a.file === b.file && a.start < b.end && b.start < a.end
 
 /**
- * One sentence for each pair of blocks that would be written over each other.
+ * One sentence for each pair of overlapping blocks.
  *
  * @internal
  */

@@ -1,5 +1,5 @@
 /**
- * What was asked for cannot be done with what was given.
+ * A request that is impossible with the given blocks, image and options.
  *
  * @since 0.1.0
  */
@@ -8,21 +8,21 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 
 /**
- * The blocks, the image and the options of a request do not fit together: a block that the image does not have, another
+ * The blocks, the image and the options of a request do not match: a block that the image does not have, another
  * length, two blocks of one name.
  *
  * **Details**
  *
- * Found before anything was touched; all problems are formatProblems, not only the first. Exit code 2.
+ * Detected before anything was touched. Lists all problems, not only the first. Exit code 2.
  *
  * @stability stable
  * @category errors
  * @since 0.1.0
  */
 export class MigrationRequestError extends Schema.TaggedError<MigrationRequestError>()("MigrationRequestError", {
-  /** Which operation was asked for. */
+  /** The requested operation. */
   operation: Schema.Literals(["save", "restore", "convert", "send", "receive", "read", "seal", "recover", "capture"]),
-  /** One sentence each: what was expected, what was found. */
+  /** One sentence per problem. */
   problems: Schema.NonEmptyArray(Schema.String)
 }) {
   override readonly [Runtime.errorExitCode] = 2

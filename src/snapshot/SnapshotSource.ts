@@ -1,5 +1,6 @@
 /**
- * Where a machine comes from: an image file, memory of this process, and whatever else can give its blocks and its state.
+ * The origin of a machine: an image file, memory of this process, or anything else that can provide its blocks and its
+ * state.
  *
  * ```text
  *   MachineSource                           SnapshotSource, a machine at rest
@@ -29,9 +30,9 @@ import type { MigrationRequestError } from "./MigrationRequestError.ts"
  * @since 0.1.0
  */
 export interface SourceBlock<out E = never> extends RamBlock.Readable<E> {
-  /** Offset in the parent region; only a save with `x-ignore-shared` states it. */
+  /** Offset in the parent region; present only in a save with `x-ignore-shared`. */
   readonly address?: number | undefined
-  /** `true`: announced to the target and never read, since the target shares this memory already. Default `false`. */
+  /** `true`: announced to the target and never read, because the target already shares this memory. Default `false`. */
   readonly ignored?: boolean | undefined
 }
 
@@ -43,20 +44,20 @@ export interface SourceBlock<out E = never> extends RamBlock.Readable<E> {
  * @since 0.1.0
  */
 export interface MachineSource<out E = never> {
-  /** What it is called in errors: a path, or the address of a store. */
+  /** The name in errors: a path, or the address of a store. */
   readonly name?: string | undefined
   /**
-   * At least one block with pages, each name once, one page size. Without `live` the memory must not change while it is
-   * saved: the checksum of a page is of the bytes that are read for it.
+   * At least one block with pages, unique names, one page size. Without `live` the memory must not change during the
+   * save: the checksum of a page is that of the bytes read for it.
    */
   readonly blocks: ReadonlyArray<SourceBlock<E>>
   /** Everything that is not RAM. Default: a machine `none` without devices. */
   readonly machineState?: MachineState<E> | undefined
-  /** Rounds over memory that changes, so that the result is the memory of one moment. Default: one round. */
+  /** Rounds over changing memory, so that the result is the memory of one moment. Default: one round. */
   readonly live?: Live.Options<E> | undefined
-  /** What is known of the machine beside that: its uuid, marks, lost pages. Default: nothing. */
+  /** Further facts about the machine: its UUID, sync marks, lost pages. Default: none. */
   readonly notes?: ImageNotes | undefined
-  /** Bytes that are read or verified as one; batches are multiples of it. Default: a page. */
+  /** The unit of reading or verifying, in bytes; batches are multiples of it. Default: a page. */
   readonly readUnit?: number | undefined
 }
 
@@ -72,34 +73,32 @@ export interface RestoreChannelOptions<out E = never> {
   readonly blocks: ReadonlyMap<string, RamBlock.Writable<E>>
   /** Bypasses the page cache. Default `false`. */
   readonly directIo?: boolean | undefined
-  /** Absent pages between two runs that are read along rather than skipped. */
+  /** Largest gap of absent pages between two runs that is read rather than skipped. */
   readonly coalescePages: number
   readonly counters: TransferCounters
 }
 
 /**
- * A machine at rest: every page can be read at any time, until the scope in which it was opened ends.
+ * A machine at rest: every page can be read at any time, until its scope ends.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface SnapshotSource<out E = never> extends MachineSource<E> {
-  /** Where it is, for errors and spans: a path, or the address of a store. */
+  /** The location for errors and spans: a path, or the address of a store. */
   readonly name: string
   readonly blocks: ReadonlyArray<
     SourceBlock<E> & { readonly reader: RamBlock.Readable<E>["reader"] & { readonly present: PageBitmap } }
   >
-  /** The versioned machine type, where it is known. */
+  /** The versioned machine type, if known. */
   readonly machine: string | undefined
   readonly machineState: MachineState<E>
   readonly live?: undefined
-  /** The part of a file that it is read from, and that nothing may be written to meanwhile. Default: none. */
+  /** The part of a file that it is read from, which must not be written to in the meantime. Default: none. */
   readonly storage?: RamBlock.Storage | undefined
   readonly readUnit: number
-  /**
-   * `length` bytes at `offset` of a block. Fails with `MigrationRequestError` for a range that the block does not have.
-   */
+  /** `length` bytes at `offset` of a block. Fails with `MigrationRequestError` for a range outside the block. */
   readonly readPages: (
     idstr: string,
     offset: number,
@@ -124,7 +123,7 @@ export const blocksWithPages = <B extends { readonly ignored?: boolean | undefin
 }): ReadonlyArray<B> => blocks.filter(({ ignored }) => ignored !== true)
 
 /**
- * A size of batches in bytes, rounded up to whole units of the source.
+ * A batch size in bytes, rounded up to whole units of the source.
  *
  * @stability unstable
  * @category getters

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 
-/** A setting that is not what it may be. */
+/** A setting with an invalid value. */
 interface Problem {
   readonly option: string
   readonly expected: string
@@ -16,7 +16,7 @@ export const formatProblems = (problems: ReadonlyArray<Problem>): string =>
   problems.map(({ expected, found, option }) => `${option}: expected ${expected}, found ${found}`).join("; ")
 
 /**
- * Settings that were checked: a value if nothing is wrong with them, an error of all that is otherwise.
+ * The result of validating settings: the value if all are valid, otherwise an error with all problems.
  *
  * @internal
  */
