@@ -435,7 +435,7 @@ describe("a sender with a return path", () => {
         )
         const error = yield* Effect.flip(exit)
         assert.deepInclude(error, { _tag: "SenderLeftError", complete: true })
-        assert.match(error.message, /its guest may go on there; everything had arrived, and was kept$/)
+        assert.match(error.message, /its guest may be running there; everything had arrived, and was kept$/)
         assert.isTrue(heard.equals(Buffer.concat([pong(1), pong(7)])))
         assert.deepStrictEqual(disk.files(), ["/image"])
       })
