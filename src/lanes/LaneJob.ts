@@ -1,5 +1,5 @@
 /**
- * What a lane is told to do, and what it answers. All of it crosses threads, so it is plain data: descriptors are numbers,
+ * The job of a lane and its answer. Both cross threads, so they are plain data: descriptors are numbers,
  * shared memory is shared, everything else is copied.
  *
  * @since 0.1.0

@@ -150,8 +150,7 @@ class Copy {
   #collect(first: number, normal: PageRuns.PageRuns): void {
     const all = this.#normal
     PageRuns.forEach(normal, (page, count) => {
-      const last = all.length - 1
-      if (last > 0 && all[last - 1]! + all[last]! === first + page) all[last]! += count
+      if (all.length > 0 && PageRuns.end(all) === first + page) all[all.length - 1]! += count
       else all.push(first + page, count)
     })
   }

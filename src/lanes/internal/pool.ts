@@ -1,5 +1,5 @@
 import type * as LaneJob from "../LaneJob.ts"
-import { Lane, type Task } from "./lane.ts"
+import { LaneThread, type Task } from "./laneThread.ts"
 
 /**
  * Lanes that share their jobs: each job goes to the lane with the fewest, and waits here when all of them are full. A lane
@@ -10,7 +10,7 @@ import { Lane, type Task } from "./lane.ts"
 export class Pool {
   readonly #file: URL
   readonly #size: number
-  readonly #lanes = new Set<Lane>()
+  readonly #lanes = new Set<LaneThread>()
   readonly #waiting: Array<Task> = []
   #started: Promise<string | undefined> | undefined
   #failed: ((reason: string) => void) | undefined
@@ -45,7 +45,7 @@ export class Pool {
   }
 
   #add(ready: () => void): void {
-    const lane = new Lane(this.#file, {
+    const lane = new LaneThread(this.#file, {
       ready: () => {
         ready()
         this.#next()

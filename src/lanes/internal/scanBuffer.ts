@@ -33,7 +33,7 @@ interface Memory {
   readonly grow: (pages: number) => number
 }
 
-const engine = globalThis.WebAssembly as unknown as Engine
+const { WebAssembly: engine } = globalThis as unknown as { readonly WebAssembly: Engine }
 
 type Scan = (at: number, pageSize: number, count: number, answer: number) => void
 

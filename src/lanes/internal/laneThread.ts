@@ -22,12 +22,12 @@ export interface Task {
  *
  * @internal
  */
-export class Lane {
+export class LaneThread {
   readonly #worker: Worker
   readonly #cancelWords = new Int32Array(new SharedArrayBuffer(SLOTS * Int32Array.BYTES_PER_ELEMENT))
   readonly #tasks: Array<Task | undefined> = Array.from({ length: SLOTS }, () => undefined)
-  readonly #answered: (lane: Lane) => void
-  readonly #ended: (lane: Lane, reason: string) => void
+  readonly #answered: (lane: LaneThread) => void
+  readonly #ended: (lane: LaneThread, reason: string) => void
   readonly #exited: Promise<unknown>
   #isReady = false
   #reason = "it has ended"
@@ -36,8 +36,8 @@ export class Lane {
     file: URL,
     on: {
       readonly ready: () => void
-      readonly answered: (lane: Lane) => void
-      readonly ended: (lane: Lane, reason: string) => void
+      readonly answered: (lane: LaneThread) => void
+      readonly ended: (lane: LaneThread, reason: string) => void
     }
   ) {
     this.#answered = on.answered
