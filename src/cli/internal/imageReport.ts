@@ -2,9 +2,8 @@ import * as Schema from "effect/Schema"
 import { ImageNotes } from "../../format/seal/ImageNotes.ts"
 import type { Image } from "../../image/Image.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
+import { Count, describe } from "./jsonFields.ts"
 import * as Text from "./text.ts"
-
-const describe = (description: string) => ({ description })
 
 /**
  * The checksums of an image, as JSON.
@@ -13,20 +12,20 @@ const describe = (description: string) => ({ description })
  */
 export const SealJson = Schema.Struct({
   algorithm: Schema.String.annotate(describe("crc32, sha256 or hmac-sha256")),
-  extentSize: Schema.Int.annotate(describe("Bytes that have a digest together"))
+  extentSize: Count.annotate(describe("Bytes that have a digest together"))
 }).annotate(describe("The checksums of the image"))
 
 const BlockJson = Schema.Struct({
   idstr: Schema.String.annotate(describe("QEMU's name of the block")),
-  usedLength: Schema.Int.annotate(describe("Bytes")),
-  pageSize: Schema.Int.annotate(describe("Bytes")),
-  bitmapOffset: Schema.Int.annotate(describe("Absolute offset in the file")),
-  pagesOffset: Schema.Int.annotate(describe("Absolute offset in the file")),
-  pages: Schema.Int.annotate(describe("All pages of the block")),
-  pagesPresent: Schema.Int.annotate(describe("Pages in the file; the others are zero"))
+  usedLength: Count.annotate(describe("Bytes")),
+  pageSize: Count.annotate(describe("Bytes")),
+  bitmapOffset: Count.annotate(describe("Absolute offset in the file")),
+  pagesOffset: Count.annotate(describe("Absolute offset in the file")),
+  pages: Count.annotate(describe("All pages of the block")),
+  pagesPresent: Count.annotate(describe("Pages in the file; the others are zero"))
 })
 
-const SectionJson = Schema.Struct({ name: Schema.String, instanceId: Schema.Int, version: Schema.Int })
+const SectionJson = Schema.Struct({ name: Schema.String, instanceId: Count, version: Count })
 
 /**
  * What `info --json` prints. Numbers are bytes and counts; `offset`, `bitmapOffset` and `pagesOffset` are absolute file
@@ -37,7 +36,7 @@ const SectionJson = Schema.Struct({ name: Schema.String, instanceId: Schema.Int,
 export const ImageJson = Schema.Struct({
   path: Schema.String,
   format: Schema.String.annotate(describe("mapped-ram or libvirt-sparse")),
-  offset: Schema.Int.annotate(describe("Absolute offset of the migration stream in the file")),
+  offset: Count.annotate(describe("Absolute offset of the migration stream in the file")),
   machine: Schema.optional(Schema.String.annotate(describe("The machine type with its version"))),
   capabilities: Schema.Array(Schema.String),
   runState: Schema.NullOr(Schema.String),

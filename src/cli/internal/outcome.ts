@@ -4,7 +4,7 @@ import * as AtomicFile from "../../io/files/AtomicFile.ts"
 import { FileCalls, type Stat } from "../../io/files/FileCalls.ts"
 import type { Location } from "../../image/Location.ts"
 import type { Summary } from "../../migration/Migration.ts"
-import { QemuStatistics } from "../../qemu/QemuStatistics.ts"
+import { Count, describe } from "./jsonFields.ts"
 import * as Text from "./text.ts"
 
 /**
@@ -41,19 +41,17 @@ const PhaseMillis = Schema.Struct({
   sync: Schema.Finite
 }).annotate({ description: "Milliseconds that were spent in each phase" })
 
-const describe = (description: string) => ({ description })
-
 /**
  * What was moved, as JSON.
  *
  * @internal
  */
 export const MovedJson = Schema.Struct({
-  bytesTotal: Schema.Int.annotate(describe("Bytes of RAM covered, zero pages included")),
-  pages: Schema.Int.annotate(describe("Pages covered: normalPages + zeroPages")),
-  normalPages: Schema.Int.annotate(describe("Pages moved as data")),
-  zeroPages: Schema.Int.annotate(describe("Pages found to be all zeros")),
-  bytesTransferred: Schema.Int.annotate(describe("Bytes read, written or sent, compressed where they are")),
+  bytesTotal: Count.annotate(describe("Bytes of RAM covered, zero pages included")),
+  pages: Count.annotate(describe("Pages covered: normalPages + zeroPages")),
+  normalPages: Count.annotate(describe("Pages moved as data")),
+  zeroPages: Count.annotate(describe("Pages found to be all zeros")),
+  bytesTransferred: Count.annotate(describe("Bytes read, written or sent, compressed where they are")),
   phaseMillis: PhaseMillis
 })
 
@@ -65,11 +63,13 @@ export const MovedJson = Schema.Struct({
 export const OutcomeJson = Schema.Struct({
   path: Schema.String.annotate(describe("The image")),
   ...MovedJson.fields,
-  bytesOnDisk: Schema.optional(Schema.Int.annotate(describe("Bytes that the file of a written image takes"))),
+  bytesOnDisk: Schema.optional(Count.annotate(describe("Bytes that the file of a written image takes"))),
   machine: Schema.optional(Schema.String.annotate(describe("capture: the machine type with its version"))),
   runState: Schema.optional(Schema.String.annotate(describe("capture, resume: the guest's run state in the end"))),
   downtimeMillis: Schema.optional(Schema.Finite.annotate(describe("capture: milliseconds the guest was stopped"))),
-  statistics: Schema.optional(QemuStatistics.annotate(describe("capture: what QEMU's query-migrate said in the end")))
+  statistics: Schema.optional(
+    Schema.Record(Schema.String, Schema.Unknown).annotate(describe("capture: QEMU's query-migrate in the end"))
+  )
 })
 
 /** @internal */

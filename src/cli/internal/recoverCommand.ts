@@ -8,6 +8,7 @@ import { checkApart } from "./apart.ts"
 import { define } from "./define.ts"
 import type { Failure } from "./failure.ts"
 import { MovedJson } from "./outcome.ts"
+import { describe } from "./jsonFields.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -17,8 +18,8 @@ import * as Text from "./text.ts"
 const EXIT_LOST = 12
 
 const RecoverJson = Schema.Struct({
-  partial: Schema.Boolean.annotate({ description: "Whether the save was never finished" }),
-  machineState: Schema.Boolean.annotate({ description: "Whether the new image has the device state" }),
+  partial: Schema.Boolean.annotate(describe("Whether the save was never finished")),
+  machineState: Schema.Boolean.annotate(describe("Whether the new image has the device state")),
   lost: Schema.Array(Damage),
   neverSaved: Schema.Array(LostPages),
   summary: MovedJson

@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
 import type * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
@@ -10,6 +11,7 @@ import { failureOf, messageOf } from "./failure.ts"
 import { helpText } from "./help.ts"
 import { ReportedError } from "./reportedError.ts"
 import { Screen, widthOf } from "./screen.ts"
+import { describe } from "./jsonFields.ts"
 import { oneLine } from "./text.ts"
 import { NO_COMMAND, usageProblem } from "./usage.ts"
 
@@ -23,6 +25,22 @@ const complain = (asJson: boolean, command: string, problems: ReadonlyArray<stri
   }
   const lines = problems.map((problem) => `${command}: ${oneLine(problem)}`)
   return Console.error([...lines, `Try "${command} --help".`].join("\n"))
+}
+
+/**
+ * The results of what no command is, as JSON.
+ *
+ * @internal
+ */
+export const otherResults = {
+  version: Schema.Struct({
+    multifd: Schema.String.annotate(describe("The version of this program")),
+    node: Schema.String.annotate(describe("The version of Node that runs it"))
+  }),
+  help: Schema.Struct({
+    topic: Schema.String.annotate(describe("A command, or nothing for all of them")),
+    text: Schema.String
+  })
 }
 
 const showVersion = Effect.fnUntraced(function* ({ name, version }: CliOutput.Presenter.Version) {

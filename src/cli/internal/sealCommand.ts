@@ -4,14 +4,15 @@ import * as Integrity from "../../image/Integrity.ts"
 import * as Seal from "../../image/Seal.ts"
 import { checkApart } from "./apart.ts"
 import { define } from "./define.ts"
+import { describe } from "./jsonFields.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
 import { refusal } from "./usage.ts"
 
 const SealedJson = Schema.Struct({
-  path: Schema.String.annotate({ description: "The image" }),
-  algorithm: Schema.String.annotate({ description: "crc32, sha256 or hmac-sha256" })
+  path: Schema.String.annotate(describe("The image")),
+  algorithm: Schema.String.annotate(describe("crc32, sha256 or hmac-sha256"))
 })
 
 /**

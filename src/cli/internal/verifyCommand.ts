@@ -11,6 +11,7 @@ import { SealJson } from "./imageReport.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
+import { Count, describe } from "./jsonFields.ts"
 import * as Text from "./text.ts"
 
 const sealOf = ({ inspection: { seal } }: Verify.Report) =>
@@ -30,7 +31,7 @@ const FindingJson = Schema.Struct({
   code: Schema.String,
   severity: Finding.Severity,
   category: Finding.Category,
-  offset: Schema.Int.annotate({ description: "Absolute offset of the bytes in the file" }),
+  offset: Count.annotate(describe("Absolute offset of the bytes in the file")),
   block: Schema.optionalKey(Schema.String),
   expected: Schema.String,
   found: Schema.String,
@@ -41,7 +42,7 @@ const ReasonJson = Schema.Struct({
   error: Schema.String,
   problem: Schema.optionalKey(Schema.String),
   message: Schema.String
-}).annotate({ description: "Why the image is not in order: the same as error" })
+}).annotate(describe("The failure in short; error has all of it"))
 
 const VerifyJson = Schema.Struct({
   path: Schema.String,

@@ -8,7 +8,7 @@ import * as Temporary from "./temporary.ts"
 
 /** What the package is built and packed from. */
 const inputs = [
-  ...["package.json", "tsconfig.json", "tsconfig.build.json", "src", "docs", "examples"],
+  ...["package.json", "tsconfig.json", "tsconfig.build.json", "src", "scripts", "schema", "man", "docs", "examples"],
   ...["README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 ]
 
