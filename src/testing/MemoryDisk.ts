@@ -139,7 +139,10 @@ const callsOf = (kernel: Kernel, loop: EventLoop): Calls => {
     readlink: (path, done) => later(done, "", () => kernel.readlink(path)),
     realpath: (path, done) => later(done, "", () => kernel.realpath(path)),
     rename: (from, to, done) => laterVoid(done, () => kernel.rename(from, to)),
-    unlink: (path, done) => laterVoid(done, () => kernel.unlink(path))
+    unlink: (path, done) => laterVoid(done, () => kernel.unlink(path)),
+    link: (from, to, done) => laterVoid(done, () => kernel.link(from, to)),
+    mkdir: (path, mode, done) => laterVoid(done, () => kernel.mkdir(path, mode)),
+    readdir: (path, done) => later(done, [], () => kernel.readdir(path))
   }
 }
 

@@ -64,6 +64,11 @@ export interface Calls {
   readonly realpath: (path: string, done: (error: ErrnoError | null, path: string) => void) => void
   readonly rename: (from: string, to: string, done: (error: ErrnoError | null) => void) => void
   readonly unlink: (path: string, done: (error: ErrnoError | null) => void) => void
+  /** Gives a file a second name; fails with EEXIST if there is a file of that name. */
+  readonly link: (from: string, to: string, done: (error: ErrnoError | null) => void) => void
+  readonly mkdir: (path: string, mode: number, done: (error: ErrnoError | null) => void) => void
+  /** The names in a directory, in any order. */
+  readonly readdir: (path: string, done: (error: ErrnoError | null, names: ReadonlyArray<string>) => void) => void
   /** Moves bytes in the calling thread. Default: unavailable, and `read` and `write` move all bytes. */
   readonly inThread?: InThread | undefined
 }
@@ -145,6 +150,9 @@ export const node: Calls = {
   realpath: Fs.realpath.native,
   rename: Fs.rename,
   unlink: Fs.unlink,
+  link: Fs.link,
+  mkdir: Fs.mkdir,
+  readdir: Fs.readdir,
   inThread: nodeInThread
 }
 

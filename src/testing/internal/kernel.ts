@@ -145,6 +145,31 @@ export class Kernel {
     this.#tree.record({ _tag: "Names", names })
   }
 
+  link(from: string, to: string): void {
+    const { node } = this.#existing("link", from, false)
+    const target = this.#tree.resolve("link", to, false)
+    if (node.kind === "directory") throw errnoError("EPERM", "link", from)
+    this.#addName("link", target, node)
+  }
+
+  mkdir(path: string, mode: number): void {
+    const target = this.#tree.resolve("mkdir", path, false)
+    this.#addName("mkdir", target, () => this.#tree.create("directory", mode))
+  }
+
+  readdir(path: string): ReadonlyArray<string> {
+    const { node } = this.#existing("readdir", path, true)
+    if (node.kind !== "directory") throw errnoError("ENOTDIR", "readdir", path)
+    return [...node.entries.keys()]
+  }
+
+  #addName(syscall: string, target: Entry, node: TreeNode | (() => TreeNode)): void {
+    if (target.node !== undefined) throw errnoError("EEXIST", syscall, target.path)
+    this.#checkDirectory(syscall, target)
+    const { id } = typeof node === "function" ? node() : node
+    this.#tree.record({ _tag: "Names", names: [{ directory: target.parent.id, name: target.name, node: id }] })
+  }
+
   #descriptor(syscall: string, fd: number): Open {
     const open = this.#descriptors.get(fd)
     if (open === undefined) throw errnoError("EBADF", syscall)
