@@ -98,7 +98,7 @@ const meaningful = Effect.fnUntraced(function* (disk: MemoryDisk.MemoryDisk, key
 
 /** A disk with one file that is read and nothing else: ten thousand of them are made. */
 const only = (bytes: Uint8Array): FileCalls.Calls => {
-  const stat = { size: bytes.length, mode: 0o100600, uid: 0, gid: 0, dev: 1, ino: 1, rdev: 0, blocks: 0 }
+  const stat = { size: bytes.length, mode: 0o100600, uid: 0, gid: 0, dev: 1, ino: 1, rdev: 0, mtimeMs: 0, blocks: 0 }
   return {
     ...FileCalls.node,
     open: (_path, _flags, _mode, done) => queueMicrotask(() => done(null, 3)),

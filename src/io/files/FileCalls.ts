@@ -94,6 +94,8 @@ export interface Stat {
    * The device that a device node refers to: two names with equal values refer to the same device. 0 for anything else.
    */
   readonly rdev: number
+  /** The time of the last write, in milliseconds since 1970. */
+  readonly mtimeMs: number
   /** Allocated 512-byte units. */
   readonly blocks: number
 }
@@ -108,7 +110,7 @@ export interface Stat {
 export type ErrnoError = NodeJS.ErrnoException
 
 /** Inodes may have 64 bits, and some file systems (overlayfs, network file systems) use the highest bits. */
-const toStat = ({ blocks, dev, gid, ino, mode, rdev, size, uid }: Fs.BigIntStats): Stat => ({
+const toStat = ({ blocks, dev, gid, ino, mode, mtimeMs, rdev, size, uid }: Fs.BigIntStats): Stat => ({
   size: Number(size),
   mode: Number(mode),
   uid: Number(uid),
@@ -116,6 +118,7 @@ const toStat = ({ blocks, dev, gid, ino, mode, rdev, size, uid }: Fs.BigIntStats
   dev: Number(dev),
   ino: ino <= Number.MAX_SAFE_INTEGER ? Number(ino) : ino,
   rdev: Number(rdev),
+  mtimeMs: Number(mtimeMs),
   blocks: Number(blocks)
 })
 
@@ -125,7 +128,7 @@ const answer =
     error === null ? done(null, toStat(stats)) : done(error, noStat)
 
 /** The status passed along with an error. */
-const noStat: Stat = { size: 0, mode: 0, uid: 0, gid: 0, dev: 0, ino: 0, rdev: 0, blocks: 0 }
+const noStat: Stat = { size: 0, mode: 0, uid: 0, gid: 0, dev: 0, ino: 0, rdev: 0, mtimeMs: 0, blocks: 0 }
 
 /**
  * Node's own calls.
