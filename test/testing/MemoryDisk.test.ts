@@ -124,8 +124,9 @@ const perform = (calls: Calls, base: string, slots: Array<number>, step: typeof 
     case "mkdir":
       return done((done) => calls.mkdir(path, 0o700, done))
     case "readdir":
-      return Effect.map(answer<unknown>((done) => calls.readdir(path, done)), (names) =>
-        Array.isArray(names) ? names.toSorted() : names
+      return Effect.map(
+        answer<unknown>((done) => calls.readdir(path, done)),
+        (names) => (Array.isArray(names) ? names.toSorted() : names)
       )
   }
 }
