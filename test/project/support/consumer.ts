@@ -14,7 +14,7 @@ const inputs = [
 
 /** Installed packages and builds stay behind. */
 const isSource = (path: string): boolean =>
-  !/\/(?:node_modules|\.vitepress\/(?:dist|cache))(?:\/|$)/.test(path.slice(root.length))
+  !/\/(?:node_modules|\.site|\.vitepress)(?:\/|$)/.test(path.slice(root.length))
 
 export interface Consumer {
   /** The consumer's own folder. */
