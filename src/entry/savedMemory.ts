@@ -11,6 +11,7 @@ import type { ImageError } from "../image/ImageError.ts"
 import type { SealKeyError, VerifyOptions } from "../image/Integrity.ts"
 import type { Location } from "../image/Location.ts"
 import * as Migration from "../migration/Migration.ts"
+import * as Problem from "../ram/Problem.ts"
 import * as MemoryPages from "../ram/MemoryPages.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import * as MachineState from "../snapshot/MachineState.ts"
@@ -124,7 +125,10 @@ const newMemory = Effect.fnUntraced(function* (
   if (total > maxRam) {
     return yield* Effect.flatMap(
       refuse("restore", [
-        `the image has ${total} bytes of RAM, and maxRam is ${maxRam}: raise maxRam, or pass memory in \`into\``
+        Problem.make(
+          `the image has ${total} bytes of RAM, and maxRam is ${maxRam}`,
+          "raise maxRam, or pass memory in `into`"
+        )
       ]),
       () => Effect.never
     )

@@ -32,6 +32,7 @@ import * as Location from "./Location.ts"
 import type { MachineState } from "../snapshot/MachineState.ts"
 import type { RestoreChannelOptions, SnapshotSource } from "../snapshot/SnapshotSource.ts"
 import * as RestoreChannel from "./RestoreChannel.ts"
+import * as Problem from "../ram/Problem.ts"
 import { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
 import type { ImageBlock } from "./internal/imageModel.ts"
 
@@ -254,7 +255,10 @@ const readPages =
   (blocks: ReadonlyArray<ImageBlock>): Image["readPages"] =>
   (idstr, offset, length) => {
     const block = blocks.find((block) => block.idstr === idstr)
-    if (block === undefined || block.ignored) return refuse(`expected a block that the image has, found "${idstr}"`)
+    if (block === undefined || block.ignored) {
+      const names = blocks.filter(({ ignored }) => !ignored).map((one) => one.idstr)
+      return refuse(`the image has no pages of a block "${idstr}"`, `use one of its blocks: ${names.join(", ")}`)
+    }
     const fits =
       Number.isSafeInteger(offset) &&
       Number.isSafeInteger(length) &&
@@ -263,7 +267,8 @@ const readPages =
       offset + length <= block.usedLength
     if (!fits) {
       return refuse(
-        `expected a range inside the ${block.usedLength} bytes of "${idstr}", found ${length} from ${offset} on`
+        `${length} bytes from ${offset} on are not in the block "${idstr}"`,
+        `use a range inside its ${block.usedLength} bytes`
       )
     }
     return Effect.suspend(() => {
@@ -272,4 +277,5 @@ const readPages =
     })
   }
 
-const refuse = (problem: string) => Effect.fail(new MigrationRequestError({ operation: "read", problems: [problem] }))
+const refuse = (reason: string, remedy: string) =>
+  Effect.fail(new MigrationRequestError({ operation: "read", problems: [Problem.make(reason, remedy)] }))

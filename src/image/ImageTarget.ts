@@ -15,6 +15,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as ImageNotes from "../format/seal/ImageNotes.ts"
 import * as Uuid from "../format/Uuid.ts"
@@ -22,6 +23,8 @@ import * as AtomicFile from "../io/files/AtomicFile.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import * as FileIdentity from "../io/files/FileIdentity.ts"
 import * as PositionalFile from "../io/files/PositionalFile.ts"
+import * as RequestOptions from "../ram/Options.ts"
+import * as Problem from "../ram/Problem.ts"
 import * as ByteSource from "../snapshot/ByteSource.ts"
 import type {
   MachineHeader,
@@ -43,21 +46,26 @@ import type { Options } from "./internal/imageTargetModel.ts"
 export type { Options } from "./internal/imageTargetModel.ts"
 
 /**
- * Everything that is wrong with options, one sentence each.
+ * Everything that is wrong with options.
  *
  * @internal
  */
-export const problems = (options: Options): ReadonlyArray<string> => {
-  const { checkpointBytes = 1, keepPartial, notes, seal } = options
-  return [
-    ...Integrity.problems(seal),
-    ...ImageNotes.problems(notes),
-    ...(keepPartial === true && seal === false
-      ? ["expected checksums where what was written is to be kept, found none"]
-      : []),
-    ...(checkpointBytes > 0 ? [] : [`expected more than 0 bytes between two checkpoints, found ${checkpointBytes}`])
-  ]
-}
+export const problems = (options: Options): ReadonlyArray<Problem.Problem> => [
+  ...Integrity.problems(options.seal),
+  ...ImageNotes.problems(options.notes),
+  ...(options.keepPartial === true && options.seal === false
+    ? [Problem.make("what was written cannot be kept without checksums", "choose a seal, or no keepPartial")]
+    : []),
+  ...optionProblems(options)
+]
+
+const optionProblems = RequestOptions.problems(
+  Schema.Struct({
+    checkpointBytes: Schema.optional(
+      RequestOptions.where<number>((bytes) => typeof bytes === "number" && bytes > 0, "more than 0 bytes")
+    )
+  })
+)
 
 /**
  * Opens the file now, so that what cannot be written is known before a sender connects; one that is written in place is only

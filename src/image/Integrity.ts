@@ -5,9 +5,11 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import type * as Checksum from "../format/seal/Checksum.ts"
+import * as Checksum from "../format/seal/Checksum.ts"
 import { LostPages } from "../format/seal/ImageNotes.ts"
 import * as ImageSeal from "../format/seal/ImageSeal.ts"
+import * as Options from "../ram/Options.ts"
+import * as Problem from "../ram/Problem.ts"
 import type { Shape } from "../ram/RamBlock.ts"
 
 /**
@@ -54,11 +56,26 @@ export interface Settings {
 /** Below this, a key can be guessed. */
 const MIN_KEY_BYTES = 16
 
-/** @internal */
-export const keyProblems = (key: Uint8Array | undefined): ReadonlyArray<string> =>
-  key === undefined || key.length >= MIN_KEY_BYTES
-    ? []
-    : [`expected a key of at least ${MIN_KEY_BYTES} bytes, found ${key.length}`]
+const { maximum, minimum } = ImageSeal.extentSizes
+
+const schema = Schema.Struct({
+  algorithm: Schema.optional(
+    Options.where<Checksum.Algorithm>(
+      (value) => typeof value === "string" && Object.hasOwn(Checksum.algorithms, value),
+      "crc32, sha256 or hmac-sha256"
+    )
+  ),
+  extentSize: Options.where<number>(
+    (size) => typeof size === "number" && ImageSeal.isExtentSize(size),
+    `a power of two from ${minimum} to ${maximum} bytes`
+  ).pipe(Options.withDefault(ImageSeal.DEFAULT_EXTENT_SIZE)),
+  key: Schema.optional(
+    Options.where<Uint8Array>(
+      (key) => key instanceof Uint8Array && key.length >= MIN_KEY_BYTES,
+      `at least ${MIN_KEY_BYTES} bytes`
+    )
+  )
+})
 
 /** @internal */
 export const settings = ({ algorithm, extentSize, key }: SealOptions): Settings => ({
@@ -73,23 +90,18 @@ export const forBlocks = (seal: SealOptions, blocks: ReadonlyArray<Shape>): Sett
   return { ...all, extentSize: Math.max(all.extentSize, ...blocks.map(({ pageSize }) => pageSize)) }
 }
 
-/** What is wrong with how an image shall be sealed. @internal */
-export const problems = (seal: SealOptions | false | undefined): ReadonlyArray<string> => {
-  if (seal === false || seal === undefined) return []
-  const { algorithm, extentSize, key } = settings(seal)
-  const { maximum, minimum } = ImageSeal.extentSizes
-  return [
-    ...(ImageSeal.isExtentSize(extentSize)
-      ? []
-      : [`expected extents of a power of two from ${minimum} to ${maximum} bytes, found ${extentSize}`]),
-    ...((algorithm === "hmac-sha256") === (key !== undefined)
-      ? []
-      : [
-          `expected ${key === undefined ? "a key" : "no key"} for ${algorithm}, found ${key === undefined ? "none" : "one"}`
-        ]),
-    ...keyProblems(key)
-  ]
+const keyProblems = ({ algorithm, key }: Settings): ReadonlyArray<Problem.Problem> => {
+  if ((algorithm === "hmac-sha256") === (key !== undefined)) return []
+  return key === undefined
+    ? [Problem.make(`${algorithm} needs a key`, "give one with --key-file (key)")]
+    : [Problem.make(`${algorithm} takes no key`, "use hmac-sha256, or leave the key out")]
 }
+
+const optionProblems = Options.problems(schema)
+
+/** Everything that is wrong with how an image shall be sealed. @internal */
+export const problems = (seal: SealOptions | false | undefined): ReadonlyArray<Problem.Problem> =>
+  seal === false || seal === undefined ? [] : [...optionProblems(seal), ...keyProblems(settings(seal))]
 
 /**
  * Pages that are not what they were when the image was written.
@@ -224,12 +236,12 @@ export class SealKeyError extends Schema.TaggedError<SealKeyError>()("SealKeyErr
 }) {
   override readonly [Runtime.errorExitCode] = 4
   override get message() {
-    return `${this.path}: ${sentences[this.problem]}`
+    return `cannot verify ${this.path}: ${sentences[this.problem]}`
   }
 }
 
 const sentences = {
-  missing: "expected the key that it is sealed with, found none; --key-file names it (--source-key-file in convert)",
-  "not-keyed": "expected an image that is sealed with a key, found one that is not",
-  wrong: "expected a seal of the given key, found another one"
+  missing: "it is sealed with a key; give that key with --key-file (--source-key-file in convert)",
+  "not-keyed": "it is not sealed with a key; leave the key out, or use the image that the key belongs to",
+  wrong: "its seal was made with another key; give the key that the image was sealed with"
 }

@@ -5,6 +5,7 @@ import type { MappedBlock } from "../format/image/ImageStream.ts"
 import * as MigrationStream from "../format/stream/MigrationStream.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import * as PositionalFile from "../io/files/PositionalFile.ts"
+import * as Problem from "../ram/Problem.ts"
 import * as PageBitmap from "../ram/PageBitmap.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import type { ImageBlock } from "./Image.ts"
@@ -121,7 +122,10 @@ const machineStateOf = Effect.fnUntraced(function* (
   return { isWhole, value: { ...empty, origin: yield* file.stat } }
 })
 
-const nothingToProve = "expected checksums that are whole, found none: nothing can be proven to be what was saved"
+const nothingToProve = Problem.make(
+  "it has no checksums that are whole, so nothing can be proven to be what was saved",
+  "use multifd convert if the image can still be opened"
+)
 
 /**
  * Compares all pages with their checksums, and gives those that have theirs.

@@ -1,17 +1,18 @@
 /**
- * Limits on a peer's demands and its time.
+ * What a peer may ask for, and how long it may take.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import { formatProblems, failWithAll } from "../transfer/Problems.ts"
+import * as Options from "../ram/Options.ts"
+import * as Problem from "../ram/Problem.ts"
 
 /**
- * Validated limits. Together they bound the memory and the time that any peer, however hostile, can take.
+ * Limits that have been checked. Together they bound the memory and the time that any peer, however hostile, can take.
  *
  * @stability stable
  * @category models
@@ -19,51 +20,50 @@ import { formatProblems, failWithAll } from "../transfer/Problems.ts"
  */
 export interface Limits {
   /**
-   * For each connection, from its acceptance to its identification, including TLS; and, from the first connection, for
-   * all of them to arrive. Default 30 seconds: a sender makes all connections before it sends anything.
+   * For each connection, from being accepted to having said what it is, TLS included; and, from the first connection on,
+   * for all of them to be there. Default 30 seconds: a sender connects all of them before it sends anything.
    */
   readonly handshakeTimeout: Duration.Duration
   /**
-   * Longest time without a page or a piece of device state on any connection, while we wait for the peer; time spent
-   * waiting for the disk does not count. Default 60 seconds. `Duration.infinity` for a source that is stopped by hand
-   * before it switches over.
+   * The longest time without a page, or a piece of device state, on any connection while the peer is waited for; time in
+   * which the disk is waited for does not count. Default 60 seconds. `Duration.infinity` for a source that is stopped by
+   * hand before it switches over.
    */
   readonly idleTimeout: Duration.Duration
   /**
-   * Lowest rate that a receiver accepts, in bytes per second over all connections, on average over ten times
-   * `idleTimeout`. Time in which the receiver waits for its disk, or enforces a limit of its own, does not count.
-   * Default 1024: a peer that sends an occasional page keeps a receiver no longer than that, and no guest, network or
-   * limit of a sender is so slow. 0, or no `idleTimeout`: any rate.
+   * Bytes a second that a receiver expects at least, over all connections and on average over ten times `idleTimeout`; time in which
+   * it waits for its disk, or keeps a limit of its own, does not count. Default 1024: a peer that sends a page now and then keeps
+   * a receiver no longer than that, and no guest, network or limit of a sender is so slow. 0, or no `idleTimeout`: any rate.
    */
   readonly minRate: number
   /**
-   * From the arrival of all connections until everything has been received. Default `Duration.infinity`: a guest that
-   * is moved live may take any number of rounds.
+   * From the moment that all connections are there until everything has arrived. Default `Duration.infinity`: a guest that is
+   * moved live may take as many rounds as it likes.
    */
   readonly maxDuration: Duration.Duration
   /**
-   * Bytes in the payload of one packet. Default 1 MiB, for which QEMU has room; 512 KiB of incompressible pages are
-   * hardly larger in any method.
+   * Bytes of the payload of one packet. Default 1 MiB, which is what QEMU has room for; a packet of 512 KiB of pages that
+   * do not shrink is little larger than that of any method.
    */
   readonly maxPayload: number
   /** RAM blocks. Default 4096: a machine has one for each bank of RAM, firmware image and device with memory. */
   readonly maxBlocks: number
   /**
-   * Bytes of RAM in all blocks. Default 1 TiB. One bit is kept per page, which makes 32 MiB at the default; a peer can
-   * make a receiver allocate that by announcing it.
+   * Bytes of RAM in all blocks. Default 1 TiB. One bit is kept for each page, which makes 32 MiB of that; a peer can make
+   * a receiver take so much memory by announcing it.
    */
   readonly maxRam: number
-  /** Bytes of device state and description after RAM. Default 1 GiB, the most that is searched in an image. */
+  /** Bytes of the device state and its description behind RAM. Default 1 GiB, the most that is looked through in an image. */
   readonly maxDeviceState: number
   /**
-   * Bytes that must be held in memory: the data before RAM's END that is not RAM, and the device state if there is no
-   * image to write it to. Default 64 MiB.
+   * Bytes of what has to be held in memory: what stands in front of RAM's END and is not RAM, and the device state where
+   * there is no image to write it to. Default 64 MiB.
    */
   readonly maxHeld: number
 }
 
 /**
- * The same limits as a user gives them: all are optional.
+ * The same limits as a user gives them: all of them may be left out.
  *
  * @stability stable
  * @category models
@@ -76,7 +76,7 @@ export type Input = {
 const MiB = 1024 * 1024
 
 /**
- * The default limits.
+ * What holds where nothing else is asked for.
  *
  * @stability stable
  * @category constants
@@ -94,87 +94,52 @@ export const defaults: Limits = {
   maxHeld: 64 * MiB
 }
 
-const timeouts = ["handshakeTimeout", "idleTimeout", "maxDuration"] as const
-const rates = ["minRate"] as const
-const sizes = ["maxPayload", "maxBlocks", "maxRam", "maxDeviceState", "maxHeld"] as const
-
-const Problem = Schema.Struct({
-  /** The name of the limit. */
-  option: Schema.Literals([...timeouts, ...rates, ...sizes]),
-  expected: Schema.String,
-  found: Schema.String
-})
-
 /**
- * Invalid limits; all of them are listed.
+ * Limits that are none; all that are wrong are listed.
  *
  * **Details**
  *
- * Detected before anything was opened. Exit code 2.
+ * Found before anything was opened. Exit code 2.
  *
  * @stability stable
  * @category errors
  * @since 0.1.0
  */
 export class LimitsError extends Schema.TaggedError<LimitsError>()("LimitsError", {
-  problems: Schema.NonEmptyArray(Problem)
+  problems: Schema.NonEmptyArray(Problem.Problem)
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message(): string {
-    return formatProblems(this.problems)
+    return Problem.refusal("start", this.problems)
   }
 }
 
-type Timeout = (typeof timeouts)[number]
+const time = (name: "handshakeTimeout" | "idleTimeout" | "maxDuration") =>
+  Options.time.pipe(Options.withDefault(defaults[name]))
 
-const timeoutOf = (input: Input, option: Timeout): Duration.Duration | undefined => {
-  const given = input[option]
-  const duration = given === undefined ? Option.some(defaults[option]) : Duration.fromInput(given)
-  return Option.getOrUndefined(Option.filter(duration, Duration.isPositive))
-}
+const size = (name: "maxPayload" | "maxBlocks" | "maxRam" | "maxDeviceState" | "maxHeld") =>
+  Options.positive.pipe(Options.withDefault(defaults[name]))
 
-const wrongTimeout = (input: Input) => (option: Timeout) =>
-  timeoutOf(input, option) === undefined
-    ? [{ option, expected: "a time longer than none", found: String(input[option]) }]
-    : []
-
-const wrongSize = (input: Input) => (option: (typeof sizes)[number]) => {
-  const found = input[option] ?? defaults[option]
-  return Number.isSafeInteger(found) && found > 0
-    ? []
-    : [{ option, expected: "a whole number from 1 to 2^53 - 1", found: String(found) }]
-}
-
-const wrongRate = (input: Input) => (option: (typeof rates)[number]) => {
-  const found = input[option] ?? defaults[option]
-  return found >= 0 && Number.isFinite(found)
-    ? []
-    : [{ option, expected: "0 or more bytes a second", found: String(found) }]
-}
+const decode = Options.decode(
+  Schema.Struct({
+    handshakeTimeout: time("handshakeTimeout"),
+    idleTimeout: time("idleTimeout"),
+    minRate: Options.rate.pipe(Options.withDefault(defaults.minRate)),
+    maxDuration: time("maxDuration"),
+    maxPayload: size("maxPayload"),
+    maxBlocks: size("maxBlocks"),
+    maxRam: size("maxRam"),
+    maxDeviceState: size("maxDeviceState"),
+    maxHeld: size("maxHeld")
+  })
+)
 
 /**
- * Fills in defaults and validates. Fails with `LimitsError` and has no other effect.
+ * Fills in what was left out and checks the rest. Fails with `LimitsError`; nothing has happened then.
  *
  * @stability stable
  * @category constructors
  * @since 0.1.0
  */
-export const make = (input: Input): Effect.Effect<Limits, LimitsError> => {
-  const problems = [
-    ...timeouts.flatMap(wrongTimeout(input)),
-    ...rates.flatMap(wrongRate(input)),
-    ...sizes.flatMap(wrongSize(input))
-  ]
-  const error = (all: LimitsError["problems"]) => new LimitsError({ problems: all })
-  return failWithAll(problems, error, () => ({
-    handshakeTimeout: timeoutOf(input, "handshakeTimeout")!,
-    idleTimeout: timeoutOf(input, "idleTimeout")!,
-    minRate: input.minRate ?? defaults.minRate,
-    maxDuration: timeoutOf(input, "maxDuration")!,
-    maxPayload: input.maxPayload ?? defaults.maxPayload,
-    maxBlocks: input.maxBlocks ?? defaults.maxBlocks,
-    maxRam: input.maxRam ?? defaults.maxRam,
-    maxDeviceState: input.maxDeviceState ?? defaults.maxDeviceState,
-    maxHeld: input.maxHeld ?? defaults.maxHeld
-  }))
-}
+export const make = (input: Input): Effect.Effect<Limits, LimitsError> =>
+  Effect.fromResult(Result.mapError(decode(input), (problems) => new LimitsError({ problems })))

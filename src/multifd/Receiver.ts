@@ -1,6 +1,5 @@
 /**
- * The receiving end of a migration over sockets: the main connection and N channels of one sender, as QEMU would
- * receive them.
+ * The receiving end of a migration over sockets: the main connection and N channels of one sender, as QEMU would take them.
  *
  * ```text
  *   sender                        receiver                                       target
@@ -15,9 +14,9 @@
  *   ◀──────────── SHUT 0, where the sender has opened a return path ──────────┘
  * ```
  *
- * With a return path the sender keeps its connections open until it hears of the success, so the description after the
- * device state marks its end. Only then, when everything is durable, is the success reported. A sender that has left
- * earlier has failed, and its guest may be running.
+ * With a return path the sender keeps its connections open until it is told that all went well, so its end is known by the
+ * description behind the device state; and only then, when everything is durable, it is told so. One that is gone by then has
+ * failed, and its guest may go on.
  *
  * @since 0.1.0
  */
@@ -52,41 +51,41 @@ import type { Hooks } from "./internal/receiverModel.ts"
 export type { Hooks } from "./internal/receiverModel.ts"
 
 /**
- * Options of a receiver.
+ * What a receiver is made of.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<in out A, in out E> {
-  /** Accepts the connections of one sender, and is closed when all of them have arrived. */
+  /** Accepts the connections of one sender, and is closed when they are all there. */
   readonly listener: Listener
-  /** 0 to 255, as on the sender; 0: a sender without multifd. */
+  /** 0 to 255, as many as the sender has; 0: a sender without multifd. */
   readonly channels: number
-  /** Compression of the payloads, as on the sender. Default: none. */
+  /** How payloads are compressed, as on the sender. Default: they are not. */
   readonly codec?: Codec | undefined
-  /** The guest's UUID, 16 bytes in textual order. Default: any, but the same on all channels. */
+  /** The guest's, 16 bytes in textual order. Default: any, but the same on all channels. */
   readonly uuid?: Uint8Array | undefined
-  /** Bytes in a page, unless the configuration gives the size. Default 4096. */
+  /** Bytes of a page where the configuration does not say. Default 4096. */
   readonly pageSize?: number | undefined
   readonly limits: Limits
-  /** Limits the reading of all connections together. Default: no limit. */
+  /** Connections are read no faster than it allows, all of them together. Default: there is no limit. */
   readonly rateLimit?: RateLimit | undefined
   readonly target: SnapshotTarget<A, E>
   readonly transfer: Transfer
   readonly hooks: Hooks<A>
-  /** `true`: sends a SWITCHOVER_ACK if there is a return path. Default: by the machine type. */
+  /** `true`: sends a SWITCHOVER_ACK where there is a return path. Default: by the machine type. */
   readonly switchoverAck?: boolean | undefined
   /**
-   * `true`: a sender that waits for an answer may close without it once everything has arrived, as one does that is
-   * cancelled then. Default `false`: it has failed (`SenderLeftError`).
+   * `true`: a sender that waits for an answer may hang up without it once everything has arrived, as one does that is
+   * cancelled by then. Default `false`: it has failed (`SenderLeftError`).
    */
   readonly mayLeave?: boolean | undefined
-  /** Takes the device state that devices send on the channels. Default: it is an error. */
+  /** Takes device state that devices send on the channels. Default: it is an error. */
   readonly onDevicePacket?: ((packet: ReceiveChannel.DevicePacket) => Effect.Effect<void, E>) | undefined
 }
 
 /**
- * Errors of receiving, besides those of the target.
+ * What receiving fails with, beside what the target fails with.
  *
  * @category errors
  * @since 0.1.0
@@ -98,7 +97,7 @@ export type ReceiverError =
   | CompressionError
   | CompressorFailedError
 
-/** The prerequisites of a channel's first packet. */
+/** What the channels wait for before their first packet. */
 interface Ready<E> {
   readonly pageSize: number
   readonly sinks: ReadonlyMap<string, PageSink<E>>
@@ -109,13 +108,13 @@ interface Ready<E> {
  *
  * **Details**
  *
- * The first error ends everything, including all waits: a channel that fails or ends fails the wait at a mark at once.
- * A peer without progress fails with `PeerTimeoutError` after `idleTimeout`; bytes that complete nothing do not count,
- * nor do packets and rounds without pages. For any input from a peer, `limits` bounds the memory.
+ * The first error wins and ends everything, whoever waits for whom: a channel that fails or ends fails the wait at a mark at
+ * once. A peer that gets nothing done fails with `PeerTimeoutError` after `idleTimeout`; bytes that complete nothing do not
+ * count, nor do packets and rounds without pages. Whatever a peer sends, memory is bounded by `limits`.
  *
- * A sender that has opened a return path is also told about a failure.
+ * A sender that has opened a return path is told when it fails, too.
  *
- * **Failure effect**: that of the target before a successful `commit`. All connections are closed.
+ * **Failure effect**: that of the target, of which `commit` has not succeeded. All connections are closed.
  *
  * @category running
  * @since 0.1.0
@@ -164,7 +163,7 @@ export const run = Effect.fn("Receiver.run")(function* <A, E>(
 const bytesRead = ({ channels, main }: Pick<Accepted, "main" | "channels">): number =>
   channels.reduce((sum, connection) => sum + connection.bytesRead, main.bytesRead)
 
-/** Ends a migration that takes too long. Once everything has arrived, the remaining work is not the peer's fault. */
+/** Ends a migration that goes on and on. Once everything has arrived, the peer is not to blame for what is still to be done. */
 const endless = (
   peer: string,
   limit: Duration.Duration,
@@ -181,11 +180,11 @@ const endless = (
   )
 }
 
-/** The bytes already read to identify the main connection. */
+/** What tells the main connection has been read of it. */
 const magicOfMain = (): Uint8Array => MigrationStream.encodeFileHeader().subarray(0, 4)
 
 interface Connected extends Pick<Accepted, "channels"> {
-  /** The guest's UUID from the channels. */
+  /** The guest's uuid, as the channels have it. */
   readonly guest: Uint8Array | undefined
   readonly stream: MainStream
   readonly watchdog: Watchdog.Watchdog
@@ -200,7 +199,7 @@ const receive = Effect.fnUntraced(function* <A, E>(
   const ready = yield* Deferred.make<Ready<E>>()
   const over = yield* Latch.make()
   const begun = (begin: Ready<E>) => Effect.asVoid(Deferred.succeed(ready, begin))
-  // The channels no longer matter, but the end of the main channel does.
+  // What becomes of the channels is of no importance any more; how the main channel ends is.
   const onCommitted = (value: A) => {
     over.openUnsafe()
     return options.hooks.onCommitted(value)

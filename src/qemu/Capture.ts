@@ -81,9 +81,9 @@ const runQemuMigration = Effect.fnUntraced(function* (
   capture: Capture,
   address: SocketAddress.SocketAddress
 ): Effect.fn.Return<void, QmpError | QmpEventsError | QemuMigrationError> {
-  const { guest, left, options, stops, watch } = capture
+  const { during, guest, left, options, watch } = capture
   const { qmp } = options
-  if (stops) yield* guest.stop
+  if (during._tag === "Stopped") yield* guest.stop
   const ended = Effect.onInterrupt(watch.run(QmpCommands.migrate(qmp, SocketAddress.format(address))), () =>
     Effect.ignore(watch.callOff(withShortTimeout(qmp)))
   )
@@ -94,16 +94,16 @@ const runQemuMigration = Effect.fnUntraced(function* (
 const CONCURRENTLY = { concurrency: "unbounded", discard: true } as const
 
 /** Lets the guest go on, or not, as asked. That it cannot is no failure: the image is there. */
-const leaveGuest = ({ guest, onProblem, options: { leave, qmp } }: Capture): Effect.Effect<void, QmpError> =>
-  (leave === undefined ? guest.release(qmp) : Vm.setRunning(qmp, leave === "running")).pipe(
+const leaveGuest = ({ ending, guest, onProblem, options: { qmp } }: Capture): Effect.Effect<void, QmpError> =>
+  (ending._tag === "Leave" ? Vm.setRunning(qmp, ending.running) : guest.release(qmp)).pipe(
     Effect.catchTag("QmpCommandError", ({ message }) => onProblem(message))
   )
 
 /** Everything has arrived. A guest that is to go on does so now; what is still to be done on this side does not concern it. */
 const arrived = Effect.fnUntraced(function* (capture: Capture): Effect.fn.Return<QemuStatistics, QmpError> {
-  const { completes, options, watch } = capture
+  const { options, watch } = capture
   const statistics = yield* Vm.statistics(options.qmp)
-  if (!completes) {
+  if (!Plan.completes(capture)) {
     yield* watch.callOff(options.qmp)
     yield* leaveGuest(capture)
   }
@@ -117,15 +117,15 @@ const onReceived = (capture: Capture): Effect.Effect<void> =>
   )
 
 /** A guest that is captured live stands still for the last pages only: then there is no limit any more. */
-const liftWhenStopped = ({ isLive, options: { qmp } }: Capture, lift: Effect.Effect<void>) =>
-  isLive
+const liftWhenStopped = ({ during, options: { qmp } }: Capture, lift: Effect.Effect<void>) =>
+  during._tag === "Live"
     ? Effect.forkScoped(Effect.andThen(Stream.runHead(Stream.filter(qmp.events, ({ name }) => name === "STOP")), lift))
     : Effect.void
 
-const followRounds = ({ guest, isLive, onProblem, options, progress, watch }: Capture) => {
+const followRounds = ({ during, guest, onProblem, options, progress, watch }: Capture) => {
   const { maxRounds, maxTime, qmp } = options
   const rounds = { progress, begun: watch.begun, maxRounds, maxTime, stop: guest.stop, onProblem }
-  return isLive ? LiveRounds.follow(qmp, rounds) : Effect.void
+  return during._tag === "Live" ? LiveRounds.follow(qmp, rounds) : Effect.void
 }
 
 /** Both sides, from listening to the image that is durable. */
@@ -170,7 +170,7 @@ const transfer = Effect.fnUntraced(function* (
     isConsequence: MigrationWatch.isConsequence,
     explain: MigrationWatch.explain
   }).pipe(Effect.mapError(Unreachable.explain({ peer: qmp.peer, role: "source", address: listen })))
-  if (capture.completes) yield* Vm.settled(qmp)
+  if (Plan.completes(capture)) yield* Vm.settled(qmp)
   return summary
 })
 
@@ -261,7 +261,7 @@ export const run = Effect.fn("Capture.run")(function* (
     Effect.andThen(Effect.scoped(transfer(capture, onDurable))),
     Effect.onExit(({ _tag }) => finish(_tag === "Failure"))
   )
-  const quits = options.leave === "quit"
+  const quits = plan.ending._tag === "Quit"
   if (quits) {
     const gone = Waits.within(qmp.peer, "QEMU to end", options.timeout)
     yield* Effect.tapError(gone(QmpCommands.quit(qmp)), () => tellOfImage)

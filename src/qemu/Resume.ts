@@ -25,6 +25,7 @@ import * as SocketAddress from "../io/sockets/SocketAddress.ts"
 import type { Image } from "../image/Image.ts"
 import { Migration, type Summary } from "../migration/Migration.ts"
 import type { SendError, SendOptions } from "../migration/SendOptions.ts"
+import * as Problem from "../ram/Problem.ts"
 import * as PipelineOptions from "../transfer/PipelineOptions.ts"
 import { runBothEnds } from "./internal/bothEnds.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
@@ -99,16 +100,21 @@ export type ResumeError =
 const exposuresOf = (listen: SocketAddress.SocketAddress | undefined): ReadonlyArray<string> =>
   listen === undefined ? [] : AddressWarnings.ofListener(SocketAddress.withHost(listen), undefined)
 
-const listenProblems = (listen: SocketAddress.SocketAddress | undefined): ReadonlyArray<string> =>
-  listen?._tag === "Tcp" && listen.port === 0 ? ["expected a TCP port for QEMU to listen on, found 0"] : []
+const listenProblems = (listen: SocketAddress.SocketAddress | undefined): ReadonlyArray<Problem.Problem> =>
+  listen?._tag === "Tcp" && listen.port === 0
+    ? [Problem.make("QEMU cannot listen on the TCP port 0", "name a port (--listen tcp:HOST:PORT)")]
+    : []
 
-const problemsOf = ({ capabilities, runState, status }: Vm.Vm, channels: number): ReadonlyArray<string> => [
-  ...(runState.status === "inmigrate" && status === "none"
+const problemsOf = (vm: Vm.Vm, channels: number): ReadonlyArray<Problem.Problem> => [
+  ...(vm.runState.status === "inmigrate" && vm.status === "none"
     ? []
     : [
-        `expected a QEMU that was just started with -incoming defer, found one that is ${runState.status} with a migration ${status}`
+        Problem.make(
+          `QEMU does not wait for a machine: it is ${vm.runState.status}, with a migration ${vm.status}`,
+          "start a new one with -incoming defer"
+        )
       ]),
-  ...(channels > 0 && !("multifd" in capabilities) ? ["expected a QEMU that knows multifd, found none of it"] : [])
+  ...Vm.missing(vm, channels > 0 ? ["multifd"] : [])
 ]
 
 /** Since 9.1 a QEMU that could not load a machine stays, and can be asked why. */
@@ -202,6 +208,7 @@ export const run = Effect.fn("Resume.run")(function* (
   const destination = yield* Destination.look(qmp, vm.memory)
   const { machine } = vm
   yield* Vm.refuse(qmp, "resume", [
+    ...Vm.optionProblems(options),
     ...problemsOf(vm, channels),
     ...listenProblems(options.listen),
     ...Destination.problemsOf(image, destination, { machine, newIdentity, allowLost, paused })

@@ -5,6 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import * as Problem from "../ram/Problem.ts"
 import * as MigrationStatus from "../migration/MigrationStatus.ts"
 
 /**
@@ -22,12 +23,12 @@ export class VmNotReadyError extends Schema.TaggedError<VmNotReadyError>()("VmNo
   /** The monitor's address. */
   peer: Schema.String,
   operation: Schema.Literals(["capture", "resume"]),
-  /** One sentence each: what was expected, what was found. */
-  problems: Schema.NonEmptyArray(Schema.String)
+  /** What makes it impossible, and what to do. */
+  problems: Schema.NonEmptyArray(Problem.Problem)
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message(): string {
-    return `${this.peer}: cannot ${this.operation}: ${this.problems.join("; ")}`
+    return `${this.peer}: ${Problem.refusal(this.operation, this.problems)}`
   }
 }
 
@@ -84,9 +85,9 @@ export class SocketUnreachableError extends Schema.TaggedError<SocketUnreachable
   override get message(): string {
     const again = this.role === "destination" ? "; this QEMU has to be started again first" : ""
     return (
-      `${this.peer}: expected QEMU and this program to meet at ${this.address}, found: ${this.description}; where QEMU runs as ` +
-      "another user, in a container or with a /tmp of its own, name a socket that both can reach: --listen unix:PATH in a " +
-      `directory of both, or --listen tcp:HOST:PORT${again}`
+      `${this.peer}: QEMU and this program cannot meet at ${this.address}: ${this.description}; if QEMU runs as another user, ` +
+      "in a container or with a /tmp of its own, name a socket that both can reach: --listen unix:PATH in a directory of " +
+      `both, or --listen tcp:HOST:PORT${again}`
     )
   }
 }

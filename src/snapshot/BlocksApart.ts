@@ -1,9 +1,10 @@
 /**
- * Checks that blocks to be written do not overlap.
+ * Blocks that are written to lie apart from each other.
  *
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import * as Problem from "../ram/Problem.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import { type MigrationRequestError, refuse } from "./MigrationRequestError.ts"
 
@@ -16,18 +17,20 @@ export const overlaps = (a: RamBlock.Storage | undefined, b: RamBlock.Storage | 
   a !== undefined && b !== undefined && a.file === b.file && a.start < b.end && b.start < a.end
 
 /**
- * One sentence for each pair of overlapping blocks.
+ * One sentence for each pair of blocks that would be written over each other.
  *
  * @internal
  */
-export const problems = (blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>): ReadonlyArray<string> =>
+export const problems = (blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>): ReadonlyArray<Problem.Problem> =>
   blocks.flatMap(({ idstr, storage }, index) =>
     blocks
       .slice(0, index)
       .filter((other) => overlaps(other.storage, storage))
-      .map(
-        (other) =>
-          `expected a place of its own for each block, found that "${other.idstr}" and "${idstr}" overlap in ${storage?.path}`
+      .map((other) =>
+        Problem.make(
+          `the blocks "${other.idstr}" and "${idstr}" overlap in ${storage?.path}`,
+          "give each block a place of its own"
+        )
       )
   )
 

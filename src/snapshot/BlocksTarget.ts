@@ -1,5 +1,5 @@
 /**
- * RAM blocks as a target: pages go to their blocks, and everything else is kept in memory.
+ * RAM blocks as a target: pages go to their blocks, everything else is kept in memory.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import type { MigrationRequestError } from "./MigrationRequestError.ts"
 import type { MachineHeader, RamEnd, RamWriter, SnapshotTarget, StateWriter } from "./SnapshotTarget.ts"
 
 /**
- * A block that takes pages. A block that can also be read can take changes of pages (XBZRLE, without multifd).
+ * A block that takes pages. One that can also be read can take changes of pages (XBZRLE, without multifd).
  *
  * @stability unstable
  * @category models
@@ -23,7 +23,8 @@ import type { MachineHeader, RamEnd, RamWriter, SnapshotTarget, StateWriter } fr
 export type TargetBlock<E = never> = RamBlock.Writable<E> & Partial<RamBlock.Readable<E>>
 
 /**
- * All blocks of the machine, with their lengths, or a function that makes them from the machine's shapes.
+ * The blocks of the machine, all of them and no others, of their lengths; or what makes them of the shapes that the machine
+ * turns out to have.
  *
  * @stability unstable
  * @category models
@@ -34,10 +35,10 @@ export type Blocks<E = never> =
   | ((shapes: ReadonlyArray<RamBlock.Shape>) => Effect.Effect<ReadonlyArray<TargetBlock<E>>, E>)
 
 /**
- * Makes a target of blocks. `commit` returns everything that is not RAM.
+ * Makes a target of blocks. `commit` gives everything that is not RAM.
  *
- * **Failure effect**: each page of the blocks may have its old content or the machine's. Blocks that do not match the
- * machine's are refused with the finding `block-list-mismatch` before any is touched.
+ * **Failure effect**: any page of the blocks may be the machine's, or what it was. Blocks that do not match the machine's are
+ * refused with the finding `block-list-mismatch` before any is touched.
  *
  * @stability unstable
  * @category constructors

@@ -1,33 +1,34 @@
 /**
- * A request that is impossible with the given blocks, image and options.
+ * What was asked for cannot be done with what was given.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import * as Problem from "../ram/Problem.ts"
 
 /**
- * The blocks, the image and the options of a request do not match: a block that the image does not have, another
+ * The blocks, the image and the options of a request do not fit together: a block that the image does not have, another
  * length, two blocks of one name.
  *
  * **Details**
  *
- * Detected before anything was touched. Lists all problems, not only the first. Exit code 2.
+ * Found before anything was touched; all problems are listed, not only the first. Exit code 2.
  *
  * @stability stable
  * @category errors
  * @since 0.1.0
  */
 export class MigrationRequestError extends Schema.TaggedError<MigrationRequestError>()("MigrationRequestError", {
-  /** The requested operation. */
+  /** Which operation was asked for. */
   operation: Schema.Literals(["save", "restore", "convert", "send", "receive", "read", "seal", "recover", "capture"]),
-  /** One sentence per problem. */
-  problems: Schema.NonEmptyArray(Schema.String)
+  /** What makes it impossible, and what to do. */
+  problems: Schema.NonEmptyArray(Problem.Problem)
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message() {
-    return `cannot ${this.operation}: ${this.problems.join("; ")}`
+    return Problem.refusal(this.operation, this.problems)
   }
 }
 
@@ -38,7 +39,7 @@ export class MigrationRequestError extends Schema.TaggedError<MigrationRequestEr
  */
 export const refuse = (
   operation: MigrationRequestError["operation"],
-  problems: ReadonlyArray<string>
+  problems: ReadonlyArray<Problem.Problem>
 ): Effect.Effect<void, MigrationRequestError> => {
   const [first, ...rest] = problems
   return first === undefined

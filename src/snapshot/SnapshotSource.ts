@@ -1,6 +1,5 @@
 /**
- * The origin of a machine: an image file, memory of this process, or anything else that can provide its blocks and its
- * state.
+ * Where a machine comes from: an image file, memory of this process, and whatever else can give its blocks and its state.
  *
  * ```text
  *   MachineSource                           SnapshotSource, a machine at rest
@@ -30,9 +29,9 @@ import type { MigrationRequestError } from "./MigrationRequestError.ts"
  * @since 0.1.0
  */
 export interface SourceBlock<out E = never> extends RamBlock.Readable<E> {
-  /** Offset in the parent region; present only in a save with `x-ignore-shared`. */
+  /** Offset in the parent region; only a save with `x-ignore-shared` states it. */
   readonly address?: number | undefined
-  /** `true`: announced to the target and never read, because the target already shares this memory. Default `false`. */
+  /** `true`: announced to the target and never read, since the target shares this memory already. Default `false`. */
   readonly ignored?: boolean | undefined
 }
 
@@ -44,20 +43,20 @@ export interface SourceBlock<out E = never> extends RamBlock.Readable<E> {
  * @since 0.1.0
  */
 export interface MachineSource<out E = never> {
-  /** The name in errors: a path, or the address of a store. */
+  /** What it is called in errors: a path, or the address of a store. */
   readonly name?: string | undefined
   /**
-   * At least one block with pages, unique names, one page size. Without `live` the memory must not change during the
-   * save: the checksum of a page is that of the bytes read for it.
+   * At least one block with pages, each name once, one page size. Without `live` the memory must not change while it is
+   * saved: the checksum of a page is of the bytes that are read for it.
    */
   readonly blocks: ReadonlyArray<SourceBlock<E>>
   /** Everything that is not RAM. Default: a machine `none` without devices. */
   readonly machineState?: MachineState<E> | undefined
-  /** Rounds over changing memory, so that the result is the memory of one moment. Default: one round. */
+  /** Rounds over memory that changes, so that the result is the memory of one moment. Default: one round. */
   readonly live?: Live.Options<E> | undefined
-  /** Further facts about the machine: its UUID, sync marks, lost pages. Default: none. */
+  /** What is known of the machine beside that: its uuid, marks, lost pages. Default: nothing. */
   readonly notes?: ImageNotes | undefined
-  /** The unit of reading or verifying, in bytes; batches are multiples of it. Default: a page. */
+  /** Bytes that are read or verified as one; batches are multiples of it. Default: a page. */
   readonly readUnit?: number | undefined
 }
 
@@ -73,32 +72,34 @@ export interface RestoreChannelOptions<out E = never> {
   readonly blocks: ReadonlyMap<string, RamBlock.Writable<E>>
   /** Bypasses the page cache. Default `false`. */
   readonly directIo?: boolean | undefined
-  /** Largest gap of absent pages between two runs that is read rather than skipped. */
+  /** Absent pages between two runs that are read along rather than skipped. */
   readonly coalescePages: number
   readonly counters: TransferCounters
 }
 
 /**
- * A machine at rest: every page can be read at any time, until its scope ends.
+ * A machine at rest: every page can be read at any time, until the scope in which it was opened ends.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface SnapshotSource<out E = never> extends MachineSource<E> {
-  /** The location for errors and spans: a path, or the address of a store. */
+  /** Where it is, for errors and spans: a path, or the address of a store. */
   readonly name: string
   readonly blocks: ReadonlyArray<
     SourceBlock<E> & { readonly reader: RamBlock.Readable<E>["reader"] & { readonly present: PageBitmap } }
   >
-  /** The versioned machine type, if known. */
+  /** The versioned machine type, where it is known. */
   readonly machine: string | undefined
   readonly machineState: MachineState<E>
   readonly live?: undefined
-  /** The part of a file that it is read from, which must not be written to in the meantime. Default: none. */
+  /** The part of a file that it is read from, and that nothing may be written to meanwhile. Default: none. */
   readonly storage?: RamBlock.Storage | undefined
   readonly readUnit: number
-  /** `length` bytes at `offset` of a block. Fails with `MigrationRequestError` for a range outside the block. */
+  /**
+   * `length` bytes at `offset` of a block. Fails with `MigrationRequestError` for a range that the block does not have.
+   */
   readonly readPages: (
     idstr: string,
     offset: number,
@@ -123,7 +124,7 @@ export const blocksWithPages = <B extends { readonly ignored?: boolean | undefin
 }): ReadonlyArray<B> => blocks.filter(({ ignored }) => ignored !== true)
 
 /**
- * A batch size in bytes, rounded up to whole units of the source.
+ * A size of batches in bytes, rounded up to whole units of the source.
  *
  * @stability unstable
  * @category getters

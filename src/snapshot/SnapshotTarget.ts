@@ -1,8 +1,8 @@
 /**
- * The destination of a machine: an image file, memory of this process, or anything else that can take pages and state.
+ * Where a machine goes to: an image file, memory of this process, and whatever else can take pages and state.
  *
  * Each step returns the next, so that none can come too early or twice. Leaving the scope before `commit` has succeeded
- * aborts: the old content is then untouched, as far as the target promises it.
+ * aborts: whatever was there before is untouched, as far as the target says so.
  *
  * ```text
  *   SnapshotTarget ── begin ──▶ RamWriter ── endRam ──▶ StateWriter ── finish ──▶ Prepared ── commit ──▶ A
@@ -27,26 +27,26 @@ import type { ByteSource } from "./ByteSource.ts"
 import type { SourceBlock } from "./SnapshotSource.ts"
 
 /**
- * The facts about a machine before its first page.
+ * What is known of a machine before its first page.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface MachineHeader {
-  /** `undefined` if the sender leaves it out (`send-configuration=off`). */
+  /** `undefined` where the sender leaves it out (`send-configuration=off`). */
   readonly configuration: Configuration | undefined
   /** Commands and device sections between the configuration and RAM's START. */
   readonly prelude: Uint8Array
   readonly ramSectionId: number
-  /** The guest's UUID, 16 bytes, zeros if it has none; `undefined`: unknown. */
+  /** The guest's, 16 bytes, zeros where it has none; `undefined`: unknown. */
   readonly uuid?: Uint8Array | undefined
-  /** All blocks, including those without pages (`ignored`). */
+  /** All blocks, those without pages (`ignored`) among them. */
   readonly blocks: ReadonlyArray<Shape & Pick<SourceBlock, "address" | "ignored">>
 }
 
 /**
- * The part of a stream between RAM and the device state.
+ * What is between RAM and the device state.
  *
  * @stability unstable
  * @category models
@@ -55,11 +55,11 @@ export interface MachineHeader {
 export interface RamEnd {
   /** Device sections between RAM's START and END. */
   readonly early: Uint8Array
-  /** `true` if SWITCHOVER_START precedes RAM's END. */
+  /** `true` where SWITCHOVER_START precedes RAM's END. */
   readonly switchoverStart: boolean
-  /** `true` if sections end with a footer. */
+  /** `true` where sections end with a footer. */
   readonly footers: boolean
-  /** The marks of the SYNCs of the source's channels; `undefined`: there were none. */
+  /** What marked the SYNCs of the source's channels; `undefined`: there were none. */
   readonly marks?: ImageNotes["marks"] | undefined
 }
 
@@ -76,7 +76,7 @@ export interface StateRange {
 }
 
 /**
- * The parts after RAM. Positions count from the first byte written.
+ * The parts of what follows RAM. Positions count from the first byte that was written.
  *
  * @stability unstable
  * @category models
@@ -85,12 +85,12 @@ export interface StateRange {
 export interface StateLayout {
   /** The device sections, without the end of the stream. */
   readonly deviceState: StateRange
-  /** The JSON text; its length is 0 if there is none. */
+  /** The JSON text; its length is 0 where there is none. */
   readonly description: StateRange
 }
 
 /**
- * Options of moving pages into a target.
+ * How pages are moved into a target.
  *
  * @stability unstable
  * @category models
@@ -98,22 +98,23 @@ export interface StateLayout {
  */
 export interface Transfer {
   readonly counters: TransferCounters
-  /** Largest gap of zero pages between two runs that is written rather than skipped. */
+  /** Zero pages between two runs that are written along rather than skipped. */
   readonly coalescePages: number
 }
 
 /**
- * A destination for one machine.
+ * A place for one machine.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface SnapshotTarget<out A, out E = never> {
-  /** The location for errors and spans: a path, or the address of a store. */
+  /** Where it is, for errors and spans: a path, or the address of a store. */
   readonly name: string
   /**
-   * Accepts a machine, or refuses it with a `Finding` if it does not match. The old content is untouched until then.
+   * Accepts a machine, or refuses it: with a `Finding` where the machine does not fit. What was there before is untouched
+   * until then.
    */
   readonly begin: (
     machine: MachineHeader,
@@ -134,33 +135,30 @@ export interface RamWriter<out A, out E = never> {
   /** Opens channel `id` for pages that are fetched. Absent: batches go through the sinks. */
   readonly saveChannel?:
     ((id: number, rateLimit: RateLimit | undefined) => Effect.Effect<Channel<E>, E, Scope.Scope>) | undefined
-  /** Runs the effect that writes pages, concurrently with the target's own work. */
+  /** Runs whatever writes pages, with the target's own work beside it. */
   readonly during: <E2, R>(ram: Effect.Effect<void, E2, R>) => Effect.Effect<void, E | E2, R>
-  /** Ends RAM: no page is written after this. */
+  /** Ends RAM: no page is written from here on. */
   readonly endRam: (end: RamEnd) => Effect.Effect<StateWriter<A, E>, E>
 }
 
 /**
- * A target that takes the data after RAM.
+ * A target that takes what follows RAM.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface StateWriter<out A, out E = never> {
-  /**
-   * Takes the next bytes: device sections, the end of the stream, the description. They may change after it has ended.
-   */
+  /** Takes the next bytes: device sections, the end of the stream, the description. They may change once it has ended. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, E>
-  /** The bytes written so far. */
+  /** What was written so far. */
   readonly written: Effect.Effect<ByteSource<E>>
-  /** Completes everything that `commit` does not make visible. Nothing is written after this. */
+  /** Completes everything that `commit` does not make visible. Nothing is written from here on. */
   readonly finish: (layout: StateLayout) => Effect.Effect<Prepared<A, E>, E>
 }
 
 /**
- * Runs the step that makes a target exist. An interruption either comes before it, so that the step does not begin, or
- * is too late.
+ * Runs the step from which on a target is there. An interruption comes before it, and the step is not begun, or is too late.
  *
  * @stability unstable
  * @category models
@@ -169,19 +167,19 @@ export interface StateWriter<out A, out E = never> {
 export type LastStep = <E>(step: Effect.Effect<void, E>) => Effect.Effect<void, E>
 
 /**
- * A complete target that is not visible yet.
+ * A target that is complete and not yet visible.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Prepared<out A, out E = never> {
-  /** Makes it durable and visible; `last` runs the step that makes it exist. */
+  /** Makes it durable and visible; the step from which on it is there is run by `last`. */
   readonly commit: (last: LastStep) => Effect.Effect<A, E>
 }
 
 /**
- * The work that fills a target, and hooks between its steps.
+ * What fills a target, and what happens between its steps.
  *
  * @stability unstable
  * @category models
@@ -192,7 +190,7 @@ export interface Filling<A, E, E2, R> {
   readonly transfer: Transfer
   /** Writes all pages. */
   readonly ram: (writer: RamWriter<A, E>) => Effect.Effect<RamEnd, E2, R>
-  /** Writes the data after RAM. */
+  /** Writes what follows RAM. */
   readonly state: (writer: StateWriter<A, E>) => Effect.Effect<StateLayout, E2, R>
   /** Announces a step before it begins. */
   readonly enter: (step: "ram" | "device" | "sync") => Effect.Effect<void>
@@ -200,7 +198,7 @@ export interface Filling<A, E, E2, R> {
   readonly onComplete?: Effect.Effect<void> | undefined
   /** Runs right after the commit. Default: nothing. */
   readonly onCommitted?: ((value: A) => Effect.Effect<void>) | undefined
-  /** Runs the last step. Default: unchanged. */
+  /** Runs the last step. Default: as it is. */
   readonly last?: LastStep | undefined
   /** Wraps each step of the target up to the device state. Default: nothing. */
   readonly around?: (<B, E3, R3>(step: Effect.Effect<B, E3, R3>) => Effect.Effect<B, E3, R3>) | undefined
@@ -209,7 +207,7 @@ export interface Filling<A, E, E2, R> {
 }
 
 /**
- * Fills a target: the single place that decides the order in which an image, a store or memory becomes durable.
+ * Fills a target: the one place that decides the order in which an image, a store or memory becomes durable.
  *
  * ```text
  *   begin   the target accepts the machine

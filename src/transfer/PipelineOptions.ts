@@ -3,13 +3,15 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import { formatProblems, failWithAll } from "./Problems.ts"
+import * as Options from "../ram/Options.ts"
+import * as Problem from "../ram/Problem.ts"
 
 /**
- * Validated settings.
+ * Settings that have been checked.
  *
  * @stability stable
  * @category models
@@ -18,19 +20,19 @@ import { formatProblems, failWithAll } from "./Problems.ts"
 export interface PipelineOptions {
   /** Number of channels, 1 to 255 as in QEMU's `multifd-channels`. Default 3. */
   readonly channels: number
-  /** Batches queued between the source and the channels, 1 to 4096; they hold no page data. Default 8. */
+  /** Batches that wait between the source and the channels, 1 to 4096; they hold no page data. Default 8. */
   readonly queueDepth: number
   /** Bytes in a batch, 1 KiB (the smallest page) to 16 MiB, rounded down to whole pages. Default 1 MiB. */
   readonly batchSize: number
   /**
-   * Largest gap of zero pages between two runs that is moved along with them to make one larger call, 0 to 4096. It
-   * takes disk space and never affects correctness: the bits of these pages stay clear. Default 4.
+   * Zero pages between two runs that are worth moving along with them for the sake of one larger call, 0 to 4096. Costs
+   * space on the disk, never correctness: the bits of these pages stay clear. Default 4.
    */
   readonly coalescePages: number
 }
 
 /**
- * The same settings as a user gives them: all are optional.
+ * The same settings as a user gives them: all of them may be left out.
  *
  * @stability stable
  * @category models
@@ -38,13 +40,10 @@ export interface PipelineOptions {
  */
 export type Input = { readonly [Name in keyof PipelineOptions]?: PipelineOptions[Name] | undefined }
 
-interface Range {
+interface Limits {
+  readonly default: number
   readonly minimum: number
   readonly maximum: number
-}
-
-interface Limits extends Range {
-  readonly default: number
 }
 
 /**
@@ -52,11 +51,10 @@ interface Limits extends Range {
  *
  * **Details**
  *
- * More channels or a deeper queue than the defaults were not faster on any disk that was measured. Node makes file
- * calls with four threads, unless `UV_THREADPOOL_SIZE` says otherwise: three channels leave one for syncing and for the
- * process's other file I/O. At most two buffered writes to one file are with the kernel at a time, for any number of
- * channels. Below 512 KiB per batch the overhead of a queue element is visible. A batch above 16 MiB would block the
- * event loop for milliseconds, because its zero pages are searched for without a pause.
+ * More channels or a deeper queue than the defaults were not faster on any disk that was measured. Node makes its calls on
+ * files with four threads, unless `UV_THREADPOOL_SIZE` says otherwise: three channels leave one for syncing, and for what
+ * else the process does with files. Two buffered writes to one file are with the kernel at a time, whatever the channels. Below 512 KiB in a batch the cost of a queue element shows, and a batch above 16 MiB
+ * would hold the event loop for milliseconds, since its zero pages are looked for without a pause.
  *
  * @stability stable
  * @category constants
@@ -69,57 +67,44 @@ export const limits: { readonly [Name in keyof PipelineOptions]: Limits } = {
   coalescePages: { default: 4, minimum: 0, maximum: 4096 }
 }
 
-const wholeNumber = ({ maximum, minimum }: Range): string => `a whole number from ${minimum} to ${maximum}`
-
-const Problem = Schema.Struct({
-  /** The name of the setting. */
-  option: Schema.Literals(["channels", "queueDepth", "batchSize", "coalescePages"]),
-  minimum: Schema.Number,
-  maximum: Schema.Number,
-  found: Schema.Number
-})
-
 /**
- * Settings outside their limits; all invalid ones are listed.
+ * Settings are outside their limits; all that are wrong are listed.
  *
  * **Details**
  *
- * Detected before anything was opened. Exit code 2.
+ * Found before anything was opened. Exit code 2.
  *
  * @stability stable
  * @category errors
  * @since 0.1.0
  */
 export class PipelineOptionsError extends Schema.TaggedError<PipelineOptionsError>()("PipelineOptionsError", {
-  problems: Schema.NonEmptyArray(Problem)
+  problems: Schema.NonEmptyArray(Problem.Problem)
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message(): string {
-    return formatProblems(this.problems.map((problem) => ({ ...problem, expected: wholeNumber(problem) })))
+    return Problem.refusal("start", this.problems)
   }
 }
 
-const names = ["channels", "queueDepth", "batchSize", "coalescePages"] as const
+const setting = ({ default: initial, maximum, minimum }: Limits) =>
+  Options.wholeNumber({ minimum, maximum }).pipe(Options.withDefault(initial))
+
+const decode = Options.decode(
+  Schema.Struct({
+    channels: setting(limits.channels),
+    queueDepth: setting(limits.queueDepth),
+    batchSize: setting(limits.batchSize),
+    coalescePages: setting(limits.coalescePages)
+  })
+)
 
 /**
- * Fills in defaults and validates. Fails with `PipelineOptionsError` and has no other effect.
+ * Fills in what was left out and checks the rest. Fails with `PipelineOptionsError`; nothing has happened then.
  *
  * @stability stable
  * @category constructors
  * @since 0.1.0
  */
-export const make = (input: Input): Effect.Effect<PipelineOptions, PipelineOptionsError> => {
-  const problems = names.flatMap((option) => {
-    const { minimum, maximum } = limits[option]
-    const found = input[option]
-    const fits = found === undefined || (Number.isInteger(found) && found >= minimum && found <= maximum)
-    return fits ? [] : [{ option, minimum, maximum, found }]
-  })
-  const error = (all: PipelineOptionsError["problems"]) => new PipelineOptionsError({ problems: all })
-  return failWithAll(problems, error, () => ({
-    channels: input.channels ?? limits.channels.default,
-    queueDepth: input.queueDepth ?? limits.queueDepth.default,
-    batchSize: input.batchSize ?? limits.batchSize.default,
-    coalescePages: input.coalescePages ?? limits.coalescePages.default
-  }))
-}
+export const make = (input: Input): Effect.Effect<PipelineOptions, PipelineOptionsError> =>
+  Effect.fromResult(Result.mapError(decode(input), (problems) => new PipelineOptionsError({ problems })))

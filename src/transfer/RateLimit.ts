@@ -1,5 +1,5 @@
 /**
- * A limit on the bytes per second of a whole migration, QEMU's `max-bandwidth`.
+ * A limit to the bytes per second of a whole migration, QEMU's `max-bandwidth`.
  *
  * ```text
  *                the limit flows in, all the time
@@ -16,11 +16,10 @@
  *   take, take, take …       first come, first served; each waits until both let it pass
  * ```
  *
- * The bucket evens out the flow, and compensates for timers and an event loop that are up to 100 ms late. The second
- * bound keeps the accumulated bytes from exceeding the limit in any one second. QEMU counts in windows of 100 ms, each
- * started anew, so that eleven of them touch one second and may use a tenth more. Any 100 ms pass at most a fifth of a
- * second's limit, as with QEMU. Under constant demand, throughput is the limit minus what the current waiter has
- * accumulated.
+ * The bucket makes the flow even, and makes up for timers and an event loop that are late by up to 100 ms. The second keeps
+ * what it has gathered from being more than the limit, whichever second it is: QEMU counts in windows of 100 ms, begun anew
+ * each time, so that eleven of them touch one second and may use a tenth more. Any 100 ms pass at most a fifth of a second's
+ * limit, as with QEMU. While somebody always waits, what passes is the limit, less what the one who waits has not been given yet.
  *
  * @since 0.1.0
  */
@@ -32,7 +31,7 @@ import type { Extent } from "../io/files/PositionalFile.ts"
 import * as LastSecond from "./internal/lastSecond.ts"
 
 /**
- * Shared by all writers of one migration: all of its channels, and its main channel.
+ * Shared by everything that writes for one migration: all of its channels, and its main channel.
  *
  * @stability stable
  * @category models
@@ -40,35 +39,29 @@ import * as LastSecond from "./internal/lastSecond.ts"
  */
 export interface RateLimit {
   /**
-   * Waits until `bytes` bytes may be written. The limit holds for takes of at most `piece()` bytes. A larger one than
-   * the bucket passes as a whole when the bucket is full, and all later takes wait until it is paid for. Interruption
-   * takes nothing.
+   * Waits until so many bytes may be written. The limit holds for takes of at most `piece()` bytes; one that is larger than
+   * the bucket passes as a whole when that is full, and everybody behind it waits until it is paid for. Interruption takes
+   * nothing.
    */
   readonly take: (bytes: number) => Effect.Effect<void>
-  /** Most bytes to take at once: 1/40 of a second's limit, at least 1; `Infinity` without a limit. */
+  /** The bytes that should be taken at once at most: 1/40 of a second's limit, at least 1; `Infinity` without a limit. */
   readonly piece: () => number
-  /** The limit in bytes per second; 0 means unlimited. */
+  /** The limit in bytes per second; 0 is unlimited. */
   readonly bytesPerSecond: () => number
-  /** Changes the limit, for current waiters as well. */
+  /** Another limit from now on, also for whoever waits. */
   readonly set: (bytesPerSecond: number) => Effect.Effect<void>
 }
 
-/**
- * Milliseconds' worth of the limit that accumulate without takes, or with takes on time. A larger value makes the flow
- * less even.
- */
+/** Milliseconds' worth of the limit that gather while nobody takes, or takes in time. The more, the more uneven is what comes next. */
 const CAPACITY = 100
 
-/**
- * Milliseconds' worth of the limit: a part of the bucket, so that the rest accumulates while a timer or the event loop
- * is late.
- */
+/** Milliseconds' worth: a part of the bucket, so that the rest gathers while a timer or the event loop is late. */
 const PIECE = CAPACITY / 4
 
 /**
- * Makes a limit in bytes per second. 0 (the default) and anything that is not a positive number mean unlimited.
+ * Makes a limit in bytes per second. 0 is unlimited, the default, and so is whatever is no positive number.
  *
- * **Example** (Changing the limit during a save)
+ * **Example** (Changing the limit while a save is running)
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -91,7 +84,7 @@ export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
       const turn = Semaphore.makeUnsafe(1)
       const changed = Latch.makeUnsafe()
       const began = clock.monotonicTimeNanosUnsafe()
-      // Both are milliseconds' worth of the limit, so they stay valid when the limit changes.
+      // Both in milliseconds' worth of the limit, and so good for another one, too.
       const lastSecond = LastSecond.make()
       let level = 0
       let limit = limitOf(bytesPerSecond)
@@ -127,7 +120,7 @@ export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
               level = 0
               lastSecond.clear()
             } else if (level < 0) {
-              // Bytes taken in advance stay the same number of bytes, which a higher limit pays for sooner.
+              // What was taken ahead is so many bytes, and a higher limit pays for them sooner.
               level *= before / limit
             }
             return changed.release
@@ -137,7 +130,7 @@ export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
   )
 
 /**
- * Returns the limit itself, or makes one from bytes per second.
+ * The limit itself, or a new one of so many bytes per second.
  *
  * @stability stable
  * @category constructors
@@ -150,7 +143,7 @@ const limitOf = (bytesPerSecond: number): number =>
   bytesPerSecond > 0 && bytesPerSecond < Infinity ? bytesPerSecond : 0
 
 /**
- * Writes `parts` in order, as many bytes per call as the limit allows; without a limit, all of them in one call.
+ * Writes `parts` in order, as many bytes at once as the limit allows; without a limit, all of them at once.
  *
  * @stability stable
  * @category running
@@ -163,9 +156,9 @@ export const writeParts = <E, R>(
 ): Effect.Effect<void, E, R> => pace(self, bytes, parts, write)
 
 /**
- * Writes `extents` of a file, as many bytes per call as the limit allows; without a limit, all of them in one call.
- * They are cut only at multiples of 4096 bytes, so that direct I/O keeps working: below 160 KiB per second the limit is
- * exceeded by up to 4096 bytes.
+ * Writes `extents` of a file, as many bytes at once as the limit allows; without a limit, all of them at once. They are
+ * cut at multiples of 4096 bytes only, so that direct I/O goes on working: below 160 KiB per second the limit is exceeded
+ * by up to 4096 bytes.
  *
  * @stability stable
  * @category running
@@ -177,10 +170,10 @@ export const writeExtents = <E, R>(
   write: (extents: ReadonlyArray<Extent>) => Effect.Effect<void, E, R>
 ): Effect.Effect<void, E, R> => pace(self, ofFile, extents, write)
 
-/** Data that can be written in pieces. */
+/** What can be written in pieces. */
 interface Sort<A> {
   readonly length: (item: A) => number
-  /** Pieces are multiples of this, except the last one of an item. */
+  /** Pieces are multiples of it, but for the last one of an item. */
   readonly unit: number
   readonly slice: (item: A, from: number, to: number) => A
 }
@@ -213,7 +206,7 @@ const pace = Effect.fnUntraced(function* <A, E, R>(
   }
 })
 
-/** The first `atMost` bytes, rounded down to whole units but at least one, and the rest. */
+/** The first `atMost` bytes, rounded down to whole units but at least one, and everything behind them. */
 const cut = <A>(
   sort: Sort<A>,
   items: ReadonlyArray<A>,

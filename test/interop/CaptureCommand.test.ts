@@ -7,7 +7,6 @@ import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
-import { problemsOf } from "../cli/support/documents.ts"
 import * as Cli from "./support/Cli.ts"
 import * as Machine from "./support/Machine.ts"
 import { describeQemu } from "./support/suite.ts"
@@ -50,11 +49,10 @@ describeQemu("multifd capture, multifd resume", () => {
       const space = yield* Workspace.make
       const vm = yield* Machine.launch(space)
       yield* Workload.reach(vm.ram, 2)
-      const args = ["--qmp", vm.socket, space.file("image"), "--live", "--progress", "json", "--json"]
+      const args = ["--qmp", vm.socket, space.file("image"), "--live", "--progress", "json"]
       const captured = yield* Cli.run("capture", ...args)
       assert.strictEqual(captured.code, 0, captured.stderr)
-      assert.deepStrictEqual(problemsOf(JSON.parse(captured.stdout)), [])
-      assert.include(JSON.parse(captured.stdout), { command: "capture", runState: "running" })
+      assert.strictEqual(captured.stdout, "")
       const events = jsonLines(captured.stderr)
       assert.strictEqual(events.at(-1)?.["event"], "completed")
       assert.match(String(events.at(-1)?.["machine"]), /^pc-i440fx-/)
@@ -62,24 +60,15 @@ describeQemu("multifd capture, multifd resume", () => {
       const memory = yield* Machine.memoryOf(space, space.file("image"))
 
       const fresh = yield* Machine.launch(space, { name: "fresh", incoming: true })
-      const resumed = yield* Cli.run(
-        "resume",
-        "--qmp",
-        `unix:${fresh.socket}`,
-        space.file("image"),
-        "--paused",
-        "--json"
-      )
+      const resumed = yield* Cli.run("resume", "--qmp", `unix:${fresh.socket}`, space.file("image"), "--paused")
       assert.strictEqual(resumed.code, 0, resumed.stderr)
-      assert.deepStrictEqual(problemsOf(JSON.parse(resumed.stdout)), [])
-      assert.include(JSON.parse(resumed.stdout), { command: "resume", runState: "paused" })
       assert.strictEqual((yield* ask(fresh.socket, QmpCommands.queryStatus)).status, "paused")
       yield* ask(fresh.socket, QmpCommands.cont)
       yield* Workload.reach(fresh.ram, Workload.round(memory) + 1)
 
       const again = yield* Cli.run("resume", "--qmp", fresh.socket, space.file("image"))
       assert.strictEqual(again.code, 2)
-      assert.match(again.stderr, /^multifd: unix:.*: cannot resume: expected a QEMU that was just started with .*\n$/)
+      assert.match(again.stderr, /^multifd: unix:.*: cannot resume: QEMU does not wait for a machine: .*\n$/)
     }).pipe(Effect.provide(Migration.layer))
   )
 

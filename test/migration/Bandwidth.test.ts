@@ -110,10 +110,7 @@ describe("maxBandwidth", () => {
       const exit = yield* Effect.exit(saveAt(1, 1, maxBandwidth))
       const error = yield* Effect.flip(exit)
       assert(error._tag === "MigrationRequestError")
-      assert.strictEqual(
-        error.message,
-        `cannot save: expected a bandwidth of 0 or more bytes a second, found ${maxBandwidth}`
-      )
+      assert.strictEqual(error.message, `cannot save: maxBandwidth is ${maxBandwidth}; use 0 or more bytes a second`)
       assert.isTrue(Exit.isFailure(exit))
     })
   )

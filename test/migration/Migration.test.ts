@@ -158,7 +158,7 @@ describe("requests that do not fit", () => {
   it.effect("no block at all", () =>
     Effect.gen(function* () {
       const error = yield* refused(save({ target: "/vm.img", blocks: [] }))
-      assert.strictEqual(error.message, "cannot save: expected at least one RAM block, found none")
+      assert.strictEqual(error.message, "cannot save: there is no RAM block; name at least one")
     })
   )
 
@@ -168,7 +168,7 @@ describe("requests that do not fit", () => {
       const other = yield* Memory.filled({ idstr: "pc.ram", pageSize: 1024, pages: 4, pattern: "zero", seed: 1 })
       const error = yield* refused(save({ target: "/vm.img", blocks: [one.block, other.block] }))
       assert.strictEqual(error._tag, "MigrationRequestError")
-      assert.match(error.message, /another one called "pc.ram"; .*found 1024/)
+      assert.match(error.message, /two blocks are called "pc.ram"; .* Also: .* of 1024; use one page size/)
     })
   )
 

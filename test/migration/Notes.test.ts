@@ -75,8 +75,10 @@ describe("notes", () => {
         const error = yield* Effect.flip(send({ source, to }))
         assert(error._tag === "MigrationRequestError")
         assert.deepStrictEqual(error.problems, [
-          'expected all pages of the RAM block "pc.ram" in /vm.img, found that 16 were lost and are zeros; --allow-lost goes ' +
-            "on without them"
+          {
+            reason: '16 pages of the RAM block "pc.ram" in /vm.img were lost and are zeros',
+            remedy: "go on without them with --allow-lost (allowLost)"
+          }
         ])
         assert.strictEqual((yield* Effect.flip(send({ source, to, allowLost: true })))._tag, "ConnectError")
         const none = { ...source, notes: { lost: [{ idstr: "pc.ram", pages: 0 }] } }

@@ -435,7 +435,7 @@ describe("a sender with a return path", () => {
         )
         const error = yield* Effect.flip(exit)
         assert.deepInclude(error, { _tag: "SenderLeftError", complete: true })
-        assert.match(error.message, /its guest may be running there; everything had arrived, and was kept$/)
+        assert.match(error.message, /its guest may go on there; everything had arrived, and is kept$/)
         assert.isTrue(heard.equals(Buffer.concat([pong(1), pong(7)])))
         assert.deepStrictEqual(disk.files(), ["/image"])
       })
@@ -771,8 +771,8 @@ describe("requests that cannot be met", () => {
       const error = yield* refused({ channels: 0, compression: "zstd", uuid: new Uint8Array(15), pageSize: 5000 })
       assert.strictEqual(
         error.message,
-        "cannot receive: expected at least one channel for zstd, found none; " +
-          "expected pages of a power of two from 1024 to 1048576 bytes, found 5000; expected a uuid of 16 bytes, found 15"
+        "cannot receive: zstd needs multifd, and channels is 0; use one channel or more, or no compression. Also: " +
+          "pageSize is 5000; use a power of two from 1024 to 1048576 bytes. Also: uuid is 15 bytes long; use 16 bytes"
       )
       assert.strictEqual((yield* refused({ channels: 256 }))._tag, "PipelineOptionsError")
       assert.strictEqual((yield* refused({ coalescePages: -1 }))._tag, "PipelineOptionsError")

@@ -47,10 +47,10 @@ describe("Limits", () => {
       assert.instanceOf(error, PeerLimits.LimitsError)
       assert.strictEqual(error[Runtime.errorExitCode], 2)
       assert.deepStrictEqual(
-        error.problems.map(({ found, option }) => `${option} ${found}`),
-        ["handshakeTimeout 0", "idleTimeout never", "maxPayload 0.5", "maxBlocks -1", "maxRam NaN"]
+        error.problems.map(({ reason }) => reason),
+        ["handshakeTimeout is 0", 'idleTimeout is "never"', "maxPayload is 0.5", "maxBlocks is -1", "maxRam is NaN"]
       )
-      assert.include(error.message, "idleTimeout: expected a time longer than none, found never; maxPayload: expected")
+      assert.include(error.message, 'idleTimeout is "never"; use a time longer than none. Also: maxPayload is 0.5; use')
     })
   )
 })

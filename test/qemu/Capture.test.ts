@@ -169,17 +169,29 @@ describe("Capture", () => {
       [
         "too old",
         (state) => (state.version = { major: 5, minor: 1, micro: 5 }),
-        "expected QEMU 5.2 or later, found 5.1.5"
+        "this is QEMU 5.1.5; use QEMU 5.2 or later"
       ],
       [
         "a migration",
         (state) => (state.status = "active"),
-        "expected no migration under way, found one that is active"
+        "a migration is under way (active); wait for its end, or cancel it"
       ],
-      ["postmigrate", (state) => (state.runState = "postmigrate"), "an earlier migration stopped it"],
-      ["inmigrate", (state) => (state.runState = "inmigrate"), "it waits for a machine itself"],
-      ["blocked", (state) => (state.blockedReasons = ["nvme"]), "found in QEMU's words: nvme"],
-      ["without multifd", (state) => delete state.capabilities["multifd"], "expected a QEMU that knows multifd"]
+      [
+        "postmigrate",
+        (state) => (state.runState = "postmigrate"),
+        "the guest is postmigrate; an earlier migration stopped it"
+      ],
+      [
+        "inmigrate",
+        (state) => (state.runState = "inmigrate"),
+        "the guest is inmigrate; give it the machine that it waits for first"
+      ],
+      ["blocked", (state) => (state.blockedReasons = ["nvme"]), "QEMU says: nvme; take away what blocks migration"],
+      [
+        "without multifd",
+        (state) => delete state.capabilities["multifd"],
+        "this QEMU does not know multifd; use a QEMU that does, or channels 0"
+      ]
     ]
     for (const [name, change, problem] of cases) {
       test(name, (disk) =>
@@ -187,11 +199,7 @@ describe("Capture", () => {
           const { log, qmp } = yield* FakeQemu.make(change)
           const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET }))
           assert.strictEqual(error._tag, "VmNotReadyError")
-          assert.include(
-            error.message,
-            `unix:/run/qmp: cannot capture: ${problem.startsWith("expected") ? problem : ""}`
-          )
-          assert.include(error.message, problem)
+          assert.include(error.message, `unix:/run/qmp: cannot capture: ${problem}`)
           assert.isTrue(log.every((command) => /^(?:query|qom)-/.test(command)))
           nothingAt(disk)
         })

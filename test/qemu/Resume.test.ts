@@ -104,18 +104,22 @@ describe("Resume", () => {
   }
 
   const cases: ReadonlyArray<readonly [string, (state: FakeQemu.State) => void, string]> = [
-    ["a QEMU that runs", () => {}, "found one that is running with a migration none"],
+    [
+      "a QEMU that runs",
+      () => {},
+      "QEMU does not wait for a machine: it is running, with a migration none; start a new one with -incoming defer"
+    ],
     [
       "a QEMU that listens already",
       (state) => (state.status = "setup"),
-      "found one that is inmigrate with a migration setup"
+      "QEMU does not wait for a machine: it is inmigrate, with a migration setup"
     ],
     [
       "an old QEMU",
       (state) => (state.version = { major: 5, minor: 1, micro: 0 }),
-      "expected QEMU 5.2 or later, found 5.1.0"
+      "this is QEMU 5.1.0; use QEMU 5.2 or later"
     ],
-    ["no multifd", (state) => delete state.capabilities["multifd"], "expected a QEMU that knows multifd"]
+    ["no multifd", (state) => delete state.capabilities["multifd"], "this QEMU does not know multifd"]
   ]
   for (const [name, change, problem] of cases) {
     test(`${name}: not touched`, (image) =>
@@ -140,7 +144,7 @@ describe("Resume", () => {
         const error = yield* Effect.flip(Resume.run({ qmp, image }))
         assert.include(
           error.message,
-          `expected the machine type pc-q35-9.0 of /images/vm.img, found ${FakeQemu.MACHINE}`
+          `/images/vm.img is a machine pc-q35-9.0, and QEMU's is ${FakeQemu.MACHINE}; start QEMU with -machine pc-q35-9.0`
         )
       }),
     { machine: "pc-q35-9.0" }
@@ -160,24 +164,24 @@ describe("Resume", () => {
     {
       name: "less RAM",
       change: (state) => (state.memory = new Uint8Array(8192)),
-      problem: `expected the ${SIZE} bytes of the RAM block "pc.ram" of /images/vm.img, found 8192 bytes`
+      problem: `the RAM block "pc.ram" has ${SIZE} bytes in /images/vm.img, and 8192 bytes in QEMU`
     },
     {
       name: "more RAM",
       answers: { "x-query-ramblock": () => text(FakeQemu.blockLine("pc.ram", 2 * SIZE)) },
-      problem: `expected the ${SIZE} bytes of the RAM block "pc.ram" of /images/vm.img, found ${2 * SIZE} bytes`
+      problem: `the RAM block "pc.ram" has ${SIZE} bytes in /images/vm.img, and ${2 * SIZE} bytes in QEMU`
     },
     {
       name: "no such block, and one that the image does not have",
       answers: { "x-query-ramblock": () => text(FakeQemu.blockLine("0000:00:02.0/a b", SIZE)) },
       problem:
-        'expected the RAM block "pc.ram" of /images/vm.img, found none; expected only RAM blocks that /images/vm.img has, ' +
-        'found "0000:00:02.0/a b"'
+        'QEMU has no RAM block "pc.ram" as /images/vm.img has; start QEMU with the command line of the saved machine. Also: ' +
+        'QEMU has a RAM block "0000:00:02.0/a b", and /images/vm.img has none'
     },
     {
       name: "a block that can grow, but not so far",
       answers: { "x-query-ramblock": () => text(FakeQemu.blockLine("pc.ram", 4096, SIZE - 4096)) },
-      problem: `expected the ${SIZE} bytes of the RAM block "pc.ram" of /images/vm.img, found room for ${SIZE - 4096} bytes`
+      problem: `the RAM block "pc.ram" has ${SIZE} bytes in /images/vm.img, and room for ${SIZE - 4096} bytes in QEMU`
     },
     {
       name: "a table that only the other monitor has",
@@ -185,24 +189,24 @@ describe("Resume", () => {
         "x-query-ramblock": () => refused,
         "human-monitor-command": () => Effect.succeed(FakeQemu.blockLine("pc.ram", 8192))
       },
-      problem: "found 8192 bytes"
+      problem: "and 8192 bytes in QEMU"
     },
     {
       name: "more RAM, and no table of blocks",
       change: (state) => (state.memory = new Uint8Array(2 * SIZE)),
       answers: { "x-query-ramblock": () => refused },
-      problem: `expected a guest with ${SIZE} to ${SIZE} bytes of RAM, as /images/vm.img has, found ${2 * SIZE}`
+      problem: `the guest has ${2 * SIZE} bytes of RAM, and that of /images/vm.img has ${SIZE} to ${SIZE}`
     },
     {
       name: "less RAM, and a table that is none",
       change: (state) => (state.memory = new Uint8Array(8192)),
       answers: { "x-query-ramblock": () => text("nothing") },
-      problem: `expected a guest with ${SIZE} to ${SIZE} bytes of RAM, as /images/vm.img has, found 8192`
+      problem: `the guest has 8192 bytes of RAM, and that of /images/vm.img has ${SIZE} to ${SIZE}`
     },
     {
       name: "more vCPUs",
       change: (state) => (state.cpus = 4),
-      problem: "expected the 1 vCPUs of /images/vm.img, found 4"
+      problem: "/images/vm.img has 1 vCPUs, and QEMU has 4; start QEMU with -smp 1"
     }
   ]
   for (const { answers, change, name, problem } of misfits) {
@@ -246,8 +250,8 @@ describe("Resume", () => {
   }
 
   for (const [name, uuid, found] of [
-    ["another uuid", "87654321-4321-4321-4321-cba987654321", "found 87654321-4321-4321-4321-cba987654321"],
-    ["no uuid", "00000000-0000-0000-0000-000000000000", "found none"]
+    ["another uuid", "87654321-4321-4321-4321-cba987654321", "87654321-4321-4321-4321-cba987654321"],
+    ["no uuid", "00000000-0000-0000-0000-000000000000", "none"]
   ] as const) {
     test(
       `a machine with ${name} than the image's: not touched, unless it is to be a clone`,
@@ -256,7 +260,7 @@ describe("Resume", () => {
           const { log, qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.uuid = uuid)))
           const error = yield* Effect.flip(Resume.run({ qmp, image }))
           assert.strictEqual(error._tag, "VmNotReadyError")
-          assert.include(error.message, `expected the uuid ${UUID} of /images/vm.img (-uuid), ${found}; `)
+          assert.include(error.message, `the machine of /images/vm.img has the uuid ${UUID}, and QEMU's has ${found}; `)
           assert.include(error.message, "--new-identity")
           assert.notInclude(log, "stop")
           yield* Resume.run({ qmp, image, newIdentity: true })
@@ -288,7 +292,7 @@ describe("Resume", () => {
         assert.strictEqual(error._tag, "VmNotReadyError")
         assert.include(
           error.message,
-          'expected all pages of the RAM block "pc.ram" in /images/vm.img, found that 3 were lost'
+          '3 pages of the RAM block "pc.ram" in /images/vm.img were lost and are zeros; go on without them with --allow-lost'
         )
         assert.notInclude(log, "stop")
         yield* Resume.run({ qmp, image, allowLost: true })
@@ -310,7 +314,7 @@ describe("Resume", () => {
           const error = yield* Effect.flip(Resume.run({ qmp, image }))
           assert.include(
             error.message,
-            `found one that ${what} (${runState}); to look at it, leave it paused (--paused)`
+            `the guest in /images/vm.img cannot go on: it ${what} (${runState}); load it with --paused (paused) to look at it`
           )
           assert.notInclude(log, "stop")
           yield* Resume.run({ qmp, image, paused: true })
@@ -392,7 +396,7 @@ describe("Resume", () => {
       assert.deepInclude(error, { _tag: "SocketUnreachableError", address: "unix:/x/migration" })
       assert.match(
         error.message,
-        /unix:\/x\/migration \(main channel\): cannot connect \(\w+\); where QEMU runs as another user/
+        /unix:\/x\/migration \(main channel\): cannot connect \(\w+\); if QEMU runs as another user/
       )
     }))
 
@@ -402,7 +406,7 @@ describe("Resume", () => {
       const answer = ({ uri }: Readonly<Record<string, unknown>>) => (uris.push(uri), Effect.fail("no"))
       const { log, qmp } = yield* FakeQemu.make(waiting, { "migrate-incoming": answer })
       const none = yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.tcp("h", 0) }))
-      assert.include(none.message, "expected a TCP port for QEMU to listen on, found 0")
+      assert.include(none.message, "QEMU cannot listen on the TCP port 0; name a port (--listen tcp:HOST:PORT)")
       assert.notInclude(log, "stop")
       yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.tcp("", 4444) }))
       assert.deepStrictEqual(uris, ["tcp:127.0.0.1:4444"])

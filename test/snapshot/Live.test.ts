@@ -138,9 +138,9 @@ describe("what a live save is asked for", () => {
       const set = () => Effect.void
       assert.strictEqual(
         yield* ask({ downtimeLimit: -1, maxRounds: 0, throttle: { set, trigger: 0 } }),
-        "cannot save: expected downtimeLimit to be a whole number of milliseconds from 0 to 2000000, found -1; " +
-          "expected maxRounds to be a whole number from 1 to 9007199254740991, found 0; " +
-          "expected the throttle's trigger to be a whole number of percent from 1 to 100, found 0"
+        "cannot save: downtimeLimit is -1; use a whole number of milliseconds from 0 to 2000000. Also: " +
+          "maxRounds is 0; use a whole number from 1 to 2^53 - 1. Also: " +
+          "throttle.trigger is 0; use a whole number of percent from 1 to 100"
       )
     })
   )

@@ -42,11 +42,9 @@ it.effect.prop("refuses what is no whole number in its range, by name", { wrong 
     const { maximum, minimum } = PipelineOptions.limits[option]
     if (Number.isInteger(found) && found >= minimum && found <= maximum) return
     const error = yield* Effect.flip(PipelineOptions.make({ [option]: found }))
-    assert.deepStrictEqual(error.problems, [{ option, minimum, maximum, found }])
-    assert.strictEqual(
-      error.message,
-      `${option}: expected a whole number from ${minimum} to ${maximum}, found ${found}`
-    )
+    const remedy = `use a whole number from ${minimum} to ${maximum}`
+    assert.deepStrictEqual(error.problems, [{ option, reason: `${option} is ${found}`, remedy }])
+    assert.strictEqual(error.message, `cannot start: ${option} is ${found}; ${remedy}`)
     assert.strictEqual(error[Runtime.errorExitCode], 2)
   })
 )

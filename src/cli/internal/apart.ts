@@ -3,7 +3,8 @@ import type * as Option from "effect/Option"
 import * as Path from "node:path"
 import type { FileError } from "../../io/files/FileError.ts"
 import * as FileIdentity from "../../io/files/FileIdentity.ts"
-import { MigrationRequestError } from "../../snapshot/MigrationRequestError.ts"
+import * as Problem from "../../ram/Problem.ts"
+import { type MigrationRequestError, refuse } from "../../snapshot/MigrationRequestError.ts"
 
 /** The flags that name files whose loss would hurt. */
 export interface Flags {
@@ -55,14 +56,13 @@ export const checkApart = Effect.fnUntraced(function* (
   flags: Flags
 ): Effect.fn.Return<void, FileError | MigrationRequestError> {
   const written = yield* Effect.forEach(outputs, (path) => Effect.map(keyOf(path), (key) => ({ path, key })))
-  const problems: Array<string> = []
+  const problems: Array<Problem.Problem> = []
   for (const [flag, path] of inputsOf(flags)) {
     const key = yield* keyOf(path)
     for (const output of written) {
       if (key === undefined || key !== output.key) continue
-      problems.push(`expected another file to write to than that of ${flag}, found the same: ${output.path}`)
+      problems.push(Problem.make(`${output.path} is the file of ${flag}`, "write to another file"))
     }
   }
-  const [first, ...rest] = problems
-  if (first !== undefined) return yield* new MigrationRequestError({ operation, problems: [first, ...rest] })
+  yield* refuse(operation, problems)
 })

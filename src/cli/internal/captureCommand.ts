@@ -1,12 +1,11 @@
+import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Capture from "../../qemu/Capture.ts"
 import * as QmpClient from "../../qemu/QmpClient.ts"
-import { define } from "./define.ts"
 import { type Audience, follow } from "./follow.ts"
-import { OutcomeJson, toJson } from "./outcome.ts"
 import { capturedGuest } from "./guestState.ts"
 import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
@@ -56,15 +55,9 @@ const leave = Flag.Literals("leave", ["paused", "running", "quit"]).pipe(
  *
  * @internal
  */
-export const captureCommand = define({
-  name: "capture",
-  group: "Machines",
-  description: "Capture a running virtual machine into an image, over its monitor; it goes on afterwards",
-  examples: [
-    { command: "multifd capture --qmp /run/vm/qmp --live vm.img", description: "A snapshot of a guest that goes on" },
-    { command: "multifd capture --qmp /run/vm/qmp vm.img --leave quit", description: "Put a machine away" }
-  ],
-  parameters: {
+export const captureCommand = Command.make(
+  "capture",
+  {
     qmp: QmpParameters.qmp,
     target: Parameters.image("OUT", "The image to write"),
     live,
@@ -78,9 +71,7 @@ export const captureCommand = define({
     leave,
     ...Parameters.following
   },
-  result: OutcomeJson,
-  toJson,
-  run: Effect.fnUntraced(function* (options) {
+  Effect.fnUntraced(function* (options) {
     const { channels, compression, keepPartial, maxBandwidth, target } = options
     const capture = Effect.fnUntraced(function* ({ leaves, otherSide, progress, warn }: Audience) {
       yield* checkApart("capture", [target.path], options)
@@ -106,6 +97,12 @@ export const captureCommand = define({
         onProblem: warn
       }).pipe(Effect.onInterrupt(() => Effect.flatMap(capturedGuest(qmp, options.live), leaves)))
     }, Effect.scoped)
-    return yield* follow(options, { image: target, isWritten: true, keepPartial, role: "destination" }, capture)
+    yield* follow(options, { image: target, isWritten: true, keepPartial, role: "destination" }, capture)
   })
-})
+).pipe(
+  Command.withDescription("Capture a running virtual machine into an image, over its monitor; it goes on afterwards"),
+  Command.withExamples([
+    { command: "multifd capture --qmp /run/vm/qmp --live vm.img", description: "A snapshot of a guest that goes on" },
+    { command: "multifd capture --qmp /run/vm/qmp vm.img --leave quit", description: "Put a machine away" }
+  ])
+)

@@ -1,9 +1,8 @@
+import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Image from "../../image/Image.ts"
 import { Migration } from "../../migration/Migration.ts"
-import { define } from "./define.ts"
 import { type Audience, follow } from "./follow.ts"
-import { OutcomeJson, toJson } from "./outcome.ts"
 import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import { restoreInto } from "./restoreTargets.ts"
@@ -14,26 +13,15 @@ import * as SealParameters from "./sealParameters.ts"
  *
  * @internal
  */
-export const restoreCommand = define({
-  name: "restore",
-  group: "Images",
-  description: "Restore RAM blocks of an image into files: in place where they exist, else into new ones",
-  examples: [
-    { command: "multifd restore vm.img --block pc.ram=/dev/shm/guest-ram", description: "Give a sandbox its RAM back" },
-    {
-      command: "multifd restore vm.img --block pc.ram=dump.bin --block pc.bios=dump.bin,offset=4G",
-      description: "Two blocks in one file"
-    }
-  ],
-  parameters: {
+export const restoreCommand = Command.make(
+  "restore",
+  {
     image: Parameters.image("IMAGE", "The image to read"),
     blocks: Parameters.blocks("A RAM block of the image and the file or device that it goes to; may be repeated"),
     ...SealParameters.verification,
     ...Parameters.transfer
   },
-  result: OutcomeJson,
-  toJson,
-  run: Effect.fnUntraced(function* (options) {
+  Effect.fnUntraced(function* (options) {
     const migration = yield* Migration
     const { channels, directIo } = options
     const restore = Effect.fnUntraced(function* ({ progress }: Audience) {
@@ -44,10 +32,19 @@ export const restoreCommand = define({
         migration.restore({ image, blocks, channels, directIo, progress })
       )
     }, Effect.scoped)
-    return yield* follow(
+    yield* follow(
       options,
       { image: options.image, role: "destination", left: "files that were there may hold pages of the image" },
       restore
     )
   })
-})
+).pipe(
+  Command.withDescription("Restore RAM blocks of an image into files: in place where they exist, else into new ones"),
+  Command.withExamples([
+    { command: "multifd restore vm.img --block pc.ram=/dev/shm/guest-ram", description: "Give a sandbox its RAM back" },
+    {
+      command: "multifd restore vm.img --block pc.ram=dump.bin --block pc.bios=dump.bin,offset=4G",
+      description: "Two blocks in one file"
+    }
+  ])
+)

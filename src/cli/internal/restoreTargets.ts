@@ -7,9 +7,13 @@ import * as FileIdentity from "../../io/files/FileIdentity.ts"
 import * as FilePages from "../../io/files/FilePages.ts"
 import * as PositionalFile from "../../io/files/PositionalFile.ts"
 import type { Image } from "../../image/Image.ts"
-import { MigrationRequestError } from "../../snapshot/MigrationRequestError.ts"
+import * as Problem from "../../ram/Problem.ts"
+import { type MigrationRequestError, refuse } from "../../snapshot/MigrationRequestError.ts"
 import type * as RamBlock from "../../ram/RamBlock.ts"
 import type { BlockArgument } from "./blockArgument.ts"
+
+const OTHER_FILE = "write to another file"
+const OTHER_PLACE = "give each of them a place of its own (offset=N)"
 
 /** Where one block of an image goes. */
 interface Target extends RamBlock.Shape {
@@ -21,15 +25,15 @@ interface Target extends RamBlock.Shape {
 
 const targetOf =
   (image: Image) =>
-  ({ idstr, length, offset = 0, path }: BlockArgument): Omit<Target, "key"> | string => {
+  ({ idstr, length, offset = 0, path }: BlockArgument): Omit<Target, "key"> | Problem.Problem => {
     const block = image.blocks.find((candidate) => candidate.idstr === idstr)
     if (block === undefined) {
       const names = image.blocks.map((candidate) => candidate.idstr).join(", ")
-      return `expected a block of ${image.path} (${names}), found "${idstr}"`
+      return Problem.make(`${image.path} has no block "${idstr}"`, `use one of its blocks: ${names}`)
     }
     const { pageSize, usedLength } = block
     return length !== undefined && length < usedLength
-      ? `block "${idstr}" does not fit: expected a length of ${usedLength} or more, found ${length}`
+      ? Problem.make(`the block "${idstr}" does not fit into ${length} bytes`, `use ${usedLength} bytes or more`)
       : { idstr, usedLength, pageSize, offset, path: Path.resolve(path) }
   }
 
@@ -46,11 +50,16 @@ const overwrites = (
 }
 
 /** What is wrong with one target beside the image and the targets in front of it. */
-const conflictsOf = (image: Image, target: Target, earlier: ReadonlyArray<Target>): ReadonlyArray<string> => [
-  ...(overwrites(image, target) ? [`block "${target.idstr}" would overwrite the image itself`] : []),
+const conflictsOf = (image: Image, target: Target, earlier: ReadonlyArray<Target>): ReadonlyArray<Problem.Problem> => [
+  ...(overwrites(image, target)
+    ? [Problem.make(`the block "${target.idstr}" would overwrite the image itself`, OTHER_FILE)]
+    : []),
   ...earlier.flatMap((other) => {
-    if (other.idstr === target.idstr) return [`block "${target.idstr}" is given twice`]
-    return overlap(other, target) ? [`blocks "${other.idstr}" and "${target.idstr}" overlap in ${target.path}`] : []
+    if (other.idstr === target.idstr)
+      return [Problem.make(`the block "${target.idstr}" is given twice`, "give it once")]
+    return overlap(other, target)
+      ? [Problem.make(`the blocks "${other.idstr}" and "${target.idstr}" overlap in ${target.path}`, OTHER_PLACE)]
+      : []
   })
 ]
 
@@ -61,15 +70,14 @@ const plan = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<Target>, FileError | MigrationRequestError> {
   const all = blocks.map(targetOf(image))
   const targets: ReadonlyArray<Target> = yield* Effect.forEach(
-    all.filter((target) => typeof target !== "string"),
+    all.filter((target) => "path" in target),
     (target) => Effect.map(FileIdentity.destination(target.path), ({ key }) => ({ ...target, key }))
   )
-  const [problem, ...more] = [
-    ...all.filter((target) => typeof target === "string"),
+  yield* refuse("restore", [
+    ...all.filter((target) => "remedy" in target),
     ...targets.flatMap((target, index) => conflictsOf(image, target, targets.slice(0, index)))
-  ]
-  if (problem === undefined) return targets
-  return yield* new MigrationRequestError({ operation: "restore", problems: [problem, ...more] })
+  ])
+  return targets
 })
 
 /** Opening it for writing tells as well what keeps it from being written, before anything is. */

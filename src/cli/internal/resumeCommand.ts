@@ -1,12 +1,11 @@
+import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Image from "../../image/Image.ts"
 import * as QmpClient from "../../qemu/QmpClient.ts"
 import * as Resume from "../../qemu/Resume.ts"
-import { define } from "./define.ts"
 import { type Audience, follow } from "./follow.ts"
-import { OutcomeJson, toJson } from "./outcome.ts"
 import { resumedGuest } from "./guestState.ts"
 import * as Parameters from "./parameters.ts"
 import * as QmpParameters from "./qmpParameters.ts"
@@ -29,15 +28,9 @@ const newIdentity = Flag.Boolean("new-identity").pipe(
  *
  * @internal
  */
-export const resumeCommand = define({
-  name: "resume",
-  group: "Machines",
-  description: "Resume a virtual machine from an image, in a QEMU that was started with -incoming defer",
-  examples: [
-    { command: "multifd resume --qmp /run/vm/qmp vm.img", description: "The guest goes on where it was" },
-    { command: "multifd resume --qmp /run/vm/qmp vm.img --paused", description: "To look at it first" }
-  ],
-  parameters: {
+export const resumeCommand = Command.make(
+  "resume",
+  {
     qmp: QmpParameters.qmp,
     image: Parameters.image("IMAGE", "The image to resume from"),
     ...QmpParameters.transfer,
@@ -47,9 +40,7 @@ export const resumeCommand = define({
     allowLost: SealParameters.allowLost,
     ...Parameters.following
   },
-  result: OutcomeJson,
-  toJson,
-  run: Effect.fnUntraced(function* (options) {
+  Effect.fnUntraced(function* (options) {
     const { allowLost, channels, compression, newIdentity, paused } = options
     const resume = Effect.fnUntraced(function* ({ leaves, otherSide, progress, warn }: Audience) {
       const image = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
@@ -70,6 +61,12 @@ export const resumeCommand = define({
         onProblem: warn
       }).pipe(Effect.onInterrupt(() => Effect.flatMap(resumedGuest(qmp), leaves)))
     }, Effect.scoped)
-    return yield* follow(options, { image: options.image }, resume)
+    yield* follow(options, { image: options.image }, resume)
   })
-})
+).pipe(
+  Command.withDescription("Resume a virtual machine from an image, in a QEMU that was started with -incoming defer"),
+  Command.withExamples([
+    { command: "multifd resume --qmp /run/vm/qmp vm.img", description: "The guest goes on where it was" },
+    { command: "multifd resume --qmp /run/vm/qmp vm.img --paused", description: "To look at it first" }
+  ])
+)

@@ -6,7 +6,7 @@ import type * as Progress from "../../migration/Progress.ts"
 import type { QemuStatistics } from "../../qemu/QemuStatistics.ts"
 import { type Outcome, summaryLine } from "./outcome.ts"
 import { progressLine } from "./progressLine.ts"
-import * as Failure from "./failure.ts"
+import { failureOf, messageOf } from "./report.ts"
 import { Screen, widthOf } from "./screen.ts"
 import * as Text from "./text.ts"
 
@@ -91,6 +91,9 @@ const line = (screen: Screen): View => ({
 
 const jsonLine = (event: string, fields: object): string => `${JSON.stringify({ event, ...fields })}\n`
 
+const tagOf = (error: unknown): string =>
+  typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "UnexpectedError"
+
 const json: View = {
   interval: "500 millis",
   progress: (now, qemu) => jsonLine("progress", { ...now, ...(qemu === undefined ? {} : { qemu }) }),
@@ -100,8 +103,9 @@ const json: View = {
   completed: ({ bytesOnDisk, path, summary }) => jsonLine("completed", { path, ...summary, bytesOnDisk }),
   interrupted: (message) => jsonLine("interrupted", { message, exitCode: 130 }),
   failed: (cause) => {
-    const { exitCode, message, tag, trace } = Failure.fromCause(cause)
-    return jsonLine("failed", { error: tag, message, exitCode, trace })
+    const { error, exitCode, trace } = failureOf(cause)
+    const tag = trace === undefined ? tagOf(error) : "UnexpectedError"
+    return jsonLine("failed", { error: tag, message: messageOf(error), exitCode, trace })
   },
   reportsFailures: true
 }

@@ -11,6 +11,7 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Problem from "../../ram/Problem.ts"
 import * as Finding from "../Finding.ts"
 import { decodeText } from "../internal/cursor.ts"
 
@@ -145,13 +146,13 @@ export const decode = (bytes: Uint8Array, position: number): Result.Result<Image
  * @category guards
  * @since 0.1.0
  */
-export const problems = (notes: ImageNotes | undefined): ReadonlyArray<string> => {
+export const problems = (notes: ImageNotes | undefined): ReadonlyArray<Problem.Problem> => {
   if (notes === undefined) return []
   if (!isNotes(notes) || !isShallow(notes)) {
-    return ["expected notes with a uuid in its canonical form, known marks and lost pages by block, found others"]
+    return [Problem.make("the notes have another form", "give a canonical uuid, known marks and lost pages by block")]
   }
   const { length } = encode(notes)
-  return length <= MAX_LENGTH ? [] : [`expected notes of at most ${MAX_LENGTH} bytes, found ${length}`]
+  return length <= MAX_LENGTH ? [] : [Problem.make(`the notes take ${length} bytes`, `use at most ${MAX_LENGTH}`)]
 }
 
 /**
@@ -161,11 +162,12 @@ export const problems = (notes: ImageNotes | undefined): ReadonlyArray<string> =
  * @category guards
  * @since 0.1.0
  */
-export const lossProblems = ({ lost = [] }: ImageNotes, path: string): ReadonlyArray<string> =>
+export const lossProblems = ({ lost = [] }: ImageNotes, path: string): ReadonlyArray<Problem.Problem> =>
   lost
     .filter(({ pages }) => pages > 0)
-    .map(
-      ({ idstr, pages }) =>
-        `expected all pages of the RAM block "${idstr}" in ${path}, found that ${pages} were lost and are zeros; ` +
-        "--allow-lost goes on without them"
+    .map(({ idstr, pages }) =>
+      Problem.make(
+        `${pages} pages of the RAM block "${idstr}" in ${path} were lost and are zeros`,
+        "go on without them with --allow-lost (allowLost)"
+      )
     )

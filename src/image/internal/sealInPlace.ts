@@ -8,6 +8,7 @@ import * as SealMark from "../../format/seal/SealMark.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import * as PositionalFile from "../../io/files/PositionalFile.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
+import * as Problem from "../../ram/Problem.ts"
 import * as ZeroPages from "../../ram/ZeroPages.ts"
 import type { ImageBlock } from "../Image.ts"
 import * as ImageError from "../ImageError.ts"
@@ -109,7 +110,10 @@ export const sealInPlace = Effect.fnUntraced(function* (
   const { algorithm, extentSize, key } = settings
 
   const position = SealMark.position(stream.blocks)
-  if (position === undefined) return yield* refuse("seal", [`expected room for a mark behind a bitmap, found none`])
+  if (position === undefined) {
+    const reason = "the image has no room for the mark of a seal after a bitmap"
+    return yield* refuse("seal", [Problem.make(reason, "write it anew with multifd convert, which seals it")])
+  }
   const digests = yield* digestPages(blocks, settings, channels)
   const start = contents.libvirt === undefined ? stream.start : 0
   const rest = yield* digestRest(file, ImageSeal.restOf({ start, end, blocks: stream.blocks }), { algorithm })
@@ -121,7 +125,8 @@ export const sealInPlace = Effect.fnUntraced(function* (
   const range = { position: ImageSeal.sealPosition(end), length: ImageSeal.encode(seal).length }
   const free = { from: end, to: range.position + range.length }
   if (!(yield* wasSealed(file, { mark: position, seal: range.position })) && !(yield* isFree(file, free))) {
-    return yield* refuse("seal", [`expected nothing behind the stream that ends at ${end}, found something`])
+    const reason = `the file has data after the end of the stream (byte ${end})`
+    return yield* refuse("seal", [Problem.make(reason, "write the image anew with multifd convert, which seals it")])
   }
 
   const pending = { state: "sealing" as const, algorithm, seal: range }

@@ -20,11 +20,9 @@ const operations = [
   "set the owner",
   "resolve",
   "rename",
-  "link",
   "unlink",
   "sync the directory",
-  "create the directory",
-  "list the directory"
+  "create the directory"
 ] as const
 
 /**

@@ -1,59 +1,70 @@
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Options from "../../ram/Options.ts"
+import type * as Problem from "../../ram/Problem.ts"
 import type * as Live from "../../snapshot/Live.ts"
+
+/** QEMU's largest `downtime-limit`. */
+const MAX_DOWNTIME_MILLIS = 2_000_000
+
+const percentage = (maximum: number, initial: number) =>
+  Options.wholeNumber({ minimum: 1, maximum }, " of percent").pipe(Options.withDefault(initial))
+
+const FIRST = 20
+const LAST = 99
+
+const schema = Schema.Struct({
+  downtimeLimit: Options.wholeNumber({ minimum: 0, maximum: MAX_DOWNTIME_MILLIS }, " of milliseconds").pipe(
+    Options.withDefault(300)
+  ),
+  maxRounds: Options.positive.pipe(Options.withDefault(30)),
+  throttle: Schema.Struct({
+    trigger: percentage(100, 50),
+    initial: percentage(LAST, FIRST),
+    increment: percentage(LAST, 10),
+    maximum: percentage(LAST, LAST)
+  }).pipe(Options.withDefault({}))
+})
 
 /**
  * The options of a live migration that are numbers, checked and complete.
  *
  * @internal
  */
-export interface Settings {
-  readonly downtimeLimit: number
-  readonly maxRounds: number
-  readonly trigger: number
-  readonly initial: number
-  readonly increment: number
-  readonly maximum: number
-}
+export type Settings = typeof schema.Type
 
-/** QEMU's largest `downtime-limit`. */
-const MAX_DOWNTIME_MILLIS = 2_000_000
+const decode = Options.decode(schema)
 
 /**
- * Fills in what was left out.
+ * Fills in the defaults of options without {@link problems}.
  *
  * @internal
  */
-export const settings = ({ downtimeLimit, maxRounds, throttle }: Live.Options<unknown>): Settings => ({
-  downtimeLimit: downtimeLimit ?? 300,
-  maxRounds: maxRounds ?? 30,
-  trigger: throttle?.trigger ?? 50,
-  initial: throttle?.initial ?? 20,
-  increment: throttle?.increment ?? 10,
-  maximum: throttle?.maximum ?? 99
-})
+export const settings = (live: Live.Options<unknown>): Settings => Result.getOrThrow(decode(live))
 
-const wholeNumber = (name: string, unit: string, value: number, from: number, to: number): ReadonlyArray<string> =>
-  Number.isInteger(value) && value >= from && value <= to
+const maximumProblems = ({
+  initial = FIRST,
+  maximum = LAST
+}: Partial<Live.Throttle> = {}): ReadonlyArray<Problem.Problem> =>
+  maximum >= Math.min(initial, LAST) || maximum < 1
     ? []
-    : [`expected ${name} to be a whole number${unit} from ${from} to ${to}, found ${value}`]
+    : [
+        {
+          option: "throttle.maximum",
+          reason: `throttle.maximum is ${maximum}`,
+          remedy: `use at least throttle.initial, which is ${initial}`
+        }
+      ]
+
+const optionProblems = Options.problems(schema)
 
 /**
- * Everything that is wrong with settings, one sentence each.
+ * Everything that is wrong with the options of a live migration.
  *
  * @internal
  */
-export const problems = (settings: Settings): ReadonlyArray<string> => {
-  const { downtimeLimit, increment, initial, maxRounds, maximum, trigger } = settings
-  const percentage = (name: string, value: number, from: number, to: number) =>
-    wholeNumber(`the throttle's ${name}`, " of percent", value, from, to)
-  return [
-    ...wholeNumber("downtimeLimit", " of milliseconds", downtimeLimit, 0, MAX_DOWNTIME_MILLIS),
-    ...wholeNumber("maxRounds", "", maxRounds, 1, Number.MAX_SAFE_INTEGER),
-    ...percentage("trigger", trigger, 1, 100),
-    ...percentage("initial", initial, 1, 99),
-    ...percentage("increment", increment, 1, 99),
-    ...percentage("maximum", maximum, Math.min(initial, 99), 99)
-  ]
-}
+export const problems = (live: Live.Options<unknown> | undefined): ReadonlyArray<Problem.Problem> =>
+  live === undefined ? [] : [...optionProblems(live), ...maximumProblems(live.throttle)]
 
 /**
  * One round, and the look at the dirty pages behind it.
@@ -92,7 +103,7 @@ const WINDOW_MILLIS = 100
  *
  * @internal
  */
-export const make = (settings: Settings): ((round: Round) => Outlook) => {
+export const make = ({ downtimeLimit, throttle }: Settings): ((round: Round) => Outlook) => {
   let window = { millis: 0, bytes: 0 }
   let bytesPerMilli: number | undefined
   let tooFast = 0
@@ -103,22 +114,22 @@ export const make = (settings: Settings): ((round: Round) => Outlook) => {
     if (window.bytes > 0) bytesPerMilli = window.bytes / window.millis
     if (window.millis >= WINDOW_MILLIS) window = { millis: 0, bytes: 0 }
   }
-  const throttle = ({ dirtyBytes, movedBytes }: Round): void => {
-    if (dirtyBytes * 100 <= movedBytes * settings.trigger) return
+  const slowDown = ({ dirtyBytes, movedBytes }: Round): void => {
+    if (dirtyBytes * 100 <= movedBytes * throttle.trigger) return
     tooFast += 1
     if (tooFast % 2 === 1) return
     throttlePercentage =
-      throttlePercentage === 0 ? settings.initial : Math.min(throttlePercentage + settings.increment, settings.maximum)
+      throttlePercentage === 0 ? throttle.initial : Math.min(throttlePercentage + throttle.increment, throttle.maximum)
   }
   return (round) => {
     measure(round)
-    throttle(round)
+    slowDown(round)
     const { dirtyBytes, lookMillis } = round
     const moving = dirtyBytes === 0 ? 0 : bytesPerMilli === undefined ? undefined : dirtyBytes / bytesPerMilli
     const expectedDowntimeMillis = moving === undefined ? undefined : moving + lookMillis
     return {
       expectedDowntimeMillis,
-      converged: dirtyBytes === 0 || (expectedDowntimeMillis ?? Infinity) <= settings.downtimeLimit,
+      converged: dirtyBytes === 0 || (expectedDowntimeMillis ?? Infinity) <= downtimeLimit,
       throttlePercentage
     }
   }

@@ -3,14 +3,18 @@ import type * as Scope from "effect/Scope"
 import type { ImageNotes } from "../../format/seal/ImageNotes.ts"
 import type { LastStep } from "../../snapshot/SnapshotTarget.ts"
 import type { ConvertOptions, MigrationError } from "./migrationModel.ts"
+import * as Problem from "../../ram/Problem.ts"
 import type { Progress } from "../Progress.ts"
 import { refuse } from "./request.ts"
 import { save } from "./save.ts"
 
 /** Without a seal nothing would say any more that pages are lost. */
-const sealProblems = ({ seal }: Pick<ConvertOptions, "seal">, { lost = [] }: ImageNotes): ReadonlyArray<string> =>
+const sealProblems = (
+  { seal }: Pick<ConvertOptions, "seal">,
+  { lost = [] }: ImageNotes
+): ReadonlyArray<Problem.Problem> =>
   seal === false && lost.some(({ pages }) => pages > 0)
-    ? ["expected a seal for an image with lost pages, where they are reportingFailure, found none"]
+    ? [Problem.make("pages of the image were lost, which only a seal records", "choose a seal")]
     : []
 
 /**

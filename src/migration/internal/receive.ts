@@ -8,7 +8,6 @@ import * as PeerLimits from "../../multifd/PeerLimits.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import * as RateLimit from "../../transfer/RateLimit.ts"
 import * as Receiver from "../../multifd/Receiver.ts"
-import * as RamBlock from "../../ram/RamBlock.ts"
 import type { MachineState } from "../../snapshot/MachineState.ts"
 import type { Progress } from "../Progress.ts"
 import type { ReceiveError, ReceiveFrom, ReceiveIntoBlocks, ReceiveIntoImage } from "../ReceiveOptions.ts"
@@ -17,7 +16,7 @@ import * as BlocksApart from "../../snapshot/BlocksApart.ts"
 import type { LastStep } from "../../snapshot/SnapshotTarget.ts"
 import * as BlocksTarget from "../../snapshot/BlocksTarget.ts"
 import * as ImageTarget from "../../image/ImageTarget.ts"
-import { checkSocket, DEFAULT_SOCKET_CHANNELS, refuse, uuidProblems } from "./request.ts"
+import { checkSocket, DEFAULT_SOCKET_CHANNELS, methodProblems, optionProblems, refuse } from "./request.ts"
 
 /** Connections of others that may be open beside those of the sender, until they have been told apart. */
 const SPARE_CONNECTIONS = 8
@@ -32,29 +31,13 @@ interface Plan {
 }
 
 const plan = Effect.fnUntraced(function* (options: ReceiveFrom): Effect.fn.Return<Plan, ReceiveError> {
-  const { channels = DEFAULT_SOCKET_CHANNELS, coalescePages, compression = "none", pageSize, uuid } = options
+  const { channels = DEFAULT_SOCKET_CHANNELS, coalescePages, compression = "none" } = options
   const settings = yield* PipelineOptions.make({ channels: channels || 1, coalescePages })
   const limits = yield* PeerLimits.make(options.limits ?? {})
   const codec = compression === "none" ? undefined : (yield* Codecs).get(compression)
-  yield* refuse("receive", [
-    ...(compression !== "none" && codec === undefined
-      ? [`expected a compression that is registered, found ${compression}`]
-      : []),
-    ...(compression !== "none" && channels === 0
-      ? [`expected at least one channel for ${compression}, found none`]
-      : []),
-    ...(pageSize === undefined || isPageSize(pageSize)
-      ? []
-      : [
-          `expected pages of a power of two from ${RamBlock.minPageSize} to ${RamBlock.maxPageSize} bytes, found ${pageSize}`
-        ]),
-    ...uuidProblems(uuid)
-  ])
+  yield* refuse("receive", [...methodProblems(compression, codec, channels), ...optionProblems(options)])
   return { channels, codec, settings, limits }
 })
-
-const isPageSize = (size: number): boolean =>
-  size >= RamBlock.minPageSize && size <= RamBlock.maxPageSize && Number.isInteger(Math.log2(size))
 
 /** Listens for one sender, and receives from it into a target that is ready. */
 const receiveInto = Effect.fnUntraced(function* <A, E>(

@@ -1,18 +1,21 @@
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as AtomicFile from "../../io/files/AtomicFile.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import * as FileIdentity from "../../io/files/FileIdentity.ts"
 import type { SocketAddress } from "../../io/sockets/SocketAddress.ts"
 import type { RateLimit } from "../../transfer/RateLimit.ts"
+import * as Options from "../../ram/Options.ts"
+import * as Problem from "../../ram/Problem.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import type { SnapshotSource, SourceBlock } from "../../snapshot/SnapshotSource.ts"
-import type * as Live from "../../snapshot/Live.ts"
 import type { Location } from "../../image/Location.ts"
 import * as BlocksApart from "../../snapshot/BlocksApart.ts"
 import { type MigrationRequestError, refuse } from "../../snapshot/MigrationRequestError.ts"
-import * as Convergence from "./convergence.ts"
 
 export { refuse }
+
+const OTHER_FILE = "write to another file"
 
 type Operation = MigrationRequestError["operation"]
 
@@ -21,17 +24,54 @@ export const DEFAULT_SOCKET_CHANNELS = 2
 
 const UUID_BYTES = 16
 
-/** @internal */
-export const uuidProblems = (uuid: Uint8Array | undefined): ReadonlyArray<string> =>
-  uuid === undefined || uuid.length === UUID_BYTES
-    ? []
-    : [`expected a uuid of ${UUID_BYTES} bytes, found ${uuid.length}`]
+const isPageSize = (size: unknown): boolean =>
+  typeof size === "number" &&
+  size >= RamBlock.minPageSize &&
+  size <= RamBlock.maxPageSize &&
+  Number.isInteger(Math.log2(size))
 
-const repeated = (blocks: ReadonlyArray<RamBlock.Shape>): ReadonlyArray<string> => {
+const isBandwidth = (limit: unknown): boolean => typeof limit !== "number" || (limit >= 0 && Number.isFinite(limit))
+
+const schema = Schema.Struct({
+  maxBandwidth: Schema.optional(Options.where<number | RateLimit>(isBandwidth, "0 or more bytes a second")),
+  pageSize: Schema.optional(
+    Options.where<number>(isPageSize, `a power of two from ${RamBlock.minPageSize} to ${RamBlock.maxPageSize} bytes`)
+  ),
+  uuid: Schema.optional(
+    Options.where<Uint8Array>((uuid) => uuid instanceof Uint8Array && uuid.length === UUID_BYTES, `${UUID_BYTES} bytes`)
+  )
+})
+
+/**
+ * Everything that is wrong with the options that operations share, each of them only where it is given.
+ *
+ * @internal
+ */
+export const optionProblems: (options: Partial<typeof schema.Encoded>) => ReadonlyArray<Problem.Problem> =
+  Options.problems(schema)
+
+/**
+ * A method of compression needs its codec, and channels that carry its payloads.
+ *
+ * @internal
+ */
+export const methodProblems = (method: string, codec: unknown, channels: number): ReadonlyArray<Problem.Problem> =>
+  method === "none"
+    ? []
+    : [
+        ...(codec === undefined
+          ? [Problem.make(`no codec is registered for ${method}`, "provide one with Codecs, or use no compression")]
+          : []),
+        ...(channels === 0
+          ? [Problem.make(`${method} needs multifd, and channels is 0`, "use one channel or more, or no compression")]
+          : [])
+      ]
+
+const repeated = (blocks: ReadonlyArray<RamBlock.Shape>): ReadonlyArray<Problem.Problem> => {
   const names = blocks.map((block) => block.idstr)
   return names
     .filter((name, index) => names.indexOf(name) !== index)
-    .map((name) => `expected one block of each name, found another one called "${name}"`)
+    .map((name) => Problem.make(`two blocks are called "${name}"`, "give each block a name of its own"))
 }
 
 /**
@@ -47,34 +87,18 @@ export const checkBlocks = Effect.fnUntraced(function* (
   const [first, ...rest] = blocks
   const sizes = rest
     .filter((block) => block.pageSize !== first?.pageSize)
-    .map(
-      (block) =>
-        `expected pages of ${first?.pageSize} bytes in all blocks as in "${first?.idstr}", found ${block.pageSize} in "${block.idstr}"`
+    .map((block) =>
+      Problem.make(
+        `the block "${first?.idstr}" has pages of ${first?.pageSize} bytes, and "${block.idstr}" of ${block.pageSize}`,
+        "use one page size for all blocks"
+      )
     )
   yield* refuse(operation, [
-    ...(first === undefined ? ["expected at least one RAM block, found none"] : []),
+    ...(first === undefined ? [Problem.make("there is no RAM block", "name at least one")] : []),
     ...repeated(blocks),
     ...sizes
   ])
 })
-
-/**
- * Whether a limit is one.
- *
- * @internal
- */
-export const bandwidthProblems = (maxBandwidth: number | RateLimit | undefined): ReadonlyArray<string> =>
-  typeof maxBandwidth !== "number" || (maxBandwidth >= 0 && Number.isFinite(maxBandwidth))
-    ? []
-    : [`expected a bandwidth of 0 or more bytes a second, found ${maxBandwidth}`]
-
-/**
- * Whether the numbers of a live migration are in their ranges.
- *
- * @internal
- */
-export const liveProblems = (live: Live.Options<unknown> | undefined): ReadonlyArray<string> =>
-  live === undefined ? [] : Convergence.problems(Convergence.settings(live))
 
 /**
  * Whether a target is another file than those that are still being read from, or a part of one that nothing is read from. An
@@ -92,7 +116,7 @@ export const checkTarget = Effect.fnUntraced(function* (
   const isOrigin = origin !== undefined && FileIdentity.equals(existing, origin)
   const inPlace = AtomicFile.isInPlace(target, existing)
   if (isOrigin) {
-    const itself = `expected another file to write to in place, found the source itself: ${target.path}`
+    const itself = Problem.make(`${target.path} is the source itself, and is written in place`, OTHER_FILE)
     return yield* refuse("save", inPlace ? [itself] : [])
   }
   const { offset = 0, path } = target
@@ -110,7 +134,7 @@ export const checkOther = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, MigrationRequestError | FileError> {
   const [from, to] = yield* Effect.all([source, target].map(({ path }) => FileIdentity.ofPath(path)))
   if (from === undefined || to === undefined || !FileIdentity.equals(from, to)) return
-  yield* refuse("recover", [`expected another file to write to, found the source itself: ${target.path}`])
+  yield* refuse("recover", [Problem.make(`${target.path} is the source itself`, OTHER_FILE)])
 })
 
 /**
@@ -128,33 +152,31 @@ export const checkSocket = Effect.fnUntraced(function* (
   const ofSocket = FileIdentity.destination(listen.path)
   const socket = yield* Effect.catchTag(ofSocket, "FileNotFoundError", () => Effect.undefined)
   if (image.key !== socket?.key) return
-  yield* refuse("receive", [
-    `expected another path for the image than that of the socket, found the same: ${target.path}`
-  ])
+  yield* refuse("receive", [Problem.make(`${target.path} is the path of the socket, too`, OTHER_FILE)])
 })
 
 /** A block that lies in what a file has from `start` on: an image takes all of that. */
 const overwritten =
   (file: { readonly path: string; readonly start: number; readonly identity: FileIdentity.FileIdentity }) =>
-  ({ idstr, storage }: RamBlock.Shape & RamBlock.Stored): ReadonlyArray<string> => {
+  ({ idstr, storage }: RamBlock.Shape & RamBlock.Stored): ReadonlyArray<Problem.Problem> => {
     if (storage === undefined || storage.file !== FileIdentity.key(file.identity) || storage.end <= file.start)
       return []
     const name = storage.path === file.path ? "" : `, which is also called ${storage.path}`
-    return [`expected another file for the image than that of block "${idstr}", found the same: ${file.path}${name}`]
+    return [Problem.make(`${file.path} holds the block "${idstr}"${name}`, OTHER_FILE)]
   }
 
-const misfit = (block: RamBlock.Shape, source: SourceBlock<unknown> | undefined): ReadonlyArray<string> => {
-  if (source === undefined) return [`expected a block that the image has, found "${block.idstr}"`]
-  const { idstr, pageSize, usedLength } = source
-  if (source.ignored)
-    return [`expected a block with pages in the image, found "${idstr}", which was saved without them`]
+const misfit = (block: RamBlock.Shape, source: SourceBlock<unknown> | undefined): ReadonlyArray<Problem.Problem> => {
+  const { idstr } = block
+  if (source === undefined) return [Problem.make(`the image has no block "${idstr}"`, "leave it out")]
+  const { pageSize, usedLength } = source
+  if (source.ignored) return [Problem.make(`the image was saved without the pages of "${idstr}"`, "leave it out")]
   return [
     ...(block.usedLength === usedLength
       ? []
-      : [`expected ${usedLength} bytes for block "${idstr}" as in the image, found ${block.usedLength}`]),
+      : [Problem.make(`"${idstr}" is ${block.usedLength} bytes long`, `use ${usedLength} bytes, as in the image`)]),
     ...(block.pageSize === pageSize
       ? []
-      : [`expected pages of ${pageSize} bytes for block "${idstr}" as in the image, found ${block.pageSize}`])
+      : [Problem.make(`"${idstr}" has pages of ${block.pageSize} bytes`, `use ${pageSize} bytes, as in the image`)])
   ]
 }
 
@@ -178,9 +200,8 @@ export const checkRestore = (
     ),
     ...blocks
       .filter((block) => BlocksApart.overlaps(block.storage, storage))
-      .map(
-        ({ idstr, storage }) =>
-          `expected another file for block "${idstr}" than that of the image, found that it would overwrite the image itself: ${storage?.path}`
+      .map(({ idstr, storage }) =>
+        Problem.make(`the block "${idstr}" would overwrite the image itself: ${storage?.path}`, OTHER_FILE)
       ),
     ...BlocksApart.problems(blocks)
   ])

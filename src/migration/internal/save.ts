@@ -13,8 +13,10 @@ import * as SinkChannel from "../../transfer/SinkChannel.ts"
 import * as ImageTarget from "../../image/ImageTarget.ts"
 import * as Location from "../../image/Location.ts"
 import type { MigrationError, SaveOptions } from "./migrationModel.ts"
+import * as Problem from "../../ram/Problem.ts"
 import type { Progress } from "../Progress.ts"
-import { bandwidthProblems, checkBlocks, checkTarget, liveProblems, refuse } from "./request.ts"
+import * as Convergence from "./convergence.ts"
+import { checkBlocks, checkTarget, optionProblems, refuse } from "./request.ts"
 import * as Source from "./machineJobs.ts"
 
 const END_OF_STREAM = Uint8Array.of(MigrationStream.SectionType.endOfStream)
@@ -60,7 +62,11 @@ export const save = Effect.fnUntraced(function* <E>(
   })
   const blocks = SnapshotSource.blocksWithPages(options)
   yield* checkBlocks("save", blocks)
-  yield* refuse("save", [...bandwidthProblems(maxBandwidth), ...liveProblems(live), ...ImageTarget.problems(options)])
+  yield* refuse("save", [
+    ...optionProblems({ maxBandwidth }),
+    ...Convergence.problems(live),
+    ...ImageTarget.problems(options)
+  ])
   const machine = options.machineState ?? MachineState.empty({ pageSize: blocks[0]!.pageSize })
   const { configuration, origin, prelude, ramSectionId } = machine
   const location = Location.make(options.target)
@@ -82,7 +88,7 @@ export const save = Effect.fnUntraced(function* <E>(
   }).pipe(
     Effect.catchIf(
       (error) => error instanceof Finding,
-      ({ message }) => refuse("save", [message])
+      ({ message }) => refuse("save", [Problem.make(message, "use a target that takes this machine")])
     )
   )
 })

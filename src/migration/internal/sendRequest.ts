@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { Codecs } from "../../compression/Codecs.ts"
 import type { Codec, Method } from "../../compression/Compression.ts"
 import * as ImageNotes from "../../format/seal/ImageNotes.ts"
@@ -11,6 +12,8 @@ import * as PeerLimits from "../../multifd/PeerLimits.ts"
 import type { Marks } from "../../multifd/MainChannel.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import * as RateLimit from "../../transfer/RateLimit.ts"
+import * as Options from "../../ram/Options.ts"
+import * as Problem from "../../ram/Problem.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import type * as Live from "../../snapshot/Live.ts"
 import * as MachineState from "../../snapshot/MachineState.ts"
@@ -18,14 +21,8 @@ import * as SnapshotSource from "../../snapshot/SnapshotSource.ts"
 import type { MachineSource } from "../../snapshot/SnapshotSource.ts"
 import type { MigrationRequestError } from "../../snapshot/MigrationRequestError.ts"
 import type { SendOptions, ZeroPageDetection } from "../SendOptions.ts"
-import {
-  bandwidthProblems,
-  checkBlocks,
-  DEFAULT_SOCKET_CHANNELS,
-  liveProblems,
-  refuse,
-  uuidProblems
-} from "./request.ts"
+import * as Convergence from "./convergence.ts"
+import { checkBlocks, DEFAULT_SOCKET_CHANNELS, methodProblems, optionProblems, refuse } from "./request.ts"
 
 /**
  * What was asked for, checked, with everything filled in that was left out.
@@ -88,33 +85,35 @@ const statingPageSize = <E>(machine: MachineState.MachineState<E>, pageSize: num
   return { ...machine, configuration: { targetPageBits: Math.log2(pageSize), ...configuration } }
 }
 
-const compressionProblems = (
-  method: Method,
-  codec: Codec | undefined,
-  { channels, level }: Pick<SendOptions<unknown>, "channels" | "level">
-): ReadonlyArray<string> => {
-  if (method === "none") return level === undefined ? [] : [`expected a compression for the level ${level}, found none`]
-  if (codec === undefined) return [`expected a compression that is registered, found ${method}`]
-  const { max, min } = codec.levels
-  return [
-    ...(channels === 0 ? [`expected at least one channel for ${method}, found none`] : []),
-    ...(level === undefined || (Number.isInteger(level) && level >= min && level <= max)
-      ? []
-      : [`expected a level of ${method} from ${min} to ${max}, found ${level}`])
-  ]
+const levelProblems = (method: Method, codec: Codec | undefined, level: unknown): ReadonlyArray<Problem.Problem> => {
+  if (level === undefined) return []
+  if (method === "none") {
+    return [Problem.make(`level is ${String(level)}, and there is no compression`, "leave it out, or choose a method")]
+  }
+  if (codec === undefined) return []
+  const { max: maximum, min: minimum } = codec.levels
+  return Options.problems(Schema.Struct({ level: Options.wholeNumber({ minimum, maximum }, ` (${method})`) }))({
+    level
+  })
 }
 
-const problemsOf = (options: SendOptions<unknown>, pageSize: number): ReadonlyArray<string> => {
-  const { allowLost, channels, maxBandwidth, source, uuid } = options
+const problemsOf = (options: SendOptions<unknown>, pageSize: number): ReadonlyArray<Problem.Problem> => {
+  const { allowLost, channels, source } = options
   const isTooLarge = channels !== 0 && MultifdPacket.pageCapacity(pageSize) === 0
   return [
-    ...(isTooLarge ? [`expected pages of at most ${MultifdPacket.MAX_DATA_BYTES} bytes, found ${pageSize}`] : []),
-    ...uuidProblems(uuid),
-    ...bandwidthProblems(maxBandwidth),
+    ...(isTooLarge
+      ? [
+          Problem.make(
+            `pages of ${pageSize} bytes do not fit a packet`,
+            `use pages of at most ${MultifdPacket.MAX_DATA_BYTES} bytes, or channels 0`
+          )
+        ]
+      : []),
+    ...optionProblems(options),
     ...(allowLost === true || source.notes === undefined
       ? []
       : ImageNotes.lossProblems(source.notes, source.name ?? "the source")),
-    ...liveProblems(source.live)
+    ...Convergence.problems(source.live)
   ]
 }
 
@@ -148,7 +147,8 @@ export const planSend = Effect.fnUntraced(function* <E>(
   const codec = compression === "none" ? undefined : (yield* Codecs).get(compression)
   yield* checkBlocks("send", source.blocks)
   yield* refuse("send", [
-    ...compressionProblems(compression, codec, { channels, level }),
+    ...methodProblems(compression, codec, channels),
+    ...levelProblems(compression, codec, level),
     ...problemsOf(options, source.blocks[0]!.pageSize)
   ])
   const machine = statingPageSize(source.machine, source.blocks[0]!.pageSize)

@@ -2,7 +2,7 @@ import type * as Effect from "effect/Effect"
 import type { LastStep, MachineHeader } from "../../snapshot/SnapshotTarget.ts"
 
 /**
- * Hooks between the steps of receiving a machine.
+ * What happens between the steps of receiving a machine.
  *
  * @category models
  * @since 0.1.0
@@ -10,13 +10,13 @@ import type { LastStep, MachineHeader } from "../../snapshot/SnapshotTarget.ts"
 export interface Hooks<in A> {
   /** Announces a step before it begins. */
   readonly enter: (step: "ram" | "device" | "sync", machine: MachineHeader) => Effect.Effect<void>
-  /** Runs when everything has arrived and is complete, before it is made durable. Default: nothing. */
+  /** Runs when everything has arrived and is whole, before it is made durable. Default: nothing. */
   readonly onReceived?: Effect.Effect<void> | undefined
   /**
-   * Called once the target is complete, before the sender is told. Return `false` to withhold the answer: an
-   * interruption is pending. Default: `true`.
+   * Called right after the target's commit: whatever becomes of the sender from now on, it is told that all is well. `false`
+   * withholds that answer, and waits for the interruption that is on its way. Default: `true`.
    */
   readonly onCommitted?: ((value: A) => boolean) | undefined
-  /** Runs the target's last step. If that succeeded, the sender is told so, even after an interruption. */
+  /** Runs the target's last step: where that has succeeded, the sender is told so, even after an interruption. */
   readonly last?: LastStep | undefined
 }

@@ -1,58 +1,40 @@
-import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
 import * as MigrationStatus from "../../migration/MigrationStatus.ts"
 import * as PeerLimits from "../../multifd/PeerLimits.ts"
+import * as Problem from "../../ram/Problem.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import type { Options } from "../CaptureOptions.ts"
 import type { Client } from "../QmpClient.ts"
+import type * as QmpCommands from "../QmpCommands.ts"
 import * as BorrowedSettings from "./borrowedSettings.ts"
-import type * as Vm from "./vm.ts"
+import * as Vm from "./vm.ts"
 import * as Waits from "./waits.ts"
 
-/** The longest downtime that QEMU takes: 2000 seconds. */
-const MAX_DOWNTIME = 2_000_000
-
-/** Run states in which QEMU does not send a machine. */
+/** Run states in which QEMU does not send a machine, with the way out. */
 const unsendable: Readonly<Record<string, string>> = {
-  inmigrate: "it waits for a machine itself",
-  postmigrate: "an earlier migration stopped it; it can be captured again when it has run (cont)",
-  "finish-migrate": "a migration is about to end"
+  inmigrate: "give it the machine that it waits for first",
+  postmigrate: "an earlier migration stopped it: let it run (cont), then capture it again",
+  "finish-migrate": "wait for its migration, which is about to end"
 }
 
-const wrongLimits = ({ downtimeLimit, maxRounds, maxTime }: Options): ReadonlyArray<string> => [
-  ...(downtimeLimit === undefined ||
-  (Number.isInteger(downtimeLimit) && downtimeLimit >= 0 && downtimeLimit <= MAX_DOWNTIME)
-    ? []
-    : [`expected a downtime limit of 0 to ${MAX_DOWNTIME} milliseconds, found ${downtimeLimit}`]),
-  ...(maxRounds === undefined || (Number.isInteger(maxRounds) && maxRounds >= 1)
-    ? []
-    : [`expected one round or more, found ${maxRounds}`]),
-  ...(maxTime === undefined || Option.exists(Duration.fromInput(maxTime), Duration.isPositive)
-    ? []
-    : [`expected a time longer than none, found ${String(maxTime)}`])
-]
-
 /**
- * What keeps the machine from being captured.
+ * Everything that keeps the machine from being captured.
  *
  * @internal
  */
-export const problemsOf = (
-  { blockedReasons, capabilities, runState, status }: Vm.Vm,
-  { channels, options }: Pick<Plan, "channels" | "options">
-): ReadonlyArray<string> => [
-  ...wrongLimits(options),
-  ...(MigrationStatus.isKnown(status) && MigrationStatus.isRunning(status)
-    ? [`expected no migration under way, found one that is ${status}`]
-    : []),
-  ...(runState.status in unsendable
-    ? [`expected a guest that can be migrated, found it ${runState.status}: ${unsendable[runState.status]}`]
-    : []),
-  ...blockedReasons.map((reason) => `expected a machine that can be migrated, found in QEMU's words: ${reason}`),
-  ...[...(channels > 0 ? ["multifd"] : []), "return-path", "events"]
-    .filter((name) => !(name in capabilities))
-    .map((name) => `expected a QEMU that knows ${name}, found none of it`)
-]
+export const problemsOf = (vm: Vm.Vm, { channels, options }: Plan): ReadonlyArray<Problem.Problem> => {
+  const { blockedReasons, runState, status } = vm
+  return [
+    ...Vm.optionProblems(options),
+    ...(MigrationStatus.isKnown(status) && MigrationStatus.isRunning(status)
+      ? [Problem.make(`a migration is under way (${status})`, "wait for its end, or cancel it")]
+      : []),
+    ...(runState.status in unsendable
+      ? [Problem.make(`the guest is ${runState.status}`, unsendable[runState.status] ?? "")]
+      : []),
+    ...blockedReasons.map((reason) => Problem.make(`QEMU says: ${reason}`, "take away what blocks migration")),
+    ...Vm.missing(vm, [...(channels > 0 ? ["multifd"] : []), "return-path", "events"])
+  ]
+}
 
 /**
  * What a capture that was killed leaves behind: a guest that it had stopped, and settings that nobody chooses together.
@@ -73,6 +55,36 @@ export const abandoned = ({ peer }: Client): string =>
   "is left running, and the settings stay as they are"
 
 /**
+ * The guest while it is captured.
+ *
+ * - `Live`: it runs, until QEMU stops it for the last pages
+ * - `Stopped`: it ran, and the capture stops it first
+ * - `AtRest`: it did not run before
+ *
+ * @internal
+ */
+export type During =
+  | { readonly _tag: "Live"; readonly downtimeLimit: number | undefined }
+  | { readonly _tag: "Stopped" }
+  | { readonly _tag: "AtRest" }
+
+/**
+ * The machine when everything has arrived.
+ *
+ * - `GiveBack`: QEMU's migration is called off, and the guest goes on if it stands still because of the capture
+ * - `Leave`: it is called off, and the guest runs, or not
+ * - `Complete`: QEMU is told that it is done, and the guest stays in `postmigrate`
+ * - `Quit`: the same, and then QEMU is ended
+ *
+ * @internal
+ */
+export type Ending =
+  | { readonly _tag: "GiveBack" }
+  | { readonly _tag: "Leave"; readonly running: boolean }
+  | { readonly _tag: "Complete" }
+  | { readonly _tag: "Quit" }
+
+/**
  * What is done to the machine.
  *
  * @internal
@@ -80,24 +92,47 @@ export const abandoned = ({ peer }: Client): string =>
 export interface Plan {
   readonly options: Options
   readonly vm: Vm.Vm
+  /** 0: no multifd. */
   readonly channels: number
-  /** Whether the guest goes on while it is captured. */
-  readonly isLive: boolean
-  /** Whether the guest is stopped by us, and not by the migration. */
-  readonly stops: boolean
-  /** Whether QEMU is told that it is done: then the guest stays stopped. */
-  readonly completes: boolean
+  readonly during: During
+  readonly ending: Ending
+}
+
+const duringOf = ({ downtimeLimit, live = false }: Options, wasRunning: boolean): During => {
+  if (!wasRunning) return { _tag: "AtRest" }
+  return live ? { _tag: "Live", downtimeLimit } : { _tag: "Stopped" }
+}
+
+const endingOf = ({ leave }: Options, during: During): Ending => {
+  if (leave === undefined) return { _tag: "GiveBack" }
+  if (leave === "quit") return { _tag: "Quit" }
+  // Only QEMU's own end of the migration keeps a guest that runs from running on.
+  return leave === "paused" && during._tag === "Live"
+    ? { _tag: "Complete" }
+    : { _tag: "Leave", running: leave === "running" }
 }
 
 /**
  * @internal
  */
 export const make = (options: Options, vm: Vm.Vm): Plan => {
-  const { channels = PipelineOptions.limits.channels.default, leave, live = false } = options
-  const wasRunning = vm.runState.running
-  const isLive = wasRunning && live
-  const completes = leave === "quit" || (isLive && leave === "paused")
-  return { options, vm, channels, isLive, stops: wasRunning && !live, completes }
+  const { channels = PipelineOptions.limits.channels.default } = options
+  const during = duringOf(options, vm.runState.running)
+  return { options, vm, channels, during, ending: endingOf(options, during) }
+}
+
+/**
+ * `true` if QEMU is told that everything is there, and its guest then stays where the image is.
+ *
+ * @internal
+ */
+export const completes = ({ ending }: Pick<Plan, "ending">): boolean =>
+  ending._tag === "Complete" || ending._tag === "Quit"
+
+/** A guest that stands still is in no hurry to be stopped: the limit then holds up to the last page. */
+const downtimeOf = (during: During): QmpCommands.Parameters => {
+  if (during._tag !== "Live") return { "downtime-limit": 0 }
+  return during.downtimeLimit === undefined ? {} : { "downtime-limit": during.downtimeLimit }
 }
 
 /**
@@ -105,18 +140,13 @@ export const make = (options: Options, vm: Vm.Vm): Plan => {
  *
  * @internal
  */
-export const settingsOf = ({ channels, isLive, options }: Plan): BorrowedSettings.Settings =>
+export const settingsOf = ({ channels, during, options }: Plan): BorrowedSettings.Settings =>
   BorrowedSettings.forSockets({
     channels,
     compression: options.compression ?? "none",
     capabilities: { "return-path": true },
-    parameters: {
-      // QEMU's own limit does not hold: it leaves out what its channels have under way.
-      "max-bandwidth": 0,
-      // A guest that stands still is in no hurry to be stopped: the limit then holds up to the last page.
-      ...(isLive ? {} : { "downtime-limit": 0 }),
-      ...(isLive && options.downtimeLimit !== undefined ? { "downtime-limit": options.downtimeLimit } : {})
-    }
+    // QEMU's own limit does not hold: it leaves out what its channels have under way.
+    parameters: { "max-bandwidth": 0, ...downtimeOf(during) }
   })
 
 /**

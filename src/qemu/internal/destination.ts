@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as ImageNotes from "../../format/seal/ImageNotes.ts"
 import * as Uuid from "../../format/Uuid.ts"
 import type { Image, ImageBlock } from "../../image/Image.ts"
+import * as Problem from "../../ram/Problem.ts"
 import type { Client } from "../QmpClient.ts"
 import * as QmpCommands from "../QmpCommands.ts"
 import type { QmpError } from "../QmpError.ts"
@@ -36,6 +37,8 @@ export const look = Effect.fnUntraced(function* (qmp: Client, memory: number): E
   }
 })
 
+const SAME_MACHINE = "start QEMU with the command line of the saved machine"
+
 /** Firmware tables take the length that they have in the image, as long as there is room. */
 const canBeResized = ({ idstr, maxLength, usedLength }: QmpCommands.RamBlock): boolean =>
   usedLength !== maxLength || idstr.startsWith("/rom@")
@@ -46,28 +49,36 @@ const fits = (block: ImageBlock, there: QmpCommands.RamBlock): boolean =>
 const lengthOf = (there: QmpCommands.RamBlock): string =>
   canBeResized(there) ? `room for ${there.maxLength} bytes` : `${there.usedLength} bytes`
 
-const blockProblems = ({ blocks, path }: Image, there: ReadonlyArray<QmpCommands.RamBlock>): ReadonlyArray<string> => [
+const blockProblems = (
+  { blocks, path }: Image,
+  there: ReadonlyArray<QmpCommands.RamBlock>
+): ReadonlyArray<Problem.Problem> => [
   ...blocks.flatMap((block) => {
     const { idstr, usedLength } = block
     const other = there.find((candidate) => candidate.idstr === idstr)
-    if (other === undefined) return [`expected the RAM block "${idstr}" of ${path}, found none`]
-    return fits(block, other)
-      ? []
-      : [`expected the ${usedLength} bytes of the RAM block "${idstr}" of ${path}, found ${lengthOf(other)}`]
+    if (other === undefined) return [Problem.make(`QEMU has no RAM block "${idstr}" as ${path} has`, SAME_MACHINE)]
+    if (fits(block, other)) return []
+    const reason = `the RAM block "${idstr}" has ${usedLength} bytes in ${path}, and ${lengthOf(other)} in QEMU`
+    return [Problem.make(reason, SAME_MACHINE)]
   }),
   ...there
     .filter(({ idstr }) => !blocks.some((block) => block.idstr === idstr))
-    .map(({ idstr }) => `expected only RAM blocks that ${path} has, found "${idstr}"`)
+    .map(({ idstr }) => Problem.make(`QEMU has a RAM block "${idstr}", and ${path} has none`, SAME_MACHINE))
 ]
 
 /** All that can be said where the blocks are not known: video memory and firmware come on top of the guest's own memory. */
-const memoryProblems = ({ blocks, path }: Image, memory: number): ReadonlyArray<string> => {
+const memoryProblems = ({ blocks, path }: Image, memory: number): ReadonlyArray<Problem.Problem> => {
   const lengths = blocks.map(({ usedLength }) => usedLength)
   const largest = Math.max(0, ...lengths)
   const all = lengths.reduce((sum, length) => sum + length, 0)
   return memory >= largest && memory <= all
     ? []
-    : [`expected a guest with ${largest} to ${all} bytes of RAM, as ${path} has, found ${memory}`]
+    : [
+        Problem.make(
+          `the guest has ${memory} bytes of RAM, and that of ${path} has ${largest} to ${all}`,
+          "start QEMU with the -m of the saved machine"
+        )
+      ]
 }
 
 const CPU_SECTIONS = ["cpu", "cpu_common"]
@@ -76,17 +87,22 @@ const CPU_SECTIONS = ["cpu", "cpu_common"]
 const cpusOf = ({ deviceSections }: Image): number =>
   Math.max(...CPU_SECTIONS.map((name) => deviceSections.filter((section) => section.name === name).length))
 
-const cpuProblems = (image: Image, cpus: number | undefined): ReadonlyArray<string> => {
+const cpuProblems = (image: Image, cpus: number | undefined): ReadonlyArray<Problem.Problem> => {
   const wanted = cpusOf(image)
   return cpus === undefined || wanted === 0 || wanted === cpus
     ? []
-    : [`expected the ${wanted} vCPUs of ${image.path}, found ${cpus}`]
+    : [Problem.make(`${image.path} has ${wanted} vCPUs, and QEMU has ${cpus}`, `start QEMU with -smp ${wanted}`)]
 }
 
-const machineProblems = (image: Image, machine: string): ReadonlyArray<string> =>
+const machineProblems = (image: Image, machine: string): ReadonlyArray<Problem.Problem> =>
   image.machine === undefined || image.machine === machine
     ? []
-    : [`expected the machine type ${image.machine} of ${image.path}, found ${machine}`]
+    : [
+        Problem.make(
+          `${image.path} is a machine ${image.machine}, and QEMU's is ${machine}`,
+          `start QEMU with -machine ${image.machine}`
+        )
+      ]
 
 /** Run states in which no QEMU lets a guest go on, or in which it could do nothing. */
 const ended: Readonly<Record<string, string>> = {
@@ -95,11 +111,13 @@ const ended: Readonly<Record<string, string>> = {
   "internal-error": "was stopped by an internal error of QEMU"
 }
 
-const runStateProblems = ({ path, runState = "" }: Image, paused: boolean): ReadonlyArray<string> =>
+const runStateProblems = ({ path, runState = "" }: Image, paused: boolean): ReadonlyArray<Problem.Problem> =>
   runState in ended && !paused
     ? [
-        `expected a guest that can go on in ${path}, found one that ${ended[runState]} (${runState}); to look at it, leave it ` +
-          "paused (--paused)"
+        Problem.make(
+          `the guest in ${path} cannot go on: it ${ended[runState]} (${runState})`,
+          "load it with --paused (paused) to look at it"
+        )
       ]
     : []
 
@@ -109,13 +127,15 @@ const uuidIn = ({ configuration, notes }: Image): string | undefined => {
   return notes.uuid ?? (uuid === undefined || Uuid.isNone(uuid) ? undefined : Uuid.format(uuid))
 }
 
-const uuidProblems = (image: Image, uuid: Uint8Array | undefined): ReadonlyArray<string> => {
+const uuidProblems = (image: Image, uuid: Uint8Array | undefined): ReadonlyArray<Problem.Problem> => {
   const wanted = uuidIn(image)
   if (uuid === undefined || wanted === undefined || wanted === Uuid.format(uuid)) return []
   const found = Uuid.isNone(uuid) ? "none" : Uuid.format(uuid)
   return [
-    `expected the uuid ${wanted} of ${image.path} (-uuid), found ${found}; a machine with another uuid takes it as a clone ` +
-      "with --new-identity"
+    Problem.make(
+      `the machine of ${image.path} has the uuid ${wanted}, and QEMU's has ${found}`,
+      `start QEMU with -uuid ${wanted}, or load a clone with --new-identity (newIdentity)`
+    )
   ]
 }
 
@@ -133,7 +153,7 @@ export const problemsOf = (
     readonly newIdentity: boolean
     readonly allowLost: boolean
   }
-): ReadonlyArray<string> => [
+): ReadonlyArray<Problem.Problem> => [
   ...machineProblems(image, options.machine),
   ...(there.blocks === undefined ? memoryProblems(image, there.memory) : blockProblems(image, there.blocks)),
   ...cpuProblems(image, there.cpus),

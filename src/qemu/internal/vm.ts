@@ -1,7 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import { PeerTimeoutError } from "../../io/sockets/ConnectionError.ts"
 import * as MigrationStatus from "../../migration/MigrationStatus.ts"
+import * as Options from "../../ram/Options.ts"
+import * as Problem from "../../ram/Problem.ts"
+import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import type { Client } from "../QmpClient.ts"
 import type { QemuStatistics } from "../QemuStatistics.ts"
 import * as QmpCommands from "../QmpCommands.ts"
@@ -68,18 +72,57 @@ const OLDEST = { major: 5, minor: 2 }
 export const refuse = (
   { peer, version }: Client,
   operation: VmNotReadyError["operation"],
-  problems: ReadonlyArray<string>
+  problems: ReadonlyArray<Problem.Problem>
 ): Effect.Effect<void, VmNotReadyError> => {
   const { major, micro, minor } = version
   const isOld = major < OLDEST.major || (major === OLDEST.major && minor < OLDEST.minor)
   const [first, ...rest] = [
-    ...(isOld ? [`expected QEMU ${OLDEST.major}.${OLDEST.minor} or later, found ${major}.${minor}.${micro}`] : []),
+    ...(isOld
+      ? [Problem.make(`this is QEMU ${major}.${minor}.${micro}`, `use QEMU ${OLDEST.major}.${OLDEST.minor} or later`)]
+      : []),
     ...problems
   ]
   return first === undefined
     ? Effect.void
     : Effect.fail(new VmNotReadyError({ peer, operation, problems: [first, ...rest] }))
 }
+
+/**
+ * QEMUs that lack a capability that a migration needs.
+ *
+ * @internal
+ */
+export const missing = ({ capabilities }: Vm, names: ReadonlyArray<string>): ReadonlyArray<Problem.Problem> =>
+  names
+    .filter((name) => !(name in capabilities))
+    .map((name) =>
+      Problem.make(
+        `this QEMU does not know ${name}`,
+        name === "multifd" ? "use a QEMU that does, or channels 0" : "use a QEMU that does"
+      )
+    )
+
+/** The longest downtime that QEMU takes: 2000 seconds. */
+const MAX_DOWNTIME = 2_000_000
+
+const { channels } = PipelineOptions.limits
+
+const schema = Schema.Struct({
+  channels: Options.wholeNumber({ ...channels, minimum: 0 }).pipe(Options.withDefault(channels.default)),
+  downtimeLimit: Schema.optional(Options.wholeNumber({ minimum: 0, maximum: MAX_DOWNTIME }, " of milliseconds")),
+  maxRounds: Schema.optional(Options.positive),
+  maxTime: Schema.optional(Options.time),
+  timeout: Schema.optional(Options.time),
+  interval: Schema.optional(Options.time)
+})
+
+/**
+ * Everything that is wrong with the options of a capture or a resume.
+ *
+ * @internal
+ */
+export const optionProblems: (options: Partial<typeof schema.Encoded>) => ReadonlyArray<Problem.Problem> =
+  Options.problems(schema)
 
 /** How often QEMU is asked about what it tells by no event, and how long its last steps may take. */
 const POLL = "20 millis"

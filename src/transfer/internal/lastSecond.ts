@@ -1,14 +1,16 @@
-/** The amounts of the last second, for callers that must keep every second within a limit. */
+/**
+ * What has passed in the last second, for whoever must not let more than a second's worth pass in any of them.
+ */
 
 const SECOND = 1000
 
-/** Milliseconds whose amounts share one entry: at most 200 entries, for any number of amounts. */
+/** So many milliseconds of neighbouring amounts are one entry: at most 200 of them, whatever their number. */
 const ENTRY = 5
 
-/** Tolerance of sums of amounts; less than a byte at any limit. */
+/** What sums of amounts may be off by; less than a byte of any limit. */
 const ROUNDING = 1e-9
 
-/** Amounts between `first` and `last`. */
+/** Amounts that passed from `first` on, and up to `last`. */
 interface Entry {
   readonly first: number
   last: number
@@ -16,20 +18,20 @@ interface Entry {
 }
 
 /**
- * Times are in milliseconds and never go back; amounts are milliseconds' worth.
+ * Times are milliseconds and never go back; amounts are milliseconds' worth.
  *
  * @internal
  */
 export interface LastSecond {
-  /** Records an amount that passes now. */
+  /** So much passes now. */
   readonly add: (now: number, amount: number) => void
-  /** Milliseconds until `amount` may pass; 0: now. */
+  /** How long until `amount` may pass; 0: it may now. */
   readonly wait: (now: number, amount: number) => number
   readonly clear: () => void
 }
 
 /**
- * A second without any amount.
+ * A second in which nothing has passed.
  *
  * @internal
  */

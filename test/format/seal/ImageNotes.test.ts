@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as ImageNotes from "../../../src/format/seal/ImageNotes.ts"
+import * as Problem from "../../../src/ram/Problem.ts"
 import { codeOf } from "../support/seals.ts"
 
 const uuid = "2b6f0cc9-04d1-4b5c-9e0c-0123456789ab"
@@ -86,10 +87,13 @@ describe("notes", () => {
 
   it("that cannot be read again are refused before they are written", () => {
     assert.deepStrictEqual(ImageNotes.problems(undefined), [])
-    assert.match(ImageNotes.problems({ uuid: uuid.toUpperCase() }).join(), /canonical form/)
+    assert.match(Problem.refusal("save", ImageNotes.problems({ uuid: uuid.toUpperCase() })), /canonical uuid/)
     const lost = [{ idstr: "x".repeat(ImageNotes.MAX_LENGTH), pages: 1 }]
-    assert.match(ImageNotes.problems({ lost }).join(), /at most 1048576 bytes/)
+    assert.match(
+      Problem.refusal("save", ImageNotes.problems({ lost })),
+      /the notes take 10\d+ bytes; use at most 1048576/
+    )
     const deep = { uuid, later: JSON.parse(`${"[".repeat(40)}${"]".repeat(40)}`) }
-    assert.match(ImageNotes.problems(deep).join(), /expected notes/)
+    assert.match(Problem.refusal("save", ImageNotes.problems(deep)), /the notes have another form/)
   })
 })

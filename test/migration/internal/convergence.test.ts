@@ -6,8 +6,13 @@ import * as DirtyTracker from "../../../src/ram/DirtyTracker.ts"
 
 const MIB = 2 ** 20
 
-const settings = (options: Partial<Live.Options> = {}) =>
-  Convergence.settings({ tracker: DirtyTracker.comparing("copy"), pause: Effect.void, ...options })
+const live = (options: Partial<Live.Options> = {}): Live.Options => ({
+  tracker: DirtyTracker.comparing("copy"),
+  pause: Effect.void,
+  ...options
+})
+
+const settings = (options: Partial<Live.Options> = {}) => Convergence.settings(live(options))
 
 const throttle = (options: Partial<Live.Throttle> = {}): Live.Throttle => ({ set: () => Effect.void, ...options })
 
@@ -24,12 +29,9 @@ describe("settings", () => {
     assert.deepStrictEqual(settings(), {
       downtimeLimit: 300,
       maxRounds: 30,
-      trigger: 50,
-      initial: 20,
-      increment: 10,
-      maximum: 99
+      throttle: { trigger: 50, initial: 20, increment: 10, maximum: 99 }
     })
-    assert.deepStrictEqual(Convergence.problems(settings()), [])
+    assert.deepStrictEqual(Convergence.problems(live()), [])
   })
 
   it("at the ends of their ranges are accepted", () => {
@@ -43,7 +45,7 @@ describe("settings", () => {
       throttle: throttle({ trigger: 100, initial: 99, increment: 99, maximum: 99 })
     }
     assert.deepStrictEqual(
-      [least, most].flatMap((options) => Convergence.problems(settings(options))),
+      [least, most].flatMap((options) => Convergence.problems(live(options))),
       []
     )
   })
@@ -54,18 +56,22 @@ describe("settings", () => {
       maxRounds: 0,
       throttle: throttle({ trigger: 101, initial: 30, increment: 1.5, maximum: 29 })
     }
-    assert.deepStrictEqual(Convergence.problems(settings(options)), [
-      "expected downtimeLimit to be a whole number of milliseconds from 0 to 2000000, found 2000001",
-      "expected maxRounds to be a whole number from 1 to 9007199254740991, found 0",
-      "expected the throttle's trigger to be a whole number of percent from 1 to 100, found 101",
-      "expected the throttle's increment to be a whole number of percent from 1 to 99, found 1.5",
-      "expected the throttle's maximum to be a whole number of percent from 30 to 99, found 29"
-    ])
-    assert.lengthOf(
-      Convergence.problems(settings({ downtimeLimit: Number.NaN, throttle: throttle({ initial: 0 }) })),
-      2
+    assert.deepStrictEqual(
+      Convergence.problems(live(options)).map(({ reason, remedy }) => `${reason}; ${remedy}`),
+      [
+        "downtimeLimit is 2000001; use a whole number of milliseconds from 0 to 2000000",
+        "maxRounds is 0; use a whole number from 1 to 2^53 - 1",
+        "throttle.trigger is 101; use a whole number of percent from 1 to 100",
+        "throttle.increment is 1.5; use a whole number of percent from 1 to 99",
+        "throttle.maximum is 29; use at least throttle.initial, which is 30"
+      ]
     )
-    assert.lengthOf(Convergence.problems(settings({ downtimeLimit: -1, maxRounds: 2.5 })), 2)
+    assert.deepStrictEqual(
+      Convergence.problems(live({ throttle: throttle({ maximum: 10 }) })).map(({ option }) => option),
+      ["throttle.maximum"]
+    )
+    assert.lengthOf(Convergence.problems(live({ downtimeLimit: Number.NaN, throttle: throttle({ initial: 0 }) })), 2)
+    assert.lengthOf(Convergence.problems(live({ downtimeLimit: -1, maxRounds: 2.5 })), 2)
   })
 })
 

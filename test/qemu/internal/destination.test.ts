@@ -55,7 +55,9 @@ describe("what an image has to fit", () => {
   it("fits", () => assert.deepStrictEqual(problems({}), []))
 
   it("the machine type, where the image has one", () => {
-    assert.deepStrictEqual(problems({}, {}, { machine: "q35" }), ["expected the machine type pc of vm.img, found q35"])
+    assert.deepStrictEqual(problems({}, {}, { machine: "q35" }), [
+      { reason: "vm.img is a machine pc, and QEMU's is q35", remedy: "start QEMU with -machine pc" }
+    ])
     assert.deepStrictEqual(problems({ machine: undefined }, {}, { machine: "q35" }), [])
   })
 
@@ -85,8 +87,8 @@ describe("what an image has to fit", () => {
     ] as const) {
       const found = problems({}, { blocks: undefined, memory })
       assert.deepStrictEqual(
-        found,
-        fits ? [] : [`expected a guest with ${64 * MIB} to ${all} bytes of RAM, as vm.img has, found ${memory}`]
+        found.map(({ reason }) => reason),
+        fits ? [] : [`the guest has ${memory} bytes of RAM, and that of vm.img has ${64 * MIB} to ${all}`]
       )
     }
   })
@@ -96,7 +98,9 @@ describe("what an image has to fit", () => {
       const deviceSections = [section("timer", 0), section(name, 0), section(name, 1)]
       assert.deepStrictEqual(problems({ deviceSections }), [])
       assert.deepStrictEqual(problems({ deviceSections }, { cpus: undefined }), [])
-      assert.deepStrictEqual(problems({ deviceSections }, { cpus: 1 }), ["expected the 2 vCPUs of vm.img, found 1"])
+      assert.deepStrictEqual(problems({ deviceSections }, { cpus: 1 }), [
+        { reason: "vm.img has 2 vCPUs, and QEMU has 1", remedy: "start QEMU with -smp 2" }
+      ])
     })
   }
 
@@ -107,7 +111,10 @@ describe("what an image has to fit", () => {
     assert.lengthOf(problems(noted, {}, { newIdentity: true }), 0)
     assert.lengthOf(problems(noted, { uuid: undefined }), 0)
     assert.lengthOf(problems(configured(bytesOf(5)), { uuid: bytesOf(5) }), 0)
-    assert.include(problems(configured(bytesOf(5)), { uuid: bytesOf(6) })[0], "05050505-0505-0505-0505-050505050505")
+    assert.include(
+      problems(configured(bytesOf(5)), { uuid: bytesOf(6) })[0]?.reason,
+      "05050505-0505-0505-0505-050505050505"
+    )
     assert.lengthOf(problems(configured(bytesOf(0)), { uuid: bytesOf(6) }), 0)
     assert.lengthOf(problems({ ...configured(bytesOf(5)), ...noted }, { uuid: bytesOf(5) }), 1)
   })
