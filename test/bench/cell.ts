@@ -2,7 +2,7 @@
  * What was measured in one place with one kind of RAM.
  */
 import type { Method } from "../../src/compression/Compression.ts"
-import type { Pattern } from "../interop/support/Pattern.ts"
+import type { Pattern } from "../support/qemu/pattern.ts"
 import type { Measured } from "./variant.ts"
 
 /** Where the image lies. */

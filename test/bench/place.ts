@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as Pattern from "../interop/support/Pattern.ts"
+import * as Pattern from "../support/qemu/pattern.ts"
 import { BenchError } from "./worker.ts"
 
 const MIB = 1024 * 1024

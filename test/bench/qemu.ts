@@ -3,9 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as Guest from "../interop/support/Guest.ts"
-import * as Migrate from "../interop/support/Migrate.ts"
-import * as Sockets from "../interop/support/Sockets.ts"
+import * as Guest from "../support/qemu/guest.ts"
+import * as Migrate from "../support/qemu/migrate.ts"
+import * as Sockets from "../support/qemu/sockets.ts"
 import type * as Ends from "./ends.ts"
 import { checkImage, type ImagePlace, type RamFile } from "./place.ts"
 import type { Variant } from "./variant.ts"

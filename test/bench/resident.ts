@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Crypto from "node:crypto"
 import * as Fs from "node:fs"
-import { MAIN_BLOCK } from "../interop/support/Guest.ts"
+import { MAIN_BLOCK } from "../support/qemu/guest.ts"
 import type { Machine } from "./machine.ts"
 import * as Ours from "./ours.ts"
 import { atMost, type Verdict } from "./targets.ts"

@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import type { Pattern } from "../interop/support/Pattern.ts"
-import { MAIN_BLOCK } from "../interop/support/Guest.ts"
+import type { Pattern } from "../support/qemu/pattern.ts"
+import { MAIN_BLOCK } from "../support/qemu/guest.ts"
 import { type Cell, type Place, title } from "./cell.ts"
 import * as CLimit from "./cLimit.ts"
 import type { Machine } from "./machine.ts"

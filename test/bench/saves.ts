@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import type { Pattern } from "../interop/support/Pattern.ts"
+import type { Pattern } from "../support/qemu/pattern.ts"
 import { type Cell, type Place, title } from "./cell.ts"
 import * as CLimit from "./cLimit.ts"
 import type { Machine } from "./machine.ts"

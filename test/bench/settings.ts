@@ -13,7 +13,7 @@
 import * as Config from "effect/Config"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import type { Pattern } from "../interop/support/Pattern.ts"
+import type { Pattern } from "../support/qemu/pattern.ts"
 
 const patterns = ["random", "half-zero", "alternating", "zero"] as const satisfies ReadonlyArray<Pattern>
 const parts = ["save", "restore", "sockets", "resident", "open", "delay", "seal"] as const

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import type { Pattern } from "../interop/support/Pattern.ts"
+import type { Pattern } from "../support/qemu/pattern.ts"
 import * as Bare from "./bare.ts"
 import { type Cell, type SocketWork, title } from "./cell.ts"
 import * as Ends from "./ends.ts"

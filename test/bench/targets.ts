@@ -2,7 +2,7 @@
  * What the project set out to reach, and whether it did.
  */
 import type { Method } from "../../src/compression/Compression.ts"
-import type { Pattern } from "../interop/support/Pattern.ts"
+import type { Pattern } from "../support/qemu/pattern.ts"
 import * as Cell from "./cell.ts"
 import * as Ends from "./ends.ts"
 import { nameOf, type Store } from "./ours.ts"

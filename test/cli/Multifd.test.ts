@@ -7,8 +7,8 @@ import * as FileCalls from "../../src/io/files/FileCalls.ts"
 import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
-import * as Command from "./support/command.ts"
-import { folder, pages } from "./support/files.ts"
+import * as Command from "../support/cli/command.ts"
+import { folder, pages } from "../support/cli/files.ts"
 
 const PAGES = 40
 

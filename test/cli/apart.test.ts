@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as Command from "./support/command.ts"
-import { folder, pages } from "./support/files.ts"
+import * as Command from "../support/cli/command.ts"
+import { folder, pages } from "../support/cli/files.ts"
 
 const ram = pages(512)
 

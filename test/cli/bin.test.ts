@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { folder, pages } from "./support/files.ts"
+import { folder, pages } from "../support/cli/files.ts"
 
 const BIN = Path.resolve(import.meta.dirname, "../../src/bin.ts")
 

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
-import * as Command from "./support/command.ts"
-import * as Files from "./support/files.ts"
+import * as Command from "../support/cli/command.ts"
+import * as Files from "../support/cli/files.ts"
 
 /** A Unix socket whose listener does something to whoever connects. */
 const listen = (path: string, greet: (socket: Net.Socket) => void) =>

@@ -7,9 +7,9 @@ import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Path from "node:path"
-import * as Command from "./support/command.ts"
-import { type Folder, folder, pages } from "./support/files.ts"
-import { visit } from "./support/visitor.ts"
+import * as Command from "../support/cli/command.ts"
+import { type Folder, folder, pages } from "../support/cli/files.ts"
+import { visit } from "../support/cli/visitor.ts"
 
 const ANY_PORT = "tcp:127.0.0.1:0"
 

@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import { folder, pages } from "./support/files.ts"
-import * as Terminal from "./support/terminal.ts"
+import { folder, pages } from "../support/cli/files.ts"
+import * as Terminal from "../support/cli/terminal.ts"
 
 const CTRL_C = "\u0003"
 

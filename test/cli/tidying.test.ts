@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
-import * as Command from "./support/command.ts"
-import { folder, pages } from "./support/files.ts"
+import * as Command from "../support/cli/command.ts"
+import { folder, pages } from "../support/cli/files.ts"
 
 const names = new Set<FaultyFiles.Name>(["unlink", "rename"])
 

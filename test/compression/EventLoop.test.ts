@@ -9,8 +9,8 @@ import * as Qpl from "../../src/compression/Qpl.ts"
 import * as Uadk from "../../src/compression/Uadk.ts"
 import * as Zlib from "../../src/compression/Zlib.ts"
 import * as Zstd from "../../src/compression/Zstd.ts"
-import { pagesOf, payloadOf } from "./support/contract.ts"
-import * as Packets from "./support/packets.ts"
+import { pagesOf, payloadOf } from "../support/codecs/contract.ts"
+import * as Packets from "../support/codecs/packets.ts"
 
 const PAGE = 4096
 const packet = Packets.mixed(128)

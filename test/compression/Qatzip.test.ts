@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as NodeZlib from "node:zlib"
 import * as Qatzip from "../../src/compression/Qatzip.ts"
-import { describeContract, failureOf, pagesOf, payloadsOf } from "./support/contract.ts"
-import * as Packets from "./support/packets.ts"
+import { describeContract, failureOf, pagesOf, payloadsOf } from "../support/codecs/contract.ts"
+import * as Packets from "../support/codecs/packets.ts"
 
 const PAGE = 4096
 const packet = Packets.mixed(20)

@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as NodeZlib from "node:zlib"
 import * as Qpl from "../../src/compression/Qpl.ts"
-import { describeContract, payloadsOf } from "./support/contract.ts"
-import * as Packets from "./support/packets.ts"
-import { describePages, split } from "./support/pageMethod.ts"
+import { describeContract, payloadsOf } from "../support/codecs/contract.ts"
+import * as Packets from "../support/codecs/packets.ts"
+import { describePages, split } from "../support/codecs/pageMethod.ts"
 
 describe("Qpl", () => {
   describeContract(Qpl.codec)

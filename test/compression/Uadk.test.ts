@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as NodeZlib from "node:zlib"
 import * as Uadk from "../../src/compression/Uadk.ts"
-import { describeContract, failureOf, payloadsOf } from "./support/contract.ts"
-import * as Packets from "./support/packets.ts"
-import { describePages, payload, split } from "./support/pageMethod.ts"
+import { describeContract, failureOf, payloadsOf } from "../support/codecs/contract.ts"
+import * as Packets from "../support/codecs/packets.ts"
+import { describePages, payload, split } from "../support/codecs/pageMethod.ts"
 
 const PAGE = 4096
 const text = { kind: "text", seed: 5, joined: true } as const

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as NodeZlib from "node:zlib"
 import * as Zlib from "../../src/compression/Zlib.ts"
-import { describeContract, failureOf, pagesOf, payloadsOf } from "./support/contract.ts"
-import * as Guest from "./support/guest.ts"
-import * as Packets from "./support/packets.ts"
+import { describeContract, failureOf, pagesOf, payloadsOf } from "../support/codecs/contract.ts"
+import * as Guest from "../support/codecs/captured.ts"
+import * as Packets from "../support/codecs/packets.ts"
 
 const PAGE = 4096
 const { Z_FULL_FLUSH, Z_NO_FLUSH, Z_PARTIAL_FLUSH, Z_SYNC_FLUSH } = NodeZlib.constants

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as NodeZlib from "node:zlib"
 import * as Zstd from "../../src/compression/Zstd.ts"
-import { describeContract, failureOf, pagesOf, payloadsOf } from "./support/contract.ts"
-import * as Guest from "./support/guest.ts"
-import * as Packets from "./support/packets.ts"
+import { describeContract, failureOf, pagesOf, payloadsOf } from "../support/codecs/contract.ts"
+import * as Guest from "../support/codecs/captured.ts"
+import * as Packets from "../support/codecs/packets.ts"
 
 const PAGE = 4096
 const { ZSTD_c_checksumFlag, ZSTD_c_compressionLevel, ZSTD_c_windowLog, ZSTD_e_flush } = NodeZlib.constants

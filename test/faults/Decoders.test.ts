@@ -5,12 +5,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import { allocated } from "../format/support/bytes.ts"
-import { decoders } from "./support/decoders.ts"
-import { check, isRefused, shown } from "./support/judge.ts"
-import { payloadDecoders } from "./support/payloads.ts"
-import { nextInput, randomFrom } from "./support/mutation.ts"
-import { settings } from "./support/settings.ts"
+import { allocated } from "../support/bytes.ts"
+import { decoders } from "../support/faults/decoders.ts"
+import { check, isRefused, shown } from "../support/faults/judge.ts"
+import { payloadDecoders } from "../support/faults/payloads.ts"
+import { nextInput, randomFrom } from "../support/faults/mutation.ts"
+import { settings } from "../support/settings.ts"
 
 const casesOf = (share: number): number => Math.round((settings.decoderCases * share) / 10_000)
 

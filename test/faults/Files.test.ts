@@ -9,9 +9,9 @@ import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
-import { contentsOf, machineOf, staleBlocksOf } from "./support/machine.ts"
-import { isHard, kinds, tagOf } from "./support/outcome.ts"
-import { settings } from "./support/settings.ts"
+import { contentsOf, machineOf, staleBlocksOf } from "../support/machine.ts"
+import { isHard, kinds, tagOf } from "../support/faults/outcome.ts"
+import { settings } from "../support/settings.ts"
 
 const { convert, restore, save } = Migration.make
 

@@ -15,8 +15,8 @@ import * as Migration from "../../src/migration/Migration.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as Simulation from "../../src/testing/Simulation.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as Interruption from "./support/interruption.ts"
-import { machineOf, staleBlocksOf } from "./support/machine.ts"
+import * as Interruption from "../support/interruption.ts"
+import { machineOf, staleBlocksOf } from "../support/machine.ts"
 
 const { convert, receive, receiveBlocks, restore, save, send } = Migration.make
 
@@ -152,7 +152,7 @@ const attempt = Effect.fnUntraced(function* (play: Play, step: number) {
         const disk = diskOf(play.found, later)
         const scene = { disk, network: yield* VirtualNetwork.make({ later }) }
         const result = yield* play
-          .run(scene, (self) => Interruption.at(world, self, step))
+          .run(scene, (self) => Interruption.at(self, step, world.now))
           .pipe(Effect.provide(disk.layer), Effect.provide(scene.network.layer))
         return { ...result, ...scene }
       }),

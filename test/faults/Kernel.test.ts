@@ -14,9 +14,9 @@ import * as Util from "node:util"
 import * as FileCalls from "../../src/io/files/FileCalls.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
-import type { Limited } from "./support/limitedSaves.ts"
-import { contentsOf, machineOf } from "./support/machine.ts"
-import { tagOf } from "./support/outcome.ts"
+import type { Limited } from "../support/faults/limitedSaves.ts"
+import { contentsOf, machineOf } from "../support/machine.ts"
+import { tagOf } from "../support/faults/outcome.ts"
 
 const PAGES = 240
 const SIZES = 256
@@ -120,7 +120,7 @@ describe.skipIf(!canMount)("a file system of its own (skipped where no tmpfs can
 const limited = (request: Limited) =>
   Effect.promise(() =>
     Util.promisify(ChildProcess.execFile)(process.execPath, [
-      Path.resolve(import.meta.dirname, "support/limitedSaves.ts"),
+      Path.resolve(import.meta.dirname, "../support/faults/limitedSaves.ts"),
       JSON.stringify(request)
     ])
   ).pipe(Effect.map(({ stdout }) => stdout.trimEnd().split("\n")))

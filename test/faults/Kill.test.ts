@@ -10,10 +10,10 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import { build } from "rolldown"
 import * as Migration from "../../src/migration/Migration.ts"
-import { contentsOf, machineOf, type Request } from "./support/machine.ts"
-import { settings } from "./support/settings.ts"
+import { contentsOf, machineOf, type Request } from "../support/machine.ts"
+import { settings } from "../support/settings.ts"
 
-const SAVE = Path.resolve(import.meta.dirname, "support/killedSave.ts")
+const SAVE = Path.resolve(import.meta.dirname, "../support/faults/killedSave.ts")
 const NO_CALL = -1
 const MIN_KILLS = 300
 const OLD = Buffer.from("the old image")

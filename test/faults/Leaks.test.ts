@@ -11,7 +11,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
-import * as TestClock from "effect/testing/TestClock"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
@@ -24,11 +23,11 @@ import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as FaultyNetwork from "../../src/testing/FaultyNetwork.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import { turns } from "../migration/support/time.ts"
-import * as LiveFibers from "./support/liveFibers.ts"
-import { machineOf, staleBlocksOf } from "./support/machine.ts"
-import { settings } from "./support/settings.ts"
-import { start } from "./support/twoSides.ts"
+import { turns, whileTimePasses } from "../support/time.ts"
+import * as LiveFibers from "../support/faults/liveFibers.ts"
+import { machineOf, staleBlocksOf } from "../support/machine.ts"
+import { settings } from "../support/settings.ts"
+import { start } from "../support/worlds/twoSides.ts"
 
 const { convert, restore, save } = Migration.make
 const PAGE = 4096
@@ -139,9 +138,8 @@ const ways = ["fails once", "fails for good", "is interrupted"] as const
 
 const EIO = FaultyFiles.Fault.Fail({ code: "EIO" })
 
-/** Lets time pass for those who wait for each other, not so fast that nobody can follow. */
-const whileTimePasses = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.raceFirst(self, Effect.forever(Effect.andThen(turns(100), TestClock.adjust("1 second"))))
+/** Time passes for those who wait for each other, but they can follow. */
+const pace = { turns: 100, step: "1 second" } as const
 
 /** Runs an operation that ends in that way at that call. */
 const run = Effect.fnUntraced(function* (world: World, operation: Operation, at: number, way: (typeof ways)[number]) {
@@ -161,7 +159,7 @@ const run = Effect.fnUntraced(function* (world: World, operation: Operation, at:
   )
   const running = yield* Effect.forkChild(operation(world, layer))
   interrupt = () => running.interruptUnsafe()
-  const exit = yield* whileTimePasses(Fiber.await(running))
+  const exit = yield* whileTimePasses(Fiber.await(running), pace)
   if (Exit.isFailure(exit)) assert.isFalse(Cause.hasDies(exit.cause), Cause.pretty(exit.cause))
   return { calls, isFailed: Exit.isFailure(exit) }
 })

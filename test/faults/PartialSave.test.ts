@@ -17,8 +17,8 @@ import * as Verify from "../../src/image/Verify.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import { randomFrom } from "../../src/testing/internal/random.ts"
-import * as Partial from "./support/partial.ts"
-import { settings } from "./support/settings.ts"
+import * as Partial from "../support/faults/partial.ts"
+import { settings } from "../support/settings.ts"
 
 const { Fault } = FaultyFiles
 const TARGET = "/vm.img"
@@ -211,7 +211,7 @@ describe("a save that keeps what it has written", () => {
   )
 })
 
-const SAVE = Path.resolve(import.meta.dirname, "support/killedPartialSave.ts")
+const SAVE = Path.resolve(import.meta.dirname, "../support/faults/killedPartialSave.ts")
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-multifd-partial-"))),

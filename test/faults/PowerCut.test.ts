@@ -9,8 +9,8 @@ import * as Migration from "../../src/migration/Migration.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as Simulation from "../../src/testing/Simulation.ts"
-import { contentsOf, machineOf } from "./support/machine.ts"
-import { settings } from "./support/settings.ts"
+import { contentsOf, machineOf } from "../support/machine.ts"
+import { settings } from "../support/settings.ts"
 
 const TARGET = "/vm.img"
 const PAGES = 24

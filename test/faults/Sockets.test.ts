@@ -6,10 +6,18 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
-import { contentsOf } from "./support/machine.ts"
-import { isHard, tagOf } from "./support/outcome.ts"
-import { settings } from "./support/settings.ts"
-import { attempt, type Attempt, type Call, type Kind, type Shape, type Side, TARGET } from "./support/twoSides.ts"
+import { contentsOf } from "../support/machine.ts"
+import { isHard, tagOf } from "../support/faults/outcome.ts"
+import { settings } from "../support/settings.ts"
+import {
+  attempt,
+  type Attempt,
+  type Call,
+  type Kind,
+  type Shape,
+  type Side,
+  TARGET
+} from "../support/worlds/twoSides.ts"
 
 const { Fault } = FaultyFiles
 /** Together with those of Files.test.ts, 20,000. */

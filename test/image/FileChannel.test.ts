@@ -19,10 +19,10 @@ import * as RamBlock from "../../src/ram/RamBlock.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
-import { directOpens } from "../multifd/support/directOpens.ts"
-import * as Image from "../multifd/support/image.ts"
-import * as Settings from "../multifd/support/settings.ts"
-import * as Recorder from "../multifd/support/recorder.ts"
+import { directOpens } from "../support/worlds/directOpens.ts"
+import * as Image from "../support/images/blocks.ts"
+import * as Settings from "../support/arbitraries.ts"
+import { whileMillisPass } from "../support/time.ts"
 
 const PAGE = 4096
 
@@ -218,7 +218,7 @@ describe("writes", () => {
       const block = yield* Image.memoryBlock(shape, striped(16, 5, 8))
       const channel = { counters, rateLimit, coalescePages: 0, written: (bytes: number) => void told.push(bytes) }
       const began = yield* Clock.currentTimeMillis
-      yield* Recorder.whileTimePasses(save(block, { channel }).pipe(Effect.provide(files.layer)))
+      yield* whileMillisPass(save(block, { channel }).pipe(Effect.provide(files.layer)))
       // 100 pages flow in a second, and 2 may be taken at once.
       assert.isAtLeast((yield* Clock.currentTimeMillis) - began, 100)
       assert.deepStrictEqual(told, [2 * PAGE, 2 * PAGE, 2 * PAGE, 2 * PAGE, 2 * PAGE])

@@ -1,7 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as FileCalls from "../../src/io/files/FileCalls.ts"
 import * as Image from "../../src/image/Image.ts"
 import type * as ImageError from "../../src/image/ImageError.ts"
@@ -10,7 +8,8 @@ import * as LibvirtSave from "../../src/format/image/LibvirtSave.ts"
 import * as MachineState from "../../src/snapshot/MachineState.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
-import * as Memory from "../migration/support/memory.ts"
+import * as Memory from "../support/memory.ts"
+import { between } from "../support/arbitraries.ts"
 
 const { save } = Migration.make
 const MIB = 1024 * 1024
@@ -233,7 +232,7 @@ describe("inspect", () => {
 })
 
 describe("readPages", () => {
-  const range = Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 64 * 4096 })))
+  const range = between(0, 64 * 4096)
 
   it.effect.prop(
     "gives the bytes of any range, and zeros for what is not there",

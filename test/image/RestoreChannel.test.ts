@@ -18,9 +18,9 @@ import * as ZeroPages from "../../src/ram/ZeroPages.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
-import * as Image from "../multifd/support/image.ts"
-import * as Settings from "../multifd/support/settings.ts"
-import { directOpens } from "../multifd/support/directOpens.ts"
+import * as Image from "../support/images/blocks.ts"
+import * as Settings from "../support/arbitraries.ts"
+import { directOpens } from "../support/worlds/directOpens.ts"
 
 const PAGE = 4096
 

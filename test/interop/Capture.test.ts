@@ -11,12 +11,12 @@ import type * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
 import * as Resume from "../../src/qemu/Resume.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
-import * as Files from "./support/Files.ts"
-import * as Machine from "./support/Machine.ts"
-import * as Migrate from "./support/Migrate.ts"
-import { describeQemu } from "./support/suite.ts"
-import * as Workload from "./support/Workload.ts"
-import * as Workspace from "./support/Workspace.ts"
+import * as Files from "../support/qemu/files.ts"
+import * as Machine from "../support/qemu/machine.ts"
+import * as Migrate from "../support/qemu/migrate.ts"
+import { describeQemu } from "../support/qemu/suite.ts"
+import * as Workload from "../support/qemu/workload.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const MIB = 1024 * 1024
 

@@ -7,11 +7,11 @@ import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
-import * as Cli from "./support/Cli.ts"
-import * as Machine from "./support/Machine.ts"
-import { describeQemu } from "./support/suite.ts"
-import * as Workload from "./support/Workload.ts"
-import * as Workspace from "./support/Workspace.ts"
+import * as Cli from "../support/qemu/cli.ts"
+import * as Machine from "../support/qemu/machine.ts"
+import { describeQemu } from "../support/qemu/suite.ts"
+import * as Workload from "../support/qemu/workload.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const BIN = Path.resolve(import.meta.dirname, "../../src/bin.ts")
 

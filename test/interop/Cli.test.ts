@@ -1,14 +1,14 @@
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as Cli from "./support/Cli.ts"
-import * as Damage from "./support/Damage.ts"
-import * as Files from "./support/Files.ts"
-import * as Fixtures from "./support/Fixtures.ts"
-import * as Guest from "./support/Guest.ts"
-import * as Pattern from "./support/Pattern.ts"
-import * as QemuImage from "./support/QemuImage.ts"
-import { describeQemu } from "./support/suite.ts"
+import * as Cli from "../support/qemu/cli.ts"
+import * as Damage from "../support/qemu/damage.ts"
+import * as Files from "../support/qemu/files.ts"
+import * as Fixtures from "../support/qemu/fixtures.ts"
+import * as Guest from "../support/qemu/guest.ts"
+import * as Pattern from "../support/qemu/pattern.ts"
+import * as QemuImage from "../support/qemu/qemuImage.ts"
+import { describeQemu } from "../support/qemu/suite.ts"
 
 const EXIT_CODES = {
   NotMigrationImageError: 3,

@@ -5,10 +5,10 @@ import * as Description from "../../src/format/devices/Description.ts"
 import * as DeviceState from "../../src/format/devices/DeviceState.ts"
 import * as DeviceTree from "../../src/format/devices/DeviceTree.ts"
 import * as Image from "../../src/image/Image.ts"
-import * as Fixtures from "./support/Fixtures.ts"
-import * as Guest from "./support/Guest.ts"
-import * as QemuImage from "./support/QemuImage.ts"
-import { describeQemu } from "./support/suite.ts"
+import * as Fixtures from "../support/qemu/fixtures.ts"
+import * as Guest from "../support/qemu/guest.ts"
+import * as QemuImage from "../support/qemu/qemuImage.ts"
+import { describeQemu } from "../support/qemu/suite.ts"
 
 const DEVICES = [
   ["-smp", "4", "-chardev", "null,id=c", "-device", "isa-serial,chardev=c", "-device", "pvpanic", "-device", "vmgenid"],

@@ -3,12 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
-import * as Files from "./support/Files.ts"
-import * as Guest from "./support/Guest.ts"
-import * as Library from "./support/Library.ts"
-import * as Migrate from "./support/Migrate.ts"
-import { describeQemu } from "./support/suite.ts"
-import * as Workspace from "./support/Workspace.ts"
+import * as Files from "../support/qemu/files.ts"
+import * as Guest from "../support/qemu/guest.ts"
+import * as Library from "../support/qemu/library.ts"
+import * as Migrate from "../support/qemu/migrate.ts"
+import { describeQemu } from "../support/qemu/suite.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const GIB = 1024 ** 3
 const PAGE = 4096

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { pairwise, product } from "./support/Pairwise.ts"
+import { pairwise, product } from "../support/qemu/pairwise.ts"
 
 const options = product<{ a: number; b: string; c: number; d: string }>({
   a: [1, 2, 3, 4],

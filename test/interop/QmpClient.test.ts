@@ -8,10 +8,10 @@ import * as Net from "node:net"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
-import * as Guest from "./support/Guest.ts"
-import * as Qemu from "./support/Qemu.ts"
-import { describeQemu } from "./support/suite.ts"
-import * as Workspace from "./support/Workspace.ts"
+import * as Guest from "../support/qemu/guest.ts"
+import * as Qemu from "../support/qemu/qemu.ts"
+import { describeQemu } from "../support/qemu/suite.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const MIB = 1024 * 1024
 

@@ -8,11 +8,11 @@ import * as Capture from "../../src/qemu/Capture.ts"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
 import * as Resume from "../../src/qemu/Resume.ts"
-import * as Files from "./support/Files.ts"
-import * as Guest from "./support/Guest.ts"
-import type * as Qemu from "./support/Qemu.ts"
-import { describeQemus } from "./support/suite.ts"
-import * as Workspace from "./support/Workspace.ts"
+import * as Files from "../support/qemu/files.ts"
+import * as Guest from "../support/qemu/guest.ts"
+import type * as Qemu from "../support/qemu/qemu.ts"
+import { describeQemus } from "../support/qemu/suite.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const MIB = 1024 * 1024
 const SIZE = 32 * MIB

@@ -11,9 +11,9 @@ import * as MigrationSettings from "../../src/qemu/MigrationSettings.ts"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
 import { inspect } from "node:util"
-import * as Guest from "./support/Guest.ts"
-import { describeQemu } from "./support/suite.ts"
-import * as Workspace from "./support/Workspace.ts"
+import * as Guest from "../support/qemu/guest.ts"
+import { describeQemu } from "../support/qemu/suite.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const MIB = 1024 * 1024
 

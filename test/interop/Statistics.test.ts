@@ -6,12 +6,12 @@ import * as Progress from "../../src/migration/Progress.ts"
 import * as Capture from "../../src/qemu/Capture.ts"
 import type { QemuRamStatistics } from "../../src/qemu/QemuStatistics.ts"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
-import * as Guest from "./support/Guest.ts"
-import * as Library from "./support/Library.ts"
-import * as Pattern from "./support/Pattern.ts"
-import * as Sockets from "./support/Sockets.ts"
-import { describeQemu } from "./support/suite.ts"
-import * as Workspace from "./support/Workspace.ts"
+import * as Guest from "../support/qemu/guest.ts"
+import * as Library from "../support/qemu/library.ts"
+import * as Pattern from "../support/qemu/pattern.ts"
+import * as Sockets from "../support/qemu/sockets.ts"
+import { describeQemu } from "../support/qemu/suite.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const SIZE = 16 * 1024 * 1024
 

@@ -8,11 +8,11 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as Workspace from "./support/Workspace.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const ROOT = Path.resolve(import.meta.dirname, "../..")
 const VITEST = Path.join(ROOT, "node_modules/vitest/vitest.mjs")
-const FIXTURE = "test/interop/support/peers.fixture.ts"
+const FIXTURE = "test/support/qemu/peers.fixture.ts"
 
 const Report = Schema.fromJsonString(
   Schema.Struct({
@@ -41,7 +41,7 @@ const fake = (space: Workspace.Workspace, version: string): string => {
 /** What became of the tests of the fixture, by the name of their group. */
 const outcomes = (qemu: string, qemus: ReadonlyArray<string>, isRequired: boolean, onlyDefault = false) =>
   Effect.gen(function* () {
-    const args = [VITEST, "run", "--root", ROOT, "--config", Path.join(ROOT, "test/interop/support/fixture.config.ts")]
+    const args = [VITEST, "run", "--root", ROOT, "--config", Path.join(ROOT, "test/support/qemu/fixture.config.ts")]
     const env = {
       ...process.env,
       CI: "",

@@ -3,12 +3,12 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Fs from "node:fs"
-import * as Cli from "./support/Cli.ts"
-import * as Guest from "./support/Guest.ts"
-import * as Migrate from "./support/Migrate.ts"
-import type { Qemu } from "./support/Qemu.ts"
-import * as Workspace from "./support/Workspace.ts"
-import { describeQemus } from "./support/suite.ts"
+import * as Cli from "../support/qemu/cli.ts"
+import * as Guest from "../support/qemu/guest.ts"
+import * as Migrate from "../support/qemu/migrate.ts"
+import type { Qemu } from "../support/qemu/qemu.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
+import { describeQemus } from "../support/qemu/suite.ts"
 
 const MIB = 1024 * 1024
 

@@ -4,12 +4,12 @@ import * as Exit from "effect/Exit"
 import * as TlsCredentials from "../../src/io/sockets/TlsCredentials.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import type { TlsReason } from "../../src/io/sockets/ConnectionError.ts"
-import * as Guest from "./support/Guest.ts"
-import * as Library from "./support/Library.ts"
-import * as Sockets from "./support/Sockets.ts"
-import { describeQemu } from "./support/suite.ts"
-import * as Tls from "./support/Tls.ts"
-import * as Workspace from "./support/Workspace.ts"
+import * as Guest from "../support/qemu/guest.ts"
+import * as Library from "../support/qemu/library.ts"
+import * as Sockets from "../support/qemu/sockets.ts"
+import { describeQemu } from "../support/qemu/suite.ts"
+import * as Tls from "../support/qemu/tls.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const MIB = 1024 * 1024
 const CHANNELS = 2

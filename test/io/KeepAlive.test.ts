@@ -4,7 +4,7 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import { anyPort, connected } from "./support/networks.ts"
+import { anyPort, connected } from "../support/worlds/networks.ts"
 
 const TABLE = "/proc/net/tcp"
 

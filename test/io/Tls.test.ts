@@ -14,7 +14,7 @@ import type { TlsError, TlsReason } from "../../src/io/sockets/ConnectionError.t
 import * as Listener from "../../src/io/sockets/Listener.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as TlsCredentials from "../../src/io/sockets/TlsCredentials.ts"
-import { anyPort, bytes, directory, readToEnd, turn, unixPath } from "./support/networks.ts"
+import { anyPort, bytes, directory, readToEnd, turn, unixPath } from "../support/worlds/networks.ts"
 
 const fixture = (...names: ReadonlyArray<string>): string =>
   Path.resolve(import.meta.dirname, "../fixtures/tls", ...names)

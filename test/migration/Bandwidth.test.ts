@@ -2,23 +2,18 @@
  * How fast a whole save writes its pages, seen from the disk.
  */
 import { assert, describe, it } from "@effect/vitest"
-import * as Arbitrary from "effect/Arbitrary"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Schema from "effect/Schema"
-import * as TestClock from "effect/testing/TestClock"
 import * as FileCalls from "../../src/io/files/FileCalls.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as RateLimit from "../../src/transfer/RateLimit.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
-import { turns } from "./support/time.ts"
+import { whileTimePasses } from "../support/time.ts"
+import { between } from "../support/arbitraries.ts"
 
 const PAGE = 4096
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
 interface Write {
   readonly at: number
@@ -36,10 +31,6 @@ const watchedDisk = Effect.map(Effect.clockWith(Effect.succeed), (clock: Clock.C
   }
   return { calls: { ...disk.calls, write }, writes }
 })
-
-/** The disk is done with everything before the next moment comes. */
-const whileTimePasses = <A, E, R>(self: Effect.Effect<A, E, R>, millis: number): Effect.Effect<A, E, R> =>
-  Effect.raceFirst(self, Effect.forever(Effect.andThen(turns(12), TestClock.adjust(millis))))
 
 /** The most and the least that was written in any second that begins or ends with a write, but for the last one. */
 const extremes = (writes: ReadonlyArray<Write>) => {
@@ -64,7 +55,8 @@ const saveAt = Effect.fnUntraced(function* (
     Migration.make
       .save({ target: "/vm.img", blocks: [ram], channels, maxBandwidth, batchSize: 32 * PAGE })
       .pipe(Effect.provideService(FileCalls.FileCalls, calls)),
-    5
+    // The disk is done with everything before the next moment comes.
+    { turns: 12, step: 5 }
   )
   return writes
 })

@@ -12,7 +12,7 @@ import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
-import * as Memory from "./support/memory.ts"
+import * as Memory from "../support/memory.ts"
 
 const { convert, restore, save } = Migration.make
 

@@ -15,8 +15,8 @@ import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as Sender from "./support/sender.ts"
-import { whileTimePasses } from "./support/time.ts"
+import * as Sender from "../support/wire/sender.ts"
+import { whileTimePasses } from "../support/time.ts"
 
 const { Fail } = FaultyFiles.Fault
 const PAGE = 4096

@@ -18,7 +18,7 @@ import * as Progress from "../../src/migration/Progress.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Simulation from "../../src/testing/Simulation.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as MachineInSteps from "./support/machineInSteps.ts"
+import * as MachineInSteps from "../support/guests/machineInSteps.ts"
 
 const at = SocketAddress.unix("/run/vm.sock")
 

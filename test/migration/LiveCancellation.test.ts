@@ -10,8 +10,8 @@ import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
-import * as Interruption from "./support/interruption.ts"
-import * as MachineInSteps from "./support/machineInSteps.ts"
+import * as Interruption from "../support/interruption.ts"
+import * as MachineInSteps from "../support/guests/machineInSteps.ts"
 
 const TARGET = "/vm.img"
 const old = new Uint8Array(5000).fill(0x11)

@@ -13,15 +13,13 @@ import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import { whileTimePasses } from "../multifd/support/recorder.ts"
-import * as Memory from "./support/memory.ts"
-import * as Writers from "./support/writers.ts"
+import * as Memory from "../support/memory.ts"
+import * as Writers from "../support/guests/writers.ts"
+import { between } from "../support/arbitraries.ts"
+import { whileMillisPass } from "../support/time.ts"
 
 const { receiveBlocks, send } = Migration.make
 const at = SocketAddress.unix("/run/vm.sock")
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
 const literals = <const Values extends readonly [string | number, ...ReadonlyArray<string | number>]>(
   ...values: Values
@@ -96,7 +94,7 @@ describe("a machine that is sent while it runs", () => {
               live: { ...machine, leave, downtimeLimit, maxRounds, machineState: sections(2).pipe(Effect.orDie) }
             }
           })
-          const [{ machineState }] = yield* whileTimePasses(
+          const [{ machineState }] = yield* whileMillisPass(
             Effect.all([receiving, Effect.andThen(Deferred.await(listening), sending)], { concurrency: 2 })
           )
           for (const [index, bytes] of machine.atPause().entries()) {
@@ -141,7 +139,7 @@ describe("a machine that is sent while it runs", () => {
             live: { ...machine, beforeSwitchover: Effect.andThen(Deferred.succeed(gone, undefined), Effect.sleep(20)) }
           }
         })
-        const [, exit] = yield* whileTimePasses(
+        const [, exit] = yield* whileMillisPass(
           Effect.all([receiving, Effect.exit(Effect.andThen(Deferred.await(listening), sending))], { concurrency: 2 })
         )
         assert.isTrue(Exit.isFailure(exit))

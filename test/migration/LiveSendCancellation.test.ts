@@ -12,9 +12,9 @@ import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as Interruption from "./support/interruption.ts"
-import * as MachineInSteps from "./support/machineInSteps.ts"
-import { turns } from "./support/time.ts"
+import * as Interruption from "../support/interruption.ts"
+import * as MachineInSteps from "../support/guests/machineInSteps.ts"
+import { turns } from "../support/time.ts"
 
 const { receiveBlocks, send } = Migration.make
 const CONNECTIONS = 3

@@ -9,12 +9,10 @@ import * as Migration from "../../src/migration/Migration.ts"
 import type * as RamBlock from "../../src/ram/RamBlock.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
-import * as Memory from "./support/memory.ts"
+import * as Memory from "../support/memory.ts"
+import { between } from "../support/arbitraries.ts"
 
 const { convert, restore, save } = Migration.make
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
 const blocksOfOnePageSize = Arbitrary.map(
   Arbitrary.all([RamArbitraries.blocks({ maxPages: 80 }), RamArbitraries.pageSize]),

@@ -10,7 +10,7 @@ import * as Metrics from "../../src/migration/Metrics.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
-import * as Memory from "./support/memory.ts"
+import * as Memory from "../support/memory.ts"
 
 describe("a progress", () => {
   it.effect("counts the time of each phase, the present one included", () =>

@@ -22,8 +22,8 @@ import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as FaultyNetwork from "../../src/testing/FaultyNetwork.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as Sender from "./support/sender.ts"
-import { whileTimePasses } from "./support/time.ts"
+import * as Sender from "../support/wire/sender.ts"
+import { whileTimePasses } from "../support/time.ts"
 
 const { receive, receiveBlocks } = Migration.make
 const listen = SocketAddress.tcp("10.0.0.1", 4444)

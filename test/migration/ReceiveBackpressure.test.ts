@@ -13,7 +13,7 @@ import * as Migration from "../../src/migration/Migration.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import { turns } from "./support/time.ts"
+import { turns } from "../support/time.ts"
 
 const MIB = 1024 * 1024
 const SIZE = 24 * MIB

@@ -21,9 +21,10 @@ import type * as RamBlock from "../../src/ram/RamBlock.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as Destination from "./support/destination.ts"
-import * as Memory from "./support/memory.ts"
-import { turns, whileTimePasses } from "./support/time.ts"
+import * as Destination from "../support/wire/destination.ts"
+import * as Memory from "../support/memory.ts"
+import { turns, whileTimePasses } from "../support/time.ts"
+import { between } from "../support/arbitraries.ts"
 
 const { save, send } = Migration.make
 const PAGE = 4096
@@ -77,7 +78,7 @@ const ways = {
   zeroPageDetection: Arbitrary.schema(Schema.Literals(["none", "legacy", "multifd"])),
   marks: Arbitrary.schema(Schema.Literals(["each-round", "each-section"])),
   batchSize: Arbitrary.schema(Schema.Literals([16 * 1024, 100_000, 1024 * 1024])),
-  seed: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 })))
+  seed: between(0, 1000)
 }
 
 const equal = (blocks: ReadonlyArray<Memory.Filled>, { ram }: Destination.Machine): void => {

@@ -16,8 +16,9 @@ import type { SendOptions } from "../../src/migration/SendOptions.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as Memory from "./support/memory.ts"
-import { whileTimePasses } from "./support/time.ts"
+import * as Memory from "../support/memory.ts"
+import { whileTimePasses } from "../support/time.ts"
+import { between } from "../support/arbitraries.ts"
 
 const { receive, save, send } = Migration.make
 const at = SocketAddress.unix("/run/vm.sock")
@@ -90,15 +91,15 @@ const ways = {
   zeroPageDetection: literals("none", "legacy", "multifd"),
   marks: literals("each-round", "each-section"),
   batchSize: literals(16 * 1024, 1024 * 1024),
-  seed: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1000 })))
+  seed: between(0, 1000)
 }
 
 const fault = Arbitrary.map(
   Arbitrary.all([
     literals("Cut", "Reset", "Stall"),
     literals("connector", "listener"),
-    Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 }))),
-    Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 200_000 })))
+    between(0, 5),
+    between(0, 200_000)
   ]),
   ([name, from, connection, place]) => ({
     fault: VirtualNetwork.Fault[name](),

@@ -3,19 +3,17 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as TestClock from "effect/testing/TestClock"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import { turns } from "./support/time.ts"
+import { whileTimePasses } from "../support/time.ts"
 
 const SIZE = 256 * 4096
 const at = SocketAddress.unix("/run/vm.sock")
 
 /** What arrives is read long before the next moment comes. */
-const whileTimePasses = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.raceFirst(self, Effect.forever(Effect.andThen(turns(20), TestClock.adjust(20))))
+const pace = { turns: 20, step: 20 }
 
 it.effect.each([0, 2])(
   "a packet may take longer than a peer may be idle, where it is our limit: %d channels",
@@ -47,7 +45,7 @@ it.effect.each([0, 2])(
         yield* Fiber.join(receiver)
         assert.isAbove(yield* Clock.currentTimeMillis, 20_000)
       })
-      yield* whileTimePasses(program).pipe(Effect.provide(network.layer))
+      yield* whileTimePasses(program, pace).pipe(Effect.provide(network.layer))
       assert.isTrue(Buffer.compare(received, memory) === 0)
     })
 )

@@ -9,8 +9,8 @@ import * as Migration from "../../src/migration/Migration.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as Sender from "./support/sender.ts"
-import { whileTimePasses } from "./support/time.ts"
+import * as Sender from "../support/wire/sender.ts"
+import { whileTimePasses } from "../support/time.ts"
 
 const listen = SocketAddress.tcp("10.0.0.1", 4444)
 

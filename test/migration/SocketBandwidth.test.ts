@@ -2,19 +2,18 @@
  * How fast a whole machine is sent, seen from the network.
  */
 import { assert, describe, it } from "@effect/vitest"
-import * as Arbitrary from "effect/Arbitrary"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Network from "../../src/io/sockets/Network.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as Destination from "./support/destination.ts"
-import { turns } from "./support/time.ts"
+import * as Destination from "../support/wire/destination.ts"
+import { turns } from "../support/time.ts"
+import { between } from "../support/arbitraries.ts"
 
 const PAGE = 4096
 const to = SocketAddress.unix("/run/vm.sock")
@@ -73,9 +72,6 @@ const sendAt = Effect.fnUntraced(function* (
     return writes
   }).pipe(Effect.scoped, Effect.provide(network.layer))
 })
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
 describe("the bandwidth of all connections together", () => {
   it.effect.prop(

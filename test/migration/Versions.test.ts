@@ -10,11 +10,11 @@ import * as MachineState from "../../src/snapshot/MachineState.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as Destination from "./support/destination.ts"
-import * as Memory from "./support/memory.ts"
-import * as Sender from "./support/sender.ts"
-import { whileTimePasses } from "./support/time.ts"
-import * as Versions from "./support/versions.ts"
+import * as Destination from "../support/wire/destination.ts"
+import * as Memory from "../support/memory.ts"
+import * as Sender from "../support/wire/sender.ts"
+import { whileTimePasses } from "../support/time.ts"
+import * as Versions from "../support/wire/versions.ts"
 
 const { receive, save, send } = Migration.make
 const at = SocketAddress.tcp("10.0.0.1", 4444)

@@ -11,7 +11,7 @@ import * as Listener from "../../src/io/sockets/Listener.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Acknowledgement from "../../src/multifd/Acknowledgement.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import { hex } from "../format/support/bytes.ts"
+import { hex } from "../support/bytes.ts"
 
 const address = SocketAddress.tcp("10.0.0.1", 4444)
 const { encode } = ReturnPath

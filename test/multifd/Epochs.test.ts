@@ -5,7 +5,8 @@ import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import type * as Finding from "../../src/format/Finding.ts"
 import * as Epochs from "../../src/multifd/Epochs.ts"
-import { whileTimePasses } from "./support/recorder.ts"
+import { whileMillisPass } from "../support/time.ts"
+import { between } from "../support/arbitraries.ts"
 
 const PEER = "tcp:127.0.0.1:1"
 
@@ -146,7 +147,7 @@ describe("Epochs", () => {
     })
   )
 
-  const millis = Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 })))
+  const millis = between(0, 9)
   const delays = Arbitrary.array(Arbitrary.array(millis, { minLength: 6, maxLength: 6 }), {
     minLength: 2,
     maxLength: 9
@@ -179,7 +180,7 @@ describe("Epochs", () => {
             assert.isAtLeast(marked + 1, k + 1)
           })
         ).pipe(Effect.andThen(epochs.end(id, 0)))
-      yield* whileTimePasses(Effect.all([main, ...lanes.map(lane)], { concurrency: "unbounded", discard: true }))
+      yield* whileMillisPass(Effect.all([main, ...lanes.map(lane)], { concurrency: "unbounded", discard: true }))
     })
   )
 
@@ -224,7 +225,7 @@ describe("Epochs", () => {
             )
           ).pipe(Effect.andThen(epochs.end(id, 99)))
         const all = Effect.all([main, ...drawn.trails.map(play)], { concurrency: "unbounded", discard: true })
-        const exit = yield* Effect.exit(whileTimePasses(all))
+        const exit = yield* Effect.exit(whileMillisPass(all))
         const expected = drawn.trails.flatMap(({ steps }) => endings.find(([name]) => name === steps)![1])
         if (expected.length === 0) return yield* exit
         const { findings } = yield* Effect.flip(exit)

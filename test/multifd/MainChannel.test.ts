@@ -6,10 +6,10 @@ import * as MainChannel from "../../src/multifd/MainChannel.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as PageBatch from "../../src/ram/PageBatch.ts"
 import * as PageRuns from "../../src/ram/PageRuns.ts"
-import { hex } from "../format/support/bytes.ts"
-import * as Fixtures from "../format/support/multifdFixtures.ts"
-import * as SocketStreams from "../format/support/socketStreams.ts"
-import * as Wire from "./support/wire.ts"
+import { hex } from "../support/bytes.ts"
+import * as Fixtures from "../support/wire/captured.ts"
+import * as SocketStreams from "../support/wire/socketStreams.ts"
+import * as Wire from "../support/wire/channel.ts"
 
 const PAGE = 4096
 const none = new Uint8Array(0)

@@ -6,7 +6,7 @@ import * as Epochs from "../../src/multifd/Epochs.ts"
 import type { PageSink } from "../../src/transfer/PageSink.ts"
 import * as ReceiveChannel from "../../src/multifd/ReceiveChannel.ts"
 import * as PageRuns from "../../src/ram/PageRuns.ts"
-import * as Recorder from "./support/recorder.ts"
+import { whileMillisPass } from "../support/time.ts"
 
 const PAGE = 4096
 
@@ -78,7 +78,7 @@ const receive = Effect.fnUntraced(function* (from: From) {
     epochs: { ...Epochs.make("test", 1), pages: () => Effect.void, end: () => Effect.void },
     watchdog: { alive: () => undefined, working: (self) => self },
     maxPayload: MultifdPacket.MAX_PAYLOAD_BYTES
-  }).pipe(Recorder.whileTimePasses)
+  }).pipe(whileMillisPass)
   return { pages: [memory[0], memory[PAGE]], events }
 })
 

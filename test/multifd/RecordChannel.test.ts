@@ -8,8 +8,8 @@ import * as TransferCounters from "../../src/transfer/TransferCounters.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as PageRuns from "../../src/ram/PageRuns.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
-import * as SocketStreams from "../format/support/socketStreams.ts"
-import * as Wire from "./support/wire.ts"
+import * as SocketStreams from "../support/wire/socketStreams.ts"
+import * as Wire from "../support/wire/channel.ts"
 
 const none = new Uint8Array(0)
 

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { ConnectionLostError } from "../../src/io/sockets/ConnectionError.ts"
 import * as Job from "../../src/transfer/Job.ts"
@@ -15,7 +14,8 @@ import * as PageBitmap from "../../src/ram/PageBitmap.ts"
 import * as PageRuns from "../../src/ram/PageRuns.ts"
 import type * as RamBlock from "../../src/ram/RamBlock.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
-import * as Recorder from "./support/recorder.ts"
+import * as Recorder from "../support/wire/recorder.ts"
+import { between } from "../support/arbitraries.ts"
 
 const PAGE = 4096
 
@@ -44,9 +44,6 @@ const mainChannel = (say: (what: string) => void, fails?: string) => {
   }
   return { main, listed }
 }
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
 /** Of this test's own events, and those of the channels. */
 const happen = (rounds: ReadonlyArray<number>, channels: number, queueDepth: number, fails?: string) =>

@@ -19,7 +19,7 @@ import * as PageBitmap from "../../src/ram/PageBitmap.ts"
 import * as PageRuns from "../../src/ram/PageRuns.ts"
 import * as RamBlock from "../../src/ram/RamBlock.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
-import * as Wire from "./support/wire.ts"
+import * as Wire from "../support/wire/channel.ts"
 
 const PAGE = 4096
 const UUID = Uint8Array.from({ length: 16 }, (_, i) => 0xa0 + i)

@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { root } from "./support/run.ts"
+import { root } from "../support/project/run.ts"
 
 const { exports } = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8")) as {
   readonly exports: Readonly<Record<string, { readonly default?: string } | string>>

@@ -10,8 +10,8 @@ import * as Io from "../../src/io/index.ts"
 import * as Format from "../../src/format/index.ts"
 import * as Qemu from "../../src/qemu/index.ts"
 import * as Transfer from "../../src/transfer/index.ts"
-import { readSources } from "./support/imports.ts"
-import { root } from "./support/run.ts"
+import { readSources } from "../support/project/imports.ts"
+import { root } from "../support/project/run.ts"
 
 const page = Fs.readFileSync(Path.join(root, "docs/reference/errors.md"), "utf8")
 

@@ -4,10 +4,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { readSources } from "./support/imports.ts"
-import * as Markdown from "./support/markdown.ts"
-import { root, typeCheck } from "./support/run.ts"
-import * as Temporary from "./support/temporary.ts"
+import { readSources } from "../support/project/imports.ts"
+import * as Markdown from "../support/project/markdown.ts"
+import { root, typeCheck } from "../support/project/run.ts"
+import * as Temporary from "../support/project/temporary.ts"
 
 /** The fenced `ts` blocks of a text, in JSDoc comments or in Markdown, with the line that each begins at. */
 const examplesOf = (text: string): ReadonlyArray<{ readonly line: number; readonly code: string }> =>

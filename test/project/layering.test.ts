@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Path from "node:path"
-import { circles, importsOf, readSources, violations } from "./support/imports.ts"
+import { circles, importsOf, readSources, violations } from "../support/project/imports.ts"
 
 const root = Path.resolve(import.meta.dirname, "../..")
 const one = (file: string, ...specifiers: ReadonlyArray<string>): ReadonlyArray<string> =>

@@ -4,8 +4,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { anchorsOf, files, linksOf, read } from "./support/markdown.ts"
-import { root } from "./support/run.ts"
+import { anchorsOf, files, linksOf, read } from "../support/project/markdown.ts"
+import { root } from "../support/project/run.ts"
 
 /** The problem of a link in a file, or nothing. */
 const problemOf = (file: string, link: string): string | undefined => {

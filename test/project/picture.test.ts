@@ -5,8 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { draw } from "../../docs/internals/architecture.ts"
-import { floors } from "./support/imports.ts"
-import { root } from "./support/run.ts"
+import { floors } from "../support/project/imports.ts"
+import { root } from "../support/project/run.ts"
 
 const source = Fs.readFileSync(Path.join(root, "docs/internals/architecture.dot"), "utf8")
 

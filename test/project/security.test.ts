@@ -7,7 +7,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as PeerLimits from "../../src/multifd/PeerLimits.ts"
 import * as PipelineOptions from "../../src/transfer/PipelineOptions.ts"
-import { root } from "./support/run.ts"
+import { root } from "../support/project/run.ts"
 
 const read = (file: string): string => Fs.readFileSync(Path.join(root, file), "utf8")
 

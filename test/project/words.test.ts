@@ -4,8 +4,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { readSources } from "./support/imports.ts"
-import { root } from "./support/run.ts"
+import { readSources } from "../support/project/imports.ts"
+import { root } from "../support/project/run.ts"
 
 /** Identifiers, and not English words in comments or messages, in which some of them are right. */
 const gone = [

@@ -8,8 +8,8 @@ import * as Capture from "../../src/qemu/Capture.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import type { QemuStatistics } from "../../src/qemu/QemuStatistics.ts"
-import * as FakeQemu from "./support/fakeQemu.ts"
-import { OTHER, test } from "./support/world.ts"
+import * as FakeQemu from "../support/worlds/fakeQemu.ts"
+import { OTHER, test } from "../support/worlds/capture.ts"
 
 const TARGET = "/images/vm.img"
 

@@ -7,8 +7,8 @@ import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
 import * as Capture from "../../src/qemu/Capture.ts"
-import * as FakeQemu from "./support/fakeQemu.ts"
-import { OTHER, test } from "./support/world.ts"
+import * as FakeQemu from "../support/worlds/fakeQemu.ts"
+import { OTHER, test } from "../support/worlds/capture.ts"
 
 const TARGET = "/images/vm.img"
 const SLOWLY = 100_000

@@ -10,8 +10,8 @@ import * as QemuStatistics from "../../src/qemu/QemuStatistics.ts"
 import * as Resume from "../../src/qemu/Resume.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as FakeQemu from "./support/fakeQemu.ts"
-import { OTHER, test } from "./support/world.ts"
+import * as FakeQemu from "../support/worlds/fakeQemu.ts"
+import { OTHER, test } from "../support/worlds/capture.ts"
 
 const TARGET = "/images/vm.img"
 

@@ -11,7 +11,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as Monitor from "./support/monitor.ts"
+import * as Monitor from "../support/worlds/monitor.ts"
 
 const { address } = Monitor
 

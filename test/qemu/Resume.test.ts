@@ -11,8 +11,8 @@ import * as Migration from "../../src/migration/Migration.ts"
 import * as Resume from "../../src/qemu/Resume.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import * as FakeQemu from "./support/fakeQemu.ts"
-import * as World from "./support/world.ts"
+import * as FakeQemu from "../support/worlds/fakeQemu.ts"
+import * as World from "../support/worlds/capture.ts"
 
 const memory = Uint8Array.from({ length: 64 * 4096 }, (_, at) => (at % 5 === 0 ? at / 4096 : 9))
 

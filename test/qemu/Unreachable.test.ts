@@ -2,8 +2,8 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Capture from "../../src/qemu/Capture.ts"
-import * as FakeQemu from "./support/fakeQemu.ts"
-import { test } from "./support/world.ts"
+import * as FakeQemu from "../support/worlds/fakeQemu.ts"
+import { test } from "../support/worlds/capture.ts"
 
 const TARGET = "/images/vm.img"
 const listen = SocketAddress.unix("/x/migration")

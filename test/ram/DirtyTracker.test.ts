@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Exit from "effect/Exit"
 import * as FilePages from "../../src/io/files/FilePages.ts"
@@ -12,11 +11,9 @@ import type * as PageBitmap from "../../src/ram/PageBitmap.ts"
 import * as PageRuns from "../../src/ram/PageRuns.ts"
 import * as RamBlock from "../../src/ram/RamBlock.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
+import { between } from "../support/arbitraries.ts"
 
 const PAGE = 4096
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
 const pagesOf = (bitmap: PageBitmap.PageBitmap): ReadonlyArray<number> => {
   const pages: Array<number> = []

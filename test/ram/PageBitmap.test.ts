@@ -4,21 +4,17 @@ import * as Schema from "effect/Schema"
 import * as PageBitmap from "../../src/ram/PageBitmap.ts"
 import * as PageRuns from "../../src/ram/PageRuns.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
-
-const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+import { between } from "../support/arbitraries.ts"
 
 /** A range inside `pages` pages. */
 const range = (pages: number) =>
-  Arbitrary.map(
-    Arbitrary.all([Arbitrary.schema(between(0, pages)), Arbitrary.schema(between(0, pages))]),
-    ([a, b]) => ({
-      first: Math.min(a, b),
-      count: Math.abs(a - b)
-    })
-  )
+  Arbitrary.map(Arbitrary.all([between(0, pages), between(0, pages)]), ([a, b]) => ({
+    first: Math.min(a, b),
+    count: Math.abs(a - b)
+  }))
 
 /** A bitmap's size and what is done to it. */
-const history = Arbitrary.flatMap(Arbitrary.schema(between(0, 300)), (pages) =>
+const history = Arbitrary.flatMap(between(0, 300), (pages) =>
   Arbitrary.all({
     pages: Arbitrary.Constant(pages),
     steps: Arbitrary.array(Arbitrary.all({ set: Arbitrary.schema(Schema.Boolean), range: range(pages) }), {

@@ -6,8 +6,8 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { settings } from "./support/settings.ts"
-import { play } from "./support/wholeSystem.ts"
+import { simulation as settings } from "../support/settings.ts"
+import { play } from "../support/simulation/wholeSystem.ts"
 
 /** What CI plays at the least. */
 const MIN_SEEDS = 500

@@ -11,14 +11,12 @@ import * as Progress from "../../src/migration/Progress.ts"
 import type * as RamBlock from "../../src/ram/RamBlock.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
-import { whileTimePasses } from "../multifd/support/recorder.ts"
-import * as Memory from "../migration/support/memory.ts"
-import * as Writers from "../migration/support/writers.ts"
+import * as Memory from "../support/memory.ts"
+import * as Writers from "../support/guests/writers.ts"
+import { between } from "../support/arbitraries.ts"
+import { whileMillisPass } from "../support/time.ts"
 
 const { save } = Migration.make
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
 /** What an image holds of each block. */
 const imageContents = Effect.fnUntraced(function* (path: string, like: ReadonlyArray<RamBlock.Shape>) {
@@ -66,7 +64,7 @@ describe("a live save", () => {
         yield* Effect.gen(function* () {
           const machine = yield* Writers.make(simulation)
           const progress = yield* Progress.make
-          yield* whileTimePasses(
+          yield* whileMillisPass(
             save({
               ...options,
               target: "/vm.img",

@@ -3,10 +3,10 @@
  * and what comes next is made of it.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { decoders } from "../faults/support/decoders.ts"
-import { isRefused } from "../faults/support/judge.ts"
-import { nextInput, randomFrom } from "../faults/support/mutation.ts"
-import { settings } from "../faults/support/settings.ts"
+import { decoders } from "../support/faults/decoders.ts"
+import { isRefused } from "../support/faults/judge.ts"
+import { nextInput, randomFrom } from "../support/faults/mutation.ts"
+import { settings } from "../support/settings.ts"
 import * as Reached from "./reached.ts"
 
 /** Inputs between two looks at the counters. */

@@ -9,12 +9,12 @@ import * as Fs from "node:fs"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import * as Migration from "../../src/migration/Migration.ts"
-import { randomFrom } from "../faults/support/mutation.ts"
-import * as Files from "../interop/support/Files.ts"
-import * as Fixtures from "../interop/support/Fixtures.ts"
-import * as Guest from "../interop/support/Guest.ts"
-import * as Library from "../interop/support/Library.ts"
-import { describeQemu } from "../interop/support/suite.ts"
+import { randomFrom } from "../support/faults/mutation.ts"
+import * as Files from "../support/qemu/files.ts"
+import * as Fixtures from "../support/qemu/fixtures.ts"
+import * as Guest from "../support/qemu/guest.ts"
+import * as Library from "../support/qemu/library.ts"
+import { describeQemu } from "../support/qemu/suite.ts"
 
 const MIB = 1024 * 1024
 const COUNT = Number(process.env["QEMU_SHAPES"] ?? 3000)

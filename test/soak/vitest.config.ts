@@ -1,6 +1,6 @@
 /**
- * The tests of test/faults and test/simulation and the grids of test/interop, for hours: every number that their support/settings.ts know, as large as is
- * worth it; and what is only worth it at such a length. What the environment sets already stays as it is.
+ * The tests of test/faults and test/simulation and the grids of test/interop, for hours: every number of test/support/settings.ts as
+ * large as is worth it, and tests that are only worth it at such a length. What the environment sets already stays as it is.
  */
 import { defineConfig } from "vitest/config"
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import type { SnapshotRecord } from "../../src/format/store/SnapshotRecord.ts"
 import * as SnapshotChain from "../../src/store/SnapshotChain.ts"
-import { chainOf, id, mapName } from "./support/records.ts"
+import { chainOf, id, mapName } from "../support/images/storeRecords.ts"
 
 const fold = (...states: ReadonlyArray<string>) => SnapshotChain.fold(chainOf(...states))
 const stateOf = (...states: ReadonlyArray<string>): string => {

@@ -10,7 +10,7 @@ import * as Listener from "../../src/io/sockets/Listener.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as TlsCredentials from "../../src/io/sockets/TlsCredentials.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
-import { bytes, connected, onVirtualNetwork, readToEnd, turn } from "../io/support/networks.ts"
+import { bytes, connected, onVirtualNetwork, readToEnd, turn } from "../support/worlds/networks.ts"
 
 const { Corrupt, Cut, Delay, Ignore, Refuse, Reset, Short, Stall } = VirtualNetwork.Fault
 

@@ -4,14 +4,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { allOrFirstError, laterFailures, reportingFailure, withFirstError } from "../../src/transfer/FirstError.ts"
-import { whileTimePasses } from "../multifd/support/recorder.ts"
+import { whileMillisPass } from "../support/time.ts"
 
 const failAfter = (millis: number, error: string) =>
   reportingFailure(Effect.andThen(Effect.sleep(millis), Effect.fail(error)))
 
 const fallOf = (effects: ReadonlyArray<Effect.Effect<void, string>>) =>
   Effect.gen(function* () {
-    const exit = yield* Effect.exit(whileTimePasses(allOrFirstError(effects)))
+    const exit = yield* Effect.exit(whileMillisPass(allOrFirstError(effects)))
     assert(Exit.isFailure(exit))
     return { raised: exit.cause.reasons.length, first: Cause.squash(exit.cause), later: laterFailures(exit.cause) }
   })
@@ -20,7 +20,7 @@ it.effect("ends when all have ended", () =>
   Effect.gen(function* () {
     let ended = 0
     const end = Effect.sync(() => void ended++)
-    yield* whileTimePasses(
+    yield* whileMillisPass(
       allOrFirstError([Effect.andThen(Effect.sleep(3), end), end, Effect.andThen(Effect.sleep(1), end)])
     )
     assert.strictEqual(ended, 3)
@@ -44,7 +44,7 @@ it.effect("of failures that one effect raises together, the first is raised and 
     assert.strictEqual(raised, 1)
     assert.strictEqual(first, "first")
     assert.deepStrictEqual(later.map(Cause.squash), ["second", "third"])
-    const alone = yield* Effect.flip(Effect.sandbox(whileTimePasses(withFirstError(together))))
+    const alone = yield* Effect.flip(Effect.sandbox(whileMillisPass(withFirstError(together))))
     assert.deepStrictEqual([Cause.squash(alone), ...laterFailures(alone).map(Cause.squash)], ["first", "second"])
     assert.lengthOf(alone.reasons, 1)
   })
@@ -53,7 +53,7 @@ it.effect("of failures that one effect raises together, the first is raised and 
 it.effect("an interruption from outside stays one, whatever fails on the way", () =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(allOrFirstError([failAfter(5, "too late"), Effect.never]))
-    yield* whileTimePasses(Effect.andThen(Effect.sleep(1), Fiber.interrupt(fiber)))
+    yield* whileMillisPass(Effect.andThen(Effect.sleep(1), Fiber.interrupt(fiber)))
     const exit = yield* Fiber.await(fiber)
     assert(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
   })

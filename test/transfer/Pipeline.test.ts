@@ -11,10 +11,9 @@ import { reportingFailure } from "../../src/transfer/FirstError.ts"
 import * as Job from "../../src/transfer/Job.ts"
 import * as Pipeline from "../../src/transfer/Pipeline.ts"
 import { PipelineOptionsError } from "../../src/transfer/PipelineOptions.ts"
-import * as Recorder from "../multifd/support/recorder.ts"
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
+import * as Recorder from "../support/wire/recorder.ts"
+import { between } from "../support/arbitraries.ts"
+import { whileMillisPass } from "../support/time.ts"
 
 /** A migration: rounds of so many batches each, and how long everything takes. */
 const plan = Arbitrary.all({
@@ -64,7 +63,7 @@ describe("order", () => {
     ({ plan }) =>
       Effect.gen(function* () {
         const recorder = calm(plan)
-        yield* Recorder.whileTimePasses(runPlan(plan, recorder))
+        yield* whileMillisPass(runPlan(plan, recorder))
         for (const round of plan.rounds.keys()) {
           const begins = recorder.where(
             (e) => e.when === "begin" && e.operation === "transfer" && roundOf(e.batch) > round
@@ -84,7 +83,7 @@ describe("order", () => {
     ({ plan }) =>
       Effect.gen(function* () {
         const recorder = calm(plan)
-        yield* Recorder.whileTimePasses(runPlan(plan, recorder))
+        yield* whileMillisPass(runPlan(plan, recorder))
         const begun = recorder.events.filter((event) => event.when === "begin")
         const batches = begun.filter((event) => event.operation === "transfer").map((event) => event.batch)
         assert.deepStrictEqual(
@@ -115,7 +114,7 @@ describe("order", () => {
         furthest = Math.max(furthest, pulled - begun)
         return job
       })
-      yield* Recorder.whileTimePasses(runPlan(plan, recorder, counted))
+      yield* whileMillisPass(runPlan(plan, recorder, counted))
       // One more may wait at a full queue, another has just been made, and each channel may have taken one and not begun.
       assert.isAtMost(furthest, plan.queueDepth + plan.channels + 2)
     })
@@ -135,7 +134,7 @@ describe("order", () => {
           return job
         })
       )
-      yield* Recorder.whileTimePasses(runPlan(plan, recorder, watched))
+      yield* whileMillisPass(runPlan(plan, recorder, watched))
     })
   )
 
@@ -184,7 +183,7 @@ describe("failure", () => {
             })
           )
         )
-        const exit = yield* Effect.exit(Recorder.whileTimePasses(runPlan(plan, recorder)))
+        const exit = yield* Effect.exit(whileMillisPass(runPlan(plan, recorder)))
         assert.strictEqual(Exit.isFailure(exit), failed)
         if (Exit.isFailure(exit)) assert.deepStrictEqual(exit.cause.reasons.map(errorOf), [boom])
         assertReleased(recorder)
@@ -199,7 +198,7 @@ describe("failure", () => {
       Effect.gen(function* () {
         const recorder = calm(plan)
         const source = sourceOf(plan).pipe(Stream.take(at), Stream.concat(Stream.fail("source" as const)))
-        const error = yield* Effect.flip(Recorder.whileTimePasses(runPlan(plan, recorder, source)))
+        const error = yield* Effect.flip(whileMillisPass(runPlan(plan, recorder, source)))
         assert.strictEqual(error, "source")
         assertReleased(recorder)
         assert.deepStrictEqual(
@@ -224,7 +223,7 @@ describe("failure", () => {
           : Effect.void
       )
       const source = Job.round(Stream.map(Stream.range(0, 9, 1), Recorder.batchOf))
-      const exit = yield* Pipeline.run({ source, open: recorder.open }).pipe(Recorder.whileTimePasses, Effect.exit)
+      const exit = yield* Pipeline.run({ source, open: recorder.open }).pipe(whileMillisPass, Effect.exit)
       assert(Exit.isFailure(exit))
       assert.deepStrictEqual(exit.cause.reasons.map(errorOf), [new Recorder.Failure("first")])
       assert.deepStrictEqual(
@@ -246,7 +245,7 @@ describe("failure", () => {
       Effect.gen(function* () {
         const recorder = calm(plan)
         const fiber = yield* Effect.forkChild(runPlan(plan, recorder))
-        yield* Recorder.whileTimePasses(Effect.andThen(Effect.sleep(after), Fiber.interrupt(fiber)))
+        yield* whileMillisPass(Effect.andThen(Effect.sleep(after), Fiber.interrupt(fiber)))
         assertReleased(recorder)
       })
   )
@@ -258,7 +257,7 @@ describe("failure", () => {
         return channel === 0 ? Effect.never : Effect.andThen(Effect.sleep(5), Effect.fail(new Recorder.Failure("sync")))
       })
       const run = Pipeline.run({ source: Stream.make(Job.sync), channels: 3, open: recorder.open })
-      const error = yield* Effect.flip(Recorder.whileTimePasses(run))
+      const error = yield* Effect.flip(whileMillisPass(run))
       assert.deepStrictEqual(error, new Recorder.Failure("sync"))
       assertReleased(recorder)
     })

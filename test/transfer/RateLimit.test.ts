@@ -3,13 +3,10 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import type { Extent } from "../../src/io/files/PositionalFile.ts"
 import * as RateLimit from "../../src/transfer/RateLimit.ts"
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
+import { between } from "../support/arbitraries.ts"
 
 /** So many bytes at that millisecond. */
 interface Grant {

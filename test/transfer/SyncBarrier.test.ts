@@ -2,12 +2,9 @@ import { assert, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Schema from "effect/Schema"
 import * as SyncBarrier from "../../src/transfer/SyncBarrier.ts"
-import { whileTimePasses } from "../multifd/support/recorder.ts"
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
+import { between } from "../support/arbitraries.ts"
+import { whileMillisPass } from "../support/time.ts"
 
 it.effect("nobody goes on before the last party has arrived", () =>
   Effect.gen(function* () {
@@ -43,6 +40,6 @@ it.effect.prop(
             assert.isAtLeast(Math.min(...arrived), round + 1)
           })
         )
-      yield* whileTimePasses(Effect.forEach(delays, party, { concurrency: "unbounded" }))
+      yield* whileMillisPass(Effect.forEach(delays, party, { concurrency: "unbounded" }))
     })
 )

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Command from "../support/command.ts"
+import * as Command from "../../support/cli/command.ts"
 
 const commands = "save restore convert receive send capture resume seal recover info verify".split(" ")
 

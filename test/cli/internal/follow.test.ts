@@ -12,7 +12,7 @@ import * as Screen from "../../../src/cli/internal/screen.ts"
 import type { Flags } from "../../../src/cli/internal/view.ts"
 import { FileIoError } from "../../../src/io/files/FileError.ts"
 import type { Summary } from "../../../src/migration/Migration.ts"
-import * as Stderr from "../support/stderr.ts"
+import * as Stderr from "../../support/cli/stderr.ts"
 
 const summary: Summary = {
   bytesTotal: 2 ** 30,

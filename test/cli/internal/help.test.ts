@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { helpText } from "../../../src/cli/internal/help.ts"
 import * as Screen from "../../../src/cli/internal/screen.ts"
-import * as Command from "../support/command.ts"
+import * as Command from "../../support/cli/command.ts"
 
 const commands = "save restore convert receive send capture resume seal recover info verify".split(" ")
 

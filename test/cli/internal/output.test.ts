@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import { written } from "../../../src/cli/internal/output.ts"
-import * as Stderr from "../support/stderr.ts"
+import * as Stderr from "../../support/cli/stderr.ts"
 
 const errno = (code: string, number: number) => Object.assign(new Error(code), { code, errno: -number })
 

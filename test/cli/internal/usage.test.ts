@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as CliError from "effect/cli/CliError"
 import * as Effect from "effect/Effect"
 import { usageProblem } from "../../../src/cli/internal/usage.ts"
-import * as Command from "../support/command.ts"
+import * as Command from "../../support/cli/command.ts"
 
 const said = (...args: ReadonlyArray<string>) =>
   Effect.map(Command.run(...args), ({ code, stderr, stdout }) => {

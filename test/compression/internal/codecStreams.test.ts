@@ -8,7 +8,7 @@ import { CompressionLevelError, CompressorClosedError } from "../../../src/compr
 import { makeCodecStreams, type CodecStreams, type Task } from "../../../src/compression/internal/codecStreams.ts"
 import { compressPieces } from "../../../src/compression/internal/pieces.ts"
 import { makeStreamCompressor, makeStreamDecompressor } from "../../../src/compression/internal/streamCodec.ts"
-import { FakeNative, libraryError } from "../support/fakeNative.ts"
+import { FakeNative, libraryError } from "../../support/codecs/fakeNative.ts"
 
 const pieces = Array.from({ length: 7 }, (_, index) => new Uint8Array(3).fill(index))
 

@@ -7,8 +7,8 @@ import * as DeviceState from "../../../src/format/devices/DeviceState.ts"
 import { nextCandidate, Window } from "../../../src/format/devices/internal/descriptionSearch.ts"
 import { MAX_SECTIONS } from "../../../src/format/devices/internal/sectionWalk.ts"
 import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
-import * as Bytes from "../support/bytes.ts"
-import { describedIn, fixtures } from "../support/deviceFixtures.ts"
+import * as Bytes from "../../support/bytes.ts"
+import { describedIn, fixtures } from "../../support/images/deviceFixtures.ts"
 
 const { concat, hex, text } = Bytes
 const MIB = 1024 * 1024

@@ -11,9 +11,9 @@ import * as DeviceTree from "../../../src/format/devices/DeviceTree.ts"
 import { MAX_NODES } from "../../../src/format/devices/internal/fieldDecoder.ts"
 import { MAX_FALSE_FOOTERS } from "../../../src/format/devices/internal/sectionSplitter.ts"
 import { MAX_SECTIONS } from "../../../src/format/devices/internal/sectionWalk.ts"
-import * as Bytes from "../support/bytes.ts"
-import { describedIn, type Fixture, fixtures, stateOf } from "../support/deviceFixtures.ts"
-import * as DeviceTrees from "../support/deviceTrees.ts"
+import * as Bytes from "../../support/bytes.ts"
+import { describedIn, type Fixture, fixtures, stateOf } from "../../support/images/deviceFixtures.ts"
+import * as DeviceTrees from "../../support/images/deviceTrees.ts"
 
 const { concat, hex } = Bytes
 

@@ -4,8 +4,8 @@ import type { ParsedImage } from "../../../src/format/image/ImageStream.ts"
 import { stateLimit } from "../../../src/format/image/internal/parts.ts"
 import * as MappedRam from "../../../src/format/image/MappedRam.ts"
 import * as PageBitmap from "../../../src/ram/PageBitmap.ts"
-import * as Images from "../support/images.ts"
-import type { SparseFile } from "../support/sparseFile.ts"
+import * as Images from "../../support/images/images.ts"
+import type { SparseFile } from "../../support/images/sparseFile.ts"
 
 const PAGE = 4096
 

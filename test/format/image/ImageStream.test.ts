@@ -3,10 +3,10 @@ import * as Parser from "../../../src/format/Parser.ts"
 import type { Finding } from "../../../src/format/Finding.ts"
 import * as ImageStream from "../../../src/format/image/ImageStream.ts"
 import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
-import * as Bytes from "../support/bytes.ts"
-import * as Captures from "../support/captures.ts"
-import * as Images from "../support/images.ts"
-import * as SparseFile from "../support/sparseFile.ts"
+import * as Bytes from "../../support/bytes.ts"
+import * as Captures from "../../support/images/captures.ts"
+import * as Images from "../../support/images/images.ts"
+import * as SparseFile from "../../support/images/sparseFile.ts"
 
 const { concat, hex } = Bytes
 

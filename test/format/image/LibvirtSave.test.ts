@@ -4,8 +4,8 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Finding } from "../../../src/format/Finding.ts"
 import * as LibvirtSave from "../../../src/format/image/LibvirtSave.ts"
-import * as Bytes from "../support/bytes.ts"
-import * as SparseFile from "../support/sparseFile.ts"
+import * as Bytes from "../../support/bytes.ts"
+import * as SparseFile from "../../support/images/sparseFile.ts"
 
 const { concat, hex, text } = Bytes
 

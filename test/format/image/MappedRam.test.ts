@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as MappedRam from "../../../src/format/image/MappedRam.ts"
-import * as Bytes from "../support/bytes.ts"
+import * as Bytes from "../../support/bytes.ts"
 
 /** The header of a block of 32 MiB, as QEMU 10.0 wrote it at byte 109 of a file. */
 const captured = Bytes.hex("00000001 0000000000001000 0000000000000089 0000000000100000")

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as StreamTrailer from "../../../src/format/image/StreamTrailer.ts"
-import * as Bytes from "../support/bytes.ts"
-import * as Images from "../support/images.ts"
-import * as SparseFile from "../support/sparseFile.ts"
+import * as Bytes from "../../support/bytes.ts"
+import * as Images from "../../support/images/images.ts"
+import * as SparseFile from "../../support/images/sparseFile.ts"
 
 const { concat, hex } = Bytes
 

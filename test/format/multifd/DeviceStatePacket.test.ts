@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as DeviceStatePacket from "../../../src/format/multifd/DeviceStatePacket.ts"
 import * as RamArbitraries from "../../../src/testing/RamArbitraries.ts"
-import * as Bytes from "../support/bytes.ts"
+import * as Bytes from "../../support/bytes.ts"
 
 const { concat, hex, text } = Bytes
 

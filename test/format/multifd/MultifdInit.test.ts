@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Finding } from "../../../src/format/Finding.ts"
 import * as MultifdInit from "../../../src/format/multifd/MultifdInit.ts"
-import * as Bytes from "../support/bytes.ts"
-import * as Fixtures from "../support/multifdFixtures.ts"
+import * as Bytes from "../../support/bytes.ts"
+import * as Fixtures from "../../support/wire/captured.ts"
 
 const { concat, hex } = Bytes
 

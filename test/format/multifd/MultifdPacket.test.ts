@@ -6,8 +6,8 @@ import * as Schema from "effect/Schema"
 import type { Finding } from "../../../src/format/Finding.ts"
 import * as MultifdPacket from "../../../src/format/multifd/MultifdPacket.ts"
 import * as RamArbitraries from "../../../src/testing/RamArbitraries.ts"
-import * as Bytes from "../support/bytes.ts"
-import * as Fixtures from "../support/multifdFixtures.ts"
+import * as Bytes from "../../support/bytes.ts"
+import * as Fixtures from "../../support/wire/captured.ts"
 
 const { concat, hex, int } = Bytes
 

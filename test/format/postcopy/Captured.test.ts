@@ -7,8 +7,8 @@ import * as PostcopyCommand from "../../../src/format/postcopy/PostcopyCommand.t
 import * as ReceivedBitmap from "../../../src/format/postcopy/ReceivedBitmap.ts"
 import * as RamRecords from "../../../src/format/stream/RamRecords.ts"
 import * as ReturnPath from "../../../src/format/stream/ReturnPath.ts"
-import * as Bytes from "../support/bytes.ts"
-import * as Captures from "../support/postcopyFixtures.ts"
+import * as Bytes from "../../support/bytes.ts"
+import * as Captures from "../../support/wire/capturedPostcopy.ts"
 
 const tagsOf = (values: ReadonlyArray<{ readonly _tag: string }>) => values.map(({ _tag }) => _tag)
 

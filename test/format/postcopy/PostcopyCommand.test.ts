@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as PostcopyCommand from "../../../src/format/postcopy/PostcopyCommand.ts"
 import * as RamArbitraries from "../../../src/testing/RamArbitraries.ts"
-import * as Bytes from "../support/bytes.ts"
+import * as Bytes from "../../support/bytes.ts"
 
 const { hex } = Bytes
 

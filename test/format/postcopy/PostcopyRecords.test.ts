@@ -3,8 +3,8 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as PostcopyRecords from "../../../src/format/postcopy/PostcopyRecords.ts"
-import * as Bytes from "../support/bytes.ts"
-import * as Captures from "../support/postcopyFixtures.ts"
+import * as Bytes from "../../support/bytes.ts"
+import * as Captures from "../../support/wire/capturedPostcopy.ts"
 
 const { hex } = Bytes
 

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as ReceivedBitmap from "../../../src/format/postcopy/ReceivedBitmap.ts"
 import * as PageBitmap from "../../../src/ram/PageBitmap.ts"
-import * as Bytes from "../support/bytes.ts"
+import * as Bytes from "../../support/bytes.ts"
 
 const blockOf = (pages: number) => ({ idstr: "m", usedLength: pages * 4096, pageSize: 4096 })
 

@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as ImageNotes from "../../../src/format/seal/ImageNotes.ts"
 import * as Problem from "../../../src/ram/Problem.ts"
-import { codeOf } from "../support/seals.ts"
+import { codeOf } from "../../support/images/seals.ts"
 
 const uuid = "2b6f0cc9-04d1-4b5c-9e0c-0123456789ab"
 

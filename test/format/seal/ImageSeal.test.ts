@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import * as ImageNotes from "../../../src/format/seal/ImageNotes.ts"
 import * as ImageSeal from "../../../src/format/seal/ImageSeal.ts"
 import * as ImageStream from "../../../src/format/image/ImageStream.ts"
-import { algorithms, codeOf, configuration, sealOf, shapes } from "../support/seals.ts"
+import { algorithms, codeOf, configuration, sealOf, shapes } from "../../support/images/seals.ts"
 
 const Cuts = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 - 1 }))
 

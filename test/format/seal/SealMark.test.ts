@@ -9,7 +9,7 @@ import type * as Checksum from "../../../src/format/seal/Checksum.ts"
 import * as ImageSeal from "../../../src/format/seal/ImageSeal.ts"
 import * as ImageStream from "../../../src/format/image/ImageStream.ts"
 import * as SealMark from "../../../src/format/seal/SealMark.ts"
-import { algorithms, codeOf, configuration, sealOf, shapes } from "../support/seals.ts"
+import { algorithms, codeOf, configuration, sealOf, shapes } from "../../support/images/seals.ts"
 
 const markOf = (algorithm: Checksum.Algorithm, seal: Uint8Array, key?: Uint8Array): SealMark.SealMark => {
   const mark = { state: "sealed" as const, algorithm, seal: { position: 0x2346000, length: seal.length } }

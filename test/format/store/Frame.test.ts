@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import { randomFillSync } from "node:crypto"
 import { crc32 } from "node:zlib"
 import * as Frame from "../../../src/format/store/Frame.ts"
-import { bytes, int } from "../support/bytes.ts"
+import { bytes, int } from "../../support/bytes.ts"
 
 const pageSize = 4096
 const frameOf = (pages: Uint8Array): readonly [Frame.Frame, Uint8Array] => {

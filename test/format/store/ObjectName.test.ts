@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as ObjectName from "../../../src/format/store/ObjectName.ts"
 import * as StoreId from "../../../src/format/store/StoreId.ts"
-import { bytes, int } from "../support/bytes.ts"
+import { bytes, int } from "../../support/bytes.ts"
 
 const id = Arbitrary.map(Arbitrary.array(int(0, 255), { minLength: 16, maxLength: 16 }), (values) =>
   StoreId.fromBytes(new Uint8Array(values))

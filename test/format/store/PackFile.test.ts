@@ -6,7 +6,7 @@ import type { Frame } from "../../../src/format/store/Frame.ts"
 import * as PackFile from "../../../src/format/store/PackFile.ts"
 import * as PageDigest from "../../../src/format/store/PageDigest.ts"
 import * as StoreId from "../../../src/format/store/StoreId.ts"
-import { bytes, concat, int } from "../support/bytes.ts"
+import { bytes, concat, int } from "../../support/bytes.ts"
 
 const snapshot = StoreId.make(1_796_000_000_000, new Uint8Array(10).fill(1))
 const sealing = { repositoryKey: new Uint8Array(32).fill(1), repository: "0".repeat(26), name: "pack/a/b-0" }

@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import * as PageMap from "../../../src/format/store/PageMap.ts"
 import * as StoreId from "../../../src/format/store/StoreId.ts"
-import { bytes, concat, int, mutate, mutation } from "../support/bytes.ts"
+import { bytes, concat, int, mutate, mutation } from "../../support/bytes.ts"
 
 const pageSize = 4096
 const ids = [1, 2, 3].map((fill) => StoreId.make(1_796_000_000_000, new Uint8Array(10).fill(fill)))

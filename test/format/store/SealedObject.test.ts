@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import * as SealedObject from "../../../src/format/store/SealedObject.ts"
-import { bytes } from "../support/bytes.ts"
+import { bytes } from "../../support/bytes.ts"
 
 const sealing = { repositoryKey: new Uint8Array(32).fill(1), repository: "0".repeat(26), name: "map/a/b-0" }
 

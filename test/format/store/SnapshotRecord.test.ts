@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import * as SnapshotRecord from "../../../src/format/store/SnapshotRecord.ts"
-import { chainOf } from "../../store/support/records.ts"
-import { mutate, mutation } from "../support/bytes.ts"
+import { chainOf } from "../../support/images/storeRecords.ts"
+import { mutate, mutation } from "../../support/bytes.ts"
 
 const every = ["OPEN", "RENEW", "TAKEOVER", "COMMIT", "REPACK", "REPACK-END", "ABORT", "FORGET", "PRUNED"]
 const records = chainOf(...every)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as StoreId from "../../../src/format/store/StoreId.ts"
-import { int } from "../support/bytes.ts"
+import { int } from "../../support/bytes.ts"
 
 const bytes16 = Arbitrary.map(
   Arbitrary.array(int(0, 255), { minLength: 16, maxLength: 16 }),

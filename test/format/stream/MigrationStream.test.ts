@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Finding } from "../../../src/format/Finding.ts"
 import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
-import * as Bytes from "../support/bytes.ts"
+import * as Bytes from "../../support/bytes.ts"
 
 const { concat, hex, text } = Bytes
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as RamRecords from "../../../src/format/stream/RamRecords.ts"
-import { concat, hex } from "../support/bytes.ts"
+import { concat, hex } from "../../support/bytes.ts"
 
 const block = { idstr: "m", usedLength: 0x2000000, pageSize: 4096 }
 const other = { ...block, idstr: "/rom@etc/acpi/tables" }

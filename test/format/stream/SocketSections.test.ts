@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as SocketSections from "../../../src/format/stream/SocketSections.ts"
-import { concat, hex, text } from "../support/bytes.ts"
-import * as Fixtures from "../support/multifdFixtures.ts"
+import { concat, hex, text } from "../../support/bytes.ts"
+import * as Fixtures from "../../support/wire/captured.ts"
 
 const machine = (name: string) => ({ machine: name, capabilities: [] })
 

@@ -9,12 +9,12 @@ import * as SocketSections from "../../../src/format/stream/SocketSections.ts"
 import * as SocketStream from "../../../src/format/stream/SocketStream.ts"
 import * as StreamTrailer from "../../../src/format/image/StreamTrailer.ts"
 import { firmware } from "../../fixtures/multifd/firmware.ts"
-import * as Bytes from "../support/bytes.ts"
-import * as Captures from "../support/captures.ts"
-import * as Images from "../support/images.ts"
-import * as Fixtures from "../support/multifdFixtures.ts"
-import * as Replay from "../support/replay.ts"
-import * as Streams from "../support/socketStreams.ts"
+import * as Bytes from "../../support/bytes.ts"
+import * as Captures from "../../support/images/captures.ts"
+import * as Images from "../../support/images/images.ts"
+import * as Fixtures from "../../support/wire/captured.ts"
+import * as Replay from "../../support/images/replay.ts"
+import * as Streams from "../../support/wire/socketStreams.ts"
 
 const { concat, hex, int } = Bytes
 

@@ -3,7 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Xbzrle from "../../../src/format/stream/Xbzrle.ts"
-import * as Bytes from "../support/bytes.ts"
+import * as Bytes from "../../support/bytes.ts"
 
 const { hex } = Bytes
 

@@ -12,8 +12,8 @@ import type { FileError } from "../../../src/io/files/FileError.ts"
 import * as PositionalFile from "../../../src/io/files/PositionalFile.ts"
 import * as FaultyFiles from "../../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../../src/testing/MemoryDisk.ts"
-import { countCalls, memory, onEveryPlace, type Place, real, withFaults } from "../support/places.ts"
-import { quickDisk } from "../support/quickDisk.ts"
+import { countCalls, memory, onEveryPlace, type Place, real, withFaults } from "../../support/worlds/places.ts"
+import { quickDisk } from "../../support/worlds/quickDisk.ts"
 
 const { Fail } = FaultyFiles.Fault
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as FileIdentity from "../../../src/io/files/FileIdentity.ts"
-import { onEveryPlace } from "../support/places.ts"
+import { onEveryPlace } from "../../support/worlds/places.ts"
 
 describe("FileIdentity", () => {
   onEveryPlace("a file is the same by whatever name, and no other", (place) =>

@@ -10,7 +10,7 @@ import { type Calls, FileCalls } from "../../../src/io/files/FileCalls.ts"
 import * as FilePages from "../../../src/io/files/FilePages.ts"
 import * as FaultyFiles from "../../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../../src/testing/MemoryDisk.ts"
-import { countCalls, memory, onEveryPlace, real, withFaults } from "../support/places.ts"
+import { countCalls, memory, onEveryPlace, real, withFaults } from "../../support/worlds/places.ts"
 
 const page = 4096
 const content = (pages: number) => Uint8Array.from({ length: pages * page }, (_, i) => (i >> 12) + 1)

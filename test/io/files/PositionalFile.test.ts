@@ -12,8 +12,8 @@ import type { FileError } from "../../../src/io/files/FileError.ts"
 import * as PositionalFile from "../../../src/io/files/PositionalFile.ts"
 import * as FaultyFiles from "../../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../../src/testing/MemoryDisk.ts"
-import { quickDisk } from "../support/quickDisk.ts"
-import { memory, onEveryPlace, type Place, real, withFaults } from "../support/places.ts"
+import { quickDisk } from "../../support/worlds/quickDisk.ts"
+import { memory, onEveryPlace, type Place, real, withFaults } from "../../support/worlds/places.ts"
 
 const bytes = (length: number, seed = 1) => Uint8Array.from({ length }, (_, i) => (i * 31 + seed) % 251)
 const { Fail, Short } = FaultyFiles.Fault

@@ -22,7 +22,7 @@ import {
   readToEnd,
   turn,
   unixPath
-} from "../support/networks.ts"
+} from "../../support/worlds/networks.ts"
 
 const { Cut, Ignore, Refuse, Reset, Short } = VirtualNetwork.Fault
 

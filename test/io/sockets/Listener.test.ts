@@ -15,7 +15,16 @@ import { type Calls, type ErrnoError, type ListenOptions, Network } from "../../
 import * as SocketAddress from "../../../src/io/sockets/SocketAddress.ts"
 import * as Simulation from "../../../src/testing/Simulation.ts"
 import * as VirtualNetwork from "../../../src/testing/VirtualNetwork.ts"
-import { anyPort, bytes, connected, directory, onEveryNetwork, readToEnd, turn, unixPath } from "../support/networks.ts"
+import {
+  anyPort,
+  bytes,
+  connected,
+  directory,
+  onEveryNetwork,
+  readToEnd,
+  turn,
+  unixPath
+} from "../../support/worlds/networks.ts"
 
 /** Takes the bytes that a connection was sent. */
 const oneByte = Effect.fnUntraced(function* (connection: Connection.Connection) {

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as MigrationUri from "../../../src/io/sockets/MigrationUri.ts"
 import * as SocketAddress from "../../../src/io/sockets/SocketAddress.ts"
+import { between } from "../../support/arbitraries.ts"
 
 /** What QEMU 10.0.2 made of each of these after `offset=`: where the stream began in the file. */
 const accepted: ReadonlyArray<readonly [text: string, bytes: number]> = [
@@ -135,7 +135,7 @@ describe("MigrationUri", () => {
     assert.deepStrictEqual(MigrationUri.parse(`./${text}`), Result.succeed({ _tag: "File", path: `./${text}` }))
   })
 
-  const Bytes = Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })))
+  const Bytes = between(0, Number.MAX_SAFE_INTEGER)
   it.prop("reads every number in decimal and hexadecimal", { bytes: Bytes }, ({ bytes }) => {
     assert.strictEqual(MigrationUri.parseSize(String(bytes)), bytes)
     assert.strictEqual(MigrationUri.parseSize(`0x${bytes.toString(16)}`), bytes)

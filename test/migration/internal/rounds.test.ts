@@ -1,10 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Arbitrary from "effect/Arbitrary"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as ByteSource from "../../../src/snapshot/ByteSource.ts"
 import * as Rounds from "../../../src/migration/internal/rounds.ts"
 import type * as Live from "../../../src/snapshot/Live.ts"
@@ -17,7 +15,8 @@ import * as DirtyTracker from "../../../src/ram/DirtyTracker.ts"
 import * as MemoryPages from "../../../src/ram/MemoryPages.ts"
 import * as PageBatch from "../../../src/ram/PageBatch.ts"
 import * as PageRuns from "../../../src/ram/PageRuns.ts"
-import { whileTimePasses } from "../../multifd/support/recorder.ts"
+import { between } from "../../support/arbitraries.ts"
+import { whileMillisPass } from "../../support/time.ts"
 
 const PAGE = 4096
 const PAGES = 1000
@@ -29,9 +28,6 @@ class Failure {
     this.at = at
   }
 }
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
 /** A channel that moves a page in a millisecond. */
 const slowChannel = (id: number, counters: TransferCounters.TransferCounters, heard: Array<string>): Channel => ({
@@ -114,7 +110,7 @@ const run = Effect.fnUntraced(function* ({ dirtyPerSecond, live }: Setting) {
       status
     })
     const open = () => Effect.succeed(slowChannel(0, counters, heard))
-    yield* whileTimePasses(Pipeline.run({ source: rounds.jobs, channels: 1, open }))
+    yield* whileMillisPass(Pipeline.run({ source: rounds.jobs, channels: 1, open }))
     yield* hear("end")
     return rounds.machineState()
   }).pipe(Effect.scoped, Effect.exit)

@@ -1,11 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import { cutPackets } from "../../../src/multifd/internal/cutPackets.ts"
 import type { LoadedBatch } from "../../../src/ram/PageBatch.ts"
 import * as PageRuns from "../../../src/ram/PageRuns.ts"
 import * as RamArbitraries from "../../../src/testing/RamArbitraries.ts"
+import { between } from "../../support/arbitraries.ts"
 
 const PAGE = 1024
 const OFFSET = 5 * PAGE
@@ -36,7 +35,7 @@ describe("cutPackets", () => {
   const input = {
     pages: RamArbitraries.pageRuns(PAGES),
     zero: RamArbitraries.pageRuns(PAGES),
-    capacity: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 130 })))
+    capacity: between(1, 130)
   }
   it.effect.prop("each page once and in order, in as few packets as can be", input, ({ capacity, pages, zero }) =>
     Effect.sync(() => {

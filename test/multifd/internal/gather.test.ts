@@ -1,14 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
 import { makeGather } from "../../../src/multifd/internal/gather.ts"
+import { between } from "../../support/arbitraries.ts"
 
-const lengths = Arbitrary.array(
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100_000 }))),
-  { maxLength: 40 }
-)
+const lengths = Arbitrary.array(between(1, 100_000), { maxLength: 40 })
 
 /** Pushes pieces of these lengths through a buffer that is used again; what comes out, in copies. */
 const gathered = Effect.fnUntraced(function* (lengths: ReadonlyArray<number>) {

@@ -4,12 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { placePages } from "../../../src/multifd/internal/placePages.ts"
 import * as PageRuns from "../../../src/ram/PageRuns.ts"
+import { between } from "../../support/arbitraries.ts"
 
 const PS = 1024
 const PAGES = 40
 
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 const page = between(0, PAGES - 1)
 const packet = Arbitrary.all({
   normal: Arbitrary.array(page, { maxLength: 30 }),

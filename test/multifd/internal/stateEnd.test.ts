@@ -6,7 +6,8 @@ import { Buffer } from "node:buffer"
 import * as Description from "../../../src/format/devices/Description.ts"
 import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
 import { StateEnd } from "../../../src/multifd/internal/stateEnd.ts"
-import { allocated } from "../../format/support/bytes.ts"
+import { allocated } from "../../support/bytes.ts"
+import { between } from "../../support/arbitraries.ts"
 
 const text = Buffer.from(Description.describe([]))
 
@@ -14,7 +15,7 @@ const described = (json: Uint8Array) =>
   Buffer.concat([Uint8Array.of(0), MigrationStream.encodeDescriptionHeader(json.length), json])
 
 const bytes = Arbitrary.array(Arbitrary.schema(Schema.Literals([0, 6, 0x7b, 0x22, 1, 5])), { maxLength: 40 })
-const cuts = Arbitrary.array(Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 30 }))), {
+const cuts = Arbitrary.array(between(1, 30), {
   maxLength: 60
 })
 

@@ -1,8 +1,8 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Marks from "../../../src/qemu/internal/marks.ts"
-import * as FakeQemu from "../support/fakeQemu.ts"
-import * as World from "../support/world.ts"
+import * as FakeQemu from "../../support/worlds/fakeQemu.ts"
+import * as World from "../../support/worlds/capture.ts"
 
 type Property = readonly [type: string, property: string, value: string]
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as ObjectSplitter from "../../../src/qemu/internal/objectSplitter.ts"
-import { allocated } from "../../format/support/bytes.ts"
+import { allocated } from "../../support/bytes.ts"
 
 const LIMIT = 4096
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)

@@ -1,13 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import * as PageHash from "../../../src/ram/internal/pageHash.ts"
+import { between } from "../../support/arbitraries.ts"
 
 const WORDS = 256
-
-const between = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
 const hashOf = (page: Int32Array): string =>
   Buffer.from(PageHash.make(page, new Int32Array(PageHash.words)).buffer).toString("hex")

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as NodeRs from "@node-rs/crc32"
-import * as Schema from "effect/Schema"
 import * as NodeZlib from "node:zlib"
 import { choose, crc32 } from "../../../../src/format/seal/internal/crc32.ts"
+import { between } from "../../../support/arbitraries.ts"
 
 const SIZE = 65_536
 
@@ -19,7 +19,6 @@ for (const memory of Object.values(memories)) {
   for (let at = 0; at < SIZE; at++) bytes[at] = Math.imul(at, 2_654_435_761) >>> 13
 }
 
-const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 const place = { offset: between(0, SIZE / 2), length: between(0, SIZE / 2), value: between(0, 0xffff_ffff) }
 
 const asZlib = (bytes: Uint8Array, value?: number): number => NodeZlib.crc32(bytes, value)

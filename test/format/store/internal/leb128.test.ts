@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import { Leb128Writer, readLeb128, unZigZag, zigZag } from "../../../../src/format/store/internal/leb128.ts"
-import { bytes, int } from "../../support/bytes.ts"
+import { bytes, int } from "../../../support/bytes.ts"
 
 const write = (values: Iterable<number>): Uint8Array => {
   const writer = new Leb128Writer()

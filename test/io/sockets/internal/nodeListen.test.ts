@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import { listen } from "../../../../src/io/sockets/internal/nodeListen.ts"
 import type { Listening } from "../../../../src/io/sockets/Network.ts"
 import type * as SocketAddress from "../../../../src/io/sockets/SocketAddress.ts"
-import { anyPort, unixPath } from "../../support/networks.ts"
+import { anyPort, unixPath } from "../../../support/worlds/networks.ts"
 
 const options = { backlog: 1, keepAlive: 0, tls: undefined, onConnection: () => undefined, onError: () => undefined }
 

@@ -5,7 +5,7 @@ import { duplexPair } from "node:stream"
 import { setOnread } from "../../../../src/io/sockets/internal/onread.ts"
 import { SocketConnection } from "../../../../src/io/sockets/internal/socketConnection.ts"
 import { SocketTransport } from "../../../../src/io/sockets/internal/socketTransport.ts"
-import { bytes, readToEnd } from "../../support/networks.ts"
+import { bytes, readToEnd } from "../../../support/worlds/networks.ts"
 
 /** A socket that has none of what Node's own sockets keep inside. */
 const foreign = () => {
