@@ -31,7 +31,7 @@ export interface Watchdog {
   /** Runs something of our own that the peer is not to blame for, such as a write to the disk. */
   readonly working: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Runs `self` until it ends, or until the peer has done nothing for the whole time: then with `PeerTimeoutError`. */
-  readonly during: <E, R>(self: Effect.Effect<void, E, R>) => Effect.Effect<void, E | PeerTimeoutError, R>
+  readonly during: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PeerTimeoutError, R>
 }
 
 /**
