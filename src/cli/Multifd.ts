@@ -31,51 +31,29 @@ import * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
 import * as Migration from "../migration/Migration.ts"
-import { captureCommand } from "./internal/captureCommand.ts"
+import * as Answer from "./internal/answer.ts"
 import { Completion } from "./internal/completion.ts"
-import { completions } from "./internal/completions.ts"
-import { convertCommand } from "./internal/convertCommand.ts"
-import { infoCommand } from "./internal/infoCommand.ts"
+import { multifd } from "./internal/commands.ts"
 import { written } from "./internal/output.ts"
-import { receiveCommand } from "./internal/receiveCommand.ts"
-import { recoverCommand } from "./internal/recoverCommand.ts"
 import { logTo } from "./internal/logger.ts"
-import { presenter, reported, ReportedError } from "./internal/report.ts"
-import { restoreCommand } from "./internal/restoreCommand.ts"
-import { resumeCommand } from "./internal/resumeCommand.ts"
-import { saveCommand } from "./internal/saveCommand.ts"
-import { sealCommand } from "./internal/sealCommand.ts"
-import { sendCommand } from "./internal/sendCommand.ts"
+import { presenter, reported } from "./internal/report.ts"
+import { reportedAs } from "./internal/reportedError.ts"
+import { usageFailure } from "./internal/usage.ts"
 import { checkArguments } from "./internal/textArguments.ts"
-import { verifyCommand } from "./internal/verifyCommand.ts"
 import { plain } from "./internal/view.ts"
-
-const command = Command.make("multifd").pipe(
-  Command.withDescription("Save, restore, send and receive virtual-machine RAM in parallel, as QEMU does it"),
-  Command.withSubcommands([
-    saveCommand,
-    restoreCommand,
-    convertCommand,
-    receiveCommand,
-    sendCommand,
-    captureCommand,
-    resumeCommand,
-    sealCommand,
-    recoverCommand,
-    infoCommand,
-    verifyCommand
-  ]),
-  Command.withGlobalFlags([completions])
-)
 
 const config = CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.LogLevel] })
 
-/** The parser's own failures have been presented by the time that they arrive here. */
-const usageError = new ReportedError({ exitCode: 2 })
-
 /** Whoever reads JSON lines gets the parser's complaints as one, too. */
-const asksForJson = (args: ReadonlyArray<string>): boolean =>
+const asksForEvents = (args: ReadonlyArray<string>): boolean =>
   args.some((arg, index) => arg === "--progress=json" || (arg === "json" && args[index - 1] === "--progress"))
+
+/** The parser's own failures have been presented by the time that they arrive here. */
+const refused = Effect.fnUntraced(function* (error: CliError.CliError) {
+  const { command = null, failure } = usageFailure(error)
+  yield* Answer.update({ command })
+  return yield* reportedAs(failure)
+})
 
 /**
  * Runs a command line.
@@ -94,16 +72,17 @@ export const run = (options: {
   /** Told that the command has done what it was asked for before it was interrupted: its exit code is then 0. */
   readonly onComplete?: (() => void) | undefined
 }) => {
-  const parse = Command.runWith(command, options)
+  const parse = Command.runWith(multifd, options)
   return (args: ReadonlyArray<string>) =>
     Effect.andThen(checkArguments(args), parse(args)).pipe(
-      Effect.catchIf(CliError.isCliError, () => Effect.fail(usageError)),
+      Effect.catchIf(CliError.isCliError, refused),
+      Answer.answered(Answer.make(Answer.asksForJson(args))),
       written,
       reported,
       Effect.provide(Migration.layer),
       Effect.provideService(CliConfig.CliConfig, config),
       Effect.provideService(Completion, options.onComplete ?? (() => undefined)),
-      Effect.provideService(CliOutput.Presenter, presenter(asksForJson(args))),
+      Effect.provideService(CliOutput.Presenter, presenter(asksForEvents(args))),
       logTo(plain)
     )
 }

@@ -1,5 +1,5 @@
 /**
- * How a sender learns that its peer has taken everything.
+ * The wait for the peer to confirm that it has received everything.
  *
  * ```text
  *   with a return path                            without
@@ -10,9 +10,9 @@
  *     │ ◀─────────── end, reset, time │ failed
  * ```
  *
- * A QEMU destination answers on a return path whether its own capability `return-path` is on or not, after its guest has
- * the state and before it closes. Without one it says nothing; it closes when it is done, and a failure looks the same
- * unless there was something left to read.
+ * A QEMU destination answers on a return path even if its own capability `return-path` is off, after its guest has the
+ * state and before it closes. Without a return path it sends nothing: it closes when it is done, and a failure looks
+ * the same unless data was left to read.
  *
  * @since 0.1.0
  */
@@ -28,22 +28,22 @@ import { PeerFailedError } from "./PeerFailedError.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 
 /**
- * Where the peer answers, and whether it was asked to.
+ * The connection for the answer, and whether one was requested.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The main channel; nobody else reads from it. */
+  /** The main channel; nothing else may read from it. */
   readonly connection: Connection
-  /** Whether OPEN_RETURN_PATH was written to it. */
+  /** `true` if OPEN_RETURN_PATH was written to it. */
   readonly returnPath: boolean
-  /** Runs as soon as the peer is known to have everything: from then on it is the peer's guest that runs. Default: nothing. */
-  readonly onTaken?: Effect.Effect<void> | undefined
+  /** Called as soon as the peer is known to have everything: from then on the peer's guest is the running one. */
+  readonly onTaken?: (() => void) | undefined
 }
 
 /**
- * What the wait fails with.
+ * Errors of the wait.
  *
  * @category errors
  * @since 0.1.0
@@ -52,20 +52,20 @@ export type AcknowledgementError =
   TransferError | ConnectionError.ConnectionEndedError | ProtocolError.ProtocolError | PeerFailedError
 
 /**
- * Runs `send`, and reads the main channel beside it, so that a peer that fails is heard at once; ends when `send` has ended
- * and the peer has said that it has everything.
+ * Runs `send`, and reads the main channel in parallel, so that a failing peer is noticed at once. Ends when `send` has
+ * ended and the peer has confirmed that it has everything.
  *
  * **Details**
  *
- * `send` is given an effect that it runs in front of the byte that ends the stream: from there on the peer may be done. It
- * need not read the description behind that byte; so when it has answered, the rest is given 500 ms, whatever becomes of it.
+ * `send` gets an effect to run before the byte that ends the stream: from there on the peer may be done. The peer need
+ * not read the description after that byte, so once it has answered, the rest of `send` gets 500 ms, and its outcome is
+ * ignored.
  *
- * A PONG and a SWITCHOVER_ACK are passed over; what a postcopy migration would say, or anything at all without a return
- * path, is a `ProtocolError`. When a connection breaks, the peer's answer is awaited for another 2 s: a destination that
- * fails breaks its channels first, and then says that it has failed. Otherwise it waits for ever: time is for the
- * `Watchdog` to take.
+ * A PONG and a SWITCHOVER_ACK are skipped. A postcopy message, or any data without a return path, is a `ProtocolError`.
+ * When a connection breaks, the peer's answer is awaited for another 2 s: a failing destination breaks its channels
+ * first and then reports its failure. Otherwise the wait has no limit of its own; the `Watchdog` limits it.
  *
- * **Failure effect**: what the peer has done with what it has is unknown, but for `PeerFailedError`: it threw it away.
+ * **Failure effect**: it is unknown what the peer did with the data, except after `PeerFailedError`: it discarded it.
  *
  * @category running
  * @since 0.1.0
@@ -79,8 +79,10 @@ export const during = <E, R>(
     const hasAnswered = Latch.makeUnsafe()
     const answered = answer(options, () => isComplete).pipe(
       Effect.catchIf(isClosedByUs, () => Effect.never),
-      Effect.andThen(options.onTaken ?? Effect.void),
-      Effect.map(() => void hasAnswered.openUnsafe())
+      Effect.map(() => {
+        options.onTaken?.()
+        hasAnswered.openUnsafe()
+      })
     )
     const sent = send(Effect.sync(() => void (isComplete = true))).pipe(
       Effect.catchIf(
@@ -92,13 +94,13 @@ export const during = <E, R>(
     return allOrFirstError<E | AcknowledgementError, R>([sent, answered])
   })
 
-/** A failure that interrupts a write closes the connection with it: `send` is about to say which. */
+/** A failure that interrupts a write also closes the connection: `send` is about to fail with the reason. */
 const isClosedByUs = (error: AcknowledgementError): boolean =>
   error._tag === "ConnectionLostError" && error.code === "ECANCELED"
 
-/** What a peer needs to read a description that it does not need. */
+/** Time for a peer to read a description that it does not need. */
 const GRACE = "500 millis"
-/** What a busy QEMU needs between shutting its channels down and its answer. */
+/** Time that a busy QEMU needs between shutting its channels down and its answer. */
 const FAILURE_GRACE = "2 seconds"
 
 const answer = (options: Options, isComplete: () => boolean): Effect.Effect<void, AcknowledgementError> =>
@@ -108,7 +110,7 @@ const answer = (options: Options, isComplete: () => boolean): Effect.Effect<void
       : ConnectionError.at(error, { channel: "main" })
   )
 
-/** A SHUT, which is what is waited for. */
+/** Bytes of a SHUT, the expected answer. */
 const SHUT_LENGTH = ReturnPath.HEADER_LENGTH + 4
 
 const shut = Effect.fnUntraced(function* (
@@ -146,7 +148,7 @@ const close = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, AcknowledgementError> {
   const { peer } = connection
   const bytes = yield* connection.readSome(new Uint8Array(SHUT_LENGTH))
-  if (bytes > 0) return yield* unexpected(peer, 0, "nothing but the end, without a return path", `${bytes} bytes`)
+  if (bytes > 0) return yield* unexpected(peer, 0, "only the end, without a return path", `${bytes} bytes`)
   if (!isComplete()) return yield* new ConnectionError.ConnectionEndedError({ peer, expected: 1, found: 0 })
 })
 

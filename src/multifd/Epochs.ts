@@ -1,6 +1,6 @@
 /**
- * The epochs of a migration: the main channel passes its k-th mark when every channel stands at its k-th SYNC with
- * everything in front of it stored, and no channel goes past its k-th SYNC before.
+ * The epochs of a migration. The main channel passes its k-th mark when every channel is at its k-th SYNC with all
+ * earlier data stored, and no channel passes its k-th SYNC earlier.
  *
  * ```text
  *   channel     pages ─── arrive ············ pages ─── arrive ···· end
@@ -14,8 +14,8 @@
  *           two SYNCs behind the last mark      epoch-sync-unexpected (QEMU does not notice)
  * ```
  *
- * One SYNC of each channel behind the last mark is no error, as long as no pages stand around it: QEMU 9.1 and 9.2 leave out
- * the mark behind the last round, in which no page is sent any more.
+ * One SYNC of each channel after the last mark is allowed if there are no pages around it: QEMU 9.1 and 9.2 leave out
+ * the mark after the last round, in which no more pages are sent.
  *
  * @since 0.1.0
  */
@@ -25,39 +25,41 @@ import * as Finding from "../format/Finding.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 
 /**
- * Where the channels and the main channel of a receiver meet. Positions are those of bytes on the channel's connection.
+ * The meeting point of a receiver's channels and its main channel. Positions are byte positions on the channel's
+ * connection.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Epochs {
-  /** The channel has pages. */
+  /** Reports that the channel has pages. */
   readonly pages: (id: number, position: number) => Effect.Effect<void, ProtocolError.ProtocolError>
-  /** The channel stands at a SYNC, and has stored everything in front of it. Waits for the main channel's mark. */
+  /** Reports that the channel is at a SYNC and has stored everything before it. Waits for the main channel's mark. */
   readonly arrive: (id: number, position: number) => Effect.Effect<void, ProtocolError.ProtocolError>
-  /** The channel's peer has ended. */
+  /** Reports that the channel's peer has ended. */
   readonly end: (id: number, position: number) => Effect.Effect<void>
-  /** The main channel stands at a mark. Waits for all channels. */
+  /** Reports that the main channel is at a mark. Waits for all channels. */
   readonly mark: Effect.Effect<void, ProtocolError.ProtocolError>
-  /** RAM is complete: there are no more marks. */
+  /** RAM is complete: no more marks follow. */
   readonly close: Effect.Effect<void, ProtocolError.ProtocolError>
   /** Waits until all channels have ended. */
   readonly allEnded: Effect.Effect<void>
 }
 
-/** `new`: there was no SYNC yet; `over`: there was one behind the last mark. */
+/** `new`: no SYNC yet; `over`: a SYNC came after the last mark. */
 type State = "new" | "open" | "waiting" | "over"
 
 interface ChannelState {
   state: State
-  /** Whether it has brought pages since the last mark, SYNC or not. */
+  /** `true` if it has brought pages since the last mark, with or without a SYNC. */
   hasPages: boolean
   ended: boolean
   position: number
 }
 
 /**
- * The first epoch of a migration with so many channels, 0 or more. `peer` is for the errors, which name the channel.
+ * Makes the first epoch of a migration with `channels` channels, 0 or more. `peer` is for the errors, which name the
+ * channel.
  *
  * @category constructors
  * @since 0.1.0
@@ -81,9 +83,9 @@ export const make = (peer: string, channels: number): Epochs => {
   const first = (matches: (channel: ChannelState) => boolean): number => channelStates.findIndex(matches)
   const unsynced = (id: number) => stop(id, "epoch-sync-missing", "a SYNC", "the end of the channel")
   const syncTooMany = (id: number) =>
-    stop(id, "epoch-sync-unexpected", "at most one SYNC behind the main channel's last mark", "another one")
+    stop(id, "epoch-sync-unexpected", "at most one SYNC after the main channel's last mark", "another one")
   const pagesTooLate = (id: number) =>
-    stop(id, "epoch-pages-late", "no pages behind the main channel's last mark", "pages")
+    stop(id, "epoch-pages-late", "no pages after the main channel's last mark", "pages")
 
   const waitForAll: Effect.Effect<void, ProtocolError.ProtocolError> = Effect.suspend(() => {
     const gone = first((channel) => channel.ended)

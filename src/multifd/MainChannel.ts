@@ -1,6 +1,6 @@
 /**
- * The main channel of a sender: the migration stream around the pages, and the marks that tell the peer when all channels
- * have synced.
+ * The main channel of a sender: the migration stream around the pages, and the marks that tell the peer that all
+ * channels have synced.
  *
  * ```text
  *   main channel                                        channels
@@ -19,8 +19,8 @@
  *            none           no channels: pages are records
  * ```
  *
- * A real destination stores pages only when it has passed the first mark, which follows the list of blocks; without that
- * mark its channels would write into RAM that is not set up, and it crashes.
+ * A real destination stores pages only after it has passed the first mark, which follows the list of blocks. Without
+ * that mark its channels would write into RAM that is not set up, and it would crash.
  *
  * @since 0.1.0
  */
@@ -35,7 +35,7 @@ import type { LoadedBatch, PageBatch } from "../ram/PageBatch.ts"
 import { type Flow, makeOutlet } from "./internal/outlet.ts"
 
 /**
- * What tells the peer that all channels have synced. Both sides derive it from the machine type; see the diagram above.
+ * The kind of mark for a sync of all channels. Both sides derive it from the machine type; see the diagram above.
  *
  * @category models
  * @since 0.1.0
@@ -43,33 +43,33 @@ import { type Flow, makeOutlet } from "./internal/outlet.ts"
 export type Marks = "each-round" | "each-section" | "none"
 
 /**
- * What the stream says of the machine.
+ * The machine's data in the stream.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Machine {
-  /** `undefined`: the section is left out. `mapped-ram` is taken from its capabilities. */
+  /** `undefined` leaves the section out. `mapped-ram` is removed from its capabilities. */
   readonly configuration: MigrationStream.Configuration | undefined
   /** Commands and sections between the configuration and RAM's START. */
   readonly prelude: Uint8Array
   /** Sections between RAM's START and END that are not RAM's. */
   readonly early: Uint8Array
-  /** Whether SWITCHOVER_START stands in front of RAM's END. */
+  /** `true` to write SWITCHOVER_START before RAM's END. */
   readonly switchoverStart: boolean
-  /** Whether sections end with a footer. */
+  /** `true` if sections end with a footer. */
   readonly footers: boolean
   readonly ramSectionId: number
 }
 
 /**
- * What a main channel is made of.
+ * Options of a main channel.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options extends Flow {
-  /** Nothing has been written to it. Whoever opened it closes it. */
+  /** A connection to which nothing has been written. Its opener closes it. */
   readonly connection: Connection
   readonly machine: Machine
   /** All blocks, those without pages included, in the order of the list. */
@@ -78,27 +78,27 @@ export interface Options extends Flow {
 }
 
 /**
- * Writes the stream in the order of the diagram above. One fiber at a time; a call out of order is a mistake in the calling
- * code, and gives a stream that no peer can read.
+ * Writes the stream in the order of the diagram above. For one fiber at a time; a call out of order is a bug in the
+ * caller, and produces a stream that no peer can read.
  *
  * @category models
  * @since 0.1.0
  */
 export interface MainChannel {
-  /** Everything in front of RAM's START. */
+  /** Writes everything before RAM's START. */
   readonly begin: Effect.Effect<void, TransferError>
   /**
-   * The mark behind a barrier: the first one in RAM's START, each further one in the PART that `zeros` and `pages` have
-   * begun, or in an empty one.
+   * Writes the mark after a barrier: the first one in RAM's START, each further one in the PART that `zeros` and
+   * `pages` have begun, or in an empty one.
    */
   readonly mark: Effect.Effect<void, TransferError>
-  /** Records for zero pages, in a PART. Succeeds with their bytes. */
+  /** Writes records for zero pages, in a PART. Succeeds with their bytes. */
   readonly zeros: (batch: PageBatch<unknown>, zero: PageRuns.PageRuns) => Effect.Effect<number, TransferError>
-  /** Records for the normal pages of a batch, in a PART. Succeeds with their bytes. */
+  /** Writes records for the normal pages of a batch, in a PART. Succeeds with their bytes. */
   readonly pages: (batch: LoadedBatch<unknown>) => Effect.Effect<number, TransferError>
-  /** RAM's END with the last mark, behind the last barrier, and what stands in front of it. */
+  /** Writes RAM's END with the last mark, after the last barrier, and the data that precedes it. */
   readonly endRam: Effect.Effect<void, TransferError>
-  /** Anything behind RAM's END. */
+  /** Writes data after RAM's END. */
   readonly write: (parts: ReadonlyArray<Uint8Array>) => Effect.Effect<void, TransferError>
 }
 

@@ -5,18 +5,18 @@
  */
 
 /**
- * Gives out 0, 1, 2, … without gaps, over all channels that share it.
+ * Returns 0, 1, 2, … without gaps, over all channels that share it.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PacketNumbers {
-  /** The number of the packet that is about to be written, below 2^53. */
+  /** The number of the next packet, below 2^53. */
   readonly next: () => number
 }
 
 /**
- * Numbers that begin at 0.
+ * Makes numbers that begin at 0.
  *
  * @category constructors
  * @since 0.1.0

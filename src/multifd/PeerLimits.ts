@@ -1,5 +1,5 @@
 /**
- * What a peer may ask for, and how long it may take.
+ * Limits on a peer's demands and its time.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import * as Options from "../ram/Options.ts"
 import * as Problem from "../ram/Problem.ts"
 
 /**
- * Limits that have been checked. Together they bound the memory and the time that any peer, however hostile, can take.
+ * Validated limits. Together they bound the memory and the time that any peer, however hostile, can take.
  *
  * @stability stable
  * @category models
@@ -20,50 +20,51 @@ import * as Problem from "../ram/Problem.ts"
  */
 export interface Limits {
   /**
-   * For each connection, from being accepted to having said what it is, TLS included; and, from the first connection on,
-   * for all of them to be there. Default 30 seconds: a sender connects all of them before it sends anything.
+   * For each connection, from its acceptance to its identification, including TLS; and, from the first connection, for
+   * all of them to arrive. Default 30 seconds: a sender makes all connections before it sends anything.
    */
   readonly handshakeTimeout: Duration.Duration
   /**
-   * The longest time without a page, or a piece of device state, on any connection while the peer is waited for; time in
-   * which the disk is waited for does not count. Default 60 seconds. `Duration.infinity` for a source that is stopped by
-   * hand before it switches over.
+   * Longest time without a page or a piece of device state on any connection, while we wait for the peer; time spent
+   * waiting for the disk does not count. Default 60 seconds. `Duration.infinity` for a source that is stopped by hand
+   * before it switches over.
    */
   readonly idleTimeout: Duration.Duration
   /**
-   * Bytes a second that a receiver expects at least, over all connections and on average over ten times `idleTimeout`; time in which
-   * it waits for its disk, or keeps a limit of its own, does not count. Default 1024: a peer that sends a page now and then keeps
-   * a receiver no longer than that, and no guest, network or limit of a sender is so slow. 0, or no `idleTimeout`: any rate.
+   * Lowest rate that a receiver accepts, in bytes per second over all connections, on average over ten times
+   * `idleTimeout`. Time in which the receiver waits for its disk, or enforces a limit of its own, does not count.
+   * Default 1024: a peer that sends an occasional page keeps a receiver no longer than that, and no guest, network or
+   * limit of a sender is so slow. 0, or no `idleTimeout`: any rate.
    */
   readonly minRate: number
   /**
-   * From the moment that all connections are there until everything has arrived. Default `Duration.infinity`: a guest that is
-   * moved live may take as many rounds as it likes.
+   * From the arrival of all connections until everything has been received. Default `Duration.infinity`: a guest that
+   * is moved live may take any number of rounds.
    */
   readonly maxDuration: Duration.Duration
   /**
-   * Bytes of the payload of one packet. Default 1 MiB, which is what QEMU has room for; a packet of 512 KiB of pages that
-   * do not shrink is little larger than that of any method.
+   * Bytes in the payload of one packet. Default 1 MiB, for which QEMU has room; 512 KiB of incompressible pages are
+   * hardly larger in any method.
    */
   readonly maxPayload: number
   /** RAM blocks. Default 4096: a machine has one for each bank of RAM, firmware image and device with memory. */
   readonly maxBlocks: number
   /**
-   * Bytes of RAM in all blocks. Default 1 TiB. One bit is kept for each page, which makes 32 MiB of that; a peer can make
-   * a receiver take so much memory by announcing it.
+   * Bytes of RAM in all blocks. Default 1 TiB. One bit is kept per page, which makes 32 MiB at the default; a peer can
+   * make a receiver allocate that by announcing it.
    */
   readonly maxRam: number
-  /** Bytes of the device state and its description behind RAM. Default 1 GiB, the most that is looked through in an image. */
+  /** Bytes of device state and description after RAM. Default 1 GiB, the most that is searched in an image. */
   readonly maxDeviceState: number
   /**
-   * Bytes of what has to be held in memory: what stands in front of RAM's END and is not RAM, and the device state where
-   * there is no image to write it to. Default 64 MiB.
+   * Bytes that must be held in memory: the data before RAM's END that is not RAM, and the device state if there is no
+   * image to write it to. Default 64 MiB.
    */
   readonly maxHeld: number
 }
 
 /**
- * The same limits as a user gives them: all of them may be left out.
+ * The same limits as a user gives them: all are optional.
  *
  * @stability stable
  * @category models
@@ -76,7 +77,7 @@ export type Input = {
 const MiB = 1024 * 1024
 
 /**
- * What holds where nothing else is asked for.
+ * The default limits.
  *
  * @stability stable
  * @category constants
@@ -95,11 +96,11 @@ export const defaults: Limits = {
 }
 
 /**
- * Limits that are none; all that are wrong are listed.
+ * Invalid limits; all of them are listed.
  *
  * **Details**
  *
- * Found before anything was opened. Exit code 2.
+ * Detected before anything was opened. Exit code 2.
  *
  * @stability stable
  * @category errors
@@ -135,7 +136,7 @@ const decode = Options.decode(
 )
 
 /**
- * Fills in what was left out and checks the rest. Fails with `LimitsError`; nothing has happened then.
+ * Fills in defaults and validates. Fails with `LimitsError` and has no other effect.
  *
  * @stability stable
  * @category constructors

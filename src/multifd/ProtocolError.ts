@@ -1,5 +1,5 @@
 /**
- * A peer that does not keep to the migration protocol.
+ * A peer that violates the migration protocol.
  *
  * @since 0.1.0
  */
@@ -8,8 +8,8 @@ import * as Schema from "effect/Schema"
 import { Finding } from "../format/Finding.ts"
 
 /**
- * The connection on which something was found: a channel's number, from 0, or the connection that carries the migration
- * stream. `undefined` where the connection has not said what it is.
+ * The connection of a finding: a channel's number, from 0, or `main` for the connection that carries the migration
+ * stream. `undefined` if the connection has not identified itself.
  *
  * @stability stable
  * @category models
@@ -18,13 +18,13 @@ import { Finding } from "../format/Finding.ts"
 export type Place = number | "main" | undefined
 
 /**
- * The peer sent what no sender may send, left out what was due, or sent what only a real machine can take.
+ * The peer sent invalid data, left required data out, or sent data that only a real machine can take.
  *
  * **Details**
  *
- * The finding says what was expected, what was found, and at which byte of the connection; it never holds guest memory.
- * Trying again helps only where the settings of the two sides differ, such as the number of channels or the method of
- * compression. Exit code 8.
+ * The finding has the expected and the found data and the byte of the connection, but never guest memory. Trying again
+ * helps only if the settings of the two sides differ, such as the number of channels or the compression method. Exit
+ * code 8.
  *
  * @stability stable
  * @category errors
@@ -34,7 +34,7 @@ export class ProtocolError extends Schema.TaggedError<ProtocolError>()("Protocol
   /** The address of the other side. */
   peer: Schema.String,
   channel: Schema.optional(Schema.Union([Schema.Number, Schema.Literal("main")])),
-  /** What is wrong, the reason for the error first. Offsets count from the connection's first byte. */
+  /** The problems, with the reason for the error first. Offsets count from the connection's first byte. */
   findings: Schema.NonEmptyArray(Finding)
 }) {
   override readonly [Runtime.errorExitCode] = 8
@@ -51,7 +51,7 @@ const where = (peer: string, channel: Place): string => {
 }
 
 /**
- * The error that one finding amounts to.
+ * The error for one finding.
  *
  * @stability stable
  * @category constructors

@@ -44,14 +44,14 @@ export interface DevicePacket {
   /** The device. */
   readonly idstr: string
   readonly instanceId: number
-  /** The channel it came on; the order between channels means nothing. */
+  /** The channel that it came on; the order between channels has no meaning. */
   readonly channel: number
-  /** Valid until the handler is done. */
+  /** Valid until the handler has ended. */
   readonly payload: Uint8Array
 }
 
 /**
- * What a channel fails with, beside what storing the pages fails with.
+ * Errors of a channel, besides those of storing the pages.
  *
  * @category errors
  * @since 0.1.0
@@ -60,23 +60,23 @@ export type ReceiveChannelError =
   TransferError | ConnectionError.ConnectionEndedError | ProtocolError.ProtocolError | CompressionError
 
 /**
- * What a receiving channel is made of.
+ * Options of a receiving channel.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<E> {
   readonly id: number
-  /** Behind the init packet. */
+  /** A connection after its init packet. */
   readonly connection: Connection
   /** Bytes of a page, the same for all blocks. */
   readonly pageSize: number
-  /** By `idstr`: all blocks that were announced. */
+  /** By `idstr`: a sink for each announced block. */
   readonly sinks: ReadonlyMap<string, PageSink<E>>
-  /** Of the migration, where its channels and its main channel meet. */
+  /** The migration's epochs, shared by its channels and its main channel. */
   readonly epochs: Epochs
   readonly watchdog: Pick<Watchdog, "alive" | "working">
-  /** The method that was agreed on. Default: none. */
+  /** The agreed compression method. Default: none. */
   readonly compression?: { readonly flag: number; readonly decompressor: Decompressor } | undefined
   /** Bytes of the payload of one packet. */
   readonly maxPayload: number
@@ -85,15 +85,15 @@ export interface Options<E> {
 }
 
 /**
- * Receives everything that comes on a channel, until the peer ends it behind its last SYNC.
+ * Receives all data of a channel, until the peer ends it after its last SYNC.
  *
  * **Details**
  *
- * Every number of a packet is checked before anything is done with it. Memory is two buffers of two packets each for pages
- * that do not go straight into memory, and two of 512 KiB where they have to be put in order first, or are decompressed.
+ * Every number of a packet is checked before it is used. Memory is two buffers of two packets each for pages that do
+ * not go directly into memory, and two of 512 KiB if they must be sorted first, or are decompressed.
  *
- * A method of compression that the packets do not have, pages of unknown blocks or outside them, and everything else that
- * real destinations crash on, hang at, or store wrong, are `ProtocolError`s.
+ * Another compression method, pages of unknown blocks or outside them, and everything else that makes a real
+ * destination crash, hang or store wrong data, are `ProtocolError`s.
  *
  * **Failure effect**: any of the pages may have been stored.
  *
@@ -103,7 +103,10 @@ export interface Options<E> {
 export const run = <E>(options: Options<E>): Effect.Effect<void, E | ReceiveChannelError> =>
   withHelper((helper) => new PacketReader(options, helper).run)
 
-/** Packets that fit into one memory of a channel: with one, the next could not be begun while its pages are stored. */
+/**
+ * Packets that fit into one memory of a channel. With only one, reading could not continue while the pages of the
+ * previous one are stored.
+ */
 const PACKETS = 2
 
 /** The state of one channel between its packets. */
@@ -111,16 +114,16 @@ class PacketReader<E> {
   readonly #options: Options<E>
   readonly #helper: Helper<E>
   readonly #inlet: Inlet
-  /** Whether the pages of packets are stored from where they arrive. */
+  /** `true` if pages are stored directly from the memory they arrive in. */
   readonly #inPlace: boolean
   readonly #unpacked = makeBuffer()
   #buffer = makeBuffer()
   #otherBuffer = makeBuffer()
-  /** Of the packet that is being read, on the connection. */
+  /** Position of the current packet on the connection. */
   #position = MultifdInit.LENGTH
   #lastNumber = 0
   readonly #headerLength: number
-  /** Whether something was handed over since the inlet's memories changed places; then all that was before it is stored. */
+  /** `true` if data was handed over since the inlet's memories were swapped; then all earlier data is stored. */
   #handedOver = false
 
   constructor(options: Options<E>, helper: Helper<E>) {
@@ -143,7 +146,7 @@ class PacketReader<E> {
     Effect.flatMap(this.#nextPacket, (more) => (more ? this.run : this.#end))
   )
 
-  /** Whether there was one. */
+  /** `true` if there was another packet. */
   readonly #nextPacket: Effect.Effect<boolean, E | ReceiveChannelError> = Effect.suspend(() =>
     Effect.flatMap(this.#read(this.#inlet.peekOrEnd(MultifdPacket.PROLOGUE_LENGTH)), (prologue) =>
       prologue === undefined ? Effect.succeed(false) : Effect.as(this.#packet(prologue), true)
@@ -193,7 +196,7 @@ class PacketReader<E> {
     return Effect.flatMap(epochs.pages(id, position), receive)
   }
 
-  /** The pages of a packet, when they have arrived. */
+  /** The pages of a packet, once they have arrived. */
   #place(packet: MultifdPacket.RamPacket, sink: PageSink<E>): Effect.Effect<Pages, ReceiveChannelError> {
     const { compression, connection, pageSize } = this.#options
     const buffer = () => this.#buffer(MultifdPacket.MAX_DATA_BYTES)
@@ -224,7 +227,7 @@ class PacketReader<E> {
     )
   }
 
-  /** What lies in memory is stored at once: the next packet may bring the same pages, and would be read over them. */
+  /** Pages in memory are stored at once: the next packet may bring the same pages, and would be read over them. */
   #handOver(sink: PageSink<E>, pages: Pages): Effect.Effect<void, E> {
     const store = this.#options.watchdog.working(reportingFailure(sink.store(pages)))
     if (sink.view !== undefined) return store
@@ -277,7 +280,7 @@ class PacketReader<E> {
   }
 }
 
-/** Copies bytes to where they belong, one place behind the other. */
+/** Copies bytes to consecutive targets. */
 const scatter = (bytes: Uint8Array, targets: ReadonlyArray<Uint8Array>): void => {
   let at = 0
   for (const target of targets) target.set(bytes.subarray(at, (at += target.length)))
@@ -288,5 +291,5 @@ const deviceUnexpected = (offset: number): Finding.Finding =>
     code: "device-packet-unexpected",
     offset,
     expected: "pages or a SYNC",
-    found: "device state that a device sends by itself, such as vfio's"
+    found: "device state that a device sends itself, such as vfio's"
   })

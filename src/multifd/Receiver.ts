@@ -1,5 +1,6 @@
 /**
- * The receiving end of a migration over sockets: the main connection and N channels of one sender, as QEMU would take them.
+ * The receiving end of a migration over sockets: the main connection and N channels of one sender, as QEMU would
+ * receive them.
  *
  * ```text
  *   sender                        receiver                                       target
@@ -14,15 +15,16 @@
  *   ◀──────────── SHUT 0, where the sender has opened a return path ──────────┘
  * ```
  *
- * With a return path the sender keeps its connections open until it is told that all went well, so its end is known by the
- * description behind the device state; and only then, when everything is durable, it is told so. One that is gone by then has
- * failed, and its guest may go on.
+ * With a return path the sender keeps its connections open until it hears of the success, so the description after the
+ * device state marks its end. Only then, when everything is durable, is the success reported. A sender that has left
+ * earlier has failed, and its guest may be running.
  *
  * @since 0.1.0
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Scope from "effect/Scope"
 import type { Codec } from "../compression/Compression.ts"
 import type { CompressionError, CompressorFailedError } from "../compression/CompressionError.ts"
@@ -50,41 +52,41 @@ import type { Hooks } from "./internal/receiverModel.ts"
 export type { Hooks } from "./internal/receiverModel.ts"
 
 /**
- * What a receiver is made of.
+ * Options of a receiver.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<in out A, in out E> {
-  /** Accepts the connections of one sender, and is closed when they are all there. */
+  /** Accepts the connections of one sender, and is closed when all of them have arrived. */
   readonly listener: Listener
-  /** 0 to 255, as many as the sender has; 0: a sender without multifd. */
+  /** 0 to 255, as on the sender; 0: a sender without multifd. */
   readonly channels: number
-  /** How payloads are compressed, as on the sender. Default: they are not. */
+  /** Compression of the payloads, as on the sender. Default: none. */
   readonly codec?: Codec | undefined
-  /** The guest's, 16 bytes in textual order. Default: any, but the same on all channels. */
+  /** The guest's UUID, 16 bytes in textual order. Default: any, but the same on all channels. */
   readonly uuid?: Uint8Array | undefined
-  /** Bytes of a page where the configuration does not say. Default 4096. */
+  /** Bytes in a page, unless the configuration gives the size. Default 4096. */
   readonly pageSize?: number | undefined
   readonly limits: Limits
-  /** Connections are read no faster than it allows, all of them together. Default: there is no limit. */
+  /** Limits the reading of all connections together. Default: no limit. */
   readonly rateLimit?: RateLimit | undefined
   readonly target: SnapshotTarget<A, E>
   readonly transfer: Transfer
   readonly hooks: Hooks<A>
-  /** `true`: sends a SWITCHOVER_ACK where there is a return path. Default: by the machine type. */
+  /** `true`: sends a SWITCHOVER_ACK if there is a return path. Default: by the machine type. */
   readonly switchoverAck?: boolean | undefined
   /**
-   * `true`: a sender that waits for an answer may hang up without it once everything has arrived, as one does that is
-   * cancelled by then. Default `false`: it has failed (`SenderLeftError`).
+   * `true`: a sender that waits for an answer may close without it once everything has arrived, as one does that is
+   * cancelled then. Default `false`: it has failed (`SenderLeftError`).
    */
   readonly mayLeave?: boolean | undefined
-  /** Takes device state that devices send on the channels. Default: it is an error. */
+  /** Takes the device state that devices send on the channels. Default: it is an error. */
   readonly onDevicePacket?: ((packet: ReceiveChannel.DevicePacket) => Effect.Effect<void, E>) | undefined
 }
 
 /**
- * What receiving fails with, beside what the target fails with.
+ * Errors of receiving, besides those of the target.
  *
  * @category errors
  * @since 0.1.0
@@ -96,7 +98,7 @@ export type ReceiverError =
   | CompressionError
   | CompressorFailedError
 
-/** What the channels wait for before their first packet. */
+/** The prerequisites of a channel's first packet. */
 interface Ready<E> {
   readonly pageSize: number
   readonly sinks: ReadonlyMap<string, PageSink<E>>
@@ -107,13 +109,13 @@ interface Ready<E> {
  *
  * **Details**
  *
- * The first error wins and ends everything, whoever waits for whom: a channel that fails or ends fails the wait at a mark at
- * once. A peer that gets nothing done fails with `PeerTimeoutError` after `idleTimeout`; bytes that complete nothing do not
- * count, nor do packets and rounds without pages. Whatever a peer sends, memory is bounded by `limits`.
+ * The first error ends everything, including all waits: a channel that fails or ends fails the wait at a mark at once.
+ * A peer without progress fails with `PeerTimeoutError` after `idleTimeout`; bytes that complete nothing do not count,
+ * nor do packets and rounds without pages. For any input from a peer, `limits` bounds the memory.
  *
- * A sender that has opened a return path is told when it fails, too.
+ * A sender that has opened a return path is also told about a failure.
  *
- * **Failure effect**: that of the target, of which `commit` has not succeeded. All connections are closed.
+ * **Failure effect**: that of the target before a successful `commit`. All connections are closed.
  *
  * @category running
  * @since 0.1.0
@@ -133,29 +135,36 @@ export const run = Effect.fn("Receiver.run")(function* <A, E>(
   const limited = (connection: Connection) =>
     rateLimit === undefined ? connection : limitedConnection(connection, rateLimit, watchdog)
   const stream = makeMainStream({ connection: limited(assembled.main), beginning: magicOfMain(), pageSize, limits })
+  const committed = yield* Deferred.make<A>()
   let hasArrived = false
   let isThere = false
   const { last = (step) => step } = options.hooks
   const hooks: ReceiverHooks<A> = {
     ...options.hooks,
     onArrived: () => void (hasArrived = true),
-    last: (step) => last(Effect.tap(step, () => Effect.sync(() => void (isThere = true))))
+    last: (step) => last(Effect.tap(step, () => Effect.sync(() => void (isThere = true)))),
+    onCommitted: (value) => {
+      const isCommitted = options.hooks.onCommitted?.(value) ?? true
+      if (isCommitted) Deferred.doneUnsafe(committed, Effect.succeed(value))
+      return isCommitted
+    }
   }
   const received = receive(
     { ...options, hooks },
     { channels: assembled.channels.map(limited), guest: assembled.uuid, stream, watchdog }
   )
-  return yield* watchdog.during(Scope.provide(received, yield* Effect.scope)).pipe(
+  yield* watchdog.during(Scope.provide(received, yield* Effect.scope)).pipe(
     Effect.raceFirst(assembled.strays),
     Effect.raceFirst(endless(assembled.main.peer, limits.maxDuration, () => hasArrived)),
-    Effect.onError(() => stream.hangUp(isThere ? "loaded" : "failed"))
+    Effect.onError(() => stream.hangUp(isThere || Deferred.isDoneUnsafe(committed) ? "loaded" : "failed"))
   )
+  return yield* Deferred.await(committed)
 })
 
 const bytesRead = ({ channels, main }: Pick<Accepted, "main" | "channels">): number =>
   channels.reduce((sum, connection) => sum + connection.bytesRead, main.bytesRead)
 
-/** Ends a migration that goes on and on. Once everything has arrived, the peer is not to blame for what is still to be done. */
+/** Ends a migration that takes too long. Once everything has arrived, the remaining work is not the peer's fault. */
 const endless = (
   peer: string,
   limit: Duration.Duration,
@@ -172,11 +181,11 @@ const endless = (
   )
 }
 
-/** What tells the main connection has been read of it. */
+/** The bytes already read to identify the main connection. */
 const magicOfMain = (): Uint8Array => MigrationStream.encodeFileHeader().subarray(0, 4)
 
 interface Connected extends Pick<Accepted, "channels"> {
-  /** The guest's uuid, as the channels have it. */
+  /** The guest's UUID from the channels. */
   readonly guest: Uint8Array | undefined
   readonly stream: MainStream
   readonly watchdog: Watchdog.Watchdog
@@ -185,33 +194,33 @@ interface Connected extends Pick<Accepted, "channels"> {
 const receive = Effect.fnUntraced(function* <A, E>(
   options: Options<A, E> & { readonly hooks: ReceiverHooks<A> },
   { channels, guest, stream, watchdog }: Connected
-): Effect.fn.Return<A, E | ReceiverError, Scope.Scope> {
-  const { hooks, limits, mayLeave = false, switchoverAck, target, transfer } = options
+): Effect.fn.Return<void, E | ReceiverError, Scope.Scope> {
+  const { limits, mayLeave = false, switchoverAck, target, transfer } = options
   const epochs = Epochs.make(stream.peer, channels.length)
   const ready = yield* Deferred.make<Ready<E>>()
+  const over = yield* Latch.make()
   const begun = (begin: Ready<E>) => Effect.asVoid(Deferred.succeed(ready, begin))
-  const committed = yield* Deferred.make<A>()
+  // The channels no longer matter, but the end of the main channel does.
+  const onCommitted = (value: A) => {
+    over.openUnsafe()
+    return options.hooks.onCommitted(value)
+  }
   const mainChannel = receiveMain({
     ...{ stream, target, transfer, limits, watchdog, epochs, begun, switchoverAck, mayLeave, guest },
-    hooks: {
-      ...hooks,
-      // Once the target is there, the channels may end as they like. How the main channel ends still counts.
-      last: (step) => hooks.last(Effect.tap(step, (value) => Deferred.succeed(committed, value)))
-    },
+    hooks: { ...options.hooks, onCommitted },
     isMultifd: channels.length > 0
   })
   yield* allOrFirstError<E | ReceiverError, Scope.Scope>([
-    mainChannel,
+    Effect.andThen(mainChannel, over.open),
     ...channels.map((connection, id) =>
       Effect.raceFirst(
         Effect.flatMap(Deferred.await(ready), (begin) =>
           Effect.scoped(receiveChannel(options, { id, connection, epochs, watchdog, ...begin }))
         ),
-        Effect.asVoid(Deferred.await(committed))
+        over.await
       )
     )
   ])
-  return yield* Deferred.await(committed)
 })
 
 const receiveChannel = Effect.fnUntraced(function* <E>(

@@ -19,32 +19,34 @@ import * as TransferCounters from "../transfer/TransferCounters.ts"
 import type { Watchdog } from "./Watchdog.ts"
 
 /**
- * What such a channel is made of.
+ * Options of such a channel.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Nobody else writes to it while batches move: the pipeline has this channel only, and marks follow its barrier. */
+  /**
+   * Only this channel writes to it while batches move: the pipeline has no other channel, and marks follow its barrier.
+   */
   readonly main: MainChannel
-  /** Whether zero pages are looked for, and sent without their bytes; otherwise all pages are sent. Default `true`. */
+  /** `true` to detect zero pages and send them without their bytes; otherwise all pages are sent. Default `true`. */
   readonly detectZeroPages?: boolean | undefined
-  /** Counts what was sent, the heads of records included. */
+  /** Counts the sent data, including the heads of records. */
   readonly counters?: TransferCounters.TransferCounters | undefined
-  /** Told of the time in which the peer is not waited for. */
+  /** Notified of time in which we do not wait for the peer. */
   readonly watchdog?: Pick<Watchdog, "working"> | undefined
 }
 
 /**
- * Makes the one channel, number 0, of a migration without multifd.
+ * Makes the only channel, number 0, of a migration without multifd.
  *
  * **Details**
  *
- * Pages in process memory are written from where they are; others are read into one of two buffers of the channel, each of
- * one batch, and written while the next batch is read. `sync` and `finish` wait for that, and say nothing: the main channel's
- * order is the order in which the peer stores, and whoever made the main channel ends it.
+ * Pages in process memory are written in place. Others are read into one of two buffers of the channel, each of one
+ * batch, and written while the next batch is read. `sync` and `finish` wait for that and write nothing: the peer stores
+ * in the order of the main channel, and the owner of the main channel ends it.
  *
- * **Failure effect**: the peer has some part of the batch or none, and has to throw away all of the migration.
+ * **Failure effect**: the peer may have any part of the batch, and must discard the whole migration.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The jobs of a sender's pipeline, with what the main channel has to say between them.
+ * The jobs of a sender's pipeline, with the main channel's data between them.
  *
  * ```text
  *   jobs               Batch Batch … Sync     Batch … Sync
@@ -8,8 +8,8 @@
  *                    START, first mark    mark             mark      RAM's END with the last mark, and the rest
  * ```
  *
- * A pipeline asks for the job behind a Sync when all channels have passed the barrier. So what is written before that job
- * is given out stands behind every channel's SYNC and in front of every page of the next round.
+ * A pipeline asks for the job after a Sync when all channels have passed the barrier. So data written before that job
+ * is returned comes after every channel's SYNC and before every page of the next round.
  *
  * @since 0.1.0
  */
@@ -25,8 +25,8 @@ import * as TransferCounters from "../transfer/TransferCounters.ts"
 import type { Watchdog } from "./Watchdog.ts"
 
 /**
- * Puts rounds, each ended by a Sync, between the marks of a main channel of which everything in front of RAM's START was
- * written. `started` runs behind the first mark, in front of the first page; `rest` writes everything behind RAM's END.
+ * Puts rounds, each ended by a Sync, between the marks of a main channel to which everything before RAM's START was
+ * written. `started` runs after the first mark, before the first page; `rest` writes everything after RAM's END.
  *
  * @category combinators
  * @since 0.1.0
@@ -43,7 +43,7 @@ export const withMarks = <B, E, R, E2, R2>(
       isDue = false
       return mark
     })
-    // In front of whatever is asked for next: even looking for the pages of the next round may write to the main channel.
+    // Runs before the next element: even the search for the pages of the next round may write to the main channel.
     const stored = Stream.transformPull(rounds, (pull) => Effect.succeed(Effect.andThen(storePending, pull)))
     const marked = Stream.map(stored, (job) => {
       isDue = job._tag === "Sync"
@@ -58,9 +58,9 @@ export const withMarks = <B, E, R, E2, R2>(
   })
 
 /**
- * Zero pages told apart in front of the queue, and listed on the main channel (QEMU's `legacy`): what is left of the
- * batches is for channels that look for no zero pages. Whatever reads a batch's pages here is read once more by its
- * channel, unless they lie in memory or a bitmap knows which of them are zero.
+ * Separates zero pages before the queue and lists them on the main channel (QEMU's `legacy`). The rest of the batches
+ * is for channels that do not detect zero pages. Pages that must be read to be examined are read again by their
+ * channel; pages in memory, and zero pages known from a bitmap, are not.
  *
  * @category combinators
  * @since 0.1.0

@@ -9,8 +9,8 @@
  *   finish       the end of our side ───────────────▶   with TLS a close_notify
  * ```
  *
- * Both lists of a packet, normal and zero pages, are in ascending order. QEMU's are not, because it swaps zero pages to the
- * end; no receiver asks for any order.
+ * Both lists of a packet, normal and zero pages, are in ascending order. QEMU's are not, because it swaps zero pages to
+ * the end; no receiver requires any order.
  *
  * @since 0.1.0
  */
@@ -35,7 +35,7 @@ import * as TransferCounters from "../transfer/TransferCounters.ts"
 import type { Watchdog } from "./Watchdog.ts"
 
 /**
- * What a sending channel is made of.
+ * Options of a sending channel.
  *
  * @category models
  * @since 0.1.0
@@ -43,28 +43,28 @@ import type { Watchdog } from "./Watchdog.ts"
 export interface Options {
   /** 0 ≤ id < number of channels. */
   readonly id: number
-  /** Belongs to this channel alone; nothing has been written to it. Whoever opened it closes it. */
+  /** A connection for this channel alone, to which nothing has been written. Its opener closes it. */
   readonly connection: Connection
-  /** The guest's, 16 bytes in textual order; zeros where it has none. The peer's has to be the same. */
+  /** The guest's UUID, 16 bytes in textual order; zeros if it has none. The peer's must be the same. */
   readonly uuid: Uint8Array
-  /** Bytes of a page, the same for all blocks: at most 512 KiB, the size of a packet. */
+  /** Bytes in a page, the same for all blocks: at most 512 KiB, the size of a packet. */
   readonly pageSize: number
   /** Counts the packets of all channels of the migration. */
   readonly packetNumbers: PacketNumbers
-  /** Whether zero pages are looked for, and listed without their bytes; otherwise all pages are sent. Default `true`. */
+  /** `true` to detect zero pages and list them without their bytes; otherwise all pages are sent. Default `true`. */
   readonly detectZeroPages?: boolean | undefined
-  /** Compresses the payloads; the peer has to use the same method. Default: they are sent as they are. */
+  /** Compresses the payloads; the peer must use the same method. Default: no compression. */
   readonly compression?: { readonly codec: Codec; readonly level?: number | undefined } | undefined
-  /** Counts what was sent: all bytes of the channel, headers included, as QEMU's `multifd-bytes`. */
+  /** Counts the sent data: all bytes of the channel, including headers, as QEMU's `multifd-bytes`. */
   readonly counters?: TransferCounters.TransferCounters | undefined
   /** The migration's limit. Default: none. */
   readonly rateLimit?: RateLimit | undefined
-  /** Told of everything that the peer has taken, and of the time in which the peer is not waited for. */
+  /** Notified of everything that the peer takes, and of time in which we do not wait for the peer. */
   readonly watchdog?: Pick<Watchdog, "alive" | "working"> | undefined
 }
 
 /**
- * What a sending channel fails with, beside what reading the pages fails with.
+ * Errors of a sending channel, besides those of reading the pages.
  *
  * @category errors
  * @since 0.1.0
@@ -72,12 +72,12 @@ export interface Options {
 export type SocketChannelError = TransferError | CompressionError
 
 /**
- * Headers that are written at once where there is no payload between them: a long stretch of zero pages is nothing but
- * headers, and would be a write for each 512 KiB.
+ * Headers written in one call if there is no payload between them: a long stretch of zero pages consists of headers
+ * only, and would otherwise be one write per 512 KiB.
  */
 const PACKETS_AT_ONCE = 16
 
-/** Compressed packets that are there at once: one is written while the next is compressed. */
+/** Compressed packets in memory: one is written while the next is compressed. */
 const COMPRESSED_PACKETS = 2
 
 /**
@@ -85,14 +85,15 @@ const COMPRESSED_PACKETS = 2
  *
  * **Details**
  *
- * Pages in process memory are written from where they are, and are with the kernel when `transfer` returns. Others are read
- * into one of two buffers of the channel, each of one batch, and written while the next batch is read; then an error shows
- * in the next call. With compression, pages in memory are copied before they are compressed, since they may change meanwhile.
+ * Pages in process memory are written in place, and are with the kernel when `transfer` returns. Others are read into
+ * one of two buffers of the channel, each of one batch, and written while the next batch is read; an error then
+ * surfaces in the next call. With compression, pages in memory are copied first, because they may change in the
+ * meantime.
  *
- * What is with the kernel is not with the peer: only the peer's answer on the main channel says that it has everything.
- * `finish` ends our side in good order. Errors of the connection name the channel.
+ * Data that is with the kernel may not have reached the peer: only the peer's answer on the main channel confirms that
+ * it has everything. `finish` ends our side properly. Errors of the connection name the channel.
  *
- * **Failure effect**: the peer has some part of the batch or none, and has to throw away all of the migration.
+ * **Failure effect**: the peer may have any part of the batch, and must discard the whole migration.
  *
  * @category constructors
  * @since 0.1.0
@@ -171,7 +172,7 @@ export const make = Effect.fnUntraced(function* (
 
 const byteLength = (parts: ReadonlyArray<Uint8Array>): number => parts.reduce((sum, part) => sum + part.length, 0)
 
-/** The same bytes in memory that nobody else writes to: a compressor has to find the same thing twice. */
+/** The same bytes in memory that nothing else writes to: a compressor must see the same data twice. */
 const copyOf = (runs: ReadonlyArray<Uint8Array>, buffer: (length: number) => Uint8Array): ReadonlyArray<Uint8Array> => {
   const target = buffer(byteLength(runs))
   let at = 0

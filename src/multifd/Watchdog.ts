@@ -1,6 +1,6 @@
 /**
- * One clock for all connections of a migration: it runs while the peer is waited for, and is set back by whatever the peer
- * gets done on any of them.
+ * One idle timer shared by all connections of a migration. It runs only while we wait for the peer; progress on any
+ * connection resets it.
  *
  * ```text
  *   peer       page ─────── page ───────────────── nothing ─────────────▶
@@ -17,25 +17,25 @@ import * as Effect from "effect/Effect"
 import { PeerTimeoutError } from "../io/sockets/ConnectionError.ts"
 
 /**
- * Notices a peer that does nothing any more.
+ * Detects a peer that makes no progress.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Watchdog {
   /**
-   * Says that the peer has got something done: a whole packet, a page, a piece of device state. Not every byte should
-   * count, or a peer that sends one now and then would keep the migration for ever.
+   * Reports progress of the peer: a complete packet, a page, a piece of device state. Single bytes must not count, or a
+   * peer that sends an occasional one could keep the migration open forever.
    */
   readonly alive: () => void
-  /** Runs something of our own that the peer is not to blame for, such as a write to the disk. */
+  /** Runs work of our own during which the timer is stopped, such as a write to the disk. */
   readonly working: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Runs `self` until it ends, or until the peer has done nothing for the whole time: then with `PeerTimeoutError`. */
-  readonly during: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PeerTimeoutError, R>
+  /** Runs `self` until it ends, or fails with `PeerTimeoutError` when the peer has been idle for the whole timeout. */
+  readonly during: <E, R>(self: Effect.Effect<void, E, R>) => Effect.Effect<void, E | PeerTimeoutError, R>
 }
 
 /**
- * What is waited for.
+ * Options of a watchdog.
  *
  * @category models
  * @since 0.1.0
@@ -43,32 +43,32 @@ export interface Watchdog {
 export interface Options {
   /** The address of the other side. */
   readonly peer: string
-  /** How long the peer may do nothing. */
+  /** Longest time without progress. */
   readonly idleTimeout: Duration.Duration
-  /** What is due, for the error. */
+  /** The expected progress, for the error. */
   readonly expected: string
-  /** The least that the peer has to get done on average, however regularly it does. Default: there is none. */
+  /** The lowest average rate of the peer, however regular its progress. Default: none. */
   readonly least?: Least | undefined
 }
 
 /**
- * A rate that the peer has to keep.
+ * A minimum rate of the peer.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Least {
-  /** 0: any rate will do. */
+  /** 0: any rate. */
   readonly bytesPerSecond: number
-  /** Bytes of the peer so far. */
+  /** Bytes from the peer so far. */
   readonly bytes: () => number
 }
 
-/** So many times the longest silence, so that a burst behind each of them makes up for it. */
+/** A multiple of the longest silence, so that a burst after each of them makes up for it. */
 const WINDOW = 10
 
 /**
- * Makes a watchdog, whose time begins with `during`.
+ * Makes a watchdog; its time begins with `during`.
  *
  * @category constructors
  * @since 0.1.0
@@ -79,7 +79,7 @@ export const make = ({ expected, idleTimeout, least, peer }: Options): Effect.Ef
       const milliseconds = Duration.toMillis(idleTimeout)
       let since = 0n
       let busy = 0
-      /** How long the peer had done nothing when we became busy. */
+      /** The peer's idle time when we became busy. */
       let idleBefore = 0n
       let started = 0n
       let busySince = 0n
@@ -108,7 +108,7 @@ export const make = ({ expected, idleTimeout, least, peer }: Options): Effect.Ef
           ? Effect.andThen(Effect.sleep(left), watch)
           : Effect.fail(new PeerTimeoutError({ peer, expected, milliseconds }))
       })
-      /** How long the peer has been waited for, all in all. */
+      /** The total time spent waiting for the peer. */
       const waitedMillis = () => {
         const until = busy > 0 ? busySince : clock.monotonicTimeNanosUnsafe()
         return Number(until - started - busyBefore) / 1e6

@@ -1,5 +1,5 @@
 /**
- * RAM blocks as a target: pages go to their blocks, everything else is kept in memory.
+ * RAM blocks as a target: pages go to their blocks, and everything else is kept in memory.
  *
  * @since 0.1.0
  */
@@ -11,10 +11,10 @@ import * as BlocksApart from "./BlocksApart.ts"
 import * as ByteSource from "./ByteSource.ts"
 import type { MachineState } from "./MachineState.ts"
 import type { MigrationRequestError } from "./MigrationRequestError.ts"
-import type { MachineHeader, Place, RamEnd, RamWriter, SnapshotTarget, StateWriter } from "./SnapshotTarget.ts"
+import type { MachineHeader, RamEnd, RamWriter, SnapshotTarget, StateWriter } from "./SnapshotTarget.ts"
 
 /**
- * A block that takes pages. One that can also be read can take changes of pages (XBZRLE, without multifd).
+ * A block that takes pages. A block that can also be read can take changes of pages (XBZRLE, without multifd).
  *
  * @stability unstable
  * @category models
@@ -23,8 +23,7 @@ import type { MachineHeader, Place, RamEnd, RamWriter, SnapshotTarget, StateWrit
 export type TargetBlock<E = never> = RamBlock.Writable<E> & Partial<RamBlock.Readable<E>>
 
 /**
- * The blocks of the machine, all of them and no others, of their lengths; or what makes them of the shapes that the machine
- * turns out to have.
+ * All blocks of the machine, with their lengths, or a function that makes them from the machine's shapes.
  *
  * @stability unstable
  * @category models
@@ -35,10 +34,10 @@ export type Blocks<E = never> =
   | ((shapes: ReadonlyArray<RamBlock.Shape>) => Effect.Effect<ReadonlyArray<TargetBlock<E>>, E>)
 
 /**
- * Makes a target of blocks. `commit` gives everything that is not RAM.
+ * Makes a target of blocks. `commit` returns everything that is not RAM.
  *
- * **Failure effect**: any page of the blocks may be the machine's, or what it was. Blocks that do not match the machine's are
- * refused with the finding `block-list-mismatch` before any is touched.
+ * **Failure effect**: each page of the blocks may have its old content or the machine's. Blocks that do not match the
+ * machine's are refused with the finding `block-list-mismatch` before any is touched.
  *
  * @stability unstable
  * @category constructors
@@ -46,9 +45,6 @@ export type Blocks<E = never> =
  */
 export const make = <E = never>(blocks: Blocks<E>): SnapshotTarget<MachineState, E | MigrationRequestError> => ({
   name: "memory",
-  holdsState: true,
-  places: typeof blocks === "function" ? [] : blocks.flatMap(placeOf),
-  problems: () => (typeof blocks === "function" ? [] : BlocksApart.problems(blocks)),
   begin: Effect.fnUntraced(function* (machine, transfer) {
     const given = typeof blocks === "function" ? yield* blocks(machine.blocks) : blocks
     yield* checkMatch(machine.blocks, given)
@@ -57,10 +53,6 @@ export const make = <E = never>(blocks: Blocks<E>): SnapshotTarget<MachineState,
     return ramWriter(machine, sinks)
   })
 })
-
-/** Whatever is written to a block is there at once. */
-const placeOf = ({ storage }: RamBlock.Stored): ReadonlyArray<Place> =>
-  storage === undefined ? [] : [{ ...storage, inPlace: true }]
 
 const ramWriter = <E>(
   machine: MachineHeader,
@@ -99,7 +91,7 @@ const stateWriter = <E>(
           origin: undefined
         }
         const finishAll = Effect.forEach(sinks, (sink) => sink.finish, { discard: true })
-        return { sync: Effect.as(finishAll, { commit: Effect.succeed(state) }) }
+        return { commit: () => Effect.as(finishAll, state) }
       })
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Bytes that are read piece by piece, without holding them in memory as a whole.
+ * Bytes that are read in pieces, without holding all of them in memory.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import type { FileError } from "../io/files/FileError.ts"
 import type { Extent, PositionalFile } from "../io/files/PositionalFile.ts"
 
 /**
- * A sequence of bytes that is read piece by piece.
+ * A sequence of bytes that is read in pieces.
  *
  * @stability stable
  * @category models
@@ -44,7 +44,7 @@ export const fromBytes = (bytes: Uint8Array): ByteSource => ({
 export const empty: ByteSource = fromBytes(new Uint8Array(0))
 
 /**
- * `length` bytes at `position` of a file. Fails with `UnexpectedEndOfFileError` when the file became shorter.
+ * `length` bytes at `position` of a file. Fails with `UnexpectedEndOfFileError` if the file has become shorter.
  *
  * @stability stable
  * @category constructors
@@ -60,7 +60,7 @@ export const fromFile = <E = FileError>(
 })
 
 /**
- * All of the bytes. The caller sees to it that `length` is no more than it can hold.
+ * Reads everything into memory; the caller must have bounded `length`.
  *
  * @stability stable
  * @category getters
@@ -72,11 +72,11 @@ export const read = <E>(source: ByteSource<E>): Effect.Effect<Uint8Array, E> =>
     return Effect.as(source.readInto(0, bytes), bytes)
   })
 
-/** Large enough to make the cost of a call vanish, small beside the buffers of the channels. */
+/** Large enough to make the overhead of a call negligible, small next to the buffers of the channels. */
 const CHUNK_BYTES = 1024 * 1024
 
 /**
- * Hands all of the bytes to `f`, in order, in pieces of 1 MiB at most. A piece is valid until `f` has ended.
+ * Passes all bytes to `f`, in order, in pieces of at most 1 MiB. A piece is valid until `f` has ended.
  *
  * @stability stable
  * @category running
@@ -98,7 +98,7 @@ export const forEach: <E, E2, R>(
 })
 
 /**
- * Copies all of the bytes to `position` of a file, through a buffer of 1 MiB at most.
+ * Copies all bytes to `position` of a file, through a buffer of at most 1 MiB.
  *
  * @stability stable
  * @category running
@@ -110,11 +110,11 @@ export const copyTo = <E>(
   position: number
 ): Effect.Effect<void, E | FileError> => forEach(source, (bytes, offset) => file.write(position + offset, bytes))
 
-/** A parser asks for small pieces, most of them next to each other. */
+/** A parser requests small pieces, most of them next to each other. */
 const WINDOW_BYTES = 64 * 1024
 
 /**
- * Runs a parser over the bytes. What lies after their end cannot be read: the parser gets fewer bytes than it asks for.
+ * Runs a parser over the bytes. Past their end, the parser gets fewer bytes than it requests.
  *
  * @stability stable
  * @category running
@@ -130,7 +130,7 @@ export const parse = Effect.fnUntraced(function* <A, E>(
   while (step.done !== true) {
     const { length, position } = step.value
     if (position < start || position + length > start + window.length) {
-      // A parser may keep what it was given, so a window is never reused.
+      // A parser may keep the bytes it was given, so a window is never reused.
       window = new Uint8Array(Math.min(Math.max(length, WINDOW_BYTES), Math.max(0, source.length - position)))
       yield* source.readInto(position, window)
       start = position

@@ -1,5 +1,5 @@
 /**
- * Saving and sending memory while somebody writes to it.
+ * Saving and sending memory while the guest writes to it.
  *
  * ```text
  *   writer    runs ───────────────────────────────────────────────────── │ stopped ───────────────────── │ runs on, or not
@@ -12,7 +12,7 @@
  *                       few enough, or the last round ──┘                └ pause; beforeSwitchover
  * ```
  *
- * What is moved in the end is the memory as it was when `pause` was done.
+ * The result is the memory as it was when `pause` had completed.
  *
  * @since 0.1.0
  */
@@ -21,27 +21,27 @@ import type { DirtyTracker } from "../ram/DirtyTracker.ts"
 import type { MachineState } from "./MachineState.ts"
 
 /**
- * A way to slow the writer down when it writes faster than pages can be moved: QEMU's `auto-converge`.
+ * Slows down a guest that writes faster than pages can be moved: QEMU's `auto-converge`.
  *
  * **Details**
  *
- * It begins to slow down when in two rounds more was written than `trigger` percent of what was moved meanwhile, and slows
- * down further after each two more.
+ * Throttling starts after two rounds in which the guest wrote more than `trigger` percent of the bytes moved in the
+ * round. It increases after each two more.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Throttle {
-  /** Takes so many percent of its time from the writer; 0 gives all of it back. It is 0 again when the rounds are over. */
+  /** Throttles the guest by `percentage` percent; 0 removes the throttle. Reset to 0 after the last round. */
   readonly set: (percentage: number) => Effect.Effect<void>
   /** Percent of the bytes moved in a round, 1 to 100: QEMU's `throttle-trigger-threshold`. Default 50. */
   readonly trigger?: number | undefined
-  /** The first percentage, 1 to 99: `cpu-throttle-initial`. Default 20. */
+  /** The first percentage, 1 to 99: QEMU's `cpu-throttle-initial`. Default 20. */
   readonly initial?: number | undefined
-  /** What each further step adds, 1 to 99: `cpu-throttle-increment`. Default 10. */
+  /** The increment of each further step, 1 to 99: `cpu-throttle-increment`. Default 10. */
   readonly increment?: number | undefined
-  /** The last percentage, `initial` to 99: `max-cpu-throttle`. Default 99. */
+  /** The highest percentage, `initial` to 99: `max-cpu-throttle`. Default 99. */
   readonly maximum?: number | undefined
 }
 
@@ -55,52 +55,54 @@ export interface Throttle {
 export type RunningState<E = never> = Pick<MachineState<E>, "deviceState" | "description">
 
 /**
- * How to move memory that changes meanwhile. `E` is what stopping the writer and asking for its state can fail with.
+ * Options of moving memory that changes in the process. `E` is the error of stopping the guest and of reading its
+ * state.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Options<out E = never> {
-  /** Finds the pages that have changed. */
+  /** Finds the changed pages. */
   readonly tracker: DirtyTracker
   /**
-   * Stops the writer. When it is done, nobody writes to the memory any more, and everything that was written has been
-   * marked where marks are what the tracker goes by.
+   * Stops the guest. Afterwards nothing writes to the memory any longer, and with a marking tracker every write has
+   * been marked.
    */
   readonly pause: Effect.Effect<void, E>
   /**
-   * Lets the writer go on: when something fails, or is interrupted, after `pause` has begun (it may have done nothing yet
-   * then), and in the course of events where `leave` says so. Called at most once. Default: nothing.
+   * Resumes the guest: after a failure or an interruption once `pause` has begun (it may have had no effect yet), and
+   * on success if `leave` is `running`. Called at most once. Default: nothing.
    */
   readonly resume?: Effect.Effect<void> | undefined
   /**
-   * What becomes of the writer when all has gone well. `paused`, the default: it stays stopped, whoever asked for the
-   * migration says when it goes on. `running`: it goes on as soon as the last page has been moved, which is before the
-   * whole has succeeded; so the downtime is as short as can be.
+   * What to do with the guest on success. `paused` (default): leave it stopped until the caller resumes it. `running`:
+   * resume it as soon as the last page has been moved, which is before the whole migration has succeeded; this gives
+   * the shortest downtime.
    */
   readonly leave?: "paused" | "running" | undefined
   /**
-   * What stands behind RAM, asked for when the writer has stopped; it takes the place of that part of the machine's state
-   * that was given in the beginning. An effect that looks at the machine when it is run; what it gives must not change any
-   * more when the writer goes on. Default: what was given.
+   * Reads the state after RAM when the guest has stopped; it replaces that part of the machine state given at the
+   * start. The effect reads the machine when it runs; its result must not change when the guest resumes. Default: the
+   * state given at the start.
    */
   readonly machineState?: Effect.Effect<RunningState<E>, E> | undefined
   /**
-   * Waited for when the writer has stopped, before the last pages are moved: QEMU's `pause-before-switchover`. When it
-   * succeeds the migration goes on, as with `migrate-continue`. Default: nothing is waited for.
+   * Awaited when the guest has stopped, before the last pages are moved: QEMU's `pause-before-switchover`. When it
+   * succeeds, the migration continues, as with `migrate-continue`. Default: no wait.
    */
   readonly beforeSwitchover?: Effect.Effect<void, E> | undefined
-  /** Slows the writer down when it is too fast. Default: nothing does. */
+  /** Slows down a guest that writes too fast. Default: none. */
   readonly throttle?: Throttle | undefined
   /**
-   * Milliseconds for which the writer may stand still, 0 to 2,000,000. When the pages that are dirty could be moved in this
-   * time, at the rate of the last rounds, it is stopped. A `maxBandwidth` holds for the last pages as well. Default 300.
+   * Longest downtime of the guest in milliseconds, 0 to 2,000,000. The guest is stopped when the remaining dirty pages
+   * can be moved in this time at the rate of the last rounds. A `maxBandwidth` applies to the last pages as well.
+   * Default 300.
    */
   readonly downtimeLimit?: number | undefined
   /**
-   * Rounds while the writer runs, the full scan included, at least 1. After that it is stopped, however long the rest will
-   * take. Default 30.
+   * Most rounds while the guest runs, including the full scan, at least 1. Then the guest is stopped, even if the
+   * downtime will be longer. Default 30.
    */
   readonly maxRounds?: number | undefined
 }

@@ -1,5 +1,5 @@
 /**
- * Everything of a machine that is not RAM: what an image carries beside its pages.
+ * Everything of a machine that is not RAM: the contents of an image besides its pages.
  *
  * @since 0.1.0
  */
@@ -17,36 +17,36 @@ import * as ByteSource from "./ByteSource.ts"
  *
  * **Details**
  *
- * `Image.machineState` holds those of an image; `fromSections` makes them of device sections of one's own.
+ * `Image.machineState` reads those of an image; `fromSections` makes them from device sections.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface MachineState<out E = never> {
-  /** The configuration section; `undefined` where the sender left it out (`send-configuration=off`). */
+  /** The configuration section; `undefined` if the sender left it out (`send-configuration=off`). */
   readonly configuration: Configuration | undefined
   /** Commands and sections between the configuration and RAM's START. */
   readonly prelude: Uint8Array
-  /** Sections between RAM's START and END that are not RAM's: devices that are set up early. */
+  /** Sections between RAM's START and END that are not RAM's: devices set up early. */
   readonly early: Uint8Array
-  /** Whether SWITCHOVER_START stands in front of RAM's END (machine types 10.0 and later). */
+  /** `true` if SWITCHOVER_START comes before RAM's END (machine types 10.0 and later). */
   readonly switchoverStart: boolean
-  /** Whether sections end with a footer (all machine types since 2.4). */
+  /** `true` if sections end with a footer (all machine types since 2.4). */
   readonly footers: boolean
-  /** The id of RAM's section, which no other section has. */
+  /** The id of RAM's section, unique among all sections. */
   readonly ramSectionId: number
   /** The device sections after RAM's END, without the end-of-stream byte. */
   readonly deviceState: ByteSource.ByteSource<E>
-  /** The JSON description of the device state, empty where there is none. */
+  /** The JSON description of the device state; empty if there is none. */
   readonly description: ByteSource.ByteSource<E>
-  /** The file that these are still to be read from: it must not be written in place meanwhile. */
+  /** The file from which these are still to be read: it must not be written in place in the meantime. */
   readonly origin: FileIdentity | undefined
 }
 
 /**
- * The machine type that stands in an image of memory that belongs to no QEMU machine. It is QEMU's name of the machine
- * without any hardware.
+ * The machine type of an image whose memory belongs to no QEMU machine. It is QEMU's name of the machine without any
+ * hardware.
  *
  * @stability stable
  * @category constants
@@ -57,7 +57,7 @@ export const DEFAULT_MACHINE: string = "none"
 interface Machine {
   /** The machine type in the configuration section. Default `none`. */
   readonly machine?: string | undefined
-  /** Bytes of a page. Default 4096, which goes without saying. */
+  /** Bytes in a page. Default 4096, which is not written to the stream. */
   readonly pageSize?: number | undefined
 }
 
@@ -80,7 +80,7 @@ const withSections = (
 }
 
 /**
- * The state of a machine without devices, for an image that holds memory and nothing else.
+ * The state of a machine without devices, for an image that holds only memory.
  *
  * @stability stable
  * @category constructors
@@ -89,10 +89,10 @@ const withSections = (
 export const empty = (options: Machine): MachineState => withSections(options, [])
 
 /**
- * Makes the state of a machine of device sections of one's own, together with a description that makes them readable.
- * Fails with `DeviceSectionError` for a section that no stream can carry.
+ * Makes the state of a machine from device sections, with a description that makes them readable. Fails with
+ * `DeviceSectionError` for a section that no stream can carry.
  *
- * **Example** (An emulator's registers beside its memory)
+ * **Example** (An emulator's registers with its memory)
  *
  * ```ts
  * import { MachineState } from "effect-multifd"

@@ -1,5 +1,5 @@
 /**
- * What was asked for cannot be done with what was given.
+ * A request that is impossible with the given blocks, image and options.
  *
  * @since 0.1.0
  */
@@ -9,19 +9,19 @@ import * as Schema from "effect/Schema"
 import * as Problem from "../ram/Problem.ts"
 
 /**
- * The blocks, the image and the options of a request do not fit together: a block that the image does not have, another
+ * The blocks, the image and the options of a request do not match: a block that the image does not have, another
  * length, two blocks of one name.
  *
  * **Details**
  *
- * Found before anything was touched; all problems are listed, not only the first. Exit code 2.
+ * Detected before anything was touched. Lists all problems, not only the first. Exit code 2.
  *
  * @stability stable
  * @category errors
  * @since 0.1.0
  */
 export class MigrationRequestError extends Schema.TaggedError<MigrationRequestError>()("MigrationRequestError", {
-  /** Which operation was asked for. */
+  /** The requested operation. */
   operation: Schema.Literals(["save", "restore", "convert", "send", "receive", "read", "seal", "recover", "capture"]),
   /** What makes it impossible, and what to do. */
   problems: Schema.NonEmptyArray(Problem.Problem)

@@ -1,5 +1,6 @@
 /**
- * Where a machine comes from: an image file, memory of this process, and whatever else can give its blocks and its state.
+ * The origin of a machine: an image file, memory of this process, or anything else that can provide its blocks and its
+ * state.
  *
  * ```text
  *   MachineSource                           SnapshotSource, a machine at rest
@@ -10,18 +11,16 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ImageNotes } from "../format/seal/ImageNotes.ts"
 import type { PageBitmap } from "../ram/PageBitmap.ts"
-import * as Problem from "../ram/Problem.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import type { Channel } from "../transfer/Channel.ts"
 import type { TransferCounters } from "../transfer/TransferCounters.ts"
 import type * as Live from "./Live.ts"
 import type { MachineState } from "./MachineState.ts"
-import { MigrationRequestError } from "./MigrationRequestError.ts"
-import { forEachRange } from "./ReadRanges.ts"
+import type { MigrationRequestError } from "./MigrationRequestError.ts"
 
 /**
  * A RAM block of a machine.
@@ -31,9 +30,9 @@ import { forEachRange } from "./ReadRanges.ts"
  * @since 0.1.0
  */
 export interface SourceBlock<out E = never> extends RamBlock.Readable<E> {
-  /** Offset in the parent region; only a save with `x-ignore-shared` states it. */
+  /** Offset in the parent region; present only in a save with `x-ignore-shared`. */
   readonly address?: number | undefined
-  /** `true`: announced to the target and never read, since the target shares this memory already. Default `false`. */
+  /** `true`: announced to the target and never read, because the target already shares this memory. Default `false`. */
   readonly ignored?: boolean | undefined
 }
 
@@ -45,23 +44,21 @@ export interface SourceBlock<out E = never> extends RamBlock.Readable<E> {
  * @since 0.1.0
  */
 export interface MachineSource<out E = never> {
-  /** What it is called in errors: a path, or the address of a store. */
+  /** The name in errors: a path, or the address of a store. */
   readonly name?: string | undefined
   /**
-   * At least one block with pages, each name once, one page size. Without `live` the memory must not change while it is
-   * saved: the checksum of a page is of the bytes that are read for it.
+   * At least one block with pages, unique names, one page size. Without `live` the memory must not change during the
+   * save: the checksum of a page is that of the bytes read for it.
    */
   readonly blocks: ReadonlyArray<SourceBlock<E>>
   /** Everything that is not RAM. Default: a machine `none` without devices. */
   readonly machineState?: MachineState<E> | undefined
-  /** Rounds over memory that changes, so that the result is the memory of one moment. Default: one round. */
+  /** Rounds over changing memory, so that the result is the memory of one moment. Default: one round. */
   readonly live?: Live.Options<E> | undefined
-  /** What is known of the machine beside that: its uuid, marks, lost pages. Default: nothing. */
+  /** Further facts about the machine: its UUID, sync marks, lost pages. Default: none. */
   readonly notes?: ImageNotes | undefined
-  /** Bytes that are read or verified as one; batches are multiples of it. Default: a page. */
+  /** The unit of reading or verifying, in bytes; batches are multiples of it. Default: a page. */
   readonly readUnit?: number | undefined
-  /** The part of a file that it is read from, and that nothing may be written to meanwhile. Default: none. */
-  readonly storage?: RamBlock.Storage | undefined
 }
 
 /**
@@ -76,29 +73,37 @@ export interface RestoreChannelOptions<out E = never> {
   readonly blocks: ReadonlyMap<string, RamBlock.Writable<E>>
   /** Bypasses the page cache. Default `false`. */
   readonly directIo?: boolean | undefined
-  /** Absent pages between two runs that are read along rather than skipped. */
+  /** Largest gap of absent pages between two runs that is read rather than skipped. */
   readonly coalescePages: number
   readonly counters: TransferCounters
 }
 
 /**
- * A machine at rest: every page can be read at any time, until the scope in which it was opened ends.
+ * A machine at rest: every page can be read at any time, until its scope ends.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface SnapshotSource<out E = never> extends MachineSource<E> {
-  /** Where it is, for errors and spans: a path, or the address of a store. */
+  /** The location for errors and spans: a path, or the address of a store. */
   readonly name: string
   readonly blocks: ReadonlyArray<
     SourceBlock<E> & { readonly reader: RamBlock.Readable<E>["reader"] & { readonly present: PageBitmap } }
   >
-  /** The versioned machine type, where it is known. */
+  /** The versioned machine type, if known. */
   readonly machine: string | undefined
   readonly machineState: MachineState<E>
   readonly live?: undefined
+  /** The part of a file that it is read from, which must not be written to in the meantime. Default: none. */
+  readonly storage?: RamBlock.Storage | undefined
   readonly readUnit: number
+  /** `length` bytes at `offset` of a block. Fails with `MigrationRequestError` for a range outside the block. */
+  readonly readPages: (
+    idstr: string,
+    offset: number,
+    length: number
+  ) => Effect.Effect<Uint8Array, E | MigrationRequestError>
   /** Opens channel `id` of a restore. Absent: pages go through the blocks' readers and writers. */
   readonly restoreChannel?:
     (<E2>(id: number, options: RestoreChannelOptions<E2>) => Effect.Effect<Channel<E | E2>, E, Scope.Scope>) | undefined
@@ -118,7 +123,7 @@ export const blocksWithPages = <B extends { readonly ignored?: boolean | undefin
 }): ReadonlyArray<B> => blocks.filter(({ ignored }) => ignored !== true)
 
 /**
- * A size of batches in bytes, rounded up to whole units of the source.
+ * A batch size in bytes, rounded up to whole units of the source.
  *
  * @stability unstable
  * @category getters
@@ -126,82 +131,3 @@ export const blocksWithPages = <B extends { readonly ignored?: boolean | undefin
  */
 export const wholeUnits = (batchSize: number, { readUnit = 1 }: Pick<MachineSource<unknown>, "readUnit">): number =>
   Math.ceil(batchSize / readUnit) * readUnit
-
-/**
- * `length` bytes at `offset` of a block; only these are read, or the units around them that are verified as one. Fails with
- * `MigrationRequestError` for a range that the source does not have.
- *
- * @stability unstable
- * @category running
- * @since 0.1.0
- */
-export const readPages = <E>(
-  { blocks }: Pick<MachineSource<E>, "blocks">,
-  idstr: string,
-  offset: number,
-  length: number
-): Effect.Effect<Uint8Array, E | MigrationRequestError> => {
-  const block = blocksWithPages({ blocks }).find((block) => block.idstr === idstr)
-  if (block === undefined) {
-    const names = blocksWithPages({ blocks }).map((one) => one.idstr)
-    return refuseRead(`the image has no pages of a block "${idstr}"`, `use one of its blocks: ${names.join(", ")}`)
-  }
-  const isRange = [offset, length].every((value) => Number.isSafeInteger(value) && value >= 0)
-  if (!isRange || offset + length > block.usedLength) {
-    return refuseRead(
-      `${length} bytes from ${offset} on are not in the block "${idstr}"`,
-      `use a range inside its ${block.usedLength} bytes`
-    )
-  }
-  return Effect.suspend(() => {
-    const bytes = new Uint8Array(length)
-    return Effect.as(block.reader.readInto(offset, bytes), bytes)
-  })
-}
-
-const refuseRead = (reason: string, remedy: string) =>
-  Effect.fail(new MigrationRequestError({ operation: "read", problems: [Problem.make(reason, remedy)] }))
-
-/**
- * A range of a source that could not be read, and why.
- *
- * @stability unstable
- * @category models
- * @since 0.1.0
- */
-export interface Unreadable<out E> {
-  /** The name of the block. */
-  readonly block: string
-  /** Bytes from the beginning of the block. */
-  readonly offset: number
-  readonly length: number
-  readonly error: E
-}
-
-/**
- * Reads every page of a source, and gives all ranges that could not be read, in their order. A source that verifies what is
- * read from it is verified by that.
- *
- * @stability unstable
- * @category running
- * @since 0.1.0
- */
-export const verify = Effect.fnUntraced(function* <E>(
-  source: Pick<SnapshotSource<E>, "blocks" | "readUnit">,
-  options: {
-    /** Reads under way at the same time. Default 3. */
-    readonly channels?: number | undefined
-  } = {}
-): Effect.fn.Return<ReadonlyArray<Unreadable<E>>> {
-  const unreadable: Array<Unreadable<E>> = []
-  const { channels = 3 } = options
-  const blocks = blocksWithPages(source)
-  yield* forEachRange(blocks, { unit: source.readUnit, channels }, ({ block, length, offset }, read) =>
-    Effect.catch(Effect.asVoid(read), (error) =>
-      Effect.sync(() => void unreadable.push({ block: block.idstr, offset, length, error }))
-    )
-  )
-  const order = new Map(blocks.map(({ idstr }, index) => [idstr, index]))
-  const placeOf = ({ block }: Unreadable<E>) => order.get(block) ?? 0
-  return unreadable.toSorted((a, b) => placeOf(a) - placeOf(b) || a.offset - b.offset)
-})

@@ -1,13 +1,13 @@
 /**
- * Where a machine goes to: an image file, memory of this process, and whatever else can take pages and state.
+ * The destination of a machine: an image file, memory of this process, or anything else that can take pages and state.
  *
  * Each step returns the next, so that none can come too early or twice. Leaving the scope before `commit` has succeeded
- * aborts: whatever was there before is untouched, as far as the target says so.
+ * aborts: the old content is then untouched, as far as the target promises it.
  *
  * ```text
- *   SnapshotTarget ── begin ──▶ RamWriter ── endRam ──▶ StateWriter ── finish ──▶ Prepared ── sync ──▶ Durable ── commit ──▶ A
- *                                 │ pages, in any order    │ device state, end,      │ complete            │ durable,
- *                                 │ through channels       │ description, in order   │ and invisible       │ invisible
+ *   SnapshotTarget ── begin ──▶ RamWriter ── endRam ──▶ StateWriter ── finish ──▶ Prepared ── commit ──▶ A
+ *                                 │ pages, in any order    │ device state, end,      │ all of it is there
+ *                                 │ through channels       │ description, in order   │ and invisible
  *                                 │ or sinks
  * ```
  *
@@ -18,8 +18,7 @@ import type * as Scope from "effect/Scope"
 import type { Finding } from "../format/Finding.ts"
 import type { ImageNotes } from "../format/seal/ImageNotes.ts"
 import type { Configuration } from "../format/stream/MigrationStream.ts"
-import type { Problem } from "../ram/Problem.ts"
-import type { Shape, Storage } from "../ram/RamBlock.ts"
+import type { Shape } from "../ram/RamBlock.ts"
 import type { Channel } from "../transfer/Channel.ts"
 import type { PageSink } from "../transfer/PageSink.ts"
 import type { RateLimit } from "../transfer/RateLimit.ts"
@@ -28,28 +27,26 @@ import type { ByteSource } from "./ByteSource.ts"
 import type { SourceBlock } from "./SnapshotSource.ts"
 
 /**
- * What is known of a machine before its first page.
+ * The facts about a machine before its first page.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface MachineHeader {
-  /** `undefined` where the sender leaves it out (`send-configuration=off`). */
+  /** `undefined` if the sender leaves it out (`send-configuration=off`). */
   readonly configuration: Configuration | undefined
   /** Commands and device sections between the configuration and RAM's START. */
   readonly prelude: Uint8Array
   readonly ramSectionId: number
-  /** The guest's, 16 bytes, zeros where it has none; `undefined`: unknown. */
+  /** The guest's UUID, 16 bytes, zeros if it has none; `undefined`: unknown. */
   readonly uuid?: Uint8Array | undefined
-  /** What is known of the machine beside its stream: lost pages, for example. They count more than `uuid`. Default: nothing. */
-  readonly notes?: ImageNotes | undefined
-  /** All blocks, those without pages (`ignored`) among them. */
+  /** All blocks, including those without pages (`ignored`). */
   readonly blocks: ReadonlyArray<Shape & Pick<SourceBlock, "address" | "ignored">>
 }
 
 /**
- * What is between RAM and the device state.
+ * The part of a stream between RAM and the device state.
  *
  * @stability unstable
  * @category models
@@ -58,11 +55,11 @@ export interface MachineHeader {
 export interface RamEnd {
   /** Device sections between RAM's START and END. */
   readonly early: Uint8Array
-  /** `true` where SWITCHOVER_START precedes RAM's END. */
+  /** `true` if SWITCHOVER_START precedes RAM's END. */
   readonly switchoverStart: boolean
-  /** `true` where sections end with a footer. */
+  /** `true` if sections end with a footer. */
   readonly footers: boolean
-  /** What marked the SYNCs of the source's channels; `undefined`: there were none. */
+  /** The marks of the SYNCs of the source's channels; `undefined`: there were none. */
   readonly marks?: ImageNotes["marks"] | undefined
 }
 
@@ -79,7 +76,7 @@ export interface StateRange {
 }
 
 /**
- * The parts of what follows RAM. Positions count from the first byte that was written.
+ * The parts after RAM. Positions count from the first byte written.
  *
  * @stability unstable
  * @category models
@@ -88,12 +85,12 @@ export interface StateRange {
 export interface StateLayout {
   /** The device sections, without the end of the stream. */
   readonly deviceState: StateRange
-  /** The JSON text; its length is 0 where there is none. */
+  /** The JSON text; its length is 0 if there is none. */
   readonly description: StateRange
 }
 
 /**
- * How pages are moved into a target.
+ * Options of moving pages into a target.
  *
  * @stability unstable
  * @category models
@@ -101,43 +98,22 @@ export interface StateLayout {
  */
 export interface Transfer {
   readonly counters: TransferCounters
-  /** Zero pages between two runs that are written along rather than skipped. */
+  /** Largest gap of zero pages between two runs that is written rather than skipped. */
   readonly coalescePages: number
 }
 
 /**
- * A part of a file that a target writes to, or that its commit replaces.
- *
- * @stability unstable
- * @category models
- * @since 0.1.0
- */
-export interface Place extends Omit<Storage, "file"> {
-  /** As in `RamBlock.Storage`; `undefined`: there is no such file yet. */
-  readonly file: string | undefined
-  /** `true`: bytes are written to the file as it is. `false`: another file gets its name when the target is complete. */
-  readonly inPlace: boolean
-}
-
-/**
- * A place for one machine. Its value `A` is what a successful operation gives: the id of a snapshot, for example.
+ * A destination for one machine.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface SnapshotTarget<out A, out E = never> {
-  /** Where it is, for errors and spans: a path, or the address of a store. */
+  /** The location for errors and spans: a path, or the address of a store. */
   readonly name: string
-  /** The files that it writes to. An operation that reads from the same bytes is refused. Default: none. */
-  readonly places?: ReadonlyArray<Place> | undefined
-  /** `true`: what follows RAM is kept in memory, so that `maxHeld` limits it when it is received. Default `false`. */
-  readonly holdsState?: boolean | undefined
-  /** Why a source with such notes is refused, one sentence each, before anything is touched. Default: it is not. */
-  readonly problems?: ((notes: ImageNotes) => ReadonlyArray<Problem>) | undefined
   /**
-   * Accepts a machine, or refuses it: with a `Finding` where the machine does not fit. What was there before is untouched
-   * until then.
+   * Accepts a machine, or refuses it with a `Finding` if it does not match. The old content is untouched until then.
    */
   readonly begin: (
     machine: MachineHeader,
@@ -158,63 +134,54 @@ export interface RamWriter<out A, out E = never> {
   /** Opens channel `id` for pages that are fetched. Absent: batches go through the sinks. */
   readonly saveChannel?:
     ((id: number, rateLimit: RateLimit | undefined) => Effect.Effect<Channel<E>, E, Scope.Scope>) | undefined
-  /** Runs whatever writes pages, with the target's own work beside it. */
-  readonly during: <B, E2, R>(ram: Effect.Effect<B, E2, R>) => Effect.Effect<B, E | E2, R>
-  /** Ends RAM: no page is written from here on. */
+  /** Runs the effect that writes pages, concurrently with the target's own work. */
+  readonly during: <E2, R>(ram: Effect.Effect<void, E2, R>) => Effect.Effect<void, E | E2, R>
+  /** Ends RAM: no page is written after this. */
   readonly endRam: (end: RamEnd) => Effect.Effect<StateWriter<A, E>, E>
 }
 
 /**
- * A target that takes what follows RAM.
+ * A target that takes the data after RAM.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface StateWriter<out A, out E = never> {
-  /** Takes the next bytes: device sections, the end of the stream, the description. They may change once it has ended. */
+  /**
+   * Takes the next bytes: device sections, the end of the stream, the description. They may change after it has ended.
+   */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, E>
-  /** What was written so far. */
+  /** The bytes written so far. */
   readonly written: Effect.Effect<ByteSource<E>>
-  /** Completes everything but its durability. Nothing is written from here on. */
+  /** Completes everything that `commit` does not make visible. Nothing is written after this. */
   readonly finish: (layout: StateLayout) => Effect.Effect<Prepared<A, E>, E>
 }
 
 /**
- * A target that is complete, and neither durable nor visible.
+ * Runs the step that makes a target exist. An interruption either comes before it, so that the step does not begin, or
+ * is too late.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type LastStep = <E>(step: Effect.Effect<void, E>) => Effect.Effect<void, E>
+
+/**
+ * A complete target that is not visible yet.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Prepared<out A, out E = never> {
-  /** Makes everything durable that `commit` makes visible. */
-  readonly sync: Effect.Effect<Durable<A, E>, E>
+  /** Makes it durable and visible; `last` runs the step that makes it exist. */
+  readonly commit: (last: LastStep) => Effect.Effect<A, E>
 }
 
 /**
- * A target that one last step makes visible.
- *
- * @stability unstable
- * @category models
- * @since 0.1.0
- */
-export interface Durable<out A, out E = never> {
-  /** The step from which on the machine is there. It is short: an interruption comes before it, or is too late. */
-  readonly commit: Effect.Effect<A, E>
-}
-
-/**
- * Runs the step from which on a target is there. An interruption comes before it, and the step is not begun, or is too late.
- *
- * @stability unstable
- * @category models
- * @since 0.1.0
- */
-export type LastStep<A> = <E>(step: Effect.Effect<A, E>) => Effect.Effect<A, E>
-
-/**
- * What fills a target, and what happens between its steps.
+ * The work that fills a target, and hooks between its steps.
  *
  * @stability unstable
  * @category models
@@ -225,14 +192,16 @@ export interface Filling<A, E, E2, R> {
   readonly transfer: Transfer
   /** Writes all pages. */
   readonly ram: (writer: RamWriter<A, E>) => Effect.Effect<RamEnd, E2, R>
-  /** Writes what follows RAM. */
+  /** Writes the data after RAM. */
   readonly state: (writer: StateWriter<A, E>) => Effect.Effect<StateLayout, E2, R>
   /** Announces a step before it begins. */
   readonly enter: (step: "ram" | "device" | "sync") => Effect.Effect<void>
   /** Runs when everything has arrived, before it is made durable. Default: nothing. */
   readonly onComplete?: Effect.Effect<void> | undefined
-  /** Runs the last step. Default: as it is. */
-  readonly last?: LastStep<A> | undefined
+  /** Runs right after the commit. Default: nothing. */
+  readonly onCommitted?: ((value: A) => Effect.Effect<void>) | undefined
+  /** Runs the last step. Default: unchanged. */
+  readonly last?: LastStep | undefined
   /** Wraps each step of the target up to the device state. Default: nothing. */
   readonly around?: (<B, E3, R3>(step: Effect.Effect<B, E3, R3>) => Effect.Effect<B, E3, R3>) | undefined
   /** Wraps everything from `finish` on. Default: nothing. */
@@ -240,13 +209,13 @@ export interface Filling<A, E, E2, R> {
 }
 
 /**
- * Fills a target: the one place that decides the order in which an image, a store or memory becomes durable.
+ * Fills a target: the single place that decides the order in which an image, a store or memory becomes durable.
  *
  * ```text
  *   begin   the target accepts the machine
  *   ram     pages, in any order; the target works beside it
  *   device  endRam; device state, end of the stream, description; finish
- *   sync    onComplete; sync; commit
+ *   sync    onComplete; commit; onCommitted
  * ```
  *
  * **Failure effect**: that of the target's step.
@@ -259,46 +228,21 @@ export const fill = Effect.fnUntraced(function* <A, E, E2, R>(
   target: SnapshotTarget<A, E>,
   filling: Filling<A, E, E2, R>
 ): Effect.fn.Return<A, E | E2 | Finding, R | Scope.Scope> {
-  const { enter, last = (step) => step, machine, transfer } = filling
+  const { enter, last = (step) => step, machine, onCommitted = () => Effect.void, transfer } = filling
   const { around = (step) => step, completing = (complete) => complete, onComplete = Effect.void } = filling
   const ram = yield* around(target.begin(machine, transfer))
   yield* enter("ram")
-  const end = yield* ram.during(filling.ram(ram))
+  let end: RamEnd | undefined
+  yield* ram.during(Effect.map(filling.ram(ram), (value) => void (end = value)))
   yield* enter("device")
-  const state = yield* around(ram.endRam(end))
+  const state = yield* around(ram.endRam(end!))
   const layout = yield* filling.state(state)
   return yield* completing(
     Effect.gen(function* () {
-      const { sync } = yield* state.finish(layout)
+      const { commit } = yield* state.finish(layout)
       yield* onComplete
       yield* enter("sync")
-      const { commit } = yield* sync
-      return yield* last(commit)
+      return yield* Effect.tap(commit(last), onCommitted)
     })
   )
-})
-
-/**
- * `true` for a target, as opposed to the name of one.
- *
- * @stability unstable
- * @category guards
- * @since 0.1.0
- */
-export const isSnapshotTarget = <A, E>(u: SnapshotTarget<A, E> | string | object): u is SnapshotTarget<A, E> =>
-  typeof u === "object" && "begin" in u && typeof u.begin === "function"
-
-/**
- * A target that knows more of its machine: `notes` count more than those of the source.
- *
- * @stability unstable
- * @category combinators
- * @since 0.1.0
- */
-export const withNotes = <A, E>(target: SnapshotTarget<A, E>, notes: ImageNotes | undefined): SnapshotTarget<A, E> => ({
-  name: target.name,
-  places: target.places,
-  holdsState: target.holdsState,
-  problems: target.problems?.bind(target),
-  begin: (machine, transfer) => target.begin({ ...machine, notes: { ...machine.notes, ...notes } }, transfer)
 })

@@ -222,7 +222,10 @@ const callsOf = (injector: Injector, inner: Calls): Calls => ({
   readlink: (path, done) => injector.guard("readlink", path, done, "", () => inner.readlink(path, done)),
   realpath: (path, done) => injector.guard("realpath", path, done, "", () => inner.realpath(path, done)),
   rename: (from, to, done) => injector.guardVoid("rename", from, done, () => inner.rename(from, to, done)),
-  unlink: (path, done) => injector.guardVoid("unlink", path, done, () => inner.unlink(path, done))
+  unlink: (path, done) => injector.guardVoid("unlink", path, done, () => inner.unlink(path, done)),
+  link: (from, to, done) => injector.guardVoid("link", to, done, () => inner.link(from, to, done)),
+  mkdir: (path, mode, done) => injector.guardVoid("mkdir", path, done, () => inner.mkdir(path, mode, done)),
+  readdir: (path, done) => injector.guard("readdir", path, done, [], () => inner.readdir(path, done))
 })
 
 /**

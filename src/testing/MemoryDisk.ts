@@ -29,6 +29,8 @@ export interface Options {
   readonly capacity?: number | undefined
   /** `true` supports `O_DIRECT`, with its alignment rules. Default true. */
   readonly directIo?: boolean | undefined
+  /** The clock of the files' times of modification, in milliseconds since 1970. Default: the system's. */
+  readonly now?: (() => number) | undefined
   /**
    * The time at which calls complete. Default: in later turns of Node's event loop, one per turn; a `Simulation` has
    * its own.
@@ -139,14 +141,18 @@ const callsOf = (kernel: Kernel, loop: EventLoop): Calls => {
     readlink: (path, done) => later(done, "", () => kernel.readlink(path)),
     realpath: (path, done) => later(done, "", () => kernel.realpath(path)),
     rename: (from, to, done) => laterVoid(done, () => kernel.rename(from, to)),
-    unlink: (path, done) => laterVoid(done, () => kernel.unlink(path))
+    unlink: (path, done) => laterVoid(done, () => kernel.unlink(path)),
+    link: (from, to, done) => laterVoid(done, () => kernel.link(from, to)),
+    mkdir: (path, mode, done) => laterVoid(done, () => kernel.mkdir(path, mode)),
+    readdir: (path, done) => later(done, [], () => kernel.readdir(path))
   }
 }
 
 const fromTree = (tree: Tree, options: Options): MemoryDisk => {
   const kernel = new Kernel(tree, {
     capacity: options.capacity ?? Number.POSITIVE_INFINITY,
-    directIo: options.directIo ?? true
+    directIo: options.directIo ?? true,
+    now: options.now ?? Date.now
   })
   const calls = callsOf(kernel, new EventLoop(options.seed, options.later))
   const node = (path: string) => tree.find(path)

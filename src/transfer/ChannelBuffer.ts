@@ -1,8 +1,8 @@
 import * as AlignedMemory from "../io/files/AlignedMemory.ts"
 
 /**
- * A channel's own memory, fit for direct I/O: made at the first call, when the first batch turns out to need it, and used
- * for one batch after the other.
+ * A channel's own memory, suitable for direct I/O. It is allocated on the first call, when a batch needs it, and reused
+ * for each batch.
  *
  * @internal
  */

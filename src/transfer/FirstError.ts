@@ -3,19 +3,19 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 
-/** What failed after the first failure of the same fall. */
+/** Failures that followed the first one. */
 class LaterFailures extends Context.Service<LaterFailures, ReadonlyArray<Cause.Cause<unknown>>>()(
   "effect-multifd/multifd/LaterFailures"
 ) {}
 
-/** Takes down a failure that may not get out of its fiber. */
+/** Records a failure that cannot leave its fiber. */
 const Note = Context.Reference<(cause: Cause.Cause<unknown>) => void>("effect-multifd/multifd/Note", {
   defaultValue: () => () => {}
 })
 
 /**
- * For a step that interruption has to wait for, such as a system call. When it fails meanwhile, the interruption takes
- * the place of the failure; `allOrFirstError` hears of it all the same.
+ * Wraps a step that interruption must wait for, such as a system call. If it fails during an interruption, the
+ * interruption replaces the failure; `allOrFirstError` still gets it.
  *
  * @internal
  */
@@ -23,10 +23,11 @@ export const reportingFailure = <A, E, R>(step: Effect.Effect<A, E, R>): Effect.
   Effect.uninterruptible(Effect.tapCause(step, (cause) => Effect.map(Note, (note) => note(cause))))
 
 /**
- * Runs all effects at once. The first failure is the failure of the whole, with its own type; it interrupts the others,
- * and when they have ended, whatever they failed with on their way is attached to it.
+ * Runs all effects concurrently. The first failure fails the whole, with its own type, and interrupts the others. When
+ * they have ended, their own failures are attached to it.
  *
- * `Effect.all` alone would raise the later failures as well, and turn a typed error into a defect where one of them is.
+ * `Effect.all` alone would raise the later failures as well, and turn a typed error into a defect if one of them is a
+ * defect.
  *
  * @internal
  */
@@ -60,15 +61,15 @@ const watched = <E, R>(
     )
   })
 
-/** Of what failed together in one effect, such as writes that were under way at the same time, the first, with the others. */
+/** Of failures that occurred together in one effect, such as concurrent writes: the first, with the others attached. */
 const firstOf = <E>(cause: Cause.Cause<E>): Cause.Cause<E> => {
   const [first, ...others] = cause.reasons.filter(Cause.isFailReason).map((reason) => Cause.fromReasons([reason]))
   return first === undefined || others.length === 0 ? cause : attach(first, others)
 }
 
 /**
- * An effect that does several things at once by itself: where more than one of them fails, it fails with the first error
- * alone, to which the others are attached.
+ * Wraps an effect that does several things concurrently. If more than one of them fails, it fails with the first error,
+ * and the others are attached.
  *
  * @internal
  */
@@ -76,7 +77,7 @@ export const withFirstError = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.
   Effect.catchCause(effect, (cause) => Effect.failCause(firstOf(cause)))
 
 /**
- * What `allOrFirstError` attached to a cause.
+ * The failures that `allOrFirstError` attached to a cause.
  *
  * @internal
  */

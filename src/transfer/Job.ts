@@ -1,5 +1,5 @@
 /**
- * What a pipeline is told to do, in order.
+ * The jobs of a pipeline, in order.
  *
  * @since 0.1.0
  */
@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import type { PageBatch } from "../ram/PageBatch.ts"
 
 /**
- * Pages for one channel, whichever is free.
+ * Pages for any one free channel.
  *
  * @stability unstable
  * @category models
@@ -19,7 +19,7 @@ export interface Batch<out E = never> {
 }
 
 /**
- * The end of a round, for every channel: no batch behind it moves before every batch in front of it has moved.
+ * The end of a round, for every channel: no batch after it moves before every batch before it has moved.
  *
  * @stability unstable
  * @category models
@@ -30,7 +30,7 @@ export interface Sync {
 }
 
 /**
- * One element of a pipeline's source. `E` is what reading a batch's pages can fail with.
+ * One element of a pipeline's source. `E` is the error of reading a batch's pages.
  *
  * @stability unstable
  * @category models
@@ -57,7 +57,7 @@ export const batch = <E>(batch: PageBatch<E>): Job<E> => ({ _tag: "Batch", batch
 export const sync: Job = { _tag: "Sync" }
 
 /**
- * One round: the batches of a scan, and the end of the round behind them.
+ * One round: the batches of a scan, followed by the end of the round.
  *
  * @stability unstable
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * Where the pages of one RAM block go as they arrive from a peer.
+ * The destination of the pages of one RAM block as they arrive from a peer.
  *
  * ```text
  * packet      page 3 │ page 1 │ page 2 │ page 6      in any order
@@ -7,7 +7,7 @@
  * zero        4, 5                                   [1 2 3 4 5 6] where a file is better off with one large write
  * ```
  *
- * Later rounds bring pages again: what counts is the last thing that was said of a page.
+ * Later rounds bring pages again: the latest content of a page counts.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ import * as RamBlock from "../ram/RamBlock.ts"
 import * as TransferCounters from "./TransferCounters.ts"
 
 /**
- * Pages of one block that arrived together. Runs are of page numbers in the block.
+ * Pages of one block that arrived together. Runs are page numbers in the block.
  *
  * @stability unstable
  * @category models
@@ -27,15 +27,15 @@ import * as TransferCounters from "./TransferCounters.ts"
  */
 export interface Pages {
   /**
-   * Bytes of the normal pages, and of the `gaps` between them, ascending and disjoint, valid until they are stored. Where
-   * the sink has a `view`, they are in their place already.
+   * Bytes of the normal pages and of the `gaps` between them, ascending and disjoint, valid until they are stored. If
+   * the sink has a `view`, they are already in place.
    */
   readonly extents: ReadonlyArray<Extent>
   /** Pages with data. */
   readonly normal: PageRuns.PageRuns
-  /** Pages that are zero, none of them among the normal ones. */
+  /** Zero pages, none of them among the normal ones. */
   readonly zero: PageRuns.PageRuns
-  /** Zero pages that are part of an extent, as zeros. */
+  /** Zero pages inside an extent, as zeros. */
   readonly gaps: PageRuns.PageRuns
 }
 
@@ -47,15 +47,17 @@ export interface Pages {
  * @since 0.1.0
  */
 export interface PageSink<out E = never> extends RamBlock.Shape {
-  /** The place of the bytes `[offset, offset + length)` in process memory: reading into it is part of storing pages. */
+  /** The bytes `[offset, offset + length)` in process memory: reading into the view is part of storing pages. */
   readonly view: ((offset: number, length: number) => Uint8Array) | undefined
-  /** Zero pages between two runs that are worth storing as bytes for the sake of one larger call. */
+  /** Largest gap of zero pages between two runs that is stored as bytes to make one larger call. */
   readonly coalescePages: number
-  /** Whether pages may lie anywhere in memory when they are stored, and not only where memory pages begin. */
+  /** `true` if pages may have any alignment in memory when they are stored. */
   readonly takesUnaligned: boolean
-  /** Stores pages; they may be those of an earlier round. Stores of different pages may run at the same time. */
+  /** Stores pages, possibly those of an earlier round again. Stores of different pages may run concurrently. */
   readonly store: (pages: Pages) => Effect.Effect<void, E>
-  /** Fills `target` with what was stored at `offset`, zeros where nothing was; `undefined`: it cannot be read back. */
+  /**
+   * Fills `target` with the stored bytes at `offset`, zeros if nothing was stored; `undefined`: it cannot be read back.
+   */
   readonly read: ((offset: number, target: Uint8Array) => Effect.Effect<void, E>) | undefined
 }
 
@@ -67,11 +69,11 @@ export interface PageSink<out E = never> extends RamBlock.Shape {
  * @since 0.1.0
  */
 export interface BlockSink<out E = never> extends PageSink<E> {
-  /** Makes zero what the peer never mentioned, and the block durable; once, behind the last page. */
+  /** Zeroes the pages that the peer never mentioned, and makes the block durable. Call it once, after the last page. */
   readonly finish: Effect.Effect<void, E>
 }
 
-/** One effect each, so there must not be one a page: short gaps are part of the runs by now. */
+/** One effect per run, so runs must not be single pages: short gaps have been joined by now. */
 const forEachRun = <E>(
   runs: PageRuns.PageRuns,
   f: (first: number, count: number) => Effect.Effect<void, E>
@@ -82,7 +84,7 @@ const forEachRun = <E>(
   return Effect.all(effects, { discard: true })
 }
 
-/** Which of some pages are in a bitmap, or else are not. */
+/** The pages that are in a bitmap, or those that are not. */
 const among = (bitmap: PageBitmap.PageBitmap, runs: PageRuns.PageRuns): PageRuns.PageRuns => {
   const all: Array<number> = []
   PageRuns.forEach(runs, (first, count) =>
@@ -92,14 +94,14 @@ const among = (bitmap: PageBitmap.PageBitmap, runs: PageRuns.PageRuns): PageRuns
 }
 
 /**
- * Takes pages into a RAM block, whose pages may lie in memory, in a file or a device.
+ * Takes pages into a RAM block in memory, in a file or on a device.
  *
  * **Details**
  *
- * A page of zeros is made zero, unless the block is `fresh` and nothing was written there. What was never mentioned (memory
- * that the guest had given back) is zero as well when `finish` is through, so that nothing stale remains.
+ * A page of zeros is zeroed, unless the block is `fresh` and nothing was written there. `finish` also zeroes pages that
+ * were never mentioned (memory that the guest had freed), so that no stale data remains.
  *
- * **Failure effect**: any page may be old, new, or a part of both.
+ * **Failure effect**: any page may be old, new, or a mix of both.
  *
  * @stability unstable
  * @category constructors
@@ -111,7 +113,7 @@ export const toBlock = <E = never>(
 ): BlockSink<E> => {
   const { idstr, pageSize, reader, usedLength, writer } = block
   const pages = RamBlock.pageCount(block)
-  /** Fresh: the pages that hold anything. Otherwise: the pages that have been spoken of. */
+  /** Fresh: the pages with nonzero content. Otherwise: the pages that were mentioned. */
   const seen = PageBitmap.make(pages)
   const write = writer.view === undefined ? writer.write : () => Effect.void
   const zero = (first: number, count: number) => writer.zero(first * pageSize, count * pageSize)

@@ -1,5 +1,5 @@
 /**
- * The heart of every migration: a source of batches, a bounded queue, and N channels.
+ * The core of every migration: a source of batches, a bounded queue, and N channels.
  *
  * ```text
  *   source ──► feeder ──► queue (bounded) ──┬──► fiber 0 ──► channel 0
@@ -14,10 +14,10 @@
  *   error   the first one interrupts everybody; every channel is released before the caller sees it
  * ```
  *
- * The queue is first in, first out. So when a fiber takes its Sync, every batch in front of it has been taken; when all
- * have arrived, every one of them has moved, since a fiber that still moves one has not arrived. Nothing behind the Sync
- * can have been taken: the feeder offers nothing more until it has passed the barrier, and a fiber that has taken one Sync
- * waits there, so that none takes two.
+ * The queue is first in, first out. So when a fiber takes its Sync, every batch before it has been taken. When all have
+ * arrived, all of these batches have moved, because a fiber that is still moving one has not arrived. Nothing after the
+ * Sync can have been taken: the feeder offers nothing more until it has passed the barrier, and a fiber that has taken
+ * one Sync waits there, so that none takes two.
  *
  * @since 0.1.0
  */
@@ -35,7 +35,7 @@ import * as PipelineOptions from "./PipelineOptions.ts"
 import * as SyncBarrier from "./SyncBarrier.ts"
 
 /**
- * What a pipeline moves, and over what.
+ * The work of a pipeline, and its channels.
  *
  * @stability unstable
  * @category models
@@ -47,32 +47,32 @@ export interface Options<B, E, R, C, RC> extends Pick<PipelineOptions.Input, "ch
    *
    * **Details**
    *
-   * It is pulled by one fiber, at most a queue ahead of the channels; behind a Sync it is pulled again only when every
-   * channel has passed the barrier. So whatever the source does between a Sync and its next element happens at the
-   * barrier: it may look for dirty pages, or write the main channel's mark. That holds for streams that make one element
-   * at a time, as `RamScanner` does.
+   * One fiber pulls it, at most a queue ahead of the channels. After a Sync it is pulled again only when every channel
+   * has passed the barrier. So the source's work between a Sync and its next element happens at the barrier: it may
+   * look for dirty pages, or write the main channel's mark. This holds for streams that emit one element at a time, as
+   * `RamScanner` does.
    */
   readonly source: Stream.Stream<Job.Job<B>, E, R>
-  /** Opens channel `id`, 0 ≤ id < channels; all of them are opened at once, before the first batch is taken. */
+  /** Opens channel `id`, 0 ≤ id < channels. All channels are opened concurrently, before the first batch is taken. */
   readonly open: (id: number) => Effect.Effect<Channel<C>, C, RC>
 }
 
 /**
- * Moves everything that the source says over the channels, in rounds, and ends when every channel has finished.
+ * Moves everything from the source over the channels, in rounds, and ends when every channel has finished.
  *
  * **Details**
  *
- * One scope owns all channels: they are released, side by side, before the pipeline ends, on success, failure and
- * interruption alike. On success every channel was synced behind its last batch (a source that does not end in a Sync
+ * One scope owns all channels. They are released concurrently before the pipeline ends, on success, failure and
+ * interruption alike. On success every channel was synced after its last batch (a source that does not end in a Sync
  * gets one) and has finished.
  *
- * The first error wins: it fails the pipeline with its own type, be it the source's, a batch's or a channel's, and the
- * others are interrupted. What they fail with on their way out is attached, see {@link laterFailures}.
+ * The first error, from the source, a batch or a channel, fails the pipeline with its own type, and the others are
+ * interrupted. Their own failures are attached, see {@link laterFailures}.
  *
- * The fibers together give way to the event loop about every 2 ms.
+ * The fibers together yield to the event loop about every 2 ms.
  *
- * **Failure effect**: any part of the batches may have moved, in any order within a round; nothing of a later round than
- * the one that failed.
+ * **Failure effect**: any part of the batches may have moved, in any order within a round; nothing of a round after the
+ * failed one.
  *
  * **Example** (Saving one block over four channels)
  *
@@ -145,13 +145,13 @@ const feed = <B, E, R>(
   )
 }
 
-/** Does what the queue says on one channel, until it ends. */
+/** Runs the jobs of the queue on one channel until the end. */
 const runChannel = <B, C>(channel: Channel<C>, { queue, barrier, pace }: Shared<B>): Effect.Effect<void, B | C> => {
   const endRound = Effect.andThen(channel.sync, barrier.arrive)
   const work = (job: Job.Job<B>): Effect.Effect<unknown, B | C> =>
     job._tag === "Batch" ? Effect.andThen(pace, channel.transfer(job.batch)) : endRound
   return Effect.flatMap(Queue.take(queue), work).pipe(
-    // The pacer gives way to the event loop when it is time; a turn for each batch would be a third of its cost.
+    // The pacer yields to the event loop when it is time; yielding for each batch would add a third to its time.
     Effect.forever({ disableYield: true }),
     Pull.catchDone(() => channel.finish),
     Effect.annotateLogs({ channel: channel.id })
@@ -159,8 +159,7 @@ const runChannel = <B, C>(channel: Channel<C>, { queue, barrier, pace }: Shared<
 }
 
 /**
- * What else failed in the fall of a pipeline, after the error that it failed with: often every channel fails for the same
- * reason.
+ * Failures that followed the one the pipeline failed with; often every channel fails for the same reason.
  *
  * @stability unstable
  * @category getters

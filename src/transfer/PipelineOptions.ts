@@ -11,7 +11,7 @@ import * as Options from "../ram/Options.ts"
 import * as Problem from "../ram/Problem.ts"
 
 /**
- * Settings that have been checked.
+ * Validated settings.
  *
  * @stability stable
  * @category models
@@ -20,19 +20,19 @@ import * as Problem from "../ram/Problem.ts"
 export interface PipelineOptions {
   /** Number of channels, 1 to 255 as in QEMU's `multifd-channels`. Default 3. */
   readonly channels: number
-  /** Batches that wait between the source and the channels, 1 to 4096; they hold no page data. Default 8. */
+  /** Batches queued between the source and the channels, 1 to 4096; they hold no page data. Default 8. */
   readonly queueDepth: number
   /** Bytes in a batch, 1 KiB (the smallest page) to 16 MiB, rounded down to whole pages. Default 1 MiB. */
   readonly batchSize: number
   /**
-   * Zero pages between two runs that are worth moving along with them for the sake of one larger call, 0 to 4096. Costs
-   * space on the disk, never correctness: the bits of these pages stay clear. Default 4.
+   * Largest gap of zero pages between two runs that is moved along with them to make one larger call, 0 to 4096. It
+   * takes disk space and never affects correctness: the bits of these pages stay clear. Default 4.
    */
   readonly coalescePages: number
 }
 
 /**
- * The same settings as a user gives them: all of them may be left out.
+ * The same settings as a user gives them: all are optional.
  *
  * @stability stable
  * @category models
@@ -51,10 +51,11 @@ interface Limits {
  *
  * **Details**
  *
- * More channels or a deeper queue than the defaults were not faster on any disk that was measured. Node makes its calls on
- * files with four threads, unless `UV_THREADPOOL_SIZE` says otherwise: three channels leave one for syncing, and for what
- * else the process does with files. Two buffered writes to one file are with the kernel at a time, whatever the channels. Below 512 KiB in a batch the cost of a queue element shows, and a batch above 16 MiB
- * would hold the event loop for milliseconds, since its zero pages are looked for without a pause.
+ * More channels or a deeper queue than the defaults were not faster on any disk that was measured. Node makes file
+ * calls with four threads, unless `UV_THREADPOOL_SIZE` says otherwise: three channels leave one for syncing and for the
+ * process's other file I/O. At most two buffered writes to one file are with the kernel at a time, for any number of
+ * channels. Below 512 KiB per batch the overhead of a queue element is visible. A batch above 16 MiB would block the
+ * event loop for milliseconds, because its zero pages are searched for without a pause.
  *
  * @stability stable
  * @category constants
@@ -68,11 +69,11 @@ export const limits: { readonly [Name in keyof PipelineOptions]: Limits } = {
 }
 
 /**
- * Settings are outside their limits; all that are wrong are listed.
+ * Settings outside their limits; all invalid ones are listed.
  *
  * **Details**
  *
- * Found before anything was opened. Exit code 2.
+ * Detected before anything was opened. Exit code 2.
  *
  * @stability stable
  * @category errors
@@ -100,7 +101,7 @@ const decode = Options.decode(
 )
 
 /**
- * Fills in what was left out and checks the rest. Fails with `PipelineOptionsError`; nothing has happened then.
+ * Fills in defaults and validates. Fails with `PipelineOptionsError` and has no other effect.
  *
  * @stability stable
  * @category constructors

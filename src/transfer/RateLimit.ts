@@ -1,5 +1,5 @@
 /**
- * A limit to the bytes per second of a whole migration, QEMU's `max-bandwidth`.
+ * A limit on the bytes per second of a whole migration, QEMU's `max-bandwidth`.
  *
  * ```text
  *                the limit flows in, all the time
@@ -16,10 +16,11 @@
  *   take, take, take …       first come, first served; each waits until both let it pass
  * ```
  *
- * The bucket makes the flow even, and makes up for timers and an event loop that are late by up to 100 ms. The second keeps
- * what it has gathered from being more than the limit, whichever second it is: QEMU counts in windows of 100 ms, begun anew
- * each time, so that eleven of them touch one second and may use a tenth more. Any 100 ms pass at most a fifth of a second's
- * limit, as with QEMU. While somebody always waits, what passes is the limit, less what the one who waits has not been given yet.
+ * The bucket evens out the flow, and compensates for timers and an event loop that are up to 100 ms late. The second
+ * bound keeps the accumulated bytes from exceeding the limit in any one second. QEMU counts in windows of 100 ms, each
+ * started anew, so that eleven of them touch one second and may use a tenth more. Any 100 ms pass at most a fifth of a
+ * second's limit, as with QEMU. Under constant demand, throughput is the limit minus what the current waiter has
+ * accumulated.
  *
  * @since 0.1.0
  */
@@ -31,7 +32,7 @@ import type { Extent } from "../io/files/PositionalFile.ts"
 import * as LastSecond from "./internal/lastSecond.ts"
 
 /**
- * Shared by everything that writes for one migration: all of its channels, and its main channel.
+ * Shared by all writers of one migration: all of its channels, and its main channel.
  *
  * @stability stable
  * @category models
@@ -39,29 +40,35 @@ import * as LastSecond from "./internal/lastSecond.ts"
  */
 export interface RateLimit {
   /**
-   * Waits until so many bytes may be written. The limit holds for takes of at most `piece()` bytes; one that is larger than
-   * the bucket passes as a whole when that is full, and everybody behind it waits until it is paid for. Interruption takes
-   * nothing.
+   * Waits until `bytes` bytes may be written. The limit holds for takes of at most `piece()` bytes. A larger one than
+   * the bucket passes as a whole when the bucket is full, and all later takes wait until it is paid for. Interruption
+   * takes nothing.
    */
   readonly take: (bytes: number) => Effect.Effect<void>
-  /** The bytes that should be taken at once at most: 1/40 of a second's limit, at least 1; `Infinity` without a limit. */
+  /** Most bytes to take at once: 1/40 of a second's limit, at least 1; `Infinity` without a limit. */
   readonly piece: () => number
-  /** The limit in bytes per second; 0 is unlimited. */
+  /** The limit in bytes per second; 0 means unlimited. */
   readonly bytesPerSecond: () => number
-  /** Another limit from now on, also for whoever waits. */
+  /** Changes the limit, for current waiters as well. */
   readonly set: (bytesPerSecond: number) => Effect.Effect<void>
 }
 
-/** Milliseconds' worth of the limit that gather while nobody takes, or takes in time. The more, the more uneven is what comes next. */
+/**
+ * Milliseconds' worth of the limit that accumulate without takes, or with takes on time. A larger value makes the flow
+ * less even.
+ */
 const CAPACITY = 100
 
-/** Milliseconds' worth: a part of the bucket, so that the rest gathers while a timer or the event loop is late. */
+/**
+ * Milliseconds' worth of the limit: a part of the bucket, so that the rest accumulates while a timer or the event loop
+ * is late.
+ */
 const PIECE = CAPACITY / 4
 
 /**
- * Makes a limit in bytes per second. 0 is unlimited, the default, and so is whatever is no positive number.
+ * Makes a limit in bytes per second. 0 (the default) and anything that is not a positive number mean unlimited.
  *
- * **Example** (Changing the limit while a save is running)
+ * **Example** (Changing the limit during a save)
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -84,7 +91,7 @@ export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
       const turn = Semaphore.makeUnsafe(1)
       const changed = Latch.makeUnsafe()
       const began = clock.monotonicTimeNanosUnsafe()
-      // Both in milliseconds' worth of the limit, and so good for another one, too.
+      // Both are milliseconds' worth of the limit, so they stay valid when the limit changes.
       const lastSecond = LastSecond.make()
       let level = 0
       let limit = limitOf(bytesPerSecond)
@@ -120,7 +127,7 @@ export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
               level = 0
               lastSecond.clear()
             } else if (level < 0) {
-              // What was taken ahead is so many bytes, and a higher limit pays for them sooner.
+              // Bytes taken in advance stay the same number of bytes, which a higher limit pays for sooner.
               level *= before / limit
             }
             return changed.release
@@ -130,7 +137,7 @@ export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
   )
 
 /**
- * The limit itself, or a new one of so many bytes per second.
+ * Returns the limit itself, or makes one from bytes per second.
  *
  * @stability stable
  * @category constructors
@@ -143,7 +150,7 @@ const limitOf = (bytesPerSecond: number): number =>
   bytesPerSecond > 0 && bytesPerSecond < Infinity ? bytesPerSecond : 0
 
 /**
- * Writes `parts` in order, as many bytes at once as the limit allows; without a limit, all of them at once.
+ * Writes `parts` in order, as many bytes per call as the limit allows; without a limit, all of them in one call.
  *
  * @stability stable
  * @category running
@@ -156,9 +163,9 @@ export const writeParts = <E, R>(
 ): Effect.Effect<void, E, R> => pace(self, bytes, parts, write)
 
 /**
- * Writes `extents` of a file, as many bytes at once as the limit allows; without a limit, all of them at once. They are
- * cut at multiples of 4096 bytes only, so that direct I/O goes on working: below 160 KiB per second the limit is exceeded
- * by up to 4096 bytes.
+ * Writes `extents` of a file, as many bytes per call as the limit allows; without a limit, all of them in one call.
+ * They are cut only at multiples of 4096 bytes, so that direct I/O keeps working: below 160 KiB per second the limit is
+ * exceeded by up to 4096 bytes.
  *
  * @stability stable
  * @category running
@@ -170,10 +177,10 @@ export const writeExtents = <E, R>(
   write: (extents: ReadonlyArray<Extent>) => Effect.Effect<void, E, R>
 ): Effect.Effect<void, E, R> => pace(self, ofFile, extents, write)
 
-/** What can be written in pieces. */
+/** Data that can be written in pieces. */
 interface Sort<A> {
   readonly length: (item: A) => number
-  /** Pieces are multiples of it, but for the last one of an item. */
+  /** Pieces are multiples of this, except the last one of an item. */
   readonly unit: number
   readonly slice: (item: A, from: number, to: number) => A
 }
@@ -206,7 +213,7 @@ const pace = Effect.fnUntraced(function* <A, E, R>(
   }
 })
 
-/** The first `atMost` bytes, rounded down to whole units but at least one, and everything behind them. */
+/** The first `atMost` bytes, rounded down to whole units but at least one, and the rest. */
 const cut = <A>(
   sort: Sort<A>,
   items: ReadonlyArray<A>,

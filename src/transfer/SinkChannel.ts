@@ -1,5 +1,5 @@
 /**
- * A channel that stores batches through page sinks: the way for every source and target that has no faster one.
+ * A channel that stores batches through page sinks: the general way, for sources and targets without a faster one.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import type { PageSink, Pages } from "./PageSink.ts"
 import type * as RateLimit from "./RateLimit.ts"
 
 /**
- * What a sink channel is made of.
+ * Options of a sink channel.
  *
  * @stability unstable
  * @category models
@@ -21,13 +21,13 @@ import type * as RateLimit from "./RateLimit.ts"
 export interface Options<out E = never> {
   /** 0 ≤ id < number of channels. */
   readonly id: number
-  /** By `idstr`: a sink for every block that a batch can name. */
+  /** By `idstr`: a sink for every block of the batches. */
   readonly sinks: ReadonlyMap<string, PageSink<E>>
   /** The migration's limit. Default: none. */
   readonly rateLimit?: RateLimit.RateLimit | undefined
 }
 
-/** The pages of a batch, with the short gaps between two runs as zeros among them. */
+/** The pages of a batch, with short gaps between two runs included as zeros. */
 const pagesOf = ({ data, normal, offset, block, pages, zero }: PageBatch.LoadedBatch<unknown>, gap: number): Pages => {
   const { pageSize } = block
   const merged = PageRuns.intersect(PageRuns.merge(normal, gap), pages)
@@ -41,7 +41,7 @@ const pagesOf = ({ data, normal, offset, block, pages, zero }: PageBatch.LoadedB
 }
 
 /**
- * Makes the channel. A sink that has a place in memory gets its bytes there; others get them from the channel's buffer.
+ * Makes the channel. A sink in memory gets its bytes in place; others get them from the channel's buffer.
  *
  * **Failure effect**: that of the sink.
  *

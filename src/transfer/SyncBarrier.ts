@@ -1,5 +1,5 @@
 /**
- * The place where everything that takes part in a migration meets at the end of a round.
+ * The barrier at which all participants of a migration meet at the end of a round.
  *
  * ```text
  *              arrive: not the last one
@@ -23,7 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 
 /**
- * A rendezvous of a fixed number of fibers, again and again.
+ * A repeated rendezvous of a fixed number of fibers.
  *
  * @category models
  * @since 0.1.0
@@ -34,7 +34,7 @@ export interface SyncBarrier {
    *
    * **Gotchas**
    *
-   * A party that is interrupted while it waits has arrived all the same: the others must be interrupted as well, as
+   * A party that is interrupted while it waits still counts as arrived: the others must be interrupted as well, as
    * fibers of one migration are.
    */
   readonly arrive: Effect.Effect<number>

@@ -1,5 +1,5 @@
 /**
- * What the channels of a migration have moved so far.
+ * Counters of the data moved by the channels of a migration.
  *
  * @since 0.1.0
  */
@@ -7,7 +7,7 @@ import * as PageRuns from "../ram/PageRuns.ts"
 import type { Shape } from "../ram/RamBlock.ts"
 
 /**
- * Sums over all channels of one migration, raised by a channel when it has moved a batch. Anyone may read them at any
+ * Sums over all channels of one migration, increased by a channel when it has moved a batch. They may be read at any
  * time.
  *
  * @stability unstable
@@ -15,20 +15,20 @@ import type { Shape } from "../ram/RamBlock.ts"
  * @since 0.1.0
  */
 export interface TransferCounters {
-  /** Pages moved as data. A page that is moved again counts again. */
+  /** Pages moved as data. A page counts each time it is moved. */
   normalPages: number
   /** Pages found to be all zeros. */
   zeroPages: number
   /** Bytes of RAM that these pages make up, zero pages included. */
   bytesHandled: number
-  /** Bytes that were moved for them: normal pages and what stands around them, and the gaps that were moved along. */
+  /** Bytes moved for these pages: normal pages with their framing, and gaps moved along. */
   bytes: number
-  /** Of `bytes`, those that were records on the main channel of a migration over sockets. */
+  /** The part of `bytes` that were records on the main channel of a migration over sockets. */
   recordBytes: number
 }
 
 /**
- * Counters at zero.
+ * Makes counters at zero.
  *
  * @stability unstable
  * @category constructors
@@ -49,7 +49,7 @@ interface Moved {
 }
 
 /**
- * Counts one batch whose pages have been moved by `bytes` bytes on the channel.
+ * Counts one batch whose pages took `bytes` bytes on the channel.
  *
  * @stability unstable
  * @category counting
@@ -65,7 +65,7 @@ export const add = (self: TransferCounters, batch: Moved, bytes: number): void =
 }
 
 /**
- * The same for a batch whose pages have been moved by records on the main channel.
+ * Counts one batch whose pages took `bytes` bytes of records on the main channel.
  *
  * @stability unstable
  * @category counting

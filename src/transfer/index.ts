@@ -1,5 +1,5 @@
 /**
- * The parts that move pages: batches, channels, pipelines, and the joint between sources and targets of machines.
+ * The modules that move pages: batches, channels, pipelines, and the interfaces of sources and targets of machines.
  *
  * @since 0.1.0
  */

@@ -270,6 +270,8 @@ describe("multifd", () => {
       const { at, image, write } = yield* savedImage
       const sound = Fs.readFileSync(image)
       assert.deepStrictEqual(json(yield* succeed("verify", "--json", image)), {
+        version: 1,
+        command: "verify",
         path: image,
         ok: true,
         reason: null,

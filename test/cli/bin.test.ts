@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { problemsOf } from "../support/cli/documents.ts"
 import { folder, pages } from "../support/cli/files.ts"
 
 const BIN = Path.resolve(import.meta.dirname, "../../src/bin.ts")
@@ -117,14 +118,19 @@ describe("bin", { timeout: 60_000 }, () => {
         const files = yield* folder
         const ram = endless(files.at("ram"))
         files.write("vm.img", Buffer.from("the old image"))
-        const args = ["save", "--block", `pc.ram=${ram}`, files.at("vm.img"), "--progress", "json"]
+        const args = ["save", "--block", `pc.ram=${ram}`, files.at("vm.img"), "--progress", "json", "--json"]
         let during: ReadonlyArray<string> | undefined
         const ended = yield* run(args, (text, child) => {
           if (during !== undefined || !text.includes('"phase":"ram"')) return
           during = files.list()
           child.kill(signal)
         })
-        assert.include(ended, { code: 130, signal: null, stdout: "" })
+        assert.include(ended, { code: 130, signal: null })
+        assert.deepStrictEqual(JSON.parse(ended.stdout), {
+          version: 1,
+          command: "save",
+          error: { tag: "Interrupted", message: "nothing was written", exitCode: 130 }
+        })
         assert.match(ended.stderr, /\{"event":"interrupted","message":"nothing was written","exitCode":130\}\n$/)
         assert.lengthOf(during!, 3)
         assert.deepStrictEqual(files.list(), ["ram", "vm.img"])
@@ -149,9 +155,11 @@ describe("bin", { timeout: 60_000 }, () => {
           syncBuiltinESMExports()`)
       )
       const preload = ["--import", files.at("signal.mjs")]
-      const args = ["save", "--block", `pc.ram=${files.at("ram")}`, files.at("vm.img"), "--progress", "json"]
+      const args = ["save", "--block", `pc.ram=${files.at("ram")}`, files.at("vm.img"), "--progress", "json", "--json"]
       const ended = yield* run(args, undefined, preload)
-      assert.include(ended, { code: 0, signal: null, stdout: "" })
+      assert.include(ended, { code: 0, signal: null })
+      assert.deepStrictEqual(problemsOf(JSON.parse(ended.stdout)), [])
+      assert.include(JSON.parse(ended.stdout), { command: "save", pages: 30 })
       assert.match(ended.stderr, /\{"event":"completed",[^\n]+\}\n$/)
       assert.include(yield* run(["verify", files.at("vm.img")]), { code: 0 })
     })

@@ -7,6 +7,7 @@ import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
+import { problemsOf } from "../support/cli/documents.ts"
 import * as Cli from "../support/qemu/cli.ts"
 import * as Machine from "../support/qemu/machine.ts"
 import { describeQemu } from "../support/qemu/suite.ts"
@@ -49,10 +50,11 @@ describeQemu("multifd capture, multifd resume", () => {
       const space = yield* Workspace.make
       const vm = yield* Machine.launch(space)
       yield* Workload.reach(vm.ram, 2)
-      const args = ["--qmp", vm.socket, space.file("image"), "--live", "--progress", "json"]
+      const args = ["--qmp", vm.socket, space.file("image"), "--live", "--progress", "json", "--json"]
       const captured = yield* Cli.run("capture", ...args)
       assert.strictEqual(captured.code, 0, captured.stderr)
-      assert.strictEqual(captured.stdout, "")
+      assert.deepStrictEqual(problemsOf(JSON.parse(captured.stdout)), [])
+      assert.include(JSON.parse(captured.stdout), { command: "capture", runState: "running" })
       const events = jsonLines(captured.stderr)
       assert.strictEqual(events.at(-1)?.["event"], "completed")
       assert.match(String(events.at(-1)?.["machine"]), /^pc-i440fx-/)
@@ -60,8 +62,17 @@ describeQemu("multifd capture, multifd resume", () => {
       const memory = yield* Machine.memoryOf(space, space.file("image"))
 
       const fresh = yield* Machine.launch(space, { name: "fresh", incoming: true })
-      const resumed = yield* Cli.run("resume", "--qmp", `unix:${fresh.socket}`, space.file("image"), "--paused")
+      const resumed = yield* Cli.run(
+        "resume",
+        "--qmp",
+        `unix:${fresh.socket}`,
+        space.file("image"),
+        "--paused",
+        "--json"
+      )
       assert.strictEqual(resumed.code, 0, resumed.stderr)
+      assert.deepStrictEqual(problemsOf(JSON.parse(resumed.stdout)), [])
+      assert.include(JSON.parse(resumed.stdout), { command: "resume", runState: "paused" })
       assert.strictEqual((yield* ask(fresh.socket, QmpCommands.queryStatus)).status, "paused")
       yield* ask(fresh.socket, QmpCommands.cont)
       yield* Workload.reach(fresh.ram, Workload.round(memory) + 1)

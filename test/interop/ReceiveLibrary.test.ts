@@ -6,9 +6,8 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Image from "../../src/image/Image.ts"
-import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
-import type { ReceiveOptions } from "../../src/migration/ReceiveOptions.ts"
+import type { ReceiveIntoImage } from "../../src/migration/ReceiveOptions.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as Files from "../support/qemu/files.ts"
 import * as Guest from "../support/qemu/guest.ts"
@@ -41,7 +40,7 @@ const filesBeside = (path: string): ReadonlyArray<string> => Fs.readdirSync(Path
 
 interface Capture extends Sockets.Options, Migrate.Passes {
   readonly machine?: string | undefined
-  readonly receive?: Partial<ReceiveOptions> | undefined
+  readonly receive?: Partial<ReceiveIntoImage> | undefined
 }
 
 const anyPort = SocketAddress.tcp("127.0.0.1", 0)
@@ -125,18 +124,17 @@ describeQemu("a guest received into RAM blocks", () => {
       Pattern.writeFile(ram, "mixed", SIZE)
       const guest = yield* Guest.start({ ram: { file: ram, size: SIZE } })
       const memories = new Map<string, Buffer>()
-      const { value: machineState } = yield* received(
+      const { machineState } = yield* received(
         (onListening) =>
-          migration.receive({
+          migration.receiveBlocks({
             listen: anyPort,
             onListening,
-            target: BlocksTarget.make((announced) =>
+            blocks: (announced) =>
               Effect.forEach(announced, ({ idstr, usedLength }) => {
                 const memory = Buffer.alloc(usedLength, 0xa5)
                 memories.set(idstr, memory)
                 return Effect.orDie(MemoryPages.make({ idstr, memory }))
               })
-            )
           }),
         (uri) => Sockets.send(guest, uri, { channels: 2 })
       )

@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
-import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
@@ -17,7 +16,7 @@ import * as Interruption from "../support/interruption.ts"
 import * as MachineInSteps from "../support/guests/machineInSteps.ts"
 import { turns } from "../support/time.ts"
 
-const { receive, send } = Migration.make
+const { receiveBlocks, send } = Migration.make
 const CONNECTIONS = 3
 
 const at = SocketAddress.unix("/run/vm.sock")
@@ -39,9 +38,9 @@ const attempt = Effect.fnUntraced(function* (step: number) {
   const target = yield* MemoryPages.make({ idstr: "pc.ram", memory })
   const progress = yield* Progress.make
   const listening = yield* Deferred.make<void>()
-  const receiving = receive({
+  const receiving = receiveBlocks({
     listen: at,
-    target: BlocksTarget.make([target]),
+    blocks: [target],
     onListening: () => Effect.asVoid(Deferred.succeed(listening, undefined))
   })
   const { block, live } = machine

@@ -84,7 +84,7 @@ describe("Acknowledgement", () => {
         play({ send: () => Effect.never, peer: says(encode({ _tag: "Shut", value: 1 })) })
       )
       assert.deepInclude(error, { _tag: "PeerFailedError", answer: "failed" })
-      assert.include(error.message, "its answer that it failed")
+      assert.include(error.message, "could not load the migration")
     })
   )
 
@@ -92,7 +92,7 @@ describe("Acknowledgement", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(play({ send: () => Effect.never, peer: says(allIsWell) }))
       assert.deepInclude(error, { _tag: "PeerFailedError", answer: "early" })
-      assert.include(error.message, "came early")
+      assert.include(error.message, "before everything had been sent")
     })
   )
 

@@ -99,6 +99,8 @@ describe("examples", { timeout: 120_000 }, () => {
           const program = [process.execPath, Path.join("examples", example), path]
           assert.match(await run(consumer.folder, "env", `TMPDIR=${scratch}`, ...program), output)
         }
+        const python = ["python3", Path.join(root, "examples/read_image.py"), path]
+        assert.match(await run(consumer.folder, "env", ...python), /^pc\.ram \d+ 4096 \d+ 1048576$/m)
         assert.deepStrictEqual(await Fs.readdir(scratch), [])
       })
     }

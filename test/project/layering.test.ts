@@ -79,7 +79,7 @@ export const text = "no import at all"
     assert.lengthOf(one("index.ts", "./ram/internal/a.ts"), 1)
   })
 
-  it("only io/ reaches outside the process, and format/ runs no fibers", () => {
+  it("only io/ and lanes/ reach outside the process, and format/ runs no fibers", () => {
     assert.deepStrictEqual(one("io/A.ts", "node:fs", "effect/Effect"), [])
     assert.deepStrictEqual(one("multifd/A.ts", "node:zlib", "effect/Effect", "@effect/platform-node/NodeSocket"), [])
     assert.lengthOf(one("multifd/A.ts", "node:fs", "effect", "left-pad", "fs"), 4)

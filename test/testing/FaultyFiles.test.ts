@@ -30,7 +30,10 @@ const everyCall = (calls: Calls, fd: number): Record<FaultyFiles.Name, Effect.Ef
   realpath: answer((done) => calls.realpath("/link", done)),
   close: answer((done) => calls.close(fd, done)),
   rename: answer((done) => calls.rename("/x", "/y", done)),
-  unlink: answer((done) => calls.unlink("/y", done))
+  link: answer((done) => calls.link("/y", "/z", done)),
+  unlink: answer((done) => calls.unlink("/y", done)),
+  mkdir: answer((done) => calls.mkdir("/directory", 0o700, done)),
+  readdir: answer((done) => calls.readdir("/", done))
 })
 
 const names = Object.keys(everyCall(node, 0)) as ReadonlyArray<FaultyFiles.Name>
@@ -74,7 +77,8 @@ describe("FaultyFiles", () => {
       assert.include(error, { code: "EIO", errno: -5, syscall: name })
       if (name === "close" || name === "open") assert.deepStrictEqual(disk.openFiles(), [])
       if (name === "rename") assert.deepStrictEqual(disk.files(), ["/link", "/x"])
-      if (name === "unlink") assert.deepStrictEqual(disk.files(), ["/link", "/y"])
+      if (name === "link") assert.deepStrictEqual(disk.files(), ["/link"])
+      if (name === "unlink") assert.deepStrictEqual(disk.files(), ["/link", "/y", "/z"])
       assert.deepStrictEqual(files.openFiles(), [])
     })
   )

@@ -65,7 +65,10 @@ const Step = Schema.Union([
   Schema.TaggedStruct("readlink", { name: Name }),
   Schema.TaggedStruct("realpath", { name: Name }),
   Schema.TaggedStruct("rename", { name: FileName, to: FileName }),
-  Schema.TaggedStruct("unlink", { name: FileName })
+  Schema.TaggedStruct("unlink", { name: FileName }),
+  Schema.TaggedStruct("link", { name: FileName, to: FileName }),
+  Schema.TaggedStruct("mkdir", { name: Name }),
+  Schema.TaggedStruct("readdir", { name: Name })
 ])
 const Steps = Schema.Array(Step).check(Schema.isMaxLength(60))
 
@@ -116,6 +119,15 @@ const perform = (calls: Calls, base: string, slots: Array<number>, step: typeof 
       return done((done) => calls.rename(path, Path.posix.join(base, step.to), done))
     case "unlink":
       return done((done) => calls.unlink(path, done))
+    case "link":
+      return done((done) => calls.link(path, Path.posix.join(base, step.to), done))
+    case "mkdir":
+      return done((done) => calls.mkdir(path, 0o700, done))
+    case "readdir":
+      return Effect.map(
+        answer<unknown>((done) => calls.readdir(path, done)),
+        (names) => (Array.isArray(names) ? names.toSorted() : names)
+      )
   }
 }
 
@@ -361,6 +373,21 @@ describe("MemoryDisk.powerCut", () => {
       assert.deepStrictEqual(disk.powerCut((change) => change._tag === "Names").files(), ["/d/old"])
       yield* syncDirectory
       assert.deepStrictEqual(disk.powerCut().files(), ["/d/old"])
+    })
+  )
+
+  it.effect("a second name and a new directory are durable once their directory is synced", () =>
+    Effect.gen(function* () {
+      const { calls, disk, fd, sync, syncDirectory } = yield* run
+      yield* sync(fd)
+      yield* syncDirectory
+      yield* done((done) => calls.link("/d/new", "/d/second", done))
+      yield* done((done) => calls.mkdir("/d/inner", 0o700, done))
+      assert.deepStrictEqual(disk.powerCut().files(), ["/d/new", "/d/old"])
+      assert.isUndefined(disk.powerCut().stat("/d/inner"))
+      yield* syncDirectory
+      assert.deepStrictEqual(disk.powerCut().read("/d/second"), abc)
+      assert.isDefined(disk.powerCut().stat("/d/inner"))
     })
   )
 

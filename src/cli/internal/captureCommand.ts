@@ -1,11 +1,12 @@
-import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Capture from "../../qemu/Capture.ts"
 import * as QmpClient from "../../qemu/QmpClient.ts"
+import { define } from "./define.ts"
 import { type Audience, follow } from "./follow.ts"
+import { OutcomeJson, toJson } from "./outcome.ts"
 import { capturedGuest } from "./guestState.ts"
 import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
@@ -55,9 +56,15 @@ const leave = Flag.Literals("leave", ["paused", "running", "quit"]).pipe(
  *
  * @internal
  */
-export const captureCommand = Command.make(
-  "capture",
-  {
+export const captureCommand = define({
+  name: "capture",
+  group: "Machines",
+  description: "Capture a running virtual machine into an image, over its monitor; it goes on afterwards",
+  examples: [
+    { command: "multifd capture --qmp /run/vm/qmp --live vm.img", description: "A snapshot of a guest that goes on" },
+    { command: "multifd capture --qmp /run/vm/qmp vm.img --leave quit", description: "Put a machine away" }
+  ],
+  parameters: {
     qmp: QmpParameters.qmp,
     target: Parameters.image("OUT", "The image to write"),
     live,
@@ -71,7 +78,9 @@ export const captureCommand = Command.make(
     leave,
     ...Parameters.following
   },
-  Effect.fnUntraced(function* (options) {
+  result: OutcomeJson,
+  toJson,
+  run: Effect.fnUntraced(function* (options) {
     const { channels, compression, keepPartial, maxBandwidth, target } = options
     const capture = Effect.fnUntraced(function* ({ leaves, otherSide, progress, warn }: Audience) {
       yield* checkApart("capture", [target.path], options)
@@ -97,12 +106,6 @@ export const captureCommand = Command.make(
         onProblem: warn
       }).pipe(Effect.onInterrupt(() => Effect.flatMap(capturedGuest(qmp, options.live), leaves)))
     }, Effect.scoped)
-    yield* follow(options, { image: target, isWritten: true, keepPartial, role: "destination" }, capture)
+    return yield* follow(options, { image: target, isWritten: true, keepPartial, role: "destination" }, capture)
   })
-).pipe(
-  Command.withDescription("Capture a running virtual machine into an image, over its monitor; it goes on afterwards"),
-  Command.withExamples([
-    { command: "multifd capture --qmp /run/vm/qmp --live vm.img", description: "A snapshot of a guest that goes on" },
-    { command: "multifd capture --qmp /run/vm/qmp vm.img --leave quit", description: "Put a machine away" }
-  ])
-)
+})

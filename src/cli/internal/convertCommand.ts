@@ -1,8 +1,9 @@
-import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Image from "../../image/Image.ts"
 import { Migration } from "../../migration/Migration.ts"
+import { define } from "./define.ts"
 import { type Audience, follow } from "./follow.ts"
+import { OutcomeJson, toJson } from "./outcome.ts"
 import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -12,9 +13,15 @@ import * as SealParameters from "./sealParameters.ts"
  *
  * @internal
  */
-export const convertCommand = Command.make(
-  "convert",
-  {
+export const convertCommand = define({
+  name: "convert",
+  group: "Images",
+  description: "Write any readable image anew as a plain mapped-ram file, which QEMU loads",
+  examples: [
+    { command: "multifd convert vm.img vm-new.img", description: "Lay an image out anew, without stale pages" },
+    { command: "multifd convert /var/lib/libvirt/qemu/save/vm.save vm.img", description: "Take a libvirt save to QEMU" }
+  ],
+  parameters: {
     source: Parameters.image("IN", "The image to read, libvirt's sparse saves included"),
     target: Parameters.image("OUT", "The image to write"),
     ...SealParameters.sealing,
@@ -22,7 +29,9 @@ export const convertCommand = Command.make(
     ...SealParameters.sourceVerification,
     ...Parameters.transfer
   },
-  Effect.fnUntraced(function* (options) {
+  result: OutcomeJson,
+  toJson,
+  run: Effect.fnUntraced(function* (options) {
     const migration = yield* Migration
     const { channels, directIo, keepPartial, source, target } = options
     const convert = Effect.fnUntraced(function* ({ progress }: Audience) {
@@ -31,12 +40,6 @@ export const convertCommand = Command.make(
       yield* checkApart("convert", [target.path], options)
       return yield* migration.convert({ source: image, target, channels, directIo, seal, keepPartial, progress })
     }, Effect.scoped)
-    yield* follow(options, { image: target, isWritten: true, keepPartial }, convert)
+    return yield* follow(options, { image: target, isWritten: true, keepPartial }, convert)
   })
-).pipe(
-  Command.withDescription("Write any readable image anew as a plain mapped-ram file, which QEMU loads"),
-  Command.withExamples([
-    { command: "multifd convert vm.img vm-new.img", description: "Lay an image out anew, without stale pages" },
-    { command: "multifd convert /var/lib/libvirt/qemu/save/vm.save vm.img", description: "Take a libvirt save to QEMU" }
-  ])
-)
+})

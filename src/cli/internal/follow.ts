@@ -9,10 +9,12 @@ import * as Stream from "effect/Stream"
 import type { Summary } from "../../migration/Migration.ts"
 import * as Progress from "../../migration/Progress.ts"
 import type { QemuStatistics } from "../../qemu/QemuStatistics.ts"
+import * as Answer from "./answer.ts"
 import { Completion } from "./completion.ts"
 import { logTo } from "./logger.ts"
-import { interruptedText, outcomeOf, type Subject } from "./outcome.ts"
-import { failureOf, ReportedError } from "./report.ts"
+import { interruptedText, type Outcome, outcomeOf, type Subject, toJson } from "./outcome.ts"
+import * as Failure from "./failure.ts"
+import { reportedAs, type ReportedError } from "./reportedError.ts"
 import { type Flags, viewOf } from "./view.ts"
 
 /**
@@ -53,7 +55,7 @@ export const follow = Effect.fnUntraced(function* <E, R>(
   flags: Flags,
   { role = "source", ...subject }: Followed,
   operation: (audience: Audience) => Effect.Effect<Summary, E, R>
-): Effect.fn.Return<void, E | ReportedError, R | Stdio.Stdio> {
+): Effect.fn.Return<Outcome, E | ReportedError, R | Stdio.Stdio> {
   const view = yield* viewOf(flags)
   const stdio = yield* Stdio.Stdio
   const showAll = (texts: Stream.Stream<string>) => Effect.ignore(Stream.run(texts, stdio.stderr()))
@@ -75,25 +77,30 @@ export const follow = Effect.fnUntraced(function* <E, R>(
     leaves: (text) => Effect.sync(() => void (left = text))
   }
   const interrupted = (isComplete: boolean) =>
-    Effect.suspend(() => Effect.map(interruptedText({ ...subject, left }, isComplete), view.interrupted))
+    Effect.suspend(() =>
+      Effect.tap(interruptedText({ ...subject, left }, isComplete), (text) => Answer.update({ left: text }))
+    )
   const showEnd = Effect.fnUntraced(function* (exit: Exit.Exit<Summary, E>) {
     yield* Exit.isSuccess(exit) ? Effect.andThen(begun.open, Fiber.await(drawing)) : Fiber.interrupt(drawing)
     if (Exit.isSuccess(exit)) return yield* show(view.completed(yield* outcomeOf(exit.value, subject)))
     if (!Cause.hasInterruptsOnly(exit.cause)) return yield* show(view.failed(exit.cause))
     const now = yield* progress.snapshot
     const isComplete = subject.isWritten === true && now.phase === "completed"
-    if (!isComplete || left !== undefined) return yield* show(yield* interrupted(isComplete))
+    if (!isComplete || left !== undefined) return yield* show(view.interrupted(yield* interrupted(isComplete)))
     const { bytesTotal, bytesTransferred, normalPages, pages, phaseMillis, zeroPages } = now
     const summary = { bytesTotal, bytesTransferred, normalPages, pages, phaseMillis, zeroPages }
-    yield* show(view.completed(yield* outcomeOf(summary, subject)))
+    const outcome = yield* outcomeOf(summary, subject)
+    yield* show(view.completed(outcome))
+    yield* Answer.update({ result: toJson(outcome) })
     yield* Effect.sync(yield* Completion)
   })
-  yield* operation(audience).pipe(
+  const summary = yield* operation(audience).pipe(
     logTo(view),
     Effect.onExit(showEnd),
     Effect.catchCause((cause): Effect.Effect<never, E | ReportedError> => {
       if (!view.reportsFailures || Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
-      return Effect.fail(new ReportedError({ exitCode: failureOf(cause).exitCode }))
+      return Effect.fail(reportedAs(Failure.fromCause(cause)))
     })
   )
+  return yield* outcomeOf(summary, subject)
 })

@@ -1,6 +1,31 @@
+import * as Schema from "effect/Schema"
+import { ImageNotes } from "../../format/seal/ImageNotes.ts"
 import type { Image } from "../../image/Image.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
+import { Count, describe } from "./jsonFields.ts"
 import * as Text from "./text.ts"
+
+/**
+ * The checksums of an image, as JSON.
+ *
+ * @internal
+ */
+export const SealJson = Schema.Struct({
+  algorithm: Schema.String.annotate(describe("crc32, sha256 or hmac-sha256")),
+  extentSize: Count.annotate(describe("Bytes that have a digest together"))
+}).annotate(describe("The checksums of the image"))
+
+const BlockJson = Schema.Struct({
+  idstr: Schema.String.annotate(describe("QEMU's name of the block")),
+  usedLength: Count.annotate(describe("Bytes")),
+  pageSize: Count.annotate(describe("Bytes")),
+  bitmapOffset: Count.annotate(describe("Absolute offset in the file")),
+  pagesOffset: Count.annotate(describe("Absolute offset in the file")),
+  pages: Count.annotate(describe("All pages of the block")),
+  pagesPresent: Count.annotate(describe("Pages in the file; the others are zero"))
+})
+
+const SectionJson = Schema.Struct({ name: Schema.String, instanceId: Count, version: Count })
 
 /**
  * What `info --json` prints. Numbers are bytes and counts; `offset`, `bitmapOffset` and `pagesOffset` are absolute file
@@ -8,7 +33,23 @@ import * as Text from "./text.ts"
  *
  * @internal
  */
-export const toJson = (image: Image) => ({
+export const ImageJson = Schema.Struct({
+  path: Schema.String,
+  format: Schema.String.annotate(describe("mapped-ram or libvirt-sparse")),
+  offset: Count.annotate(describe("Absolute offset of the migration stream in the file")),
+  machine: Schema.optional(Schema.String.annotate(describe("The machine type with its version"))),
+  capabilities: Schema.Array(Schema.String),
+  runState: Schema.NullOr(Schema.String),
+  blocks: Schema.Array(BlockJson),
+  deviceSections: Schema.Array(SectionJson),
+  seal: Schema.NullOr(SealJson),
+  notes: ImageNotes,
+  libvirt: Schema.optionalKey(Schema.Struct({ wasRunning: Schema.Boolean })),
+  warnings: Schema.Array(Schema.Struct({ code: Schema.String, message: Schema.String }))
+})
+
+/** @internal */
+export const toJson = (image: Image): typeof ImageJson.Type => ({
   path: image.path,
   format: image.format,
   offset: image.offset,

@@ -1,7 +1,6 @@
-import * as Command from "effect/cli/Command"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Image from "../../image/Image.ts"
+import { define } from "./define.ts"
 import * as ImageReport from "./imageReport.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -11,18 +10,19 @@ import * as SealParameters from "./sealParameters.ts"
  *
  * @internal
  */
-export const infoCommand = Command.make(
-  "info",
-  {
+export const infoCommand = define({
+  name: "info",
+  group: "Images",
+  description: "Show what an image holds: RAM blocks, bitmaps, device sections, machine type, capabilities",
+  examples: [{ command: "multifd info --json vm.img", description: "One JSON document" }],
+  parameters: {
     image: Parameters.image("IMAGE", "The image to look at"),
-    ...SealParameters.verification,
-    json: Parameters.json
+    ...SealParameters.verification
   },
-  Effect.fnUntraced(function* (options) {
-    const image = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
-    yield* Console.log(options.json ? JSON.stringify(ImageReport.toJson(image), null, 2) : ImageReport.toText(image))
+  result: ImageReport.ImageJson,
+  toJson: ImageReport.toJson,
+  toText: ImageReport.toText,
+  run: Effect.fnUntraced(function* (options) {
+    return yield* Image.open(options.image, yield* SealParameters.readVerification(options))
   }, Effect.scoped)
-).pipe(
-  Command.withDescription("Show what an image holds: RAM blocks, bitmaps, device sections, machine type, capabilities"),
-  Command.withExamples([{ command: "multifd info --json vm.img", description: "One JSON document" }])
-)
+})

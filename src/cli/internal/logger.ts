@@ -3,7 +3,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
-import { messageOf } from "./report.ts"
+import { messageOf } from "./failure.ts"
 import type { View } from "./view.ts"
 
 /** Of a failure that nothing depends on, its message is enough. */

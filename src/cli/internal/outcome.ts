@@ -1,8 +1,10 @@
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as AtomicFile from "../../io/files/AtomicFile.ts"
 import { FileCalls, type Stat } from "../../io/files/FileCalls.ts"
 import type { Location } from "../../image/Location.ts"
 import type { Summary } from "../../migration/Migration.ts"
+import { Count, describe } from "./jsonFields.ts"
 import * as Text from "./text.ts"
 
 /**
@@ -31,6 +33,51 @@ export interface Outcome {
   /** Bytes that the file of an image takes that was written; `undefined` where that says nothing: of a device, for example. */
   readonly bytesOnDisk: number | undefined
 }
+
+const PhaseMillis = Schema.Struct({
+  setup: Schema.Finite,
+  ram: Schema.Finite,
+  device: Schema.Finite,
+  sync: Schema.Finite
+}).annotate({ description: "Milliseconds that were spent in each phase" })
+
+/**
+ * What was moved, as JSON.
+ *
+ * @internal
+ */
+export const MovedJson = Schema.Struct({
+  bytesTotal: Count.annotate(describe("Bytes of RAM covered, zero pages included")),
+  pages: Count.annotate(describe("Pages covered: normalPages + zeroPages")),
+  normalPages: Count.annotate(describe("Pages moved as data")),
+  zeroPages: Count.annotate(describe("Pages found to be all zeros")),
+  bytesTransferred: Count.annotate(describe("Bytes read, written or sent, compressed where they are")),
+  phaseMillis: PhaseMillis
+})
+
+/**
+ * The result of a command that moves pages, as JSON.
+ *
+ * @internal
+ */
+export const OutcomeJson = Schema.Struct({
+  path: Schema.String.annotate(describe("The image")),
+  ...MovedJson.fields,
+  bytesOnDisk: Schema.optional(Count.annotate(describe("Bytes that the file of a written image takes"))),
+  machine: Schema.optional(Schema.String.annotate(describe("capture: the machine type with its version"))),
+  runState: Schema.optional(Schema.String.annotate(describe("capture, resume: the guest's run state in the end"))),
+  downtimeMillis: Schema.optional(Schema.Finite.annotate(describe("capture: milliseconds the guest was stopped"))),
+  statistics: Schema.optional(
+    Schema.Record(Schema.String, Schema.Unknown).annotate(describe("capture: QEMU's query-migrate in the end"))
+  )
+})
+
+/** @internal */
+export const toJson = ({ bytesOnDisk, path, summary }: Outcome): typeof OutcomeJson.Type => ({
+  path,
+  ...summary,
+  bytesOnDisk
+})
 
 const BYTES_OF_BLOCK = 512
 

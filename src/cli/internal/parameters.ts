@@ -71,17 +71,6 @@ export const deviceState = Flag.String("device-state").pipe(
   Flag.optional
 )
 
-/**
- * Prints one JSON document.
- *
- * @internal
- */
-export const json = Flag.Boolean("json").pipe(
-  Flag.withoutNegation,
-  Flag.withDescription("Print one JSON document on stdout"),
-  Flag.withDefault(false)
-)
-
 const { minimum, maximum } = limits.channels
 
 const channels = Flag.Int("channels").pipe(

@@ -1,9 +1,10 @@
-import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as SocketAddress from "../../io/sockets/SocketAddress.ts"
 import { Migration } from "../../migration/Migration.ts"
+import { define } from "./define.ts"
 import { type Audience, follow } from "./follow.ts"
+import { OutcomeJson, toJson } from "./outcome.ts"
 import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -16,9 +17,18 @@ import { refuse } from "./usage.ts"
  *
  * @internal
  */
-export const receiveCommand = Command.make(
-  "receive",
-  {
+export const receiveCommand = define({
+  name: "receive",
+  group: "Machines",
+  description: "Receive a running migration of QEMU over sockets into an image, as it comes in",
+  examples: [
+    { command: "multifd receive --listen unix:/run/vm.sock vm.img", description: "QEMU: migrate unix:/run/vm.sock" },
+    {
+      command: "multifd receive --listen tcp:10.0.0.2:4444 --tls-dir /etc/pki/qemu --tls-verify-peer vm.img",
+      description: "From another machine, both sides with certificates"
+    }
+  ],
+  parameters: {
     listen: SocketParameters.address("listen", "Where the sender connects to"),
     target: Parameters.image("OUT", "The image to write"),
     ...SocketParameters.transfer,
@@ -30,7 +40,9 @@ export const receiveCommand = Command.make(
     directIo: Parameters.directIo,
     ...Parameters.following
   },
-  Effect.fnUntraced(function* (options) {
+  result: OutcomeJson,
+  toJson,
+  run: Effect.fnUntraced(function* (options) {
     yield* refuse("receive", TlsParameters.conflictsOf(options))
     const migration = yield* Migration
     const { channels, compression, directIo, target } = options
@@ -54,19 +66,10 @@ export const receiveCommand = Command.make(
         progress
       })
     })
-    yield* follow(
+    return yield* follow(
       options,
       { image: target, isWritten: true, keepPartial: options.keepPartial, role: "listener" },
       receive
     )
   })
-).pipe(
-  Command.withDescription("Receive a running migration of QEMU over sockets into an image, as it comes in"),
-  Command.withExamples([
-    { command: "multifd receive --listen unix:/run/vm.sock vm.img", description: "QEMU: migrate unix:/run/vm.sock" },
-    {
-      command: "multifd receive --listen tcp:10.0.0.2:4444 --tls-dir /etc/pki/qemu --tls-verify-peer vm.img",
-      description: "From another machine, both sides with certificates"
-    }
-  ])
-)
+})

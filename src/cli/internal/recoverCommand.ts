@@ -1,19 +1,31 @@
-import * as Command from "effect/cli/Command"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { LostPages } from "../../format/seal/ImageNotes.ts"
+import { Damage } from "../../image/Integrity.ts"
 import * as Recover from "../../migration/Recover.ts"
 import { damageLine } from "./damageLine.ts"
 import { checkApart } from "./apart.ts"
+import { define } from "./define.ts"
+import type { Failure } from "./failure.ts"
+import { MovedJson } from "./outcome.ts"
+import { describe } from "./jsonFields.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
-import { ReportedError } from "./report.ts"
 import * as Text from "./text.ts"
 
 /** Recovered, but not all of it. */
 const EXIT_LOST = 12
 
-const toJson = ({ lost, machineState, neverSaved, partial, summary }: Recover.Report) => ({
+const RecoverJson = Schema.Struct({
+  partial: Schema.Boolean.annotate(describe("Whether the save was never finished")),
+  machineState: Schema.Boolean.annotate(describe("Whether the new image has the device state")),
+  lost: Schema.Array(Damage),
+  neverSaved: Schema.Array(LostPages),
+  summary: MovedJson
+})
+
+const toJson = ({ lost, machineState, neverSaved, partial, summary }: Recover.Report): typeof RecoverJson.Type => ({
   partial,
   machineState,
   lost,
@@ -23,6 +35,17 @@ const toJson = ({ lost, machineState, neverSaved, partial, summary }: Recover.Re
 
 const isLossy = ({ lost, machineState, neverSaved }: Recover.Report): boolean =>
   !machineState || lost.length > 0 || neverSaved.length > 0
+
+const sumOf = (parts: ReadonlyArray<{ readonly pages: number }>): number =>
+  parts.reduce((sum, { pages }) => sum + pages, 0)
+
+const toFailure = (report: Recover.Report): Failure | undefined => {
+  if (!isLossy(report)) return undefined
+  const { lost, machineState, neverSaved } = report
+  const pages = sumOf(lost) + sumOf(neverSaved)
+  const parts = [...(pages > 0 ? [Text.counted(pages, "page")] : []), ...(machineState ? [] : ["the device state"])]
+  return { tag: "LostPagesError", message: `recovered without ${parts.join(" and ")}`, exitCode: EXIT_LOST }
+}
 
 const neverSavedLine = ({ idstr, pages }: Recover.Report["neverSaved"][number]): string =>
   `${Text.counted(pages, "page")} of "${Text.printable(idstr)}" the save had not come to, or they were zero: they are zero now`
@@ -41,33 +64,33 @@ const toText = ({ lost, machineState, neverSaved, partial, summary }: Recover.Re
  *
  * @internal
  */
-export const recoverCommand = Command.make(
-  "recover",
-  {
-    source: Parameters.image("PARTIAL", "A damaged image with checksums, or what --keep-partial has kept"),
-    target: Parameters.image("OUT", "The image to write"),
-    keyFile: SealParameters.keyFile,
-    channels: Parameters.transfer.channels,
-    json: Parameters.json
-  },
-  Effect.fnUntraced(function* (options) {
-    const { channels, source, target } = options
-    const key = yield* SealParameters.readKey(options)
-    yield* checkApart("recover", [target.path], options)
-    const report = yield* Recover.run({ source, target, key, channels, seal: { key } }).pipe(
-      whenInterrupted("nothing was written")
-    )
-    yield* Console.log(options.json ? JSON.stringify(toJson(report), null, 2) : toText(report))
-    if (isLossy(report)) return yield* new ReportedError({ exitCode: EXIT_LOST })
-  })
-).pipe(
-  Command.withDescription(
-    "Write a new image of what has its checksums, and list what has not; 12 is the exit code where something is lost"
-  ),
-  Command.withExamples([
+export const recoverCommand = define({
+  name: "recover",
+  group: "Images",
+  description:
+    "Write a new image of what has its checksums, and list what has not; 12 is the exit code where something is lost",
+  examples: [
     {
       command: "multifd recover .vm.img.3f09a1b2c4d5.part vm.img",
       description: "What a save had written when it failed"
     }
-  ])
-)
+  ],
+  parameters: {
+    source: Parameters.image("PARTIAL", "A damaged image with checksums, or what --keep-partial has kept"),
+    target: Parameters.image("OUT", "The image to write"),
+    keyFile: SealParameters.keyFile,
+    channels: Parameters.transfer.channels
+  },
+  result: RecoverJson,
+  toJson,
+  toText,
+  toFailure,
+  run: Effect.fnUntraced(function* (options) {
+    const { channels, source, target } = options
+    const key = yield* SealParameters.readKey(options)
+    yield* checkApart("recover", [target.path], options)
+    return yield* Recover.run({ source, target, key, channels, seal: { key } }).pipe(
+      whenInterrupted("nothing was written")
+    )
+  })
+})

@@ -6,20 +6,14 @@ import * as Schema from "effect/Schema"
 import type * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
+import * as Answer from "./answer.ts"
+import { failureOf, messageOf } from "./failure.ts"
 import { helpText } from "./help.ts"
+import { ReportedError } from "./reportedError.ts"
 import { Screen, widthOf } from "./screen.ts"
+import { describe } from "./jsonFields.ts"
 import { oneLine } from "./text.ts"
-import { usageProblem } from "./usage.ts"
-
-/**
- * The failure of a command that has told the user already; only the exit code is left of it.
- *
- * @internal
- */
-export class ReportedError extends Schema.TaggedError<ReportedError>()("ReportedError", { exitCode: Schema.Number }) {
-  override readonly [Runtime.errorExitCode] = this.exitCode
-  override readonly [Runtime.errorReported] = false
-}
+import { NO_COMMAND, usageProblem } from "./usage.ts"
 
 /**
  * Says on stderr what is wrong with a command line: a line each, without the help text that would bury it, or one JSON document.
@@ -33,7 +27,34 @@ const complain = (asJson: boolean, command: string, problems: ReadonlyArray<stri
   return Console.error([...lines, `Try "${command} --help".`].join("\n"))
 }
 
+/**
+ * The results of what no command is, as JSON.
+ *
+ * @internal
+ */
+export const otherResults = {
+  version: Schema.Struct({
+    multifd: Schema.String.annotate(describe("The version of this program")),
+    node: Schema.String.annotate(describe("The version of Node that runs it"))
+  }),
+  help: Schema.Struct({
+    topic: Schema.String.annotate(describe("A command, or nothing for all of them")),
+    text: Schema.String
+  })
+}
+
+const showVersion = Effect.fnUntraced(function* ({ name, version }: CliOutput.Presenter.Version) {
+  const { asJson } = yield* Answer.Answer
+  if (!asJson) return yield* Console.log(`${name} ${version}`)
+  yield* Answer.update({ command: "version", result: { multifd: version, node: process.versions.node } })
+})
+
 const showHelp = Effect.fnUntraced(function* (doc: HelpDoc.HelpDoc): Effect.fn.Return<void> {
+  const { asJson } = yield* Answer.Answer
+  if (asJson) {
+    const topic = doc.commandPath?.slice(1).join(" ") ?? ""
+    return yield* Answer.update({ command: "help", result: { topic, text: helpText(doc) } })
+  }
   const { canColor } = yield* TerminalCapabilities.TerminalCapabilities
   const columns = widthOf((yield* Screen).outputColumns())
   yield* Console.log(helpText(doc, { columns, colors: canColor }))
@@ -46,25 +67,12 @@ const showHelp = Effect.fnUntraced(function* (doc: HelpDoc.HelpDoc): Effect.fn.R
  */
 export const presenter = (asJson: boolean): CliOutput.Presenter => ({
   present: (event) => {
-    if (event._tag === "Version") return Console.log(`${event.name} ${event.version}`)
+    if (event._tag === "Version") return showVersion(event)
     if (event._tag === "Help" && event.reason === "Requested") return showHelp(event.helpDoc)
-    const problems = event._tag === "Help" ? ["expected a command"] : event.errors.map(usageProblem)
+    const problems = event._tag === "Help" ? [NO_COMMAND] : event.errors.map(usageProblem)
     return complain(asJson, event.commandPath.join(" "), problems)
   }
 })
-
-/**
- * The failure that counts, whatever came with it. Where nothing failed and something broke, it is a defect of this program: it
- * has a trace, and no error's exit code.
- *
- * @internal
- */
-export const failureOf = (cause: Cause.Cause<unknown>) => {
-  const error = Cause.squash(cause)
-  return Cause.hasFails(cause)
-    ? { error, exitCode: Runtime.getErrorExitCode(error), trace: undefined }
-    : { error, exitCode: 1, trace: Cause.pretty(cause) }
-}
 
 /**
  * Says on stderr why a command failed: one line for what can go wrong, a trace for what must not. What was interrupted has said
@@ -96,9 +104,4 @@ export const reported = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A
  * @internal
  */
 export const whenInterrupted = (left: string) =>
-  Effect.onInterrupt(() => Console.error(`multifd: interrupted: ${left}`))
-
-/**
- * @internal
- */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+  Effect.onInterrupt(() => Effect.andThen(Answer.update({ left }), Console.error(`multifd: interrupted: ${left}`)))

@@ -1,8 +1,9 @@
-import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Image from "../../image/Image.ts"
 import { Migration } from "../../migration/Migration.ts"
+import { define } from "./define.ts"
 import { type Audience, follow } from "./follow.ts"
+import { OutcomeJson, toJson } from "./outcome.ts"
 import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import { restoreInto } from "./restoreTargets.ts"
@@ -13,15 +14,26 @@ import * as SealParameters from "./sealParameters.ts"
  *
  * @internal
  */
-export const restoreCommand = Command.make(
-  "restore",
-  {
+export const restoreCommand = define({
+  name: "restore",
+  group: "Images",
+  description: "Restore RAM blocks of an image into files: in place where they exist, else into new ones",
+  examples: [
+    { command: "multifd restore vm.img --block pc.ram=/dev/shm/guest-ram", description: "Give a sandbox its RAM back" },
+    {
+      command: "multifd restore vm.img --block pc.ram=dump.bin --block pc.bios=dump.bin,offset=4G",
+      description: "Two blocks in one file"
+    }
+  ],
+  parameters: {
     image: Parameters.image("IMAGE", "The image to read"),
     blocks: Parameters.blocks("A RAM block of the image and the file or device that it goes to; may be repeated"),
     ...SealParameters.verification,
     ...Parameters.transfer
   },
-  Effect.fnUntraced(function* (options) {
+  result: OutcomeJson,
+  toJson,
+  run: Effect.fnUntraced(function* (options) {
     const migration = yield* Migration
     const { channels, directIo } = options
     const restore = Effect.fnUntraced(function* ({ progress }: Audience) {
@@ -29,22 +41,13 @@ export const restoreCommand = Command.make(
       const paths = options.blocks.map(({ path }) => path)
       yield* checkApart("restore", paths, options)
       return yield* restoreInto(image, options.blocks, (blocks) =>
-        migration.restore({ source: image, blocks, channels, directIo, progress })
+        migration.restore({ image, blocks, channels, directIo, progress })
       )
     }, Effect.scoped)
-    yield* follow(
+    return yield* follow(
       options,
       { image: options.image, role: "destination", left: "files that were there may hold pages of the image" },
       restore
     )
   })
-).pipe(
-  Command.withDescription("Restore RAM blocks of an image into files: in place where they exist, else into new ones"),
-  Command.withExamples([
-    { command: "multifd restore vm.img --block pc.ram=/dev/shm/guest-ram", description: "Give a sandbox its RAM back" },
-    {
-      command: "multifd restore vm.img --block pc.ram=dump.bin --block pc.bios=dump.bin,offset=4G",
-      description: "Two blocks in one file"
-    }
-  ])
-)
+})

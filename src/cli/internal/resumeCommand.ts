@@ -1,11 +1,12 @@
-import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Image from "../../image/Image.ts"
 import * as QmpClient from "../../qemu/QmpClient.ts"
 import * as Resume from "../../qemu/Resume.ts"
+import { define } from "./define.ts"
 import { type Audience, follow } from "./follow.ts"
+import { OutcomeJson, toJson } from "./outcome.ts"
 import { resumedGuest } from "./guestState.ts"
 import * as Parameters from "./parameters.ts"
 import * as QmpParameters from "./qmpParameters.ts"
@@ -28,9 +29,15 @@ const newIdentity = Flag.Boolean("new-identity").pipe(
  *
  * @internal
  */
-export const resumeCommand = Command.make(
-  "resume",
-  {
+export const resumeCommand = define({
+  name: "resume",
+  group: "Machines",
+  description: "Resume a virtual machine from an image, in a QEMU that was started with -incoming defer",
+  examples: [
+    { command: "multifd resume --qmp /run/vm/qmp vm.img", description: "The guest goes on where it was" },
+    { command: "multifd resume --qmp /run/vm/qmp vm.img --paused", description: "To look at it first" }
+  ],
+  parameters: {
     qmp: QmpParameters.qmp,
     image: Parameters.image("IMAGE", "The image to resume from"),
     ...QmpParameters.transfer,
@@ -40,7 +47,9 @@ export const resumeCommand = Command.make(
     allowLost: SealParameters.allowLost,
     ...Parameters.following
   },
-  Effect.fnUntraced(function* (options) {
+  result: OutcomeJson,
+  toJson,
+  run: Effect.fnUntraced(function* (options) {
     const { allowLost, channels, compression, newIdentity, paused } = options
     const resume = Effect.fnUntraced(function* ({ leaves, otherSide, progress, warn }: Audience) {
       const image = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
@@ -61,12 +70,6 @@ export const resumeCommand = Command.make(
         onProblem: warn
       }).pipe(Effect.onInterrupt(() => Effect.flatMap(resumedGuest(qmp), leaves)))
     }, Effect.scoped)
-    yield* follow(options, { image: options.image }, resume)
+    return yield* follow(options, { image: options.image }, resume)
   })
-).pipe(
-  Command.withDescription("Resume a virtual machine from an image, in a QEMU that was started with -incoming defer"),
-  Command.withExamples([
-    { command: "multifd resume --qmp /run/vm/qmp vm.img", description: "The guest goes on where it was" },
-    { command: "multifd resume --qmp /run/vm/qmp vm.img --paused", description: "To look at it first" }
-  ])
-)
+})

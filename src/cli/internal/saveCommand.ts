@@ -1,4 +1,3 @@
-import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -9,7 +8,9 @@ import * as Image from "../../image/Image.ts"
 import { Migration } from "../../migration/Migration.ts"
 import type * as RamBlock from "../../ram/RamBlock.ts"
 import type { BlockArgument } from "./blockArgument.ts"
+import { define } from "./define.ts"
 import { type Audience, follow } from "./follow.ts"
+import { OutcomeJson, toJson } from "./outcome.ts"
 import { checkApart } from "./apart.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -63,9 +64,18 @@ const notesOf = ({ notes }: Image.Image, taken: ReadonlyArray<RamBlock.Shape>): 
  *
  * @internal
  */
-export const saveCommand = Command.make(
-  "save",
-  {
+export const saveCommand = define({
+  name: "save",
+  group: "Images",
+  description: "Save RAM blocks that lie in files into a mapped-ram image, over several channels",
+  examples: [
+    { command: "multifd save --block pc.ram=/dev/shm/guest-ram vm.img", description: "Save the RAM of a sandbox" },
+    {
+      command: "multifd save --block pc.ram=ram.bin --device-state vm.img patched.img",
+      description: "The machine of vm.img with other RAM"
+    }
+  ],
+  parameters: {
     blocks: Parameters.blocks("A RAM block and the file or device that holds it; may be repeated"),
     deviceState: Parameters.deviceState,
     target: Parameters.image("OUT", "The image to write"),
@@ -73,7 +83,9 @@ export const saveCommand = Command.make(
     keepPartial: SealParameters.keepPartial,
     ...Parameters.transfer
   },
-  Effect.fnUntraced(function* (options) {
+  result: OutcomeJson,
+  toJson,
+  run: Effect.fnUntraced(function* (options) {
     const migration = yield* Migration
     const { channels, directIo, target } = options
     const save = Effect.fnUntraced(function* ({ progress, warn }: Audience) {
@@ -94,15 +106,6 @@ export const saveCommand = Command.make(
       const { machineState } = image
       return yield* migration.save({ ...transfer, blocks: [...taken, ...blocks], machineState, notes })
     }, Effect.scoped)
-    yield* follow(options, { image: target, isWritten: true, keepPartial: options.keepPartial }, save)
+    return yield* follow(options, { image: target, isWritten: true, keepPartial: options.keepPartial }, save)
   })
-).pipe(
-  Command.withDescription("Save RAM blocks that lie in files into a mapped-ram image, over several channels"),
-  Command.withExamples([
-    { command: "multifd save --block pc.ram=/dev/shm/guest-ram vm.img", description: "Save the RAM of a sandbox" },
-    {
-      command: "multifd save --block pc.ram=ram.bin --device-state vm.img patched.img",
-      description: "The machine of vm.img with other RAM"
-    }
-  ])
-)
+})

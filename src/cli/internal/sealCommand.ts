@@ -1,38 +1,47 @@
-import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Integrity from "../../image/Integrity.ts"
 import * as Seal from "../../image/Seal.ts"
 import { checkApart } from "./apart.ts"
+import { define } from "./define.ts"
+import { describe } from "./jsonFields.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
-import { refuse } from "./usage.ts"
+import { refusal } from "./usage.ts"
+
+const SealedJson = Schema.Struct({
+  path: Schema.String.annotate(describe("The image")),
+  algorithm: Schema.String.annotate(describe("crc32, sha256 or hmac-sha256"))
+})
 
 /**
  * `multifd seal IMAGE`
  *
  * @internal
  */
-export const sealCommand = Command.make(
-  "seal",
-  {
+export const sealCommand = define({
+  name: "seal",
+  group: "Images",
+  description: "Add checksums to an image in place, where QEMU does not look; an image of ours has them already",
+  examples: [
+    { command: "multifd seal vm.img", description: "What QEMU saved, from now on safe against rotting bits" },
+    { command: "multifd seal --key-file /etc/multifd.key vm.img", description: "And against being replaced" }
+  ],
+  parameters: {
     image: Parameters.image("IMAGE", "The image to seal, in place"),
     ...SealParameters.sealing,
     channels: Parameters.transfer.channels
   },
-  Effect.fnUntraced(function* (options) {
+  result: SealedJson,
+  toJson: (sealed: typeof SealedJson.Type) => sealed,
+  run: Effect.fnUntraced(function* (options) {
     const seal = yield* SealParameters.readSeal(options)
     yield* checkApart("seal", [options.image.path], options)
-    if (seal === false) return yield* refuse("seal", ["--seal: expected checksums to add, found none"])
+    if (seal === false) return yield* refusal("seal", ["--seal: expected checksums to add, found none"])
     yield* Seal.run(options.image, { ...seal, channels: options.channels }).pipe(
       whenInterrupted("the image loads as before")
     )
+    return { path: options.image.path, algorithm: Integrity.settings(seal).algorithm }
   })
-).pipe(
-  Command.withDescription(
-    "Add checksums to an image in place, where QEMU does not look; an image of ours has them already"
-  ),
-  Command.withExamples([
-    { command: "multifd seal vm.img", description: "What QEMU saved, from now on safe against rotting bits" },
-    { command: "multifd seal --key-file /etc/multifd.key vm.img", description: "And against being replaced" }
-  ])
-)
+})

@@ -1,10 +1,11 @@
-import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as AddressWarnings from "../../io/sockets/AddressWarnings.ts"
 import * as Image from "../../image/Image.ts"
 import { Migration } from "../../migration/Migration.ts"
+import { define } from "./define.ts"
 import { type Audience, follow } from "./follow.ts"
+import { OutcomeJson, toJson } from "./outcome.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
 import * as SocketParameters from "./socketParameters.ts"
@@ -16,9 +17,18 @@ import { refuse } from "./usage.ts"
  *
  * @internal
  */
-export const sendCommand = Command.make(
-  "send",
-  {
+export const sendCommand = define({
+  name: "send",
+  group: "Machines",
+  description: "Send an image over sockets to a QEMU that waits with -incoming, as if it were a running guest",
+  examples: [
+    { command: "multifd send vm.img --to unix:/run/vm.sock", description: "QEMU: migrate-incoming unix:/run/vm.sock" },
+    {
+      command: "multifd send vm.img --to tcp:10.0.0.2:4444 --channels 8 --compression zstd",
+      description: "Over a network that is slower than two cores compress"
+    }
+  ],
+  parameters: {
     image: Parameters.image("IMAGE", "The image to read"),
     to: SocketParameters.address("to", "Where the receiver listens"),
     ...SocketParameters.transfer,
@@ -31,7 +41,9 @@ export const sendCommand = Command.make(
     allowLost: SealParameters.allowLost,
     ...Parameters.following
   },
-  Effect.fnUntraced(function* (options) {
+  result: OutcomeJson,
+  toJson,
+  run: Effect.fnUntraced(function* (options) {
     const { channels, compression, maxBandwidth, to } = options
     yield* refuse("send", TlsParameters.conflictsOf(options))
     const migration = yield* Migration
@@ -55,17 +67,6 @@ export const sendCommand = Command.make(
         progress
       })
     }, Effect.scoped)
-    yield* follow(options, { image: options.image, left: "the receiver has no complete machine" }, send)
+    return yield* follow(options, { image: options.image, left: "the receiver has no complete machine" }, send)
   })
-).pipe(
-  Command.withDescription(
-    "Send an image over sockets to a QEMU that waits with -incoming, as if it were a running guest"
-  ),
-  Command.withExamples([
-    { command: "multifd send vm.img --to unix:/run/vm.sock", description: "QEMU: migrate-incoming unix:/run/vm.sock" },
-    {
-      command: "multifd send vm.img --to tcp:10.0.0.2:4444 --channels 8 --compression zstd",
-      description: "Over a network that is slower than two cores compress"
-    }
-  ])
-)
+})

@@ -1,5 +1,6 @@
 import * as CliError from "effect/cli/CliError"
 import * as Effect from "effect/Effect"
+import { usage } from "./failure.ts"
 
 /**
  * Refuses a command line whose options are fine one by one and make no sense together; presented like any other usage
@@ -8,14 +9,30 @@ import * as Effect from "effect/Effect"
  * @internal
  */
 export const refuse = (command: string, problems: ReadonlyArray<string>): Effect.Effect<void, CliError.ShowHelp> =>
-  problems.length === 0
-    ? Effect.void
-    : Effect.fail(
-        new CliError.ShowHelp({
-          commandPath: ["multifd", command],
-          errors: problems.map((message) => new CliError.ValidationError({ message }))
-        })
-      )
+  problems.length === 0 ? Effect.void : refusal(command, problems)
+
+/** @internal */
+export const refusal = (command: string, problems: ReadonlyArray<string>): Effect.Effect<never, CliError.ShowHelp> =>
+  Effect.fail(
+    new CliError.ShowHelp({
+      commandPath: ["multifd", command],
+      errors: problems.map((message) => new CliError.ValidationError({ message }))
+    })
+  )
+
+/**
+ * All that is wrong with a command line, and with which command.
+ *
+ * @internal
+ */
+export const usageFailure = (error: CliError.CliError) => {
+  if (error._tag !== "ShowHelp") return { command: undefined, failure: usage([usageProblem(error)]) }
+  const problems = error.errors.length === 0 ? [NO_COMMAND] : error.errors.map(usageProblem)
+  return { command: error.commandPath[1], failure: usage(problems) }
+}
+
+/** @internal */
+export const NO_COMMAND = "expected a command"
 
 /** Sentences of others, as parts of one. */
 const lowerFirst = (text: string): string => text.replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase())

@@ -1,14 +1,17 @@
-import * as Command from "effect/cli/Command"
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Runtime from "effect/Runtime"
-import type * as Integrity from "../../image/Integrity.ts"
+import * as Schema from "effect/Schema"
+import * as Finding from "../../format/Finding.ts"
+import * as Integrity from "../../image/Integrity.ts"
 import * as Verify from "../../image/Verify.ts"
+import { ImageNotes } from "../../format/seal/ImageNotes.ts"
+import * as Failure from "./failure.ts"
 import { damageLine } from "./damageLine.ts"
+import { define } from "./define.ts"
+import { SealJson } from "./imageReport.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
-import { ReportedError } from "./report.ts"
+import { Count, describe } from "./jsonFields.ts"
 import * as Text from "./text.ts"
 
 const sealOf = ({ inspection: { seal } }: Verify.Report) =>
@@ -24,7 +27,34 @@ const reasonOf = ({ error }: Verify.Report) =>
         message: error.message
       }
 
-const toJson = (report: Verify.Report) => ({
+const FindingJson = Schema.Struct({
+  code: Schema.String,
+  severity: Finding.Severity,
+  category: Finding.Category,
+  offset: Count.annotate(describe("Absolute offset of the bytes in the file")),
+  block: Schema.optionalKey(Schema.String),
+  expected: Schema.String,
+  found: Schema.String,
+  message: Schema.String
+})
+
+const ReasonJson = Schema.Struct({
+  error: Schema.String,
+  problem: Schema.optionalKey(Schema.String),
+  message: Schema.String
+}).annotate(describe("The failure in short; error has all of it"))
+
+const VerifyJson = Schema.Struct({
+  path: Schema.String,
+  ok: Schema.Boolean,
+  reason: Schema.NullOr(ReasonJson),
+  seal: Schema.NullOr(SealJson),
+  notes: ImageNotes,
+  damage: Schema.Array(Integrity.Damage),
+  findings: Schema.Array(FindingJson)
+})
+
+const toJson = (report: Verify.Report): typeof VerifyJson.Type => ({
   path: report.inspection.path,
   ok: report.error === undefined,
   reason: reasonOf(report),
@@ -77,30 +107,26 @@ const toText = (report: Verify.Report): string => {
  *
  * @internal
  */
-export const verifyCommand = Command.make(
-  "verify",
-  {
+export const verifyCommand = define({
+  name: "verify",
+  group: "Images",
+  description:
+    "Check everything about an image that can be wrong, its pages against their checksums, and list all findings",
+  examples: [{ command: "multifd verify vm.img && rm old.img", description: "The exit code says what is wrong" }],
+  parameters: {
     image: Parameters.image("IMAGE", "The image to check"),
     keyFile: SealParameters.keyFile,
-    channels: Parameters.transfer.channels,
-    json: Parameters.json
+    channels: Parameters.transfer.channels
   },
-  Effect.fnUntraced(function* (options) {
+  result: VerifyJson,
+  toJson,
+  toText,
+  // The result has said what is wrong, each thing once.
+  toFailure: ({ error }) => (error === undefined ? undefined : Failure.fromError(error)),
+  run: Effect.fnUntraced(function* (options) {
     const key = yield* SealParameters.readKey(options)
-    const report = yield* Verify.run(options.image, { channels: options.channels, key }).pipe(
+    return yield* Verify.run(options.image, { channels: options.channels, key }).pipe(
       whenInterrupted("nothing was written, and nothing is known yet")
     )
-    yield* Console.log(options.json ? JSON.stringify(toJson(report), null, 2) : toText(report))
-    // What is wrong has been said, each thing once.
-    if (report.error !== undefined) {
-      return yield* new ReportedError({ exitCode: report.error[Runtime.errorExitCode] })
-    }
   }, Effect.scoped)
-).pipe(
-  Command.withDescription(
-    "Check everything about an image that can be wrong, its pages against their checksums, and list all findings"
-  ),
-  Command.withExamples([
-    { command: "multifd verify vm.img && rm old.img", description: "The exit code says what is wrong" }
-  ])
-)
+})

@@ -6,7 +6,7 @@ import type * as Progress from "../../migration/Progress.ts"
 import type { QemuStatistics } from "../../qemu/QemuStatistics.ts"
 import { type Outcome, summaryLine } from "./outcome.ts"
 import { progressLine } from "./progressLine.ts"
-import { failureOf, messageOf } from "./report.ts"
+import * as Failure from "./failure.ts"
 import { Screen, widthOf } from "./screen.ts"
 import * as Text from "./text.ts"
 
@@ -91,9 +91,6 @@ const line = (screen: Screen): View => ({
 
 const jsonLine = (event: string, fields: object): string => `${JSON.stringify({ event, ...fields })}\n`
 
-const tagOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "UnexpectedError"
-
 const json: View = {
   interval: "500 millis",
   progress: (now, qemu) => jsonLine("progress", { ...now, ...(qemu === undefined ? {} : { qemu }) }),
@@ -103,9 +100,8 @@ const json: View = {
   completed: ({ bytesOnDisk, path, summary }) => jsonLine("completed", { path, ...summary, bytesOnDisk }),
   interrupted: (message) => jsonLine("interrupted", { message, exitCode: 130 }),
   failed: (cause) => {
-    const { error, exitCode, trace } = failureOf(cause)
-    const tag = trace === undefined ? tagOf(error) : "UnexpectedError"
-    return jsonLine("failed", { error: tag, message: messageOf(error), exitCode, trace })
+    const { exitCode, message, tag, trace } = Failure.fromCause(cause)
+    return jsonLine("failed", { error: tag, message, exitCode, trace })
   },
   reportsFailures: true
 }

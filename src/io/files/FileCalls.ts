@@ -64,6 +64,11 @@ export interface Calls {
   readonly realpath: (path: string, done: (error: ErrnoError | null, path: string) => void) => void
   readonly rename: (from: string, to: string, done: (error: ErrnoError | null) => void) => void
   readonly unlink: (path: string, done: (error: ErrnoError | null) => void) => void
+  /** Gives a file a second name; fails with EEXIST if there is a file of that name. */
+  readonly link: (from: string, to: string, done: (error: ErrnoError | null) => void) => void
+  readonly mkdir: (path: string, mode: number, done: (error: ErrnoError | null) => void) => void
+  /** The names in a directory, in any order. */
+  readonly readdir: (path: string, done: (error: ErrnoError | null, names: ReadonlyArray<string>) => void) => void
   /** Moves bytes in the calling thread. Default: unavailable, and `read` and `write` move all bytes. */
   readonly inThread?: InThread | undefined
 }
@@ -89,6 +94,8 @@ export interface Stat {
    * The device that a device node refers to: two names with equal values refer to the same device. 0 for anything else.
    */
   readonly rdev: number
+  /** The time of the last write, in milliseconds since 1970. */
+  readonly mtimeMs: number
   /** Allocated 512-byte units. */
   readonly blocks: number
 }
@@ -103,7 +110,7 @@ export interface Stat {
 export type ErrnoError = NodeJS.ErrnoException
 
 /** Inodes may have 64 bits, and some file systems (overlayfs, network file systems) use the highest bits. */
-const toStat = ({ blocks, dev, gid, ino, mode, rdev, size, uid }: Fs.BigIntStats): Stat => ({
+const toStat = ({ blocks, dev, gid, ino, mode, mtimeMs, rdev, size, uid }: Fs.BigIntStats): Stat => ({
   size: Number(size),
   mode: Number(mode),
   uid: Number(uid),
@@ -111,6 +118,7 @@ const toStat = ({ blocks, dev, gid, ino, mode, rdev, size, uid }: Fs.BigIntStats
   dev: Number(dev),
   ino: ino <= Number.MAX_SAFE_INTEGER ? Number(ino) : ino,
   rdev: Number(rdev),
+  mtimeMs: Number(mtimeMs),
   blocks: Number(blocks)
 })
 
@@ -120,7 +128,7 @@ const answer =
     error === null ? done(null, toStat(stats)) : done(error, noStat)
 
 /** The status passed along with an error. */
-const noStat: Stat = { size: 0, mode: 0, uid: 0, gid: 0, dev: 0, ino: 0, rdev: 0, blocks: 0 }
+const noStat: Stat = { size: 0, mode: 0, uid: 0, gid: 0, dev: 0, ino: 0, rdev: 0, mtimeMs: 0, blocks: 0 }
 
 /**
  * Node's own calls.
@@ -145,6 +153,9 @@ export const node: Calls = {
   realpath: Fs.realpath.native,
   rename: Fs.rename,
   unlink: Fs.unlink,
+  link: Fs.link,
+  mkdir: Fs.mkdir,
+  readdir: Fs.readdir,
   inThread: nodeInThread
 }
 

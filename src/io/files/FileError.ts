@@ -20,9 +20,11 @@ const operations = [
   "set the owner",
   "resolve",
   "rename",
+  "link",
   "unlink",
   "sync the directory",
-  "create the directory"
+  "create the directory",
+  "list the directory"
 ] as const
 
 /**

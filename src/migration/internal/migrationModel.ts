@@ -1,5 +1,4 @@
 import type { FileError } from "../../io/files/FileError.ts"
-import type { ImageNotes } from "../../format/seal/ImageNotes.ts"
 import type { PipelineOptionsError } from "../../transfer/PipelineOptions.ts"
 import type { RateLimit } from "../../transfer/RateLimit.ts"
 import type * as RamBlock from "../../ram/RamBlock.ts"
@@ -7,7 +6,6 @@ import type * as ImageTarget from "../../image/ImageTarget.ts"
 import type { ImageError } from "../../image/ImageError.ts"
 import type { IntegrityError, SealKeyError } from "../../image/Integrity.ts"
 import type { MachineSource, SnapshotSource } from "../../snapshot/SnapshotSource.ts"
-import type { SnapshotTarget } from "../../snapshot/SnapshotTarget.ts"
 import type { Location } from "../../image/Location.ts"
 import type { MigrationRequestError } from "../../snapshot/MigrationRequestError.ts"
 import type * as Progress from "../Progress.ts"
@@ -38,27 +36,15 @@ export interface TransferOptions {
 }
 
 /**
- * A place for a machine. A path or a `Location` stands for an image there; anything else that takes a machine is a
- * `SnapshotTarget`, which has options of its own.
+ * What every operation can be told that writes an image.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
-export type Target<A = void, E = never> = string | Location | SnapshotTarget<A, E>
-
-/**
- * Options of every operation that writes a machine.
- *
- * @stability stable
- * @category models
- * @since 0.1.0
- */
-export interface WriteOptions<out A = void, out E = never> extends TransferOptions, ImageTarget.Options {
-  /** Where the machine goes. An image may replace the one that the machine is from, but not in place. */
-  readonly target: Target<A, E>
-  /** What is noted of the machine beside its stream. It counts more than what the source knows of itself. */
-  readonly notes?: ImageNotes | undefined
+export interface WriteOptions extends TransferOptions, ImageTarget.Options {
+  /** The image to be written; a path stands for the whole file. */
+  readonly target: string | Location
   /**
    * Bytes per second of pages that are written, over all channels together; 0: no limit, the default. A `RateLimit` can be
    * changed while the operation goes on.
@@ -73,8 +59,7 @@ export interface WriteOptions<out A = void, out E = never> extends TransferOptio
  * @category models
  * @since 0.1.0
  */
-export interface SaveOptions<out E = never, out A = void, out E2 = never>
-  extends WriteOptions<A, E2>, Omit<MachineSource<E>, "notes" | "storage"> {}
+export interface SaveOptions<out E = never> extends WriteOptions, Omit<MachineSource<E>, "notes"> {}
 
 /**
  * What to restore, and where to.
@@ -83,10 +68,9 @@ export interface SaveOptions<out E = never, out A = void, out E2 = never>
  * @category models
  * @since 0.1.0
  */
-export interface RestoreOptions<out E = never, out E2 = never> extends TransferOptions {
-  /** An image, or another snapshot. */
-  readonly source: SnapshotSource<E2>
-  /** Where the pages go: each one a block of the source, of its length. Other blocks of the source are left alone. */
+export interface RestoreOptions<out E = never> extends TransferOptions {
+  readonly image: SnapshotSource<FileError | IntegrityError>
+  /** Where the pages go: each one a block of the image, of its length. Other blocks of the image are left alone. */
   readonly blocks: ReadonlyArray<RamBlock.Writable<E>>
 }
 
@@ -97,9 +81,10 @@ export interface RestoreOptions<out E = never, out E2 = never> extends TransferO
  * @category models
  * @since 0.1.0
  */
-export interface ConvertOptions<out E = never, out A = void, out E2 = never> extends WriteOptions<A, E2> {
-  /** An image, or another snapshot. */
-  readonly source: SnapshotSource<E>
+export interface ConvertOptions extends WriteOptions {
+  readonly source: SnapshotSource<FileError | IntegrityError>
+  /** The image to be written; it may be the source's own file, unless an `offset` makes it one that is written in place. */
+  readonly target: string | Location
 }
 
 /**
@@ -122,17 +107,6 @@ export interface Summary {
   readonly bytesTransferred: number
   /** Milliseconds spent in each phase. */
   readonly phaseMillis: Progress.PhaseMillis
-}
-
-/**
- * What an operation wrote: its numbers, and the value that the target gives. An image has none.
- *
- * @stability stable
- * @category models
- * @since 0.1.0
- */
-export interface Written<out A = void> extends Summary {
-  readonly value: A
 }
 
 /**

@@ -13,7 +13,7 @@ import * as ConnectionError from "../../io/sockets/ConnectionError.ts"
 import type { Listener } from "../../io/sockets/Listener.ts"
 import * as ProtocolError from "../ProtocolError.ts"
 
-/** Bytes that tell the main channel from the others. */
+/** Bytes that distinguish the main channel from the others. */
 const MAGIC_LENGTH = 4
 
 /** @internal */
@@ -31,15 +31,15 @@ export type AssembleError =
  * @internal
  */
 export interface Accepted {
-  /** Its first four bytes, the magic number, have been read. */
+  /** The main connection, after its first four bytes, the magic number. */
   readonly main: Connection
-  /** By id; behind their init packets. */
+  /** The channels by id, after their init packets. */
   readonly channels: ReadonlyArray<Connection>
-  /** The guest's, as all channels have it; `undefined` where there are none. */
+  /** The guest's UUID, the same on all channels; `undefined` if there are none. */
   readonly uuid: Uint8Array | undefined
   /**
-   * Connections that had come in before the last one was there, and may still turn out to be channels too many: fails if
-   * they do, and ends only by interruption.
+   * Connections that had arrived before the last expected one, and may still turn out to be surplus channels. Fails if
+   * they do; otherwise ends only by interruption.
    */
   readonly strays: Effect.Effect<never, AssembleError>
 }
@@ -48,14 +48,13 @@ export interface Accepted {
 export interface Options {
   readonly listener: Listener
   readonly channels: number
-  /** The guest's. Default: any, but the same on all channels. */
+  /** The guest's UUID. Default: any, but the same on all channels. */
   readonly uuid?: Uint8Array | undefined
   readonly handshakeTimeout: Duration.Duration
 }
 
 /**
- * Accepts the main connection and all channels, in whichever order, and tells them apart by what they send first, none
- * waiting for another.
+ * Accepts the main connection and all channels, in any order, and identifies them by their first bytes, concurrently.
  *
  * ```text
  *   accept ──▶ 4 bytes ─┬─ "QEVM" ────────────▶ main
@@ -65,8 +64,8 @@ export interface Options {
  *     └── forgotten ◀───┴─ closed without a byte: somebody looked whether the port is open
  * ```
  *
- * A real sender makes all its connections before it says anything on the main one. So from the first that has said what it
- * is, `handshakeTimeout` is enough for all others.
+ * A real sender makes all its connections before it sends anything on the main one. So after the first one that has
+ * identified itself, `handshakeTimeout` is enough for all others.
  *
  * @internal
  */
@@ -97,12 +96,12 @@ export const acceptConnections = Effect.fnUntraced(function* (
   }
 })
 
-/** What is known while connections come in. */
+/** The state while connections arrive. */
 interface Assembly extends Options {
   readonly scope: Scope.Scope
   readonly channelConnections: Map<number, Connection>
   main: Connection | undefined
-  /** The guest's, from the first channel on. */
+  /** The guest's UUID, from the first channel on. */
   guest: Uint8Array | undefined
   readonly someone: Latch.Latch
   readonly everyone: Latch.Latch
@@ -115,7 +114,7 @@ const isComplete = ({ channels, channelConnections, main }: Assembly): boolean =
 const fail = (assembly: Assembly, error: AssembleError): Effect.Effect<void> =>
   Effect.asVoid(Deferred.fail(assembly.failed, error))
 
-/** Each connection is looked at by a fiber of its own. */
+/** A separate fiber examines each connection. */
 const acceptAll = (assembly: Assembly): Effect.Effect<void> =>
   acceptOne(assembly).pipe(
     Effect.forever,
@@ -138,14 +137,14 @@ const receive = (assembly: Assembly, connection: Connection, own: Scope.Closeabl
     Effect.catch((error) => fail(assembly, error))
   )
 
-/** Once all are there, a connection that has nothing to say is nobody's business any more. */
+/** After all channels have connected, a silent connection is ignored. */
 const silent = (assembly: Assembly, { peer }: Connection): Effect.Effect<boolean, ConnectionError.PeerTimeoutError> => {
   if (isComplete(assembly)) return Effect.succeed(false)
   const milliseconds = Duration.toMillis(assembly.handshakeTimeout)
   return Effect.fail(new ConnectionError.PeerTimeoutError({ peer, expected: "the first bytes", milliseconds }))
 }
 
-/** Whether the connection is of any use. */
+/** `true` if the connection belongs to the migration. */
 const identify = Effect.fnUntraced(function* (
   assembly: Assembly,
   connection: Connection
@@ -160,7 +159,7 @@ const identify = Effect.fnUntraced(function* (
   return true
 })
 
-/** Looking whether a port is open is not an attempt to migrate, however it ends. */
+/** A port scan is not an attempt to migrate, however it ends. */
 const begins = (connection: Connection, magic: Uint8Array) =>
   Effect.catchTag(connection.readOrEnd(magic), "ConnectionLostError", () => Effect.succeed(false))
 
@@ -210,7 +209,7 @@ const unidentified = (magic: number): Finding.Finding =>
     found: magic.toString(16).padStart(8, "0")
   })
 
-/** Fails when the rest does not follow the first in time. */
+/** Fails if the rest does not follow the first one in time. */
 const late = (assembly: Assembly): Effect.Effect<never, ConnectionError.PeerTimeoutError> =>
   assembly.someone.await.pipe(
     Effect.andThen(Effect.sleep(assembly.handshakeTimeout)),

@@ -1,7 +1,7 @@
 import type { LoadedBatch } from "../../ram/PageBatch.ts"
 
 /**
- * The pages of one packet, in ascending order each.
+ * The pages of one packet, each list in ascending order.
  *
  * @internal
  */
@@ -10,7 +10,7 @@ export interface PagesOfPacket {
   readonly normal: ReadonlyArray<number>
   /** Byte offsets in the block. */
   readonly zero: ReadonlyArray<number>
-  /** The bytes of the normal pages where they are, one view for each run of neighbours. */
+  /** The bytes of the normal pages in place, one view for each run of neighbours. */
   readonly runs: ReadonlyArray<Uint8Array>
 }
 
@@ -21,8 +21,8 @@ interface Draft {
 }
 
 /**
- * Cuts a batch into packets of `capacity` pages, the last one perhaps of fewer. Pages that are neighbours in the block stay
- * together: normal and zero pages are taken in turn, in the order of the block.
+ * Cuts a batch into packets of `capacity` pages; the last one may have fewer. Pages that are neighbours in the block
+ * stay together: normal and zero pages are taken in the order of the block.
  *
  * @internal
  */

@@ -1,24 +1,24 @@
 import * as Effect from "effect/Effect"
 
-/** A piece that is this long is worth handing on by itself. */
+/** A piece of this length is passed on by itself. */
 const MIN_BYTES = 4096
 const ROOM_BYTES = 64 * 1024
 
 /**
- * Puts short pieces together.
+ * Joins short pieces.
  *
  * @internal
  */
 export interface Gather<out E> {
-  /** What is pushed may change again when this ends. */
+  /** The pushed bytes may change again when this ends. */
   readonly push: (bytes: Uint8Array) => Effect.Effect<void, E>
-  /** Hands on whatever is held back; to be called behind the last piece. */
+  /** Passes on the held bytes; call it after the last piece. */
   readonly flush: Effect.Effect<void, E>
 }
 
 /**
- * Gathers for whoever spends something on each piece, be it a write or an object in memory: a peer that sends one byte at a
- * time would make that many times as much as its bytes. Pieces are valid until `take` ends.
+ * Joins pieces for consumers with a cost per piece, such as a write or an object in memory: a peer that sends one byte
+ * at a time would multiply that. Pieces are valid until `take` ends.
  *
  * @internal
  */

@@ -1,5 +1,6 @@
 /**
- * Bytes that arrive in pieces, as one: memory grows with their sum, however short the pieces are and whatever was announced.
+ * Bytes that arrive in pieces, as one. Memory grows with their sum, for any length of the pieces and any announced
+ * length.
  *
  * @internal
  */
@@ -18,7 +19,7 @@ export class GrowingBytes {
     this.#length = needed
   }
 
-  /** All of them; valid until more are appended. */
+  /** All bytes; valid until more are appended. */
   get view(): Uint8Array<ArrayBuffer> {
     return this.#memory.subarray(0, this.#length)
   }

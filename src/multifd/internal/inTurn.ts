@@ -3,19 +3,19 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 
 /**
- * Work that is begun one piece after the other, while whoever hands it over goes on.
+ * Work that is started one piece after another, while its caller continues.
  *
  * @internal
  */
 export interface InTurn<in out E> {
-  /** Waits for the piece before and fails as it does; begins this one, and ends. */
+  /** Waits for the previous piece and fails as it does; then starts this one, and ends. */
   readonly begin: (self: Effect.Effect<void, E>) => Effect.Effect<void, E>
-  /** Waits for the piece under way, and fails as it does. */
+  /** Waits for the piece in progress, and fails as it does. */
   readonly settled: Effect.Effect<void, E>
 }
 
 /**
- * Leaving the scope interrupts the piece under way.
+ * Leaving the scope interrupts the piece in progress.
  *
  * @internal
  */

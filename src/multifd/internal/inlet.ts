@@ -3,22 +3,22 @@ import type { Connection, TransferError } from "../../io/sockets/Connection.ts"
 import { ConnectionEndedError } from "../../io/sockets/ConnectionError.ts"
 
 /**
- * What arrives on a channel, one behind the other, as views of the memory that it was read into.
+ * The data that arrives on a channel, in order, as views of the memory it was read into.
  *
  * ```text
  *   memory   ░░░░░░░░░░░░│ header │ payload ─ ─ ─ ─ ─           what does not fit moves to the other memory, and the two
  *            taken       start          end       length        change places, when nobody needs the bytes there any more
  * ```
  *
- * Whatever the kernel has is read at once, as far as there is room: most calls bring more than one packet.
+ * Each read takes as much as the kernel has and the memory can hold: most calls bring more than one packet.
  *
  * @internal
  */
 export class Inlet {
   readonly #connection: Connection
-  /** Bytes of one memory; more where a single piece is longer. */
+  /** Bytes of one memory; more if a single piece is longer. */
   readonly #length: number
-  /** Whether more may be read than was asked for. */
+  /** `true` if more may be read than was requested. */
   readonly #ahead: boolean
   readonly #otherIsFree: Effect.Effect<void>
   #memory = new Uint8Array(0)
@@ -26,7 +26,7 @@ export class Inlet {
   #start = 0
   #end = 0
 
-  /** `otherIsFree` waits until nobody needs views any more, but for those that came since the memories changed places. */
+  /** `otherIsFree` waits until only views from after the last swap of the memories are still needed. */
   constructor(options: {
     readonly connection: Connection
     readonly length: number
@@ -46,7 +46,7 @@ export class Inlet {
     )
   }
 
-  /** The next bytes, which stay the next ones, or `undefined` where the peer ended before the first of them. */
+  /** The next bytes, without consuming them, or `undefined` if the peer ended before the first of them. */
   peekOrEnd(length: number): Effect.Effect<Uint8Array | undefined, TransferError | ConnectionEndedError> {
     return Effect.flatMap(this.#fill(length), (there) => {
       if (there) return Effect.succeed(this.#memory.subarray(this.#start, this.#start + length))
@@ -62,7 +62,7 @@ export class Inlet {
     return new ConnectionEndedError({ peer: this.#connection.peer, expected, found: this.#end - this.#start })
   }
 
-  /** Reads until so many bytes are there; false where the peer ends first. */
+  /** Reads until `length` bytes are available; false if the peer ends first. */
   #fill(length: number): Effect.Effect<boolean, TransferError> {
     return Effect.suspend(() => {
       if (this.#end - this.#start >= length) return Effect.succeed(true)

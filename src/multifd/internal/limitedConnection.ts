@@ -4,8 +4,8 @@ import * as RateLimit from "../../transfer/RateLimit.ts"
 import type { Watchdog } from "../Watchdog.ts"
 
 /**
- * A connection that is read no faster than the limit allows. What is not read slows the sender down, whatever it thinks of
- * limits itself, and it is not to blame for the time that this takes.
+ * A connection whose reads respect the limit. Unread data slows the sender down, whatever its own limits, and the time
+ * that this takes does not count against it.
  *
  * @internal
  */

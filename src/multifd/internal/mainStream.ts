@@ -13,28 +13,29 @@ import * as ProtocolError from "../ProtocolError.ts"
 export type MainError = TransferError | ConnectionError.ConnectionEndedError | ProtocolError.ProtocolError
 
 /**
- * The migration stream of a main connection as events, up to the end of RAM, and as bytes behind that.
+ * The migration stream of a main connection as events, up to the end of RAM, and as bytes after that.
  *
  * @internal
  */
 export interface MainStream {
   readonly peer: string
-  /** The next event; what it holds is valid until the one after it is asked for. */
+  /** The next event; its contents are valid until the following one is requested. */
   readonly next: Effect.Effect<SocketStream.Event, MainError>
-  /** Bytes behind `RamEnd`, as they arrive, at least one; none where the peer has ended. Valid until the next ones. */
+  /** Bytes after `RamEnd`, as they arrive, at least one; none if the peer has ended. Valid until the next ones. */
   readonly nextBytes: Effect.Effect<Uint8Array, MainError>
-  /** Whether the sender listens to what we say. */
+  /** `true` if the sender reads our answers. */
   readonly hasReturnPath: boolean
   readonly openReturnPath: Effect.Effect<void>
-  /** Says something on the return path, if there is one. */
+  /** Sends a message on the return path, if there is one. */
   readonly answer: (message: ReturnPath.Message) => Effect.Effect<void, TransferError>
-  /** Once the stream is complete: notices from now on when the sender hangs up. */
+  /** Call it when the stream is complete: from then on it notices when the sender closes. */
   readonly watch: Effect.Effect<void, never, Scope.Scope>
-  /** Waits until it has. */
+  /** Waits until the sender has closed. */
   readonly hasLeft: Effect.Effect<void>
   /**
-   * Tells the sender how it went, if it listens, and where it went well waits for it to hang up. Whether it can have heard:
-   * not, where the connection was broken before. Nothing that goes wrong behind the answer changes what has been received.
+   * Reports the outcome to the sender, if it reads answers, and after a success waits for it to close. Succeeds with
+   * `false` if the answer cannot have arrived because the connection was broken before. Failures after the answer do
+   * not affect the received data.
    */
   readonly hangUp: (how: "loaded" | "failed") => Effect.Effect<boolean>
 }
@@ -42,16 +43,16 @@ export interface MainStream {
 const onMain = <A, E extends ConnectionError.ConnectionError>(self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.mapError(self, ConnectionError.at({ channel: "main" }))
 
-/** Long enough for an answer to cross any network; what is at stake is only that the sender hears of it. */
+/** Enough for an answer to cross any network; at stake is only that the sender gets it. */
 const FAREWELL = "5 seconds"
 
 /**
- * How long a failed connection stays open behind the answer: closing it with something unread breaks it, and the answer may
- * not have arrived then.
+ * Time for which a failed connection stays open after the answer: closing it with unread data resets it, and the answer
+ * may not have arrived by then.
  */
 const GRACE = "50 millis"
 
-/** Device state comes in pieces of 32 KiB from QEMU. */
+/** QEMU sends device state in pieces of 32 KiB. */
 const PIECE_BYTES = 256 * 1024
 
 /**
@@ -59,7 +60,7 @@ const PIECE_BYTES = 256 * 1024
  */
 export const makeMainStream = (options: {
   readonly connection: Connection
-  /** What has been read of the connection. */
+  /** The bytes already read from the connection. */
   readonly beginning: Uint8Array
   readonly pageSize?: number | undefined
   readonly limits: Pick<Limits, "maxBlocks" | "maxRam" | "maxHeld">

@@ -5,24 +5,24 @@ import * as RateLimit from "../../transfer/RateLimit.ts"
 import type { Watchdog } from "../Watchdog.ts"
 
 /**
- * What all connections of a sender have in common.
+ * The common settings of all connections of a sender.
  *
  * @internal
  */
 export interface Flow {
   /** The migration's limit. Default: none. */
   readonly rateLimit?: RateLimit.RateLimit | undefined
-  /** Told of everything that the peer has taken, and of the time in which the peer is not waited for. */
+  /** Notified of everything that the peer takes, and of time in which we do not wait for the peer. */
   readonly watchdog?: Pick<Watchdog, "alive" | "working"> | undefined
-  /** Told how many bytes were written, each time. */
+  /** Called with the number of bytes of each write. */
   readonly onWritten?: ((bytes: number) => void) | undefined
 }
 
 const byteLength = (parts: ReadonlyArray<Uint8Array>): number => parts.reduce((sum, part) => sum + part.length, 0)
 
 /**
- * Writes to one connection of a sender: no faster than the limit allows, so that the watchdog sees what the peer takes and
- * does not blame it for the limit, and with errors that name the connection.
+ * Writes to one connection of a sender, within the limit. The watchdog sees what the peer takes and does not count the
+ * time of the limit, and errors name the connection.
  *
  * @internal
  */

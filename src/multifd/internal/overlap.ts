@@ -3,20 +3,22 @@ import * as Latch from "effect/Latch"
 import { allOrFirstError } from "../../transfer/FirstError.ts"
 
 /**
- * A second pair of hands: does one piece of work while its owner prepares the next.
+ * A helper fiber that does one piece of work while its owner prepares the next.
  *
  * @internal
  */
 export interface Helper<in out E> {
-  /** Waits until the work before is done, and has `work` begun. So at most one piece is under way, and they are in order. */
+  /**
+   * Waits until the previous work is done, and starts `work`. So at most one piece is in progress, and they run in
+   * order.
+   */
   readonly submit: (work: Effect.Effect<void, E>) => Effect.Effect<void>
   /** Waits until everything submitted is done. */
   readonly drained: Effect.Effect<void>
 }
 
 /**
- * Runs `owner` with a helper of its own; ends when both have come to their end. The first failure of either interrupts the
- * other.
+ * Runs `owner` with a helper; ends when both have ended. The first failure of either interrupts the other.
  *
  * @internal
  */
@@ -32,7 +34,9 @@ export const withHelper = <E, R>(owner: (helper: Helper<E>) => Effect.Effect<voi
         next = work
         due.openUnsafe()
       })
-    /** Nothing is kept of work that is done: a queue would link one piece to the next, and keep them until a full collection. */
+    /**
+     * Finished work is not retained: a queue would link one piece to the next, and keep them until a full collection.
+     */
     const help: Effect.Effect<void, E> = Effect.flatMap(due.await, () => {
       if (next === undefined) return Effect.void
       const work = next

@@ -3,24 +3,24 @@ import * as PageRuns from "../../ram/PageRuns.ts"
 import type { Pages, PageSink } from "../../transfer/PageSink.ts"
 
 /**
- * What takes the pages of a packet, before they are there.
+ * The destination of the pages of a packet, before they arrive.
  *
  * @internal
  */
 export interface Placed {
-  /** Where the bytes of the normal pages belong, in the order in which they arrive; none where they lie there already. */
+  /** The destinations of the normal pages' bytes, in the order of arrival; none if they are already in place. */
   readonly targets: ReadonlyArray<Uint8Array>
-  /** The same pages in ascending order; to be stored once the targets are filled. */
+  /** The same pages in ascending order, to be stored when the targets are filled. */
   readonly pages: Pages
 }
 
 /**
- * Finds a place for each page of a packet: in memory its own, otherwise the one that it has in `payload`, if it has arrived
- * and the pages lie there as they are stored, or else one in `buffer`, which has room for all pages of the packet, normal and
- * zero ones, and where they come to lie in ascending order.
+ * Finds a destination for each page of a packet. In memory it is the page's own. Otherwise it is the page's place in
+ * `payload`, if that has arrived and its pages are in the order in which they are stored. Otherwise it is a place in
+ * `buffer`, which has room for all pages of the packet, normal and zero ones, in ascending order.
  *
- * A page that is listed twice gets one place, so that the bytes that arrive last win; one that is listed as normal and as
- * zero is normal, since QEMU clears first.
+ * A page that is listed twice gets one destination, so that the bytes that arrive last win. A page that is listed as
+ * normal and as zero is normal, because QEMU clears first.
  *
  * @internal
  */
@@ -47,14 +47,14 @@ export const placePages = (
   return { targets: inOrder(numbers, runs, extents, pageSize), pages: { extents, normal, zero, gaps } }
 }
 
-/** A loop, as everything that runs once a page: `Array.from` takes ten times as long. */
+/** A loop, like everything that runs once per page: `Array.from` takes ten times as long. */
 const pageNumbers = (offsets: ArrayLike<number>, pageSize: number): ReadonlyArray<number> => {
   const numbers: Array<number> = []
   for (let i = 0; i < offsets.length; i++) numbers.push(offsets[i]! / pageSize)
   return numbers
 }
 
-/** Ascending, each once. QEMU's packets mostly are, so looking is cheaper than sorting. */
+/** Ascending and unique. QEMU's packets usually are already, so checking is cheaper than sorting. */
 const unique = (numbers: ReadonlyArray<number>): ReadonlyArray<number> => {
   for (let i = 1; i < numbers.length; i++) {
     if (numbers[i]! > numbers[i - 1]!) continue
@@ -64,7 +64,10 @@ const unique = (numbers: ReadonlyArray<number>): ReadonlyArray<number> => {
   return numbers
 }
 
-/** Joins runs whose gaps are short and all zero by this very packet: what is not the packet's must keep its bytes. */
+/**
+ * Joins runs whose gaps are short and all zero in this same packet: pages that are not in the packet must keep their
+ * bytes.
+ */
 const joined = (normal: PageRuns.PageRuns, zero: PageRuns.PageRuns, gap: number): PageRuns.PageRuns => {
   if (gap < 1 || zero.length === 0 || normal.length < 4) return normal
   const bridges: Array<number> = []
@@ -113,7 +116,7 @@ const clear = (
   })
 }
 
-/** The places of pages in the order in which they arrive; neighbours that are neighbours there, too, are one. */
+/** The destinations of pages in the order of arrival; pages that are neighbours in both orders share one. */
 const inOrder = (
   numbers: ReadonlyArray<number>,
   runs: PageRuns.PageRuns,
@@ -136,7 +139,7 @@ const inOrder = (
   return targets
 }
 
-/** The index of the run that has the page, looked for from `guess` on; it is in one of them. */
+/** The index of the run that contains the page, searched from `guess`; one of them does. */
 const runOf = (page: number, runs: PageRuns.PageRuns, guess: number): number => {
   let run = guess
   while (page < runs[2 * run]!) run--

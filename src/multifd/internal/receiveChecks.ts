@@ -6,8 +6,8 @@ import type { MachineHeader, StateLayout, StateWriter } from "../../snapshot/Sna
 import * as ProtocolError from "../ProtocolError.ts"
 
 /**
- * Refuses a machine that cannot be received as a whole: one without blocks, or one that shares memory with its peer, which
- * would be missing here, and nothing on the connection says which blocks it is about.
+ * Refuses a machine that cannot be received completely: one without blocks, or one that shares memory with its peer.
+ * The shared memory would be missing here, and nothing on the connection identifies its blocks.
  *
  * @internal
  */
@@ -24,8 +24,8 @@ export const checkHeader = (
 }
 
 /**
- * Finds the parts of what followed RAM, which began at `position` of the connection, and refuses what is no whole device
- * state. Findings have their places on the connection, however the bytes are kept.
+ * Finds the parts of the data after RAM, which began at `position` of the connection, and refuses an incomplete device
+ * state. Findings have positions on the connection, regardless of where the bytes are kept.
  *
  * @internal
  */

@@ -20,14 +20,16 @@ import { makeRecordPages } from "./recordPages.ts"
 import { StateEnd } from "./stateEnd.ts"
 
 /**
- * What happens between the steps.
+ * Hooks between the steps.
  *
  * @internal
  */
-export interface Hooks<in out A> extends Pick<Receiver.Hooks<A>, "enter" | "onReceived"> {
-  /** Called when nothing more is expected of the sender. */
+export interface Hooks<in A> extends Required<Pick<Receiver.Hooks<A>, "enter" | "last" | "onCommitted">> {
+  readonly onReceived?: Effect.Effect<void> | undefined
+  /** Called when nothing more is expected from the sender. */
   readonly onArrived: () => void
-  readonly last: SnapshotTarget.LastStep<A>
+  readonly last: SnapshotTarget.LastStep
+  readonly onCommitted: (value: A) => boolean
 }
 
 interface Options<in out A, in out E> {
@@ -39,11 +41,11 @@ interface Options<in out A, in out E> {
   readonly watchdog: Watchdog
   readonly epochs: Epochs
   readonly isMultifd: boolean
-  /** The guest's uuid, as the channels have it. */
+  /** The guest's UUID from the channels. */
   readonly guest: Uint8Array | undefined
   /** `true`: sends a SWITCHOVER_ACK. Default: by the machine type. */
   readonly switchoverAck: boolean | undefined
-  /** `true`: a sender that waits for an answer may hang up without it, once everything has arrived. */
+  /** `true`: a sender that waits for an answer may close without it, once everything has arrived. */
   readonly mayLeave: boolean
   /** Every block has its sink: the channels may begin. */
   readonly begun: (ready: {
@@ -52,7 +54,7 @@ interface Options<in out A, in out E> {
   }) => Effect.Effect<void>
 }
 
-/** What has been learnt from the main channel so far. */
+/** The state of the main channel so far. */
 interface Draft {
   configuration: SnapshotTarget.MachineHeader["configuration"]
   pageSize: number
@@ -65,7 +67,7 @@ interface Draft {
 }
 
 /**
- * Follows the main channel from its first byte to its last, and leads everything else along.
+ * Follows the main channel from its first byte to its last, and coordinates everything else.
  *
  * ```text
  *   configuration ─▶ list of blocks ─▶ records, marks ─▶ RAM's end ─▶ device state ─▶ end
@@ -113,6 +115,7 @@ export const receiveMain = Effect.fnUntraced(function* <A, E>(
     enter: (step) => hooks.enter(step, machine),
     onComplete: hooks.onReceived,
     last: hooks.last,
+    onCommitted: (value) => Effect.suspend(() => (hooks.onCommitted(value) ? Effect.void : Effect.never)),
     around: watchdog.working,
     completing: (complete) =>
       Effect.suspend(() => {
@@ -131,14 +134,14 @@ export const receiveMain = Effect.fnUntraced(function* <A, E>(
 })
 
 /**
- * How long a source that has failed because of an answer that it did not wait for takes to hang up: it sends everything all the
- * same, and is not told that all is well meanwhile.
+ * Time in which a source closes that failed because of an unexpected answer: it still sends everything, and is not told
+ * of the success in this time.
  */
 const FAILURE_GRACE = "200 millis"
 
 /**
- * Everything has arrived, and is made to last. A sender that waits to hear of it has not handed over its guest where it has
- * gone before.
+ * Everything has arrived and is being made durable. If a sender that waits for the answer has left before, it has not
+ * handed over its guest.
  */
 const completing = Effect.fnUntraced(function* <A, E>(
   { mayLeave, stream, switchoverAck }: Pick<Options<never, never>, "mayLeave" | "stream" | "switchoverAck">,
@@ -153,7 +156,7 @@ const completing = Effect.fnUntraced(function* <A, E>(
   return yield* Effect.raceFirst(complete, Effect.andThen(stream.hasLeft, left))
 })
 
-/** Everything up to and with the list of blocks. */
+/** Everything up to and including the list of blocks. */
 const readHeader = Effect.fnUntraced(function* (
   { stream, watchdog }: Pick<Options<never, never>, "stream" | "watchdog">,
   draft: Draft
@@ -219,13 +222,13 @@ const readRam = <E>(
   )
 
 /**
- * A source with `switchover-ack` goes on with its guest until it hears a SWITCHOVER_ACK. Others pass over it, but for QEMU
- * before 8.1, which does not know it, and machines of 11.1 and later, which count what they wait for: both give up.
+ * A source with `switchover-ack` keeps its guest running until it gets a SWITCHOVER_ACK. Others ignore it, except QEMU
+ * before 8.1, which does not know it, and machines of 11.1 and later, which count the answers they wait for: both fail.
  */
 const mayWait = ({ configuration }: Draft): boolean =>
   isAtMost(configuration?.machine, 11, 0) && !isAtMost(configuration?.machine, 8, 0)
 
-/** What is neither RAM nor its end. */
+/** Handles events other than RAM and its end. */
 const record = (stream: MainStream, draft: Draft, event: Event): Effect.Effect<void, MainError> => {
   switch (event._tag) {
     case "Configuration":
@@ -258,7 +261,7 @@ const handleCommand = (
   }
 }
 
-/** Progress is what an honest peer has to make at the least between two signs of life, so that it cannot be dripped. */
+/** Least progress of an honest peer between two signs of life, so that it cannot drip data. */
 const PROGRESS_BYTES = 64 * 1024
 
 /** Everything after RAM, which ends at `position`. `true` if the sender has kept its side open. */

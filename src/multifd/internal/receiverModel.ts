@@ -2,19 +2,21 @@ import type * as Effect from "effect/Effect"
 import type { LastStep, MachineHeader } from "../../snapshot/SnapshotTarget.ts"
 
 /**
- * What happens between the steps of receiving a machine.
+ * Hooks between the steps of receiving a machine.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Hooks<in out A> {
+export interface Hooks<in A> {
   /** Announces a step before it begins. */
   readonly enter: (step: "ram" | "device" | "sync", machine: MachineHeader) => Effect.Effect<void>
-  /** Runs when everything has arrived and is whole, before it is made durable. Default: nothing. */
+  /** Runs when everything has arrived and is complete, before it is made durable. Default: nothing. */
   readonly onReceived?: Effect.Effect<void> | undefined
   /**
-   * Runs the step from which on the target is there: whatever becomes of the sender from then on, it is told that all is well,
-   * even after an interruption.
+   * Called once the target is complete, before the sender is told. Return `false` to withhold the answer: an
+   * interruption is pending. Default: `true`.
    */
-  readonly last?: LastStep<A> | undefined
+  readonly onCommitted?: ((value: A) => boolean) | undefined
+  /** Runs the target's last step. If that succeeded, the sender is told so, even after an interruption. */
+  readonly last?: LastStep | undefined
 }

@@ -17,11 +17,11 @@ import { placePages } from "./placePages.ts"
 export type PageEvent = Extract<Event, { readonly _tag: "Pages" | "Zeros" | "Changes" }>
 
 /**
- * Stores the pages that are records of the main channel: all pages without multifd, zero pages where the sender looks for
- * them before the channels do.
+ * Stores the pages that are records of the main channel: all pages without multifd, or zero pages if the sender detects
+ * them before its channels do.
  *
- * The bytes of records have headers between them, so they are gathered in one of two buffers, and written from there while
- * the next ones are read.
+ * Headers separate the bytes of records, so they are gathered in one of two buffers, and written from there while the
+ * next ones are read.
  *
  * @internal
  */
@@ -85,7 +85,7 @@ export const makeRecordPages = <E>(options: {
     })
 }
 
-/** Copies pieces one behind the other into places one behind the other. */
+/** Copies consecutive pieces into consecutive places. */
 const gather = (pieces: ReadonlyArray<Extent>, places: ReadonlyArray<Uint8Array>): void => {
   let at = 0
   let index = 0

@@ -16,21 +16,21 @@ interface Text {
 }
 
 /**
- * Notices the end of a migration stream while it arrives. With a return path the sender does not close the connection but
- * waits for an answer, and the device state has no length: what tells is the description behind it, `00 06 L {…}`, of which
- * exactly the last byte has arrived, and which is a description indeed.
+ * Detects the end of a migration stream while it arrives. With a return path the sender does not close the connection
+ * but waits for an answer, and the device state has no length. The end is the description after it, `00 06 L {…}`, if
+ * exactly its last byte has arrived and it is a valid description.
  *
- * Texts have no zero byte and every place where one might begin does, so nothing is looked at twice.
+ * Texts have no zero byte and every place where one might begin has one, so nothing is examined twice.
  *
  * @internal
  */
 export class StateEnd {
-  /** What may be the beginning of a head. */
+  /** A possible start of a head. */
   #carry = new Uint8Array(0)
   #text: Text | undefined
   #isComplete = false
 
-  /** Whether everything that has arrived is a whole stream. */
+  /** `true` if the data so far is a complete stream. */
   get isComplete(): boolean {
     return this.#isComplete
   }
@@ -41,7 +41,7 @@ export class StateEnd {
     while (rest.length > 0) rest = this.#text === undefined ? this.#search(rest) : this.#continue(this.#text, rest)
   }
 
-  /** Takes bytes up to the beginning of a text, and gives back the others. */
+  /** Takes bytes up to the start of a text, and returns the rest. */
   #search(bytes: Uint8Array): Uint8Array {
     const carried = this.#carry.length
     const all = carried === 0 ? asBuffer(bytes) : Buffer.concat([this.#carry, bytes])

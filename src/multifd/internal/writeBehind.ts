@@ -5,7 +5,7 @@ import { makeBuffer } from "../../transfer/ChannelBuffer.ts"
 import { makeInTurn } from "./inTurn.ts"
 
 /**
- * Lets a channel read one batch while it still writes the one before.
+ * Lets a channel read one batch while it still writes the previous one.
  *
  * ```text
  *   read    │ A  │ B  ·····│ A  ·····│ B          two buffers in turn
@@ -21,19 +21,19 @@ export interface WriteBehind<E> {
     read: (batch: PageBatch<B>, buffer: (length: number) => Uint8Array) => Effect.Effect<LoadedBatch<B>, B>
   ) => Effect.Effect<LoadedBatch<B>, B>
   /**
-   * Writes a loaded batch behind everything before it. Ends when the batch's memory may change again: at once where its
-   * bytes are in our buffer, else when it was written. Fails as an earlier write failed, or its own.
+   * Writes a loaded batch after everything before it. Ends when the batch's memory may change again: at once if its
+   * bytes are in our buffer, otherwise after the write. Fails with the error of an earlier write, or its own.
    */
   readonly write: (batch: LoadedBatch<unknown>, self: Effect.Effect<void, E>) => Effect.Effect<void, E>
-  /** Waits for the write under way, and fails as it does. */
+  /** Waits for the write in progress, and fails as it does. */
   readonly settled: Effect.Effect<void, E>
 }
 
 /**
- * Makes one for a channel; leaving the scope interrupts the write under way.
+ * Makes one for a channel; leaving the scope interrupts the write in progress.
  *
- * Reading and writing one after the other, a channel waits for the thread that reads, and its peer waits for the channel,
- * in turn; on a busy machine each wait is a matter of milliseconds.
+ * If reading and writing alternated, the channel would wait for the reading thread, and its peer for the channel, in
+ * turn; on a busy machine each wait takes milliseconds.
  *
  * @internal
  */

@@ -19,6 +19,12 @@ interface Open {
   readonly flags: number
 }
 
+interface KernelOptions {
+  readonly capacity: number
+  readonly directIo: boolean
+  readonly now: () => number
+}
+
 const isWritable = (flags: number): boolean => (flags & (flag.O_WRONLY | flag.O_RDWR)) !== 0
 const isReadable = (flags: number): boolean => (flags & flag.O_WRONLY) === 0
 
@@ -32,12 +38,14 @@ export class Kernel {
   readonly #tree: Tree
   readonly #capacity: number
   readonly #directIo: boolean
+  readonly #now: () => number
   readonly #descriptors = new Map<number, Open>()
 
-  constructor(tree: Tree, options: { readonly capacity: number; readonly directIo: boolean }) {
+  constructor(tree: Tree, options: KernelOptions) {
     this.#tree = tree
     this.#capacity = options.capacity
     this.#directIo = options.directIo
+    this.#now = options.now
   }
 
   openPaths(): ReadonlyArray<string> {
@@ -80,6 +88,7 @@ export class Kernel {
     if (open.node.kind === "character device") return data.length
     const length = Math.min(data.length, this.#room(open.node, position, data.length))
     if (length === 0 && data.length > 0) throw errnoError("ENOSPC", "write", open.path)
+    open.node.modified = this.#now()
     this.#tree.record({ _tag: "Write", node: open.node.id, position, bytes: new Uint8Array(data.subarray(0, length)) })
     return length
   }
@@ -93,6 +102,7 @@ export class Kernel {
   truncate(fd: number, length: number): void {
     const { flags, node, path } = this.#descriptor("ftruncate", fd)
     if (node.kind !== "file" || !isWritable(flags) || length < 0) throw errnoError("EINVAL", "ftruncate", path)
+    node.modified = this.#now()
     this.#tree.record({ _tag: "Truncate", node: node.id, length })
   }
 
@@ -145,6 +155,31 @@ export class Kernel {
     this.#tree.record({ _tag: "Names", names })
   }
 
+  link(from: string, to: string): void {
+    const { node } = this.#existing("link", from, false)
+    const target = this.#tree.resolve("link", to, false)
+    if (node.kind === "directory") throw errnoError("EPERM", "link", from)
+    this.#addName("link", target, node)
+  }
+
+  mkdir(path: string, mode: number): void {
+    const target = this.#tree.resolve("mkdir", path, false)
+    this.#addName("mkdir", target, () => this.#tree.create("directory", mode))
+  }
+
+  readdir(path: string): ReadonlyArray<string> {
+    const { node } = this.#existing("readdir", path, true)
+    if (node.kind !== "directory") throw errnoError("ENOTDIR", "readdir", path)
+    return [...node.entries.keys()]
+  }
+
+  #addName(syscall: string, target: Entry, node: TreeNode | (() => TreeNode)): void {
+    if (target.node !== undefined) throw errnoError("EEXIST", syscall, target.path)
+    this.#checkDirectory(syscall, target)
+    const { id } = typeof node === "function" ? node() : node
+    this.#tree.record({ _tag: "Names", names: [{ directory: target.parent.id, name: target.name, node: id }] })
+  }
+
   #descriptor(syscall: string, fd: number): Open {
     const open = this.#descriptors.get(fd)
     if (open === undefined) throw errnoError("EBADF", syscall)
@@ -171,6 +206,7 @@ export class Kernel {
     if ((flags & flag.O_CREAT) === 0) throw errnoError("ENOENT", "open", entry.path)
     this.#checkDirectory("open", entry)
     const node = this.#tree.create("file", mode)
+    node.modified = this.#now()
     const names = [{ directory: entry.parent.id, name: entry.name, node: node.id }]
     this.#tree.record({ _tag: "Names", names })
     return node

@@ -21,4 +21,4 @@ export const errnoError = (code: string, syscall: string, path?: string): ErrnoE
  *
  * @internal
  */
-export const noStat: Stat = { size: 0, mode: 0, uid: 0, gid: 0, dev: 0, ino: 0, rdev: 0, blocks: 0 }
+export const noStat: Stat = { size: 0, mode: 0, uid: 0, gid: 0, dev: 0, ino: 0, rdev: 0, mtimeMs: 0, blocks: 0 }

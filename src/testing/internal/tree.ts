@@ -33,6 +33,7 @@ export class TreeNode {
   mode: number
   uid = 0
   gid = 0
+  modified = 0
   readonly content = new SparseBytes()
   readonly entries = new Map<string, TreeNode>()
 
@@ -52,6 +53,7 @@ export class TreeNode {
       dev: 0,
       ino: this.id,
       rdev: this.kind === "block device" || this.kind === "character device" ? 1 + this.id : 0,
+      mtimeMs: this.modified,
       blocks: (this.content.allocated * CHUNK) / 512
     }
   }

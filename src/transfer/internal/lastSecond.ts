@@ -1,16 +1,14 @@
-/**
- * What has passed in the last second, for whoever must not let more than a second's worth pass in any of them.
- */
+/** The amounts of the last second, for callers that must keep every second within a limit. */
 
 const SECOND = 1000
 
-/** So many milliseconds of neighbouring amounts are one entry: at most 200 of them, whatever their number. */
+/** Milliseconds whose amounts share one entry: at most 200 entries, for any number of amounts. */
 const ENTRY = 5
 
-/** What sums of amounts may be off by; less than a byte of any limit. */
+/** Tolerance of sums of amounts; less than a byte at any limit. */
 const ROUNDING = 1e-9
 
-/** Amounts that passed from `first` on, and up to `last`. */
+/** Amounts between `first` and `last`. */
 interface Entry {
   readonly first: number
   last: number
@@ -18,20 +16,20 @@ interface Entry {
 }
 
 /**
- * Times are milliseconds and never go back; amounts are milliseconds' worth.
+ * Times are in milliseconds and never go back; amounts are milliseconds' worth.
  *
  * @internal
  */
 export interface LastSecond {
-  /** So much passes now. */
+  /** Records an amount that passes now. */
   readonly add: (now: number, amount: number) => void
-  /** How long until `amount` may pass; 0: it may now. */
+  /** Milliseconds until `amount` may pass; 0: now. */
   readonly wait: (now: number, amount: number) => number
   readonly clear: () => void
 }
 
 /**
- * A second in which nothing has passed.
+ * A second without any amount.
  *
  * @internal
  */

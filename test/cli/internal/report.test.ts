@@ -5,7 +5,8 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as TestConsole from "effect/testing/TestConsole"
-import { reported as report, ReportedError, whenInterrupted } from "../../../src/cli/internal/report.ts"
+import { reported as report, whenInterrupted } from "../../../src/cli/internal/report.ts"
+import { ReportedError } from "../../../src/cli/internal/reportedError.ts"
 import { NoSpaceError } from "../../../src/io/files/FileError.ts"
 
 const noSpace = new NoSpaceError({ operation: "write", path: "/a\nb", code: "ENOSPC" })

@@ -8,13 +8,13 @@ import * as Temporary from "./temporary.ts"
 
 /** What the package is built and packed from. */
 const inputs = [
-  ...["package.json", "tsconfig.json", "tsconfig.build.json", "src", "docs", "examples"],
+  ...["package.json", "tsconfig.json", "tsconfig.build.json", "src", "scripts", "schema", "man", "docs", "examples"],
   ...["README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 ]
 
 /** Installed packages and builds stay behind. */
 const isSource = (path: string): boolean =>
-  !/\/(?:node_modules|\.vitepress\/(?:dist|cache))(?:\/|$)/.test(path.slice(root.length))
+  !/\/(?:node_modules|\.site|\.vitepress)(?:\/|$)/.test(path.slice(root.length))
 
 export interface Consumer {
   /** The consumer's own folder. */

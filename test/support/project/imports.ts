@@ -9,6 +9,7 @@ export const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["ram"],
   ["format"],
   ["compression", "io"],
+  ["lanes"],
   ["transfer"],
   ["snapshot"],
   ["multifd", "image", "store"],
@@ -25,12 +26,13 @@ const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.incl
 const pure = "format"
 
 /** Rooms that may reach outside the process. */
-const reaching = new Set(["io", "testing"])
+const reaching = new Set(["io", "lanes", "testing"])
 
 /** The file of a room that is an entry point of the package: it names modules of any room but the command's. */
 const ENTRY = "index.ts"
 
-/** Modules of Node that reach outside the process; only `io/` may, so that a virtual disk can stand under everything. */
+/** Modules of Node that reach outside the process; only `io/` may, so that a virtual disk can stand under everything,
+ * and `lanes/`, which gets the descriptors of `io/` where there is no such disk. */
 const outside = new Set([
   "fs",
   "fs/promises",
@@ -79,7 +81,7 @@ const checkPackage = (file: string, specifier: string): string | undefined => {
   const room = roomOf(file)
   if (specifier.startsWith("node:")) {
     const reaches = outside.has(specifier.slice("node:".length)) && !reaching.has(room ?? "")
-    return reaches ? "only io/ reaches outside the process" : undefined
+    return reaches ? "only io/ and lanes/ reach outside the process" : undefined
   }
   if (specifier === "effect" || specifier === "@effect/platform-node") return "Effect's modules are imported one by one"
   if (!/^(?:effect|@effect\/platform-node)\//.test(specifier)) return "is no dependency"

@@ -8,7 +8,7 @@ import { root } from "./run.ts"
 /** Paths of the Markdown files that people read, relative to the project. */
 export const files = (): ReadonlyArray<string> => {
   const docs = Fs.readdirSync(Path.join(root, "docs"), { recursive: true, encoding: "utf8" })
-    .filter((name) => !name.includes("node_modules") && !name.includes(".vitepress"))
+    .filter((name) => !/(?:^|\/)(?:node_modules|\.)/.test(name))
     .map((name) => Path.posix.join("docs", name))
   return [...Fs.readdirSync(root), ...docs].filter((name) => name.endsWith(".md")).toSorted()
 }

@@ -1,0 +1,83 @@
+import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
+import * as Answer from "./answer.ts"
+import type { Failure } from "./failure.ts"
+import { reportedAs } from "./reportedError.ts"
+
+/**
+ * The groups of the help, in its order.
+ *
+ * @internal
+ */
+export const groups = ["Machines", "Images", "Store", "Tools"] as const
+
+/** @internal */
+export type Group = (typeof groups)[number]
+
+/**
+ * Everything about a command: help, man page, reference, completions, its JSON document and its schema follow from it.
+ *
+ * @internal
+ */
+export interface Definition<Name extends string, Parameters extends Command.Command.Config, Value, Result, E, R> {
+  readonly name: Name
+  readonly group: Group
+  /** One sentence without a full stop, in the imperative. */
+  readonly description: string
+  readonly examples: ReadonlyArray<Command.Command.Example>
+  readonly parameters: Parameters
+  /** The fields that `--json` prints beside `version` and `command`. */
+  readonly result: Schema.Codec<Result>
+  readonly run: (options: Command.Command.Config.Infer<Parameters>) => Effect.Effect<Value, E, R>
+  readonly toJson: (value: Value) => Result
+  /** The result for people. Absent: stderr has said everything. */
+  readonly toText?: ((value: Value) => string) | undefined
+  /** The failure that a result amounts to; the result has told people of it. */
+  readonly toFailure?: ((value: Value) => Failure | undefined) | undefined
+}
+
+/**
+ * A command with its place in the help and the schema of its result.
+ *
+ * @internal
+ */
+export interface Defined<C extends Command.Command.Any = Command.Command.Any> {
+  readonly name: string
+  readonly group: Group
+  readonly result: Schema.Top
+  readonly command: C
+}
+
+/**
+ * Makes a command of its definition. `commands.ts` lists it.
+ *
+ * @internal
+ */
+export const define = <
+  const Name extends string,
+  Parameters extends Command.Command.Config,
+  Value,
+  Result extends object,
+  E,
+  R
+>(
+  definition: Definition<Name, Parameters, Value, Result, E, R>
+) => {
+  const { description, examples, group, name, parameters, result, run, toFailure, toJson, toText } = definition
+  const handler = Effect.fnUntraced(function* (options: Command.Command.Config.Infer<Parameters>) {
+    yield* Answer.update({ command: name })
+    const value = yield* run(options)
+    yield* Answer.update({ result: toJson(value) })
+    const { asJson } = yield* Answer.Answer
+    if (!asJson && toText !== undefined) yield* Console.log(toText(value))
+    const failure = toFailure?.(value)
+    if (failure !== undefined) return yield* reportedAs(failure)
+  })
+  const command = Command.make(name, parameters, handler).pipe(
+    Command.withDescription(description),
+    Command.withExamples(examples)
+  )
+  return { name, group, result, command }
+}

@@ -1,0 +1,23 @@
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import { Failure } from "./failure.ts"
+
+/**
+ * The failure of a command that has told the user already; its exit code is left of it, and what the JSON document says.
+ *
+ * @internal
+ */
+export class ReportedError extends Schema.TaggedError<ReportedError>()("ReportedError", {
+  exitCode: Schema.Number,
+  failure: Schema.optionalKey(Failure)
+}) {
+  override readonly [Runtime.errorExitCode] = this.exitCode
+  override readonly [Runtime.errorReported] = false
+}
+
+/** @internal */
+export const isReported = (error: unknown): error is ReportedError => error instanceof ReportedError
+
+/** @internal */
+export const reportedAs = (failure: Failure): ReportedError =>
+  new ReportedError({ exitCode: failure.exitCode, failure })

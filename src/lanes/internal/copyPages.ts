@@ -1,0 +1,220 @@
+import * as Checksum from "../../format/seal/Checksum.ts"
+import * as PageRuns from "../../ram/PageRuns.ts"
+import * as ZeroPages from "../../ram/ZeroPages.ts"
+import type * as LaneJob from "../LaneJob.ts"
+import { RunCutter } from "./runCutter.ts"
+import type { ScanBuffer } from "./scanBuffer.ts"
+import { CallFailure, moveAll, type SystemCalls } from "./systemCalls.ts"
+
+/** Bytes of a piece: what was read is still in the cache of the processor when it is looked at, digested and written. */
+const PIECE_BYTES = 256 * 1024
+
+/** Pages between two runs that are read along: less than the call that they save. */
+const READ_GAP = 8
+
+/** The same where they are read to their place: they have to be cleared again. */
+const READ_GAP_IN_PLACE = 2
+
+/**
+ * What a lane works with.
+ *
+ * @internal
+ */
+export interface Tools {
+  readonly calls: SystemCalls
+  readonly buffer: ScanBuffer
+  /** Asked in front of every piece. */
+  readonly isCancelled: () => boolean
+}
+
+/** Pages of one piece, relative to it. */
+interface Piece {
+  /** The number of its first page. */
+  readonly first: number
+  readonly pages: PageRuns.PageRuns
+  readonly normal: PageRuns.PageRuns | undefined
+  readonly clear: PageRuns.PageRuns
+}
+
+const inMemory = (place: LaneJob.Place): place is Extract<LaneJob.Place, { readonly memory: SharedArrayBuffer }> =>
+  "memory" in place
+
+/**
+ * ```text
+ *   read ──▶ look for zero pages ──▶ digests ──▶ write        256 KiB in one buffer, then the next 256 KiB
+ *   pages that lie in shared memory are looked at and written from there, and read to there
+ * ```
+ */
+class Copy {
+  readonly #job: LaneJob.CopyJob
+  readonly #tools: Tools
+  readonly #normal: Array<number> = []
+  readonly #digestLength: number
+  #digests: Uint8Array
+  #digested = 0
+  #bytes = 0
+
+  constructor(job: LaneJob.CopyJob, tools: Tools) {
+    this.#job = job
+    this.#tools = tools
+    const { digests } = job
+    this.#digestLength = digests === undefined ? 0 : Checksum.digestLength(digests)
+    this.#digests = new Uint8Array(PageRuns.pages(job.normal ?? job.pages) * this.#digestLength)
+  }
+
+  run(): LaneJob.Copied | LaneJob.Cancelled {
+    const { clear, normal, pageSize, pages } = this.#job
+    const cutters = { pages: new RunCutter(pages), clear: new RunCutter(clear) }
+    const known = normal === undefined ? undefined : new RunCutter(normal)
+    const end = Math.max(PageRuns.end(pages), PageRuns.end(clear))
+    const step = Math.max(1, PIECE_BYTES / pageSize)
+    for (let first = 0; first < end; first += step) {
+      if (this.#tools.isCancelled()) return { _tag: "Cancelled" }
+      const to = first + step
+      this.#copy({
+        first,
+        pages: cutters.pages.within(first, to),
+        clear: cutters.clear.within(first, to),
+        normal: known?.within(first, to)
+      })
+    }
+    const digests = this.#digests.slice(0, this.#digested * this.#digestLength)
+    return { _tag: "Copied", normal: normal ?? this.#normal, digests, bytes: this.#bytes }
+  }
+
+  #copy(piece: Piece): void {
+    const wanted = piece.normal ?? piece.pages
+    if (wanted.length > 0) this.#copyPages(piece, wanted)
+    PageRuns.forEach(piece.clear, (page, count) => this.#clear(piece.first + page, count))
+  }
+
+  #copyPages(piece: Piece, wanted: PageRuns.PageRuns): void {
+    const { gap, pageSize, source, target } = this.#job
+    const length = PageRuns.end(piece.pages) * pageSize
+    const at = piece.first * pageSize
+    const straight = inMemory(target) ? new Uint8Array(target.memory, target.position + at, length) : undefined
+    const data = inMemory(source)
+      ? new Uint8Array(source.memory, source.position + at, length)
+      : this.#read(piece, wanted, straight ?? this.#tools.buffer.bytes(length))
+    const normal = piece.normal ?? this.#look(data, piece.pages)
+    if (piece.normal === undefined) this.#collect(piece.first, normal)
+    if (this.#digestLength > 0) this.#digest(data, normal)
+    const runs = PageRuns.intersect(PageRuns.merge(normal, gap), piece.pages)
+    if (straight !== undefined) {
+      if (inMemory(source)) copyRuns(data, straight, normal, pageSize)
+      return this.#count(runs)
+    }
+    if (piece.normal !== undefined) clearRuns(data, PageRuns.difference(runs, normal), pageSize)
+    PageRuns.forEach(runs, (page, count) => this.#write(at + page * pageSize, slice(data, page, count, pageSize)))
+    this.#count(runs)
+  }
+
+  #count(runs: PageRuns.PageRuns): void {
+    this.#bytes += PageRuns.pages(runs) * this.#job.pageSize
+  }
+
+  /** Reads what is wanted, and what is read along with it where it is read to its place is zero. */
+  #read(piece: Piece, wanted: PageRuns.PageRuns, data: Uint8Array): Uint8Array {
+    const { pageSize, source, target } = this.#job
+    if (inMemory(source)) return data
+    const { fd, position } = source
+    const at = position + piece.first * pageSize
+    const straight = inMemory(target)
+    const runs = PageRuns.intersect(
+      PageRuns.merge(wanted, straight ? READ_GAP_IN_PLACE : READ_GAP),
+      straight ? piece.pages : PageRuns.all(PageRuns.end(wanted))
+    )
+    try {
+      PageRuns.forEach(runs, (page, count) =>
+        moveAll(this.#tools.calls, {
+          end: "source",
+          operation: "read",
+          fd,
+          position: at + page * pageSize,
+          bytes: slice(data, page, count, pageSize)
+        })
+      )
+    } finally {
+      if (straight) clearRuns(data, PageRuns.difference(runs, wanted), pageSize)
+    }
+    return data
+  }
+
+  #look(data: Uint8Array, pages: PageRuns.PageRuns): PageRuns.PageRuns {
+    const { pageSize, source, target } = this.#job
+    return inMemory(source) || inMemory(target)
+      ? ZeroPages.split(data, pageSize, pages).normal
+      : this.#tools.buffer.normal(pageSize, pages)
+  }
+
+  #collect(first: number, normal: PageRuns.PageRuns): void {
+    const all = this.#normal
+    PageRuns.forEach(normal, (page, count) => {
+      if (all.length > 0 && PageRuns.end(all) === first + page) all[all.length - 1]! += count
+      else all.push(first + page, count)
+    })
+  }
+
+  #digest(data: Uint8Array, normal: PageRuns.PageRuns): void {
+    const { digests, pageSize } = this.#job
+    PageRuns.forEach(normal, (first, count) => {
+      for (let page = first; page < first + count; page++) {
+        Checksum.pageInto(
+          digests!,
+          slice(data, page, 1, pageSize),
+          this.#digests,
+          this.#digested++ * this.#digestLength
+        )
+      }
+    })
+  }
+
+  /** `at`: bytes from the beginning of the range. */
+  #write(at: number, bytes: Uint8Array): void {
+    const { target } = this.#job
+    if (inMemory(target)) return
+    const { fd, position } = target
+    moveAll(this.#tools.calls, { end: "target", operation: "write", fd, position: position + at, bytes })
+  }
+
+  /** What is zero stays as it is, so that holes stay holes. */
+  #clear(first: number, count: number): void {
+    const { pageSize, target } = this.#job
+    const at = first * pageSize
+    const length = count * pageSize
+    if (inMemory(target)) return clearMemory(new Uint8Array(target.memory, target.position + at, length), pageSize)
+    const { calls, buffer } = this.#tools
+    const data = buffer.bytes(length)
+    moveAll(calls, { end: "target", operation: "read", fd: target.fd, position: target.position + at, bytes: data })
+    const normal = buffer.normal(pageSize, PageRuns.all(count))
+    clearRuns(data, normal, pageSize)
+    PageRuns.forEach(normal, (page, pages) => this.#write(at + page * pageSize, slice(data, page, pages, pageSize)))
+  }
+}
+
+const slice = (data: Uint8Array, page: number, count: number, pageSize: number): Uint8Array =>
+  data.subarray(page * pageSize, (page + count) * pageSize)
+
+const clearRuns = (data: Uint8Array, runs: PageRuns.PageRuns, pageSize: number): void =>
+  PageRuns.forEach(runs, (page, count) => void data.fill(0, page * pageSize, (page + count) * pageSize))
+
+const copyRuns = (from: Uint8Array, to: Uint8Array, runs: PageRuns.PageRuns, pageSize: number): void =>
+  PageRuns.forEach(runs, (page, count) => to.set(slice(from, page, count, pageSize), page * pageSize))
+
+/** Memory that nobody has touched stays untouched. */
+const clearMemory = (data: Uint8Array, pageSize: number): void =>
+  clearRuns(data, ZeroPages.split(data, pageSize, PageRuns.all(data.length / pageSize)).normal, pageSize)
+
+/**
+ * Does a job in the thread that calls.
+ *
+ * @internal
+ */
+export const copyPages = (job: LaneJob.CopyJob, tools: Tools): LaneJob.Answer => {
+  try {
+    return new Copy(job, tools).run()
+  } catch (cause) {
+    if (cause instanceof CallFailure) return cause.failed
+    throw cause
+  }
+}

@@ -1,0 +1,28 @@
+import type { PageRuns } from "../../ram/PageRuns.ts"
+
+/**
+ * Cuts runs at ascending page numbers, in one pass over all of them.
+ *
+ * @internal
+ */
+export class RunCutter {
+  readonly #runs: PageRuns
+  #at = 0
+
+  constructor(runs: PageRuns) {
+    this.#runs = runs
+  }
+
+  /** What lies in `[from, to)`, relative to `from`, which is no smaller than any `to` before. */
+  within(from: number, to: number): PageRuns {
+    const cut: Array<number> = []
+    for (; this.#at < this.#runs.length; this.#at += 2) {
+      const first = this.#runs[this.#at]!
+      const end = first + this.#runs[this.#at + 1]!
+      const start = Math.max(first, from)
+      if (start < Math.min(end, to)) cut.push(start - from, Math.min(end, to) - start)
+      if (end > to) break
+    }
+    return cut
+  }
+}

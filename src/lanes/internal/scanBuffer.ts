@@ -1,0 +1,112 @@
+import { Buffer } from "node:buffer"
+import type { PageRuns } from "../../ram/PageRuns.ts"
+import * as ZeroPages from "../../ram/ZeroPages.ts"
+import { zeroScan } from "./zeroScan.ts"
+
+/**
+ * Memory of a lane for one piece of a job after the other, in which zero pages are told apart.
+ *
+ * @internal
+ */
+export interface ScanBuffer {
+  /** The first `length` bytes. Larger than before, they are others. */
+  readonly bytes: (length: number) => Uint8Array
+  /** The pages among `pages` that hold anything but zeros, in the bytes from the beginning on. */
+  readonly normal: (pageSize: number, pages: PageRuns) => PageRuns
+}
+
+const WASM_PAGE = 64 * 1024
+
+/** Of the engine's interface, what Node's types leave out. */
+interface Engine {
+  readonly validate: (bytes: Uint8Array<ArrayBuffer>) => boolean
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object
+  readonly Memory: new (options: { readonly initial: number }) => Memory
+  readonly Instance: new (
+    module: object,
+    imports: { readonly lane: { readonly memory: Memory } }
+  ) => { readonly exports: { readonly scan: Scan } }
+}
+
+interface Memory {
+  readonly buffer: ArrayBuffer
+  readonly grow: (pages: number) => number
+}
+
+const { WebAssembly: engine } = globalThis as unknown as { readonly WebAssembly: Engine }
+
+type Scan = (at: number, pageSize: number, count: number, answer: number) => void
+
+/** Looks at 64 bytes at a time where the engine has such instructions. */
+class SimdBuffer implements ScanBuffer {
+  readonly #memory: Memory
+  readonly #scan: Scan
+  #all: Uint8Array
+  #length = 0
+
+  constructor(module: object) {
+    this.#memory = new engine.Memory({ initial: 1 })
+    this.#scan = new engine.Instance(module, { lane: { memory: this.#memory } }).exports.scan
+    this.#all = new Uint8Array(this.#memory.buffer)
+  }
+
+  /** One byte a page of at least 1 KiB lies behind the pages. */
+  bytes(length: number): Uint8Array {
+    this.#length = length
+    const missing = length + length / 1024 - this.#all.length
+    if (missing > 0) {
+      this.#memory.grow(Math.ceil(missing / WASM_PAGE))
+      this.#all = new Uint8Array(this.#memory.buffer)
+    }
+    return this.#all.subarray(0, length)
+  }
+
+  normal(pageSize: number, pages: PageRuns): PageRuns {
+    const runs: Array<number> = []
+    for (let i = 0; i < pages.length; i += 2) {
+      const first = pages[i]!
+      const count = pages[i + 1]!
+      this.#scan(first * pageSize, pageSize, count, this.#length)
+      collect(this.#all, this.#length, count, first, runs)
+    }
+    return runs
+  }
+}
+
+/** Makes runs of one byte a page; the runs before end in front of a gap. */
+const collect = (flags: Uint8Array, at: number, count: number, first: number, runs: Array<number>): void => {
+  let page = 0
+  while (page < count) {
+    while (page < count && flags[at + page] === 0) page++
+    const from = page
+    while (page < count && flags[at + page] !== 0) page++
+    if (page > from) runs.push(first + from, page - from)
+  }
+}
+
+/** For engines without. */
+class PlainBuffer implements ScanBuffer {
+  #all: Uint8Array = new Uint8Array(0)
+
+  bytes(length: number): Uint8Array {
+    if (this.#all.length < length) this.#all = Buffer.alloc(length)
+    return this.#all.subarray(0, length)
+  }
+
+  normal(pageSize: number, pages: PageRuns): PageRuns {
+    return ZeroPages.split(this.#all, pageSize, pages).normal
+  }
+}
+
+/** @internal */
+export const plain = (): ScanBuffer => new PlainBuffer()
+
+/** @internal */
+export const simd = (): ScanBuffer => new SimdBuffer(new engine.Module(zeroScan))
+
+/**
+ * The fastest that there is.
+ *
+ * @internal
+ */
+export const make = (): ScanBuffer => (engine.validate(zeroScan) ? simd() : plain())
