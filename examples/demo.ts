@@ -63,7 +63,7 @@ const memoryThereAndBack = Effect.fnUntraced(function* (path: string) {
   const image = yield* Image.open(path)
   const places = yield* blocksOf(target, true)
   yield* watched("restore", "into other memory", (progress) =>
-    migration.restore({ image, blocks: places, channels: CHANNELS, progress })
+    migration.restore({ source: image, blocks: places, channels: CHANNELS, progress })
   )
   for (const [idstr, memory] of Object.entries(source)) {
     if (Buffer.compare(bytesOf(memory), bytesOf(target[idstr]!)) !== 0) return yield* Effect.die(`${idstr} differs`)

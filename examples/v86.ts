@@ -81,7 +81,7 @@ const program = Effect.gen(function* () {
   yield* Console.log(`saved ${saved.pages} pages, ${saved.zeroPages} of them empty; the PC has counted to ${counted}`)
 
   const successor = yield* makePc
-  yield* migration.restore({ image: yield* Image.open(path), blocks: [yield* ramOf(successor)] })
+  yield* migration.restore({ source: yield* Image.open(path), blocks: [yield* ramOf(successor)] })
   if (counter(successor) !== counted) return yield* Effect.die(`the new PC begins at ${counter(successor)}`)
   yield* countOn(successor)
   yield* Console.log(`the new PC has counted on from there to ${counter(successor)}`)

@@ -43,7 +43,7 @@ const program = Effect.gen(function* () {
 
   const successor = yield* boot
   const place = yield* MemoryPages.make({ idstr: "machine/memory", memory: successor.memory })
-  yield* migration.restore({ image: yield* Image.open(path), blocks: [place] })
+  yield* migration.restore({ source: yield* Image.open(path), blocks: [place] })
   successor.tick()
   yield* Console.log(`the new machine counts on: ${counter(machine)}, ${counter(successor)}`)
 }).pipe(Effect.scoped, Effect.provide(Migration.layer))

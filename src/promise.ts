@@ -24,7 +24,7 @@ import type { Location } from "./image/Location.ts"
 import * as Verify from "./image/Verify.ts"
 import type { SocketAddress } from "./io/sockets/SocketAddress.ts"
 import * as Migration from "./migration/Migration.ts"
-import type { ReceiveIntoImage } from "./migration/ReceiveOptions.ts"
+import type { ReceiveOptions } from "./migration/ReceiveOptions.ts"
 import type { SendOptions } from "./migration/SendOptions.ts"
 import * as CaptureMachine from "./qemu/Capture.ts"
 import * as QmpClient from "./qemu/QmpClient.ts"
@@ -139,7 +139,7 @@ export const send = (
  * @category running
  * @since 0.1.0
  */
-export const receive = ({ signal, ...options }: ReceiveIntoImage & RunOptions): Promise<Migration.Summary> =>
+export const receive = ({ signal, ...options }: ReceiveOptions & RunOptions): Promise<Migration.Summary> =>
   run(Migration.make.receive(options), { signal })
 
 /**

@@ -43,7 +43,7 @@ export const guestThereAndBack = Effect.fnUntraced(function* (folder: string, ch
       Effect.gen(function* () {
         const place = { idstr: Qemu.RAM, path: at("restored.ram"), length: SIZE }
         const ram = yield* FilePages.make({ ...place, access: "read-write" })
-        return yield* migration.restore({ image, blocks: [ram], channels, progress })
+        return yield* migration.restore({ source: image, blocks: [ram], channels, progress })
       })
     )
   )

@@ -170,7 +170,7 @@ export const load = Effect.fn("Image.load")(function* (
       const ram = into === undefined ? yield* newMemory(withPages, maxRam) : {}
       const entries = into === undefined ? Object.entries(ram) : entriesOf(into, withPages[0]?.idstr ?? DEFAULT_BLOCK)
       const blocks = yield* blocksOf(entries, into === undefined)
-      yield* Migration.make.restore({ ...options, image, blocks })
+      yield* Migration.make.restore({ ...options, source: image, blocks })
       const sections = image.deviceSections.toReversed().map(({ data, name }) => [name, data.slice()] as const)
       return { machine: image.machine, ram, devices: Object.fromEntries(sections) }
     })

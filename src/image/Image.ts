@@ -30,10 +30,9 @@ import { changedMeanwhile, type RawImage, readImage } from "./internal/rawImage.
 import * as ImageParts from "./internal/imageParts.ts"
 import * as Location from "./Location.ts"
 import type { MachineState } from "../snapshot/MachineState.ts"
-import type { RestoreChannelOptions, SnapshotSource } from "../snapshot/SnapshotSource.ts"
+import * as SnapshotSource from "../snapshot/SnapshotSource.ts"
 import * as RestoreChannel from "./RestoreChannel.ts"
-import * as Problem from "../ram/Problem.ts"
-import { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
+import type { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
 import type { ImageBlock } from "./internal/imageModel.ts"
 
 export type { ImageBlock } from "./internal/imageModel.ts"
@@ -94,7 +93,7 @@ export interface Inspection {
  * @category models
  * @since 0.1.0
  */
-export interface Image extends Inspection, SnapshotSource<FileError | IntegrityError> {
+export interface Image extends Inspection, SnapshotSource.SnapshotSource<FileError | IntegrityError> {
   readonly blocks: ReadonlyArray<ImageBlock>
   readonly machine: string | undefined
   readonly notes: ImageNotes.ImageNotes
@@ -175,7 +174,7 @@ export const open = Effect.fn("Image.open")(function* (
     readUnit: Math.max(1, ...inspection.blocks.map(({ checks }) => checks?.extentSize ?? 1)),
     machineState,
     restoreChannel: restoreChannel(inspection, identity),
-    readPages: readPages(inspection.blocks)
+    readPages: (...range) => SnapshotSource.readPages(inspection, ...range)
   }
 })
 
@@ -235,7 +234,7 @@ const notesOf = (libvirt: LibvirtSave.LibvirtSave | undefined): ImageNotes.Image
 /** Reads pages from their places in the file straight to where they belong, and compares whole extents on the way. */
 const restoreChannel =
   ({ blocks, path }: Inspection, identity: FileIdentity.FileIdentity) =>
-  <E>(id: number, options: RestoreChannelOptions<E>) => {
+  <E>(id: number, options: SnapshotSource.RestoreChannelOptions<E>) => {
     const places = blocks.flatMap(({ checks, idstr, pagesOffset, reader }) => {
       const target = options.blocks.get(idstr)
       if (target === undefined) return []
@@ -250,32 +249,3 @@ const restoreChannel =
     })
     return RestoreChannel.make<E | IntegrityError>({ ...options, id, path, identity, blocks: new Map(places) })
   }
-
-const readPages =
-  (blocks: ReadonlyArray<ImageBlock>): Image["readPages"] =>
-  (idstr, offset, length) => {
-    const block = blocks.find((block) => block.idstr === idstr)
-    if (block === undefined || block.ignored) {
-      const names = blocks.filter(({ ignored }) => !ignored).map((one) => one.idstr)
-      return refuse(`the image has no pages of a block "${idstr}"`, `use one of its blocks: ${names.join(", ")}`)
-    }
-    const fits =
-      Number.isSafeInteger(offset) &&
-      Number.isSafeInteger(length) &&
-      offset >= 0 &&
-      length >= 0 &&
-      offset + length <= block.usedLength
-    if (!fits) {
-      return refuse(
-        `${length} bytes from ${offset} on are not in the block "${idstr}"`,
-        `use a range inside its ${block.usedLength} bytes`
-      )
-    }
-    return Effect.suspend(() => {
-      const bytes = new Uint8Array(length)
-      return Effect.as(block.reader.readInto(offset, bytes), bytes)
-    })
-  }
-
-const refuse = (reason: string, remedy: string) =>
-  Effect.fail(new MigrationRequestError({ operation: "read", problems: [Problem.make(reason, remedy)] }))

@@ -8,7 +8,8 @@
  *   endRam   bitmaps and the stream between the regions, RAM's END
  *   write    device state, the end of the stream, description, as they come
  *   finish   checksums
- *   commit   fdatasync, the mark of the seal and the first piece of the stream, fdatasync, rename, fsync of the directory
+ *   sync     fdatasync, the mark of the seal, the first piece of the stream, fdatasync
+ *   commit   rename, fsync of the directory; in place: the first piece, fdatasync
  * ```
  *
  * @since 0.1.0
@@ -17,7 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import * as ImageNotes from "../format/seal/ImageNotes.ts"
+import type * as ImageNotes from "../format/seal/ImageNotes.ts"
 import * as Uuid from "../format/Uuid.ts"
 import * as AtomicFile from "../io/files/AtomicFile.ts"
 import type { FileError } from "../io/files/FileError.ts"
@@ -26,8 +27,10 @@ import * as PositionalFile from "../io/files/PositionalFile.ts"
 import * as RequestOptions from "../ram/Options.ts"
 import * as Problem from "../ram/Problem.ts"
 import * as ByteSource from "../snapshot/ByteSource.ts"
+import { type MigrationRequestError, refuse } from "../snapshot/MigrationRequestError.ts"
 import type {
   MachineHeader,
+  Place,
   RamEnd,
   RamWriter,
   SnapshotTarget,
@@ -52,7 +55,6 @@ export type { Options } from "./internal/imageTargetModel.ts"
  */
 export const problems = (options: Options): ReadonlyArray<Problem.Problem> => [
   ...Integrity.problems(options.seal),
-  ...ImageNotes.problems(options.notes),
   ...(options.keepPartial === true && options.seal === false
     ? [Problem.make("what was written cannot be kept without checksums", "choose a seal, or no keepPartial")]
     : []),
@@ -67,6 +69,17 @@ const optionProblems = RequestOptions.problems(
   })
 )
 
+/** Without a seal nothing would say any more that pages are lost. */
+const notesProblems = ({ seal }: Options, { lost = [] }: ImageNotes.ImageNotes): ReadonlyArray<Problem.Problem> =>
+  seal === false && lost.some(({ pages }) => pages > 0)
+    ? [Problem.make("pages of the image were lost, which only a seal records", "choose a seal")]
+    : []
+
+interface Prepared {
+  readonly place: Place
+  readonly open: Effect.Effect<AtomicFile.AtomicFile, FileError>
+}
+
 /**
  * Opens the file now, so that what cannot be written is known before a sender connects; one that is written in place is only
  * looked at, or it would lose what it holds although perhaps no sender ever connects.
@@ -75,20 +88,54 @@ const prepare = Effect.fnUntraced(function* (
   location: Location.Location,
   directIo: boolean | undefined,
   scope: Scope.Scope
-): Effect.fn.Return<Effect.Effect<AtomicFile.AtomicFile, FileError>, FileError> {
+): Effect.fn.Return<Prepared, FileError> {
   const open = Scope.provide(AtomicFile.make(location), scope)
   const existing = yield* FileIdentity.ofPath(location.path)
-  if (existing !== undefined && AtomicFile.isInPlace(location, existing)) {
+  const { offset: start = 0, path } = location
+  const inPlace = existing !== undefined && AtomicFile.isInPlace(location, existing)
+  const file = existing === undefined ? undefined : FileIdentity.key(existing)
+  const place = { path, file, start, end: Infinity, inPlace }
+  if (inPlace) {
     yield* AtomicFile.checkInPlace(location, { directIo })
-    return open
+    return { place, open }
   }
   const target = yield* open
   if (directIo === true) yield* Effect.scoped(PositionalFile.open(target.path, { access: "write", directIo }))
-  return Effect.succeed(target)
+  return { place, open: Effect.succeed(target) }
 })
 
 /**
- * Makes the target, in a scope that outlives the whole operation.
+ * Makes the target, in a scope that outlives the whole operation. Its options have been checked (`problems`).
+ *
+ * **Failure effect**: the target is as it was; only one that is written in place loses its old content, from `begin` on.
+ *
+ * @internal
+ */
+export const makeChecked = Effect.fnUntraced(function* (
+  location: Location.Location,
+  options: Options
+): Effect.fn.Return<SnapshotTarget<void, FileError>, FileError, Scope.Scope> {
+  const { directIo } = options
+  const { open, place } = yield* prepare(location, directIo, yield* Effect.scope)
+  return {
+    name: location.path,
+    places: [place],
+    problems: (notes) => notesProblems(options, notes),
+    begin: Effect.fnUntraced(function* (machine, transfer) {
+      const notes = notesOf(machine)
+      const image = yield* ImageWriter.make(yield* open, machine, machine.blocks, { ...options, notes })
+      return yield* ramWriter(image, { machine, transfer, directIo: directIo ?? false })
+    })
+  }
+})
+
+/**
+ * Makes the target, in a scope that outlives the whole operation. Fails with `MigrationRequestError` for options that do not
+ * fit together.
+ *
+ * **When to use**
+ *
+ * For an image under other options than those of `save` or `receive`. They make one by themselves of a path.
  *
  * **Failure effect**: the target is as it was; only one that is written in place loses its old content, from `begin` on.
  *
@@ -99,23 +146,13 @@ const prepare = Effect.fnUntraced(function* (
 export const make = Effect.fnUntraced(function* (
   location: string | Location.Location,
   options: Options = {}
-): Effect.fn.Return<SnapshotTarget<void, FileError>, FileError, Scope.Scope> {
-  const place = Location.make(location)
-  const open = yield* prepare(place, options.directIo, yield* Effect.scope)
-  return {
-    name: place.path,
-    begin: Effect.fnUntraced(function* (machine, transfer) {
-      const image = yield* ImageWriter.make(yield* open, machine, machine.blocks, {
-        ...options,
-        notes: notesOf(options, machine)
-      })
-      return yield* ramWriter(image, { machine, transfer, directIo: options.directIo ?? false })
-    })
-  }
+): Effect.fn.Return<SnapshotTarget<void, FileError>, FileError | MigrationRequestError, Scope.Scope> {
+  yield* refuse("save", problems(options))
+  return yield* makeChecked(Location.make(location), options)
 })
 
-/** What the caller knows of the machine, and whose it is. */
-const notesOf = ({ notes }: Options, { uuid }: MachineHeader): ImageNotes.ImageNotes =>
+/** What is known of the machine, and whose it is. */
+const notesOf = ({ notes, uuid }: MachineHeader): ImageNotes.ImageNotes =>
   uuid === undefined || Uuid.isNone(uuid) ? { ...notes } : { uuid: Uuid.format(uuid), ...notes }
 
 interface Plan {
@@ -158,7 +195,7 @@ const ramWriter = Effect.fnUntraced(function* (
 })
 
 const stateWriter = (
-  { commit, file, writeSeal }: ImageWriter.ImageWriter,
+  { file, sync, writeSeal }: ImageWriter.ImageWriter,
   start: number,
   { marks }: RamEnd
 ): StateWriter<void, FileError> => {
@@ -174,7 +211,7 @@ const stateWriter = (
     finish: () =>
       Effect.map(
         Effect.suspend(() => writeSeal(end, marks === undefined ? {} : { marks })),
-        () => ({ commit })
+        () => ({ sync })
       )
   }
 }

@@ -17,7 +17,7 @@ import { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
 import { type RawImage, readImage } from "./internal/rawImage.ts"
 import { makeReader } from "./internal/imageBlock.ts"
 import * as ImageParts from "./internal/imageParts.ts"
-import { forEachRange } from "./internal/readExtents.ts"
+import { forEachRange } from "../snapshot/ReadRanges.ts"
 
 /**
  * What can be proven to be what was saved.
@@ -94,7 +94,7 @@ const prove = Effect.fnUntraced(function* (
       lost.push(...damage)
     })
   const blocks = [...proven.values()].map(({ block }) => block)
-  yield* forEachRange(blocks, options, (_, read) =>
+  yield* forEachRange(blocks, { unit: options.extentSize, channels: options.channels }, (_, read) =>
     Effect.asVoid(read).pipe(Effect.catchTag("IntegrityError", ({ damage }) => lose(damage)))
   )
   return lost.toSorted((a, b) => a.position - b.position)

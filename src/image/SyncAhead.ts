@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
@@ -24,7 +25,7 @@ export interface SyncAhead {
    * Runs `self`, and a sync whenever enough was written, side by side. When `self` has ended, the sync under way is waited
    * for, and no other is begun: the last one belongs to `self`. The first failure of either is the failure of both.
    */
-  readonly during: <E, R>(self: Effect.Effect<void, E, R>) => Effect.Effect<void, E | FileError.FileError, R>
+  readonly during: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | FileError.FileError, R>
 }
 
 /**
@@ -87,7 +88,14 @@ export const make = Effect.fnUntraced(function* (
   })
   return {
     written,
-    during: <E, R>(self: Effect.Effect<void, E, R>) =>
-      allOrFirstError<E | FileError.FileError, R>([Effect.andThen(self, end), syncWhenDue])
+    during: Effect.fnUntraced(function* <A, E, R>(self: Effect.Effect<A, E, R>) {
+      const done = yield* Deferred.make<A>()
+      const ending = Effect.andThen(
+        Effect.flatMap(self, (value) => Deferred.succeed(done, value)),
+        end
+      )
+      yield* allOrFirstError<E | FileError.FileError, R>([ending, syncWhenDue])
+      return yield* Deferred.await(done)
+    })
   }
 })

@@ -10,7 +10,7 @@ import * as PipelineOptions from "../transfer/PipelineOptions.ts"
 import * as Image from "./Image.ts"
 import * as ImageError from "./ImageError.ts"
 import * as Integrity from "./Integrity.ts"
-import { forEachRange } from "./internal/readExtents.ts"
+import { forEachRange } from "../snapshot/ReadRanges.ts"
 import type { Location } from "./Location.ts"
 
 /**
@@ -61,7 +61,7 @@ const readAll = Effect.fnUntraced(function* (
   const damage: Array<Integrity.Damage> = []
   if (seal === undefined) return damage
   const sealed = blocks.filter(({ checks }) => checks !== undefined)
-  yield* forEachRange(sealed, { extentSize: seal.extentSize, channels }, (_, read) =>
+  yield* forEachRange(sealed, { unit: seal.extentSize, channels }, (_, read) =>
     Effect.asVoid(read).pipe(
       Effect.catch((error) => {
         if (error._tag !== "IntegrityError") return isKnown(inspection, error) ? Effect.void : Effect.fail(error)

@@ -2,28 +2,36 @@
  * Save, restore, convert, send and receive: the operations of the library, as a service.
  *
  * ```text
- *   save      blocks, and everything that is not RAM  ──▶ image
- *   restore   image ──▶ blocks
- *   convert   image ──▶ image
- *   send      image, or blocks and everything that is not RAM  ══▶ sockets ══▶ destination
- *   receive   source ══▶ sockets ══▶ image, or blocks and everything that is not RAM
+ *   save      blocks, and everything that is not RAM  ──▶ target
+ *   convert   source ──▶ target
+ *   receive   sender ══▶ sockets ══▶ target
+ *   restore   source ──▶ blocks
+ *   send      source, or blocks and everything that is not RAM  ══▶ sockets ══▶ destination
  * ```
+ *
+ * A target is an image, RAM blocks, or any other `SnapshotTarget`; a source is an image, or any other `SnapshotSource`.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { convert } from "./internal/convert.ts"
-import { operation, operationWith } from "./internal/operation.ts"
-import { receiveBlocks, receiveImage } from "./internal/receive.ts"
+import { operation } from "./internal/operation.ts"
+import { receive } from "./internal/receive.ts"
 import { restore } from "./internal/restore.ts"
 import { save } from "./internal/save.ts"
 import { send } from "./internal/send.ts"
-import type { MachineState } from "../snapshot/MachineState.ts"
-import type { Received, ReceiveError, ReceiveIntoBlocks, ReceiveIntoImage } from "./ReceiveOptions.ts"
+import type { LastStep } from "../snapshot/SnapshotTarget.ts"
+import type { ReceiveError, ReceiveOptions } from "./ReceiveOptions.ts"
 import type { SendError, SendOptions } from "./SendOptions.ts"
-import type { SaveOptions, RestoreOptions, ConvertOptions, Summary, MigrationError } from "./internal/migrationModel.ts"
+import type {
+  ConvertOptions,
+  MigrationError,
+  RestoreOptions,
+  SaveOptions,
+  Summary,
+  Written
+} from "./internal/migrationModel.ts"
 
 export type {
   ConvertOptions,
@@ -31,8 +39,10 @@ export type {
   RestoreOptions,
   SaveOptions,
   Summary,
+  Target,
   TransferOptions,
-  WriteOptions
+  WriteOptions,
+  Written
 } from "./internal/migrationModel.ts"
 
 /**
@@ -44,32 +54,37 @@ export type {
  */
 export interface Operations {
   /**
-   * Saves RAM, and whatever else belongs to the machine, into a mapped-ram image that QEMU loads.
+   * Saves RAM, and whatever else belongs to the machine, into a mapped-ram image that QEMU loads, or into another target.
    *
-   * **Failure effect**: the target is as it was and nothing is left beside it, after a failure and after an interruption,
-   * but for what `keepPartial` keeps. An interruption that comes while the new image is being renamed, when all of it is
-   * durable, finds it under its name.
-   * Only a target that cannot be renamed over (a device, an `offset` in an existing file) is written in place: its old
-   * content is lost from the offset on, and what is there is no image until the save has succeeded. With `live`, a writer
-   * that was stopped or slowed down is let go on as before.
+   * **Failure effect**: that of the target, after a failure and after an interruption. An image is as it was and nothing is
+   * left beside it, but for what `keepPartial` keeps. An interruption that comes while the new image is being renamed, when
+   * all of it is durable, finds it under its name. Only a target that cannot be renamed over (a device, an `offset` in an
+   * existing file) is written in place: its old content is lost from the offset on, and what is there is no image until the
+   * save has succeeded. With `live`, a writer that was stopped or slowed down is let go on as before.
    */
-  readonly save: <E = never>(options: SaveOptions<E>) => Effect.Effect<Summary, MigrationError | E>
+  readonly save: <E = never, A = void, E2 = never>(
+    options: SaveOptions<E, A, E2>
+  ) => Effect.Effect<Written<A>, MigrationError | E | E2>
   /**
-   * Fills blocks with the pages of an image. Pages that the image does not have are made zero, so nothing stale remains.
+   * Fills blocks with the pages of a source. Pages that the source does not have are made zero, so nothing stale remains.
    *
    * **Failure effect**: blocks that do not fit are found before any is touched; after that, any page of the blocks may be
-   * the image's or what it was.
+   * the source's or what it was.
    */
-  readonly restore: <E = never>(options: RestoreOptions<E>) => Effect.Effect<Summary, MigrationError | E>
+  readonly restore: <E = never, E2 = never>(
+    options: RestoreOptions<E, E2>
+  ) => Effect.Effect<Summary, MigrationError | E | E2>
   /**
-   * Lays out an image anew as a plain mapped-ram file, as QEMU would have written it: bytes under clear bits are left
-   * behind, and so is whatever libvirt put in front.
+   * Copies a machine at rest from one place to another. An image is laid out anew as a plain mapped-ram file, as QEMU would
+   * have written it: bytes under clear bits are left behind, and so is whatever libvirt put in front.
    *
    * **Failure effect**: as for `save`.
    */
-  readonly convert: (options: ConvertOptions) => Effect.Effect<Summary, MigrationError>
+  readonly convert: <E = never, A = void, E2 = never>(
+    options: ConvertOptions<E, A, E2>
+  ) => Effect.Effect<Written<A>, MigrationError | E | E2>
   /**
-   * Sends an image, or RAM and whatever else belongs to the machine, to a QEMU or a `receive` that waits for it, as a QEMU
+   * Sends a source, or RAM and whatever else belongs to the machine, to a QEMU or a `receive` that waits for it, as a QEMU
    * source would. It succeeds when the destination has said that it has everything.
    *
    * **Failure effect**: all connections are closed, and the destination throws away what it has. Whether it has loaded
@@ -77,21 +92,15 @@ export interface Operations {
    */
   readonly send: <E = never>(options: SendOptions<E>) => Effect.Effect<Summary, SendError | E>
   /**
-   * Waits for one sender, a QEMU or a `send`, and writes its machine into a mapped-ram image as it arrives. A sender that
-   * has asked for an answer (QEMU's `return-path`) is told that it is done when the image is durable under its name.
+   * Waits for one sender, a QEMU or a `send`, and writes its machine into a target as it arrives. A sender that has asked for
+   * an answer (QEMU's `return-path`) is told that it is done when the target is complete: an image is durable under its name.
+   * Pages that the sender never speaks of are zero.
    *
-   * **Failure effect**: as for `save`; all connections are closed, and the address can be listened on again. A sender that
-   * has not asked for an answer may count as done what failed at the very last.
+   * **Failure effect**: as for `save`; of blocks, any page may be the sender's or what it was. All connections are closed, and
+   * the address can be listened on again. A sender that has not asked for an answer may count as done what failed at the very
+   * last.
    */
-  readonly receive: (options: ReceiveIntoImage) => Effect.Effect<Summary, ReceiveError>
-  /**
-   * Waits for one sender, and fills RAM blocks with its pages. Pages that it never speaks of are made zero.
-   *
-   * **Failure effect**: any page of the blocks may be the sender's or what it was; the rest as for `receive`.
-   */
-  readonly receiveBlocks: <E = never>(
-    options: ReceiveIntoBlocks<E>
-  ) => Effect.Effect<Summary & Received, ReceiveError | E>
+  readonly receive: <A = void, E = never>(options: ReceiveOptions<A, E>) => Effect.Effect<Written<A>, ReceiveError | E>
 }
 
 /**
@@ -124,19 +133,24 @@ export class Migration extends Context.Service<Migration, Operations>()("effect-
  * @since 0.1.0
  */
 export const make: Operations = {
-  save: (options) => operation("save", options, (progress, _, last) => save(options, progress, last)),
-  restore: (options) => operation("restore", options, (progress) => restore(options, progress)),
-  convert: (options) => operation("convert", options, (progress, _, last) => convert(options, progress, last)),
-  send: (options) => operation("send", options, (progress, commit) => send(options, progress, commit)),
-  receive: (options) => operation("receive", options, (...args) => receiveImage(options, ...args)),
-  receiveBlocks: <E>(options: ReceiveIntoBlocks<E>) =>
+  save: (options) =>
+    operation("save", options, (...run) => save("save", { ...options, notes: undefined }, options, ...run)),
+  restore: (options) =>
     Effect.map(
-      operationWith<MachineState, ReceiveError | E>("receive", options, (progress, commit) =>
-        receiveBlocks(options, progress, commit)
-      ),
-      ([summary, machineState]) => ({ ...summary, machineState })
-    )
+      operation("restore", options, (progress) => restore(options, progress)),
+      summaryOf
+    ),
+  convert: (options) => operation("convert", options, (...run) => save("convert", options.source, options, ...run)),
+  send: (options) =>
+    Effect.map(
+      operation("send", options, (progress, last: LastStep<void>) => send(options, progress, last(Effect.void))),
+      summaryOf
+    ),
+  receive: (options) => operation("receive", options, (...run) => receive(options, ...run))
 }
+
+/** Of an operation without a target of its own. */
+const summaryOf = ({ value: _value, ...summary }: Written): Summary => summary
 
 /**
  * Provides `Migration`.

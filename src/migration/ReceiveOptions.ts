@@ -1,10 +1,11 @@
 /**
- * What to receive, and where to.
+ * What to receive, from whom, and where to.
  *
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
 import type { Method } from "../compression/Compression.ts"
+import type { ImageNotes } from "../format/seal/ImageNotes.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import type { SocketAddress } from "../io/sockets/SocketAddress.ts"
 import type * as TlsCredentials from "../io/sockets/TlsCredentials.ts"
@@ -15,20 +16,22 @@ import type { RateLimit } from "../transfer/RateLimit.ts"
 import type { ReceiverError } from "../multifd/Receiver.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import type * as ImageTarget from "../image/ImageTarget.ts"
-import type { Location } from "../image/Location.ts"
-import type { Blocks } from "../snapshot/BlocksTarget.ts"
-import type { MachineState } from "../snapshot/MachineState.ts"
 import type { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
+import type { Target } from "./internal/migrationModel.ts"
 import type { Progress } from "./Progress.ts"
 
 /**
- * From whom to receive, and how.
+ * What to receive, from whom, and where to.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
-export interface ReceiveFrom {
+export interface ReceiveOptions<out A = void, out E = never> extends ImageTarget.Options {
+  /** Where the machine goes; `BlocksTarget.make` makes a target of RAM blocks. */
+  readonly target: Target<A, E>
+  /** What is noted of the machine beside its stream. It counts more than what the sender says. Default: nothing. */
+  readonly notes?: ImageNotes | undefined
   /** Where to listen for one sender; TCP port 0 is any free port, and no host is this machine alone. */
   readonly listen: SocketAddress
   /** Secures all connections; senders without TLS are refused. Default: they are not secured. */
@@ -63,55 +66,16 @@ export interface ReceiveFrom {
   readonly limits?: PeerLimits.Input | undefined
   /** Zero pages between two runs that are written along rather than skipped. Default 4; costs room on the disk. */
   readonly coalescePages?: number | undefined
-  /** Follows this one operation; make it with `Progress.makeDestination`. */
-  readonly progress?: Progress | undefined
-}
-
-/**
- * What to receive into an image.
- *
- * @stability stable
- * @category models
- * @since 0.1.0
- */
-export interface ReceiveIntoImage extends ReceiveFrom, ImageTarget.Options {
-  /** The image to be written; a path stands for the whole file. */
-  readonly target: string | Location
   /**
    * Done when everything has arrived and was found to be whole, before it is made durable. A sender that has asked for an
    * answer (`return-path`) is still waiting for it, and whatever becomes of its connections from now on does not matter: the
    * caller knows. Without it, a sender that hangs up before it has its answer has failed (`SenderLeftError`).
    */
   readonly onReceived?: Effect.Effect<void> | undefined
-}
-
-/**
- * What to receive into RAM blocks.
- *
- * @stability stable
- * @category models
- * @since 0.1.0
- */
-export interface ReceiveIntoBlocks<in out E = never> extends ReceiveFrom {
-  /**
-   * The blocks that the sender announces, all of them and no others, of their lengths; or what makes them of what it
-   * announces, which is checked against `limits` before.
-   */
-  readonly blocks: Blocks<E>
   /** Takes device state that devices send on the channels (vfio, from QEMU 10.0). Default: it is an error. */
   readonly onDevicePacket?: ((packet: DevicePacket) => Effect.Effect<void, E>) | undefined
-}
-
-/**
- * What was received beside the pages.
- *
- * @stability stable
- * @category models
- * @since 0.1.0
- */
-export interface Received {
-  /** Everything that is not RAM, in memory. */
-  readonly machineState: MachineState
+  /** Follows this one operation; make it with `Progress.makeDestination`. */
+  readonly progress?: Progress | undefined
 }
 
 /**

@@ -42,7 +42,9 @@ export interface Report {
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Omit<Migration.WriteOptions, "maxBandwidth"> {
+export interface Options extends Omit<Migration.WriteOptions, "maxBandwidth" | "target"> {
+  /** The new image, in another file than the damaged one. */
+  readonly target: string | Location.Location
   /** A damaged image with checksums, or what a save with `keepPartial` has left that failed or was killed. */
   readonly source: string | Location.Location
   /** The secret that it was sealed with. */

@@ -38,8 +38,8 @@ export interface Options {
   readonly connection: Connection
   /** `true` if OPEN_RETURN_PATH was written to it. */
   readonly returnPath: boolean
-  /** Called as soon as the peer is known to have everything: from then on the peer's guest is the running one. */
-  readonly onTaken?: (() => void) | undefined
+  /** Runs as soon as the peer is known to have everything: from then on it is the peer's guest that runs. Default: nothing. */
+  readonly onTaken?: Effect.Effect<void> | undefined
 }
 
 /**
@@ -79,10 +79,8 @@ export const during = <E, R>(
     const hasAnswered = Latch.makeUnsafe()
     const answered = answer(options, () => isComplete).pipe(
       Effect.catchIf(isClosedByUs, () => Effect.never),
-      Effect.map(() => {
-        options.onTaken?.()
-        hasAnswered.openUnsafe()
-      })
+      Effect.andThen(options.onTaken ?? Effect.void),
+      Effect.map(() => void hasAnswered.openUnsafe())
     )
     const sent = send(Effect.sync(() => void (isComplete = true))).pipe(
       Effect.catchIf(

@@ -24,7 +24,6 @@
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
 import * as Scope from "effect/Scope"
 import type { Codec } from "../compression/Compression.ts"
 import type { CompressionError, CompressorFailedError } from "../compression/CompressionError.ts"
@@ -135,30 +134,23 @@ export const run = Effect.fn("Receiver.run")(function* <A, E>(
   const limited = (connection: Connection) =>
     rateLimit === undefined ? connection : limitedConnection(connection, rateLimit, watchdog)
   const stream = makeMainStream({ connection: limited(assembled.main), beginning: magicOfMain(), pageSize, limits })
-  const committed = yield* Deferred.make<A>()
   let hasArrived = false
   let isThere = false
   const { last = (step) => step } = options.hooks
   const hooks: ReceiverHooks<A> = {
     ...options.hooks,
     onArrived: () => void (hasArrived = true),
-    last: (step) => last(Effect.tap(step, () => Effect.sync(() => void (isThere = true)))),
-    onCommitted: (value) => {
-      const isCommitted = options.hooks.onCommitted?.(value) ?? true
-      if (isCommitted) Deferred.doneUnsafe(committed, Effect.succeed(value))
-      return isCommitted
-    }
+    last: (step) => last(Effect.tap(step, () => Effect.sync(() => void (isThere = true))))
   }
   const received = receive(
     { ...options, hooks },
     { channels: assembled.channels.map(limited), guest: assembled.uuid, stream, watchdog }
   )
-  yield* watchdog.during(Scope.provide(received, yield* Effect.scope)).pipe(
+  return yield* watchdog.during(Scope.provide(received, yield* Effect.scope)).pipe(
     Effect.raceFirst(assembled.strays),
     Effect.raceFirst(endless(assembled.main.peer, limits.maxDuration, () => hasArrived)),
-    Effect.onError(() => stream.hangUp(isThere || Deferred.isDoneUnsafe(committed) ? "loaded" : "failed"))
+    Effect.onError(() => stream.hangUp(isThere ? "loaded" : "failed"))
   )
-  return yield* Deferred.await(committed)
 })
 
 const bytesRead = ({ channels, main }: Pick<Accepted, "main" | "channels">): number =>
@@ -194,33 +186,33 @@ interface Connected extends Pick<Accepted, "channels"> {
 const receive = Effect.fnUntraced(function* <A, E>(
   options: Options<A, E> & { readonly hooks: ReceiverHooks<A> },
   { channels, guest, stream, watchdog }: Connected
-): Effect.fn.Return<void, E | ReceiverError, Scope.Scope> {
-  const { limits, mayLeave = false, switchoverAck, target, transfer } = options
+): Effect.fn.Return<A, E | ReceiverError, Scope.Scope> {
+  const { hooks, limits, mayLeave = false, switchoverAck, target, transfer } = options
   const epochs = Epochs.make(stream.peer, channels.length)
   const ready = yield* Deferred.make<Ready<E>>()
-  const over = yield* Latch.make()
   const begun = (begin: Ready<E>) => Effect.asVoid(Deferred.succeed(ready, begin))
-  // The channels no longer matter, but the end of the main channel does.
-  const onCommitted = (value: A) => {
-    over.openUnsafe()
-    return options.hooks.onCommitted(value)
-  }
+  const committed = yield* Deferred.make<A>()
   const mainChannel = receiveMain({
     ...{ stream, target, transfer, limits, watchdog, epochs, begun, switchoverAck, mayLeave, guest },
-    hooks: { ...options.hooks, onCommitted },
+    hooks: {
+      ...hooks,
+      // Once the target is there, the channels may end as they like. How the main channel ends still counts.
+      last: (step) => hooks.last(Effect.tap(step, (value) => Deferred.succeed(committed, value)))
+    },
     isMultifd: channels.length > 0
   })
   yield* allOrFirstError<E | ReceiverError, Scope.Scope>([
-    Effect.andThen(mainChannel, over.open),
+    mainChannel,
     ...channels.map((connection, id) =>
       Effect.raceFirst(
         Effect.flatMap(Deferred.await(ready), (begin) =>
           Effect.scoped(receiveChannel(options, { id, connection, epochs, watchdog, ...begin }))
         ),
-        over.await
+        Effect.asVoid(Deferred.await(committed))
       )
     )
   ])
+  return yield* Deferred.await(committed)
 })
 
 const receiveChannel = Effect.fnUntraced(function* <E>(

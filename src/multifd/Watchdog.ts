@@ -30,8 +30,8 @@ export interface Watchdog {
   readonly alive: () => void
   /** Runs work of our own during which the timer is stopped, such as a write to the disk. */
   readonly working: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Runs `self` until it ends, or fails with `PeerTimeoutError` when the peer has been idle for the whole timeout. */
-  readonly during: <E, R>(self: Effect.Effect<void, E, R>) => Effect.Effect<void, E | PeerTimeoutError, R>
+  /** Runs `self` until it ends, or until the peer has done nothing for the whole time: then with `PeerTimeoutError`. */
+  readonly during: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | PeerTimeoutError, R>
 }
 
 /**

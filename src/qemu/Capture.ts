@@ -29,10 +29,11 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SocketAddress from "../io/sockets/SocketAddress.ts"
 import * as Location from "../image/Location.ts"
-import { Migration, type Summary } from "../migration/Migration.ts"
+import { Migration, type Target, type Written } from "../migration/Migration.ts"
 import * as Progress from "../migration/Progress.ts"
+import * as SnapshotTarget from "../snapshot/SnapshotTarget.ts"
 import * as RateLimit from "../transfer/RateLimit.ts"
-import type { Captured, CaptureError, Options } from "./CaptureOptions.ts"
+import type { Captured, CaptureError, Options, TaggedError } from "./CaptureOptions.ts"
 import { runBothEnds } from "./internal/bothEnds.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
 import * as Plan from "./internal/capturePlan.ts"
@@ -51,7 +52,7 @@ import * as QmpCommands from "./QmpCommands.ts"
 import type { QmpError, QmpEventsError } from "./QmpError.ts"
 import type { QemuMigrationError } from "./VmError.ts"
 
-export type { Captured, CaptureError, Leave, Options } from "./CaptureOptions.ts"
+export type { Captured, CaptureError, Leave, Options, TaggedError } from "./CaptureOptions.ts"
 
 type Problems = (problem: string) => Effect.Effect<void>
 
@@ -129,12 +130,13 @@ const followRounds = ({ during, guest, onProblem, options, progress, watch }: Ca
 }
 
 /** Both sides, from listening to the image that is durable. */
-const transfer = Effect.fnUntraced(function* (
+const transfer = Effect.fnUntraced(function* <A, E extends TaggedError>(
   capture: Capture,
+  target: Target<A, E>,
   onDurable: Effect.Effect<void>
-): Effect.fn.Return<Summary, CaptureError, Migration | Scope.Scope> {
+): Effect.fn.Return<Written<A>, CaptureError | E, Migration | Scope.Scope> {
   const { channels, options, progress, watch } = capture
-  const { compression, directIo, maxBandwidth, qmp, target, timeout } = options
+  const { compression, directIo, maxBandwidth, qmp, timeout } = options
   const migration = yield* Migration
   const { lift, limit } = releasable(yield* RateLimit.of(maxBandwidth))
   const listen = options.listen ?? (yield* privateAddress(qmp))
@@ -192,6 +194,9 @@ const undo = ({ guest, vm, watch }: Capture, settings: BorrowedSettings.Borrowed
   ]
 }
 
+const nameOf = (target: Target<unknown, unknown>): string =>
+  SnapshotTarget.isSnapshotTarget(target) ? target.name : Location.make(target).path
+
 /**
  * Captures a running virtual machine: its RAM and everything else, into an image that QEMU loads, and that `Resume` resumes.
  *
@@ -227,9 +232,9 @@ const undo = ({ guest, vm, watch }: Capture, settings: BorrowedSettings.Borrowed
  * @category running
  * @since 0.1.0
  */
-export const run = Effect.fn("Capture.run")(function* (
-  options: Options
-): Effect.fn.Return<Captured, CaptureError, Migration | Scope.Scope> {
+export const run = Effect.fn("Capture.run")(function* <A = void, E extends TaggedError = never>(
+  options: Options<A, E>
+): Effect.fn.Return<Captured<A>, CaptureError | E, Migration | Scope.Scope> {
   const { onProblem = Effect.logWarning, qmp } = options
   const vm = yield* Vm.look(qmp)
   const plan = Plan.make(options, vm)
@@ -250,7 +255,7 @@ export const run = Effect.fn("Capture.run")(function* (
     run: (qmp) => Effect.map(QmpCommands.queryStatus(qmp), ({ status }) => void (runState = status)),
     ifNotUndone: () => undefined
   }
-  const complete = `${Location.make(options.target).path}: the image is complete`
+  const complete = `${nameOf(options.target)}: the image is complete`
   const tellOfImage = Effect.suspend(() => (isDurable ? onProblem(complete) : Effect.void))
   const finish = (failed: boolean) =>
     failed
@@ -258,7 +263,7 @@ export const run = Effect.fn("Capture.run")(function* (
       : rollback(qmp, [lookAtGuest, BorrowedSettings.step(settings)], onProblem)
   const onDurable = Effect.sync(() => void (isDurable = true))
   const summary = yield* settings.set.pipe(
-    Effect.andThen(Effect.scoped(transfer(capture, onDurable))),
+    Effect.andThen(Effect.scoped(transfer(capture, options.target, onDurable))),
     Effect.onExit(({ _tag }) => finish(_tag === "Failure"))
   )
   const quits = plan.ending._tag === "Quit"

@@ -7,9 +7,8 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { FileError } from "../io/files/FileError.ts"
 import type * as SocketAddress from "../io/sockets/SocketAddress.ts"
-import type { Location } from "../image/Location.ts"
-import type { Summary } from "../migration/Migration.ts"
-import type { ReceiveError, ReceiveIntoImage } from "../migration/ReceiveOptions.ts"
+import type { Target, Written } from "../migration/Migration.ts"
+import type { ReceiveError, ReceiveOptions } from "../migration/ReceiveOptions.ts"
 import type * as PeerLimits from "../multifd/PeerLimits.ts"
 import type * as RateLimit from "../transfer/RateLimit.ts"
 import type { QemuStatistics } from "./QemuStatistics.ts"
@@ -31,14 +30,27 @@ import type { VmOptions } from "./VmOptions.ts"
 export type Leave = "running" | "paused" | "quit"
 
 /**
+ * An error of a target, which is told apart from those of QEMU's side by its tag.
+ *
+ * @stability stable
+ * @category errors
+ * @since 0.1.0
+ */
+export interface TaggedError {
+  readonly _tag: string
+  readonly message: string
+}
+
+/**
  * What to capture, and how.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options extends VmOptions, Pick<ReceiveIntoImage, "seal" | "keepPartial" | "checkpointBytes"> {
-  /** The image to be written; a path stands for the whole file. */
-  readonly target: string | Location
+export interface Options<out A = void, out E = never>
+  extends VmOptions, Pick<ReceiveOptions, "seal" | "keepPartial" | "checkpointBytes"> {
+  /** Where the machine goes: the path of an image, or another target. */
+  readonly target: Target<A, E>
   /** Whether the guest goes on running while it is saved. Default `false`: it is stopped first. */
   readonly live?: boolean | undefined
   /**
@@ -85,7 +97,7 @@ export interface Options extends VmOptions, Pick<ReceiveIntoImage, "seal" | "kee
  * @category models
  * @since 0.1.0
  */
-export interface Captured extends Summary {
+export interface Captured<out A = void> extends Written<A> {
   /** The machine type with its version. */
   readonly machine: string
   /** What QEMU's side said when everything had arrived. */

@@ -8,13 +8,16 @@ import * as Problem from "../ram/Problem.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import { type MigrationRequestError, refuse } from "./MigrationRequestError.ts"
 
+/** A part of a file; `file` is `undefined` where there is none yet. */
+type Part = Pick<RamBlock.Storage, "start" | "end"> & { readonly file: string | undefined }
+
 /**
  * `true` if two places share bytes of one file.
  *
  * @internal
  */
-export const overlaps = (a: RamBlock.Storage | undefined, b: RamBlock.Storage | undefined): boolean =>
-  a !== undefined && b !== undefined && a.file === b.file && a.start < b.end && b.start < a.end
+export const overlaps = (a: Part | undefined, b: Part | undefined): boolean =>
+  a !== undefined && b !== undefined && a.file !== undefined && a.file === b.file && a.start < b.end && b.start < a.end
 
 /**
  * One sentence for each pair of overlapping blocks.

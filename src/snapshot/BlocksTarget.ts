@@ -11,7 +11,7 @@ import * as BlocksApart from "./BlocksApart.ts"
 import * as ByteSource from "./ByteSource.ts"
 import type { MachineState } from "./MachineState.ts"
 import type { MigrationRequestError } from "./MigrationRequestError.ts"
-import type { MachineHeader, RamEnd, RamWriter, SnapshotTarget, StateWriter } from "./SnapshotTarget.ts"
+import type { MachineHeader, Place, RamEnd, RamWriter, SnapshotTarget, StateWriter } from "./SnapshotTarget.ts"
 
 /**
  * A block that takes pages. A block that can also be read can take changes of pages (XBZRLE, without multifd).
@@ -45,6 +45,9 @@ export type Blocks<E = never> =
  */
 export const make = <E = never>(blocks: Blocks<E>): SnapshotTarget<MachineState, E | MigrationRequestError> => ({
   name: "memory",
+  holdsState: true,
+  places: typeof blocks === "function" ? [] : blocks.flatMap(placeOf),
+  problems: () => (typeof blocks === "function" ? [] : BlocksApart.problems(blocks)),
   begin: Effect.fnUntraced(function* (machine, transfer) {
     const given = typeof blocks === "function" ? yield* blocks(machine.blocks) : blocks
     yield* checkMatch(machine.blocks, given)
@@ -53,6 +56,10 @@ export const make = <E = never>(blocks: Blocks<E>): SnapshotTarget<MachineState,
     return ramWriter(machine, sinks)
   })
 })
+
+/** Whatever is written to a block is there at once. */
+const placeOf = ({ storage }: RamBlock.Stored): ReadonlyArray<Place> =>
+  storage === undefined ? [] : [{ ...storage, inPlace: true }]
 
 const ramWriter = <E>(
   machine: MachineHeader,
@@ -91,7 +98,7 @@ const stateWriter = <E>(
           origin: undefined
         }
         const finishAll = Effect.forEach(sinks, (sink) => sink.finish, { discard: true })
-        return { commit: () => Effect.as(finishAll, state) }
+        return { sync: Effect.as(finishAll, { commit: Effect.succeed(state) }) }
       })
   }
 }

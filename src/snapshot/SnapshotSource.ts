@@ -11,16 +11,18 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ImageNotes } from "../format/seal/ImageNotes.ts"
 import type { PageBitmap } from "../ram/PageBitmap.ts"
+import * as Problem from "../ram/Problem.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import type { Channel } from "../transfer/Channel.ts"
 import type { TransferCounters } from "../transfer/TransferCounters.ts"
 import type * as Live from "./Live.ts"
 import type { MachineState } from "./MachineState.ts"
-import type { MigrationRequestError } from "./MigrationRequestError.ts"
+import { MigrationRequestError } from "./MigrationRequestError.ts"
+import { forEachRange } from "./ReadRanges.ts"
 
 /**
  * A RAM block of a machine.
@@ -59,6 +61,8 @@ export interface MachineSource<out E = never> {
   readonly notes?: ImageNotes | undefined
   /** The unit of reading or verifying, in bytes; batches are multiples of it. Default: a page. */
   readonly readUnit?: number | undefined
+  /** The part of a file that it is read from, and that nothing may be written to meanwhile. Default: none. */
+  readonly storage?: RamBlock.Storage | undefined
 }
 
 /**
@@ -95,15 +99,7 @@ export interface SnapshotSource<out E = never> extends MachineSource<E> {
   readonly machine: string | undefined
   readonly machineState: MachineState<E>
   readonly live?: undefined
-  /** The part of a file that it is read from, which must not be written to in the meantime. Default: none. */
-  readonly storage?: RamBlock.Storage | undefined
   readonly readUnit: number
-  /** `length` bytes at `offset` of a block. Fails with `MigrationRequestError` for a range outside the block. */
-  readonly readPages: (
-    idstr: string,
-    offset: number,
-    length: number
-  ) => Effect.Effect<Uint8Array, E | MigrationRequestError>
   /** Opens channel `id` of a restore. Absent: pages go through the blocks' readers and writers. */
   readonly restoreChannel?:
     (<E2>(id: number, options: RestoreChannelOptions<E2>) => Effect.Effect<Channel<E | E2>, E, Scope.Scope>) | undefined
@@ -131,3 +127,82 @@ export const blocksWithPages = <B extends { readonly ignored?: boolean | undefin
  */
 export const wholeUnits = (batchSize: number, { readUnit = 1 }: Pick<MachineSource<unknown>, "readUnit">): number =>
   Math.ceil(batchSize / readUnit) * readUnit
+
+/**
+ * `length` bytes at `offset` of a block; only these are read, or the units around them that are verified as one. Fails with
+ * `MigrationRequestError` for a range that the source does not have.
+ *
+ * @stability unstable
+ * @category running
+ * @since 0.1.0
+ */
+export const readPages = <E>(
+  { blocks }: Pick<MachineSource<E>, "blocks">,
+  idstr: string,
+  offset: number,
+  length: number
+): Effect.Effect<Uint8Array, E | MigrationRequestError> => {
+  const block = blocksWithPages({ blocks }).find((block) => block.idstr === idstr)
+  if (block === undefined) {
+    const names = blocksWithPages({ blocks }).map((one) => one.idstr)
+    return refuseRead(`the image has no pages of a block "${idstr}"`, `use one of its blocks: ${names.join(", ")}`)
+  }
+  const isRange = [offset, length].every((value) => Number.isSafeInteger(value) && value >= 0)
+  if (!isRange || offset + length > block.usedLength) {
+    return refuseRead(
+      `${length} bytes from ${offset} on are not in the block "${idstr}"`,
+      `use a range inside its ${block.usedLength} bytes`
+    )
+  }
+  return Effect.suspend(() => {
+    const bytes = new Uint8Array(length)
+    return Effect.as(block.reader.readInto(offset, bytes), bytes)
+  })
+}
+
+const refuseRead = (reason: string, remedy: string) =>
+  Effect.fail(new MigrationRequestError({ operation: "read", problems: [Problem.make(reason, remedy)] }))
+
+/**
+ * A range of a source that could not be read, and why.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface Unreadable<out E> {
+  /** The name of the block. */
+  readonly block: string
+  /** Bytes from the beginning of the block. */
+  readonly offset: number
+  readonly length: number
+  readonly error: E
+}
+
+/**
+ * Reads every page of a source, and gives all ranges that could not be read, in their order. A source that verifies what is
+ * read from it is verified by that.
+ *
+ * @stability unstable
+ * @category running
+ * @since 0.1.0
+ */
+export const verify = Effect.fnUntraced(function* <E>(
+  source: Pick<SnapshotSource<E>, "blocks" | "readUnit">,
+  options: {
+    /** Reads under way at the same time. Default 3. */
+    readonly channels?: number | undefined
+  } = {}
+): Effect.fn.Return<ReadonlyArray<Unreadable<E>>> {
+  const unreadable: Array<Unreadable<E>> = []
+  const { channels = 3 } = options
+  const blocks = blocksWithPages(source)
+  yield* forEachRange(blocks, { unit: source.readUnit, channels }, ({ block, length, offset }, read) =>
+    Effect.catch(Effect.asVoid(read), (error) =>
+      Effect.sync(() => void unreadable.push({ block: block.idstr, offset, length, error }))
+    )
+  )
+  const order = new Map(blocks.map(({ idstr }, index) => [idstr, index]))
+  const placeOf = ({ block }: Unreadable<E>) => order.get(block) ?? 0
+  return unreadable.toSorted((a, b) => placeOf(a) - placeOf(b) || a.offset - b.offset)
+})

@@ -5,9 +5,9 @@
  * aborts: the old content is then untouched, as far as the target promises it.
  *
  * ```text
- *   SnapshotTarget ── begin ──▶ RamWriter ── endRam ──▶ StateWriter ── finish ──▶ Prepared ── commit ──▶ A
- *                                 │ pages, in any order    │ device state, end,      │ all of it is there
- *                                 │ through channels       │ description, in order   │ and invisible
+ *   SnapshotTarget ── begin ──▶ RamWriter ── endRam ──▶ StateWriter ── finish ──▶ Prepared ── sync ──▶ Durable ── commit ──▶ A
+ *                                 │ pages, in any order    │ device state, end,      │ complete            │ durable,
+ *                                 │ through channels       │ description, in order   │ and invisible       │ invisible
  *                                 │ or sinks
  * ```
  *
@@ -18,7 +18,8 @@ import type * as Scope from "effect/Scope"
 import type { Finding } from "../format/Finding.ts"
 import type { ImageNotes } from "../format/seal/ImageNotes.ts"
 import type { Configuration } from "../format/stream/MigrationStream.ts"
-import type { Shape } from "../ram/RamBlock.ts"
+import type { Problem } from "../ram/Problem.ts"
+import type { Shape, Storage } from "../ram/RamBlock.ts"
 import type { Channel } from "../transfer/Channel.ts"
 import type { PageSink } from "../transfer/PageSink.ts"
 import type { RateLimit } from "../transfer/RateLimit.ts"
@@ -41,7 +42,9 @@ export interface MachineHeader {
   readonly ramSectionId: number
   /** The guest's UUID, 16 bytes, zeros if it has none; `undefined`: unknown. */
   readonly uuid?: Uint8Array | undefined
-  /** All blocks, including those without pages (`ignored`). */
+  /** What is known of the machine beside its stream: lost pages, for example. They count more than `uuid`. Default: nothing. */
+  readonly notes?: ImageNotes | undefined
+  /** All blocks, those without pages (`ignored`) among them. */
   readonly blocks: ReadonlyArray<Shape & Pick<SourceBlock, "address" | "ignored">>
 }
 
@@ -103,7 +106,21 @@ export interface Transfer {
 }
 
 /**
- * A destination for one machine.
+ * A part of a file that a target writes to, or that its commit replaces.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface Place extends Omit<Storage, "file"> {
+  /** As in `RamBlock.Storage`; `undefined`: there is no such file yet. */
+  readonly file: string | undefined
+  /** `true`: bytes are written to the file as it is. `false`: another file gets its name when the target is complete. */
+  readonly inPlace: boolean
+}
+
+/**
+ * A place for one machine. Its value `A` is what a successful operation gives: the id of a snapshot, for example.
  *
  * @stability unstable
  * @category models
@@ -112,6 +129,12 @@ export interface Transfer {
 export interface SnapshotTarget<out A, out E = never> {
   /** The location for errors and spans: a path, or the address of a store. */
   readonly name: string
+  /** The files that it writes to. An operation that reads from the same bytes is refused. Default: none. */
+  readonly places?: ReadonlyArray<Place> | undefined
+  /** `true`: what follows RAM is kept in memory, so that `maxHeld` limits it when it is received. Default `false`. */
+  readonly holdsState?: boolean | undefined
+  /** Why a source with such notes is refused, one sentence each, before anything is touched. Default: it is not. */
+  readonly problems?: ((notes: ImageNotes) => ReadonlyArray<Problem>) | undefined
   /**
    * Accepts a machine, or refuses it with a `Finding` if it does not match. The old content is untouched until then.
    */
@@ -134,9 +157,9 @@ export interface RamWriter<out A, out E = never> {
   /** Opens channel `id` for pages that are fetched. Absent: batches go through the sinks. */
   readonly saveChannel?:
     ((id: number, rateLimit: RateLimit | undefined) => Effect.Effect<Channel<E>, E, Scope.Scope>) | undefined
-  /** Runs the effect that writes pages, concurrently with the target's own work. */
-  readonly during: <E2, R>(ram: Effect.Effect<void, E2, R>) => Effect.Effect<void, E | E2, R>
-  /** Ends RAM: no page is written after this. */
+  /** Runs whatever writes pages, with the target's own work beside it. */
+  readonly during: <B, E2, R>(ram: Effect.Effect<B, E2, R>) => Effect.Effect<B, E | E2, R>
+  /** Ends RAM: no page is written from here on. */
   readonly endRam: (end: RamEnd) => Effect.Effect<StateWriter<A, E>, E>
 }
 
@@ -154,31 +177,42 @@ export interface StateWriter<out A, out E = never> {
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, E>
   /** The bytes written so far. */
   readonly written: Effect.Effect<ByteSource<E>>
-  /** Completes everything that `commit` does not make visible. Nothing is written after this. */
+  /** Completes everything but its durability. Nothing is written from here on. */
   readonly finish: (layout: StateLayout) => Effect.Effect<Prepared<A, E>, E>
 }
 
 /**
- * Runs the step that makes a target exist. An interruption either comes before it, so that the step does not begin, or
- * is too late.
- *
- * @stability unstable
- * @category models
- * @since 0.1.0
- */
-export type LastStep = <E>(step: Effect.Effect<void, E>) => Effect.Effect<void, E>
-
-/**
- * A complete target that is not visible yet.
+ * A target that is complete, and neither durable nor visible.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Prepared<out A, out E = never> {
-  /** Makes it durable and visible; `last` runs the step that makes it exist. */
-  readonly commit: (last: LastStep) => Effect.Effect<A, E>
+  /** Makes everything durable that `commit` makes visible. */
+  readonly sync: Effect.Effect<Durable<A, E>, E>
 }
+
+/**
+ * A target that one last step makes visible.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface Durable<out A, out E = never> {
+  /** The step from which on the machine is there. It is short: an interruption comes before it, or is too late. */
+  readonly commit: Effect.Effect<A, E>
+}
+
+/**
+ * Runs the step from which on a target is there. An interruption comes before it, and the step is not begun, or is too late.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type LastStep<A> = <E>(step: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
 /**
  * The work that fills a target, and hooks between its steps.
@@ -198,10 +232,8 @@ export interface Filling<A, E, E2, R> {
   readonly enter: (step: "ram" | "device" | "sync") => Effect.Effect<void>
   /** Runs when everything has arrived, before it is made durable. Default: nothing. */
   readonly onComplete?: Effect.Effect<void> | undefined
-  /** Runs right after the commit. Default: nothing. */
-  readonly onCommitted?: ((value: A) => Effect.Effect<void>) | undefined
-  /** Runs the last step. Default: unchanged. */
-  readonly last?: LastStep | undefined
+  /** Runs the last step. Default: as it is. */
+  readonly last?: LastStep<A> | undefined
   /** Wraps each step of the target up to the device state. Default: nothing. */
   readonly around?: (<B, E3, R3>(step: Effect.Effect<B, E3, R3>) => Effect.Effect<B, E3, R3>) | undefined
   /** Wraps everything from `finish` on. Default: nothing. */
@@ -215,7 +247,7 @@ export interface Filling<A, E, E2, R> {
  *   begin   the target accepts the machine
  *   ram     pages, in any order; the target works beside it
  *   device  endRam; device state, end of the stream, description; finish
- *   sync    onComplete; commit; onCommitted
+ *   sync    onComplete; sync; commit
  * ```
  *
  * **Failure effect**: that of the target's step.
@@ -228,21 +260,46 @@ export const fill = Effect.fnUntraced(function* <A, E, E2, R>(
   target: SnapshotTarget<A, E>,
   filling: Filling<A, E, E2, R>
 ): Effect.fn.Return<A, E | E2 | Finding, R | Scope.Scope> {
-  const { enter, last = (step) => step, machine, onCommitted = () => Effect.void, transfer } = filling
+  const { enter, last = (step) => step, machine, transfer } = filling
   const { around = (step) => step, completing = (complete) => complete, onComplete = Effect.void } = filling
   const ram = yield* around(target.begin(machine, transfer))
   yield* enter("ram")
-  let end: RamEnd | undefined
-  yield* ram.during(Effect.map(filling.ram(ram), (value) => void (end = value)))
+  const end = yield* ram.during(filling.ram(ram))
   yield* enter("device")
-  const state = yield* around(ram.endRam(end!))
+  const state = yield* around(ram.endRam(end))
   const layout = yield* filling.state(state)
   return yield* completing(
     Effect.gen(function* () {
-      const { commit } = yield* state.finish(layout)
+      const { sync } = yield* state.finish(layout)
       yield* onComplete
       yield* enter("sync")
-      return yield* Effect.tap(commit(last), onCommitted)
+      const { commit } = yield* sync
+      return yield* last(commit)
     })
   )
+})
+
+/**
+ * `true` for a target, as opposed to the name of one.
+ *
+ * @stability unstable
+ * @category guards
+ * @since 0.1.0
+ */
+export const isSnapshotTarget = <A, E>(u: SnapshotTarget<A, E> | string | object): u is SnapshotTarget<A, E> =>
+  typeof u === "object" && "begin" in u && typeof u.begin === "function"
+
+/**
+ * A target that knows more of its machine: `notes` count more than those of the source.
+ *
+ * @stability unstable
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withNotes = <A, E>(target: SnapshotTarget<A, E>, notes: ImageNotes | undefined): SnapshotTarget<A, E> => ({
+  name: target.name,
+  places: target.places,
+  holdsState: target.holdsState,
+  problems: target.problems?.bind(target),
+  begin: (machine, transfer) => target.begin({ ...machine, notes: { ...machine.notes, ...notes } }, transfer)
 })

@@ -40,7 +40,7 @@ export const prepare = Effect.fnUntraced(function* (job: FileJob) {
       : Effect.suspend(() => MemoryPages.make({ idstr, memory: (memory = new Uint8Array(job.size)), fresh: true }))
   const run = Effect.gen(function* () {
     const image = yield* Image.open(job.image)
-    return yield* restore({ image, blocks: [yield* makeBlock] })
+    return yield* restore({ source: image, blocks: [yield* makeBlock] })
   })
   return { run: Effect.scoped(run), isEqual: (path: string) => job.store === "file" || isEqual(memory, path) }
 })
@@ -53,7 +53,9 @@ export const warmUp = Effect.fnUntraced(function* (job: FileJob) {
   const block = yield* MemoryPages.make({ idstr: job.idstr, memory })
   for (let i = 0; i < WARM_UPS; i++) {
     yield* save({ target: job.scratch, blocks: [block] })
-    yield* Effect.scoped(Effect.flatMap(Image.open(job.scratch), (image) => restore({ image, blocks: [block] })))
+    yield* Effect.scoped(
+      Effect.flatMap(Image.open(job.scratch), (image) => restore({ source: image, blocks: [block] }))
+    )
     if (job.kind === "restore") yield* Effect.scoped(Image.open(job.image))
   }
   Fs.rmSync(job.scratch)

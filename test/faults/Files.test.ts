@@ -78,7 +78,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     run: (shape) =>
       Effect.gen(function* () {
         const blocks = yield* staleBlocksOf(settings.callPages)
-        yield* restore({ ...shape, image: yield* Image.open(TARGET), blocks })
+        yield* restore({ ...shape, source: yield* Image.open(TARGET), blocks })
       }).pipe(Effect.scoped),
     written: TARGET,
     way: "renamed"
@@ -89,7 +89,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     run: (shape) =>
       Effect.gen(function* () {
         const block = yield* FilePages.make({ idstr: "vga.vram", path: "/ram", access: "read-write" })
-        yield* restore({ ...shape, image: yield* Image.open(TARGET), blocks: [block] })
+        yield* restore({ ...shape, source: yield* Image.open(TARGET), blocks: [block] })
       }).pipe(Effect.scoped),
     written: "/ram",
     way: "pages"

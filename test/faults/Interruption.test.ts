@@ -11,6 +11,7 @@ import * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Image from "../../src/image/Image.ts"
+import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as Simulation from "../../src/testing/Simulation.ts"
@@ -18,7 +19,7 @@ import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import * as Interruption from "../support/interruption.ts"
 import { machineOf, staleBlocksOf } from "../support/machine.ts"
 
-const { convert, receive, receiveBlocks, restore, save, send } = Migration.make
+const { convert, receive, restore, save, send } = Migration.make
 
 const TARGET = "/vm.img"
 const COPY = "/copy.img"
@@ -70,7 +71,9 @@ const migrating =
         onListening: () => Effect.asVoid(Deferred.succeed(listening, undefined))
       } as const
       const receiving: Effect.Effect<unknown, unknown> =
-        into === "image" ? receive({ ...common, target: COPY }) : receiveBlocks({ ...common, blocks: stale })
+        into === "image"
+          ? receive({ ...common, target: COPY })
+          : receive({ ...common, target: BlocksTarget.make(stale) })
       const machine = yield* machineOf(PAGES)
       const sending = send({ to: at, channels: 1, source: machine, limits: common.limits })
       if (interrupted === "receiver") {
@@ -105,7 +108,7 @@ const plays: ReadonlyArray<Play> = [
       Effect.gen(function* () {
         const blocks = yield* staleBlocksOf(PAGES)
         return yield* interrupting(
-          Effect.scoped(Effect.flatMap(Image.open(TARGET), (image) => restore({ ...small, image, blocks })))
+          Effect.scoped(Effect.flatMap(Image.open(TARGET), (image) => restore({ ...small, source: image, blocks })))
         )
       })
   },

@@ -122,7 +122,7 @@ const operations: Record<string, Operation> = {
   restore: ({ folder }, layer) =>
     Effect.gen(function* () {
       const blocks = yield* staleBlocksOf(PAGES)
-      yield* restore({ ...options, image: yield* Image.open(Path.join(folder, SOURCE)), blocks })
+      yield* restore({ ...options, source: yield* Image.open(Path.join(folder, SOURCE)), blocks })
     }).pipe(Effect.scoped, Effect.provide(layer)),
   convert: ({ folder }, layer) =>
     Effect.gen(function* () {

@@ -112,7 +112,7 @@ const uses: ReadonlyArray<Effect.Effect<unknown, unknown, Scope.Scope>> = [
     const blocks = yield* Effect.forEach(image.blocks, ({ idstr, usedLength }) =>
       MemoryPages.make({ idstr, memory: new Uint8Array(usedLength) })
     )
-    yield* restore({ image, blocks })
+    yield* restore({ source: image, blocks })
   }),
   Effect.flatMap(Image.open("/image", { verify: false }), (source) => convert({ source, target: "/converted" })),
   Effect.flatMap(Verify.run("/image"), ({ damage, error, inspection }) =>

@@ -13,6 +13,7 @@ import * as Image from "../../src/image/Image.ts"
 import * as Integrity from "../../src/image/Integrity.ts"
 import * as MachineState from "../../src/snapshot/MachineState.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as PositionalFile from "../../src/io/files/PositionalFile.ts"
 import * as Recover from "../../src/migration/Recover.ts"
@@ -25,7 +26,7 @@ import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 
-const { convert, receiveBlocks, restore, save, send } = Migration.make
+const { convert, receive, restore, save, send } = Migration.make
 
 /** In CI; more of them on demand. */
 const FACTOR = Number(process.env["INTEGRITY_FACTOR"] ?? 1)
@@ -322,7 +323,7 @@ describe("a damaged page", () => {
       for (const directIo of [false, true]) {
         const error = yield* Effect.gen(function* () {
           const image = yield* Image.open("/vm.img")
-          return yield* Effect.flip(restore({ image, blocks: [block], batchSize: PAGE, directIo }))
+          return yield* Effect.flip(restore({ source: image, blocks: [block], batchSize: PAGE, directIo }))
         }).pipe(Effect.scoped, Effect.provide(disk.layer))
         assert.instanceOf(error, Integrity.IntegrityError)
         assert.isFalse(Buffer.from(memory).includes(Buffer.alloc(64, 0xbd)))
@@ -358,7 +359,7 @@ describe("a damaged page", () => {
           yield* MemoryPages.make({ idstr: "pc.ram", memory }),
           yield* MemoryPages.make({ idstr: "pc.bios", memory: new Uint8Array(8 * PAGE) })
         ]
-        const receiving = Effect.exit(receiveBlocks({ listen: at, blocks, channels, onListening }))
+        const receiving = Effect.exit(receive({ listen: at, target: BlocksTarget.make(blocks), channels, onListening }))
         const sending = Effect.gen(function* () {
           yield* Deferred.await(listening)
           return yield* Effect.flip(send({ source: yield* Image.open("/vm.img"), to: at, channels }))
@@ -382,7 +383,7 @@ describe("a damaged page", () => {
       yield* Effect.gen(function* () {
         const image = yield* Image.open("/vm.img", { verify: false })
         assert.isUndefined(image.seal)
-        yield* restore({ image, blocks: [block] })
+        yield* restore({ source: image, blocks: [block] })
       }).pipe(Effect.scoped, Effect.provide(disk.layer))
       assert.strictEqual(memory[page * PAGE], 0xbd)
     })

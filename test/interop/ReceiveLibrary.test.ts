@@ -6,8 +6,9 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Image from "../../src/image/Image.ts"
+import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
-import type { ReceiveIntoImage } from "../../src/migration/ReceiveOptions.ts"
+import type { ReceiveOptions } from "../../src/migration/ReceiveOptions.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as Files from "../support/qemu/files.ts"
 import * as Guest from "../support/qemu/guest.ts"
@@ -40,7 +41,7 @@ const filesBeside = (path: string): ReadonlyArray<string> => Fs.readdirSync(Path
 
 interface Capture extends Sockets.Options, Migrate.Passes {
   readonly machine?: string | undefined
-  readonly receive?: Partial<ReceiveIntoImage> | undefined
+  readonly receive?: Partial<ReceiveOptions> | undefined
 }
 
 const anyPort = SocketAddress.tcp("127.0.0.1", 0)
@@ -124,17 +125,18 @@ describeQemu("a guest received into RAM blocks", () => {
       Pattern.writeFile(ram, "mixed", SIZE)
       const guest = yield* Guest.start({ ram: { file: ram, size: SIZE } })
       const memories = new Map<string, Buffer>()
-      const { machineState } = yield* received(
+      const { value: machineState } = yield* received(
         (onListening) =>
-          migration.receiveBlocks({
+          migration.receive({
             listen: anyPort,
             onListening,
-            blocks: (announced) =>
+            target: BlocksTarget.make((announced) =>
               Effect.forEach(announced, ({ idstr, usedLength }) => {
                 const memory = Buffer.alloc(usedLength, 0xa5)
                 memories.set(idstr, memory)
                 return Effect.orDie(MemoryPages.make({ idstr, memory }))
               })
+            )
           }),
         (uri) => Sockets.send(guest, uri, { channels: 2 })
       )

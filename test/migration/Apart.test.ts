@@ -8,6 +8,7 @@ import { createHash } from "node:crypto"
 import * as FilePages from "../../src/io/files/FilePages.ts"
 import * as Image from "../../src/image/Image.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import type * as RamBlock from "../../src/ram/RamBlock.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
@@ -146,7 +147,7 @@ describe("what is read and what is written lie apart, or nothing is touched", ()
           const targets = yield* Effect.forEach(blocks, (one, index) =>
             FilePages.make({ ...placeOf(one, index), access: "read-write" })
           )
-          return yield* Migration.make.restore({ image: opened, blocks: targets })
+          return yield* Migration.make.restore({ source: opened, blocks: targets })
         }).pipe(Effect.scoped, Effect.exit)
         assert.strictEqual(Exit.isFailure(exit), expected, JSON.stringify(exit))
         if (Exit.isFailure(exit)) {
@@ -164,12 +165,14 @@ describe("what is read and what is written lie apart, or nothing is touched", ()
     { arbitrary: { runs: 60 } }
   )
 
-  it.effect("receiveBlocks: before it listens", () =>
+  it.effect("receive into blocks: before it listens", () =>
     Effect.gen(function* () {
       const disk = makeDisk()
       const before = contents(disk)
       const receiving = (blocks: ReadonlyArray<RamBlock.Writable<unknown>>) =>
-        Migration.make.receiveBlocks({ listen: SocketAddress.unix("/nowhere/sock"), blocks }).pipe(Effect.flip)
+        Migration.make
+          .receive({ listen: SocketAddress.unix("/nowhere/sock"), target: BlocksTarget.make(blocks) })
+          .pipe(Effect.flip)
       const error = yield* Effect.gen(function* () {
         const [a, b] = ["/d/f0", "/link/f0.hard"].map((path, index) =>
           FilePages.make({ idstr: `b${index}`, path, length: PAGE, offset: 0, access: "read-write" })

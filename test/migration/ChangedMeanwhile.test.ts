@@ -10,12 +10,13 @@ import * as Image from "../../src/image/Image.ts"
 import * as Integrity from "../../src/image/Integrity.ts"
 import * as MachineState from "../../src/snapshot/MachineState.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 
-const { convert, receiveBlocks, save, send } = Migration.make
+const { convert, receive, save, send } = Migration.make
 
 const PAGE = 4096
 const MIB = 1024 * 1024
@@ -101,7 +102,7 @@ describe("device state that changes after its image was opened", () => {
       const at = SocketAddress.unix("/vm.sock")
       const listening = yield* Deferred.make<void>()
       const onListening = () => Effect.asVoid(Deferred.succeed(listening, undefined))
-      const receiving = receiveBlocks({ listen: at, blocks: [yield* ram()], onListening })
+      const receiving = receive({ listen: at, target: BlocksTarget.make([yield* ram()]), onListening })
       const sending = Effect.gen(function* () {
         yield* Deferred.await(listening)
         const source = yield* Image.open("/vm.img")

@@ -53,7 +53,7 @@ const scenarios: ReadonlyArray<Scenario> = [
     prepare: (disk) => onDisk(disk, saveSmall("/vm.img")),
     run: Effect.gen(function* () {
       const { block } = yield* Memory.small()
-      yield* restore({ ...options, image: yield* Image.open("/vm.img"), blocks: [block] })
+      yield* restore({ ...options, source: yield* Image.open("/vm.img"), blocks: [block] })
     }).pipe(Effect.scoped),
     mayChange: []
   },
@@ -66,7 +66,7 @@ const scenarios: ReadonlyArray<Scenario> = [
       ),
     run: Effect.gen(function* () {
       const block = yield* FilePages.make({ idstr: "pc.ram", path: "/ram", access: "read-write" })
-      yield* restore({ ...options, image: yield* Image.open("/vm.img"), blocks: [block] })
+      yield* restore({ ...options, source: yield* Image.open("/vm.img"), blocks: [block] })
     }).pipe(Effect.scoped),
     mayChange: ["/ram"]
   },

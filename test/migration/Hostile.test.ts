@@ -13,7 +13,7 @@ import * as SocketSections from "../../src/format/stream/SocketSections.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
-import type { ReceiveIntoImage } from "../../src/migration/ReceiveOptions.ts"
+import type { ReceiveOptions } from "../../src/migration/ReceiveOptions.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
 import * as Sender from "../support/wire/sender.ts"
@@ -27,7 +27,7 @@ interface Scenario {
   readonly script: (channels: number) => Sender.Script
   /** The tag of the error, or of a `ProtocolError` the code of its finding; `completed`: it does no harm. */
   readonly expected: string
-  readonly options?: Partial<ReceiveIntoImage>
+  readonly options?: Partial<ReceiveOptions>
   readonly plan?: ReadonlyArray<VirtualNetwork.Rule>
   /** Default: with 1, 2 and 8. */
   readonly channels?: ReadonlyArray<number>

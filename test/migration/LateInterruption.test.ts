@@ -13,6 +13,7 @@ import type * as Connection from "../../src/io/sockets/Connection.ts"
 import * as Listener from "../../src/io/sockets/Listener.ts"
 import * as MachineState from "../../src/snapshot/MachineState.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
@@ -104,10 +105,10 @@ const receiveStaying = (
         const listening = yield* Deferred.make<void>()
         const exit = yield* Effect.gen(function* () {
           const receiver = yield* Effect.forkChild(
-            Migration.make.receiveBlocks({
+            Migration.make.receive({
               listen: at,
               channels: 0,
-              blocks: [target],
+              target: BlocksTarget.make([target]),
               progress,
               limits: { idleTimeout },
               onListening: () => Effect.asVoid(Deferred.succeed(listening, undefined))
@@ -145,7 +146,7 @@ describe("a receiver that has everything", () => {
       const staying = { at: yield* length, idleTimeout: "1 second" } as const
       const { exit, status } = yield* receiveStaying(staying, Fiber.await)
       assert(Exit.isSuccess(exit))
-      assert.strictEqual(exit.value.machineState.configuration?.machine, "none")
+      assert.strictEqual(exit.value.value.configuration?.machine, "none")
       assert.strictEqual(status, "completed")
     })
   )

@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as ByteSource from "../../src/snapshot/ByteSource.ts"
 import * as MachineState from "../../src/snapshot/MachineState.ts"
+import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
 import type * as RamBlock from "../../src/ram/RamBlock.ts"
@@ -18,7 +19,7 @@ import * as Writers from "../support/guests/writers.ts"
 import { between } from "../support/arbitraries.ts"
 import { whileMillisPass } from "../support/time.ts"
 
-const { receiveBlocks, send } = Migration.make
+const { receive, send } = Migration.make
 const at = SocketAddress.unix("/run/vm.sock")
 
 const literals = <const Values extends readonly [string | number, ...ReadonlyArray<string | number>]>(
@@ -72,13 +73,13 @@ describe("a machine that is sent while it runs", () => {
           const targets = yield* stale(machine.blocks)
           const listening = yield* Deferred.make<void>()
           const progress = yield* Progress.make
-          const receiving = receiveBlocks({
+          const receiving = receive({
             listen: at,
             channels,
             compression,
             limits,
             pageSize: machine.blocks[0]!.pageSize,
-            blocks: targets.map(({ block }) => block),
+            target: BlocksTarget.make(targets.map(({ block }) => block)),
             onListening: () => Effect.asVoid(Deferred.succeed(listening, undefined))
           })
           const sending = send({
@@ -94,7 +95,7 @@ describe("a machine that is sent while it runs", () => {
               live: { ...machine, leave, downtimeLimit, maxRounds, machineState: sections(2).pipe(Effect.orDie) }
             }
           })
-          const [{ machineState }] = yield* whileMillisPass(
+          const [{ value: machineState }] = yield* whileMillisPass(
             Effect.all([receiving, Effect.andThen(Deferred.await(listening), sending)], { concurrency: 2 })
           )
           for (const [index, bytes] of machine.atPause().entries()) {
@@ -127,9 +128,9 @@ describe("a machine that is sent while it runs", () => {
         const [target] = yield* stale(machine.blocks)
         const listening = yield* Deferred.make<void>()
         const gone = yield* Deferred.make<void>()
-        const receiving = receiveBlocks({
+        const receiving = receive({
           listen: at,
-          blocks: [target!.block],
+          target: BlocksTarget.make([target!.block]),
           onListening: () => Effect.asVoid(Deferred.succeed(listening, undefined))
         }).pipe(Effect.exit, Effect.raceFirst(Deferred.await(gone)))
         const sending = send({

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
@@ -16,7 +17,7 @@ import * as Interruption from "../support/interruption.ts"
 import * as MachineInSteps from "../support/guests/machineInSteps.ts"
 import { turns } from "../support/time.ts"
 
-const { receiveBlocks, send } = Migration.make
+const { receive, send } = Migration.make
 const CONNECTIONS = 3
 
 const at = SocketAddress.unix("/run/vm.sock")
@@ -38,9 +39,9 @@ const attempt = Effect.fnUntraced(function* (step: number) {
   const target = yield* MemoryPages.make({ idstr: "pc.ram", memory })
   const progress = yield* Progress.make
   const listening = yield* Deferred.make<void>()
-  const receiving = receiveBlocks({
+  const receiving = receive({
     listen: at,
-    blocks: [target],
+    target: BlocksTarget.make([target]),
     onListening: () => Effect.asVoid(Deferred.succeed(listening, undefined))
   })
   const { block, live } = machine

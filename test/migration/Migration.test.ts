@@ -41,7 +41,7 @@ const restored = Effect.fnUntraced(function* (
 ) {
   const image = yield* Image.open(location)
   const targets = yield* Effect.forEach(like, Memory.stale)
-  const summary = yield* restore({ ...options, image, blocks: blocksOf(targets) })
+  const summary = yield* restore({ ...options, source: image, blocks: blocksOf(targets) })
   return { image, summary, bytes: bytesOf(targets) }
 }, Effect.scoped)
 
@@ -197,7 +197,10 @@ describe("requests that do not fit", () => {
         const short = yield* Memory.filled({ idstr: "pc.ram", pageSize: 1024, pages: 4, pattern: "zero", seed: 1 })
         const strange = yield* Memory.small("other")
         const error = yield* Effect.flip(
-          restore({ image, blocks: [fits.block, short.block, strange.block] as ReadonlyArray<RamBlock.RamBlock> })
+          restore({
+            source: image,
+            blocks: [fits.block, short.block, strange.block] as ReadonlyArray<RamBlock.RamBlock>
+          })
         )
         assert.isTrue(fits.bytes.every((byte) => byte === 0xa5))
         return error
@@ -297,7 +300,7 @@ describe("an image that is replaced while it is open", () => {
         const image = yield* Image.open("/a.img")
         yield* save({ target: "/a.img", blocks: [source.block] })
         const target = yield* Memory.stale(source)
-        const error = yield* Effect.flip(restore({ image, blocks: [target.block] }))
+        const error = yield* Effect.flip(restore({ source: image, blocks: [target.block] }))
         assert.strictEqual(error._tag, "FileReplacedError")
         assert.isTrue(target.bytes.every((byte) => byte === 0xa5))
       }).pipe(Effect.scoped, Effect.provide(disk.layer))

@@ -142,7 +142,7 @@ describe("status and statistics", () => {
         yield* saveTo("/vm.img", yield* Progress.make)
         const image = yield* Image.open("/vm.img")
         const { block } = yield* Memory.small()
-        yield* Migration.make.restore({ image, blocks: [block], progress })
+        yield* Migration.make.restore({ source: image, blocks: [block], progress })
       }).pipe(Effect.scoped, Effect.provide(MemoryDisk.make().layer))
       assert.strictEqual(progress.status.role, "destination")
       assert.deepStrictEqual(yield* eventsOf(progress), ["setup", 1, "active", "completed"])
@@ -154,7 +154,7 @@ describe("status and statistics", () => {
       const progress = yield* Progress.makeDestination
       yield* Effect.gen(function* () {
         yield* saveTo("/vm.img", yield* Progress.make)
-        yield* Migration.make.restore({ image: yield* Image.open("/vm.img"), blocks: [], progress })
+        yield* Migration.make.restore({ source: yield* Image.open("/vm.img"), blocks: [], progress })
       }).pipe(Effect.scoped, Effect.provide(MemoryDisk.make().layer))
       assert.deepInclude((yield* progress.statistics.snapshot).ram, { total: 0, remaining: 0, "page-size": 4096 })
     })

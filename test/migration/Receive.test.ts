@@ -15,17 +15,20 @@ import * as ByteSource from "../../src/snapshot/ByteSource.ts"
 import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
-import type { ReceiveIntoBlocks, ReceiveIntoImage } from "../../src/migration/ReceiveOptions.ts"
+import type { ReceiveOptions } from "../../src/migration/ReceiveOptions.ts"
 import type { DevicePacket } from "../../src/multifd/ReceiveChannel.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as FaultyNetwork from "../../src/testing/FaultyNetwork.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
+import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
+import type { MachineState } from "../../src/snapshot/MachineState.ts"
+import type { MigrationRequestError } from "../../src/snapshot/MigrationRequestError.ts"
 import * as Sender from "../support/wire/sender.ts"
 import { whileTimePasses } from "../support/time.ts"
 
-const { receive, receiveBlocks } = Migration.make
+const { receive } = Migration.make
 const listen = SocketAddress.tcp("10.0.0.1", 4444)
 const NIL = "00000000-0000-0000-0000-000000000000"
 
@@ -41,15 +44,17 @@ const against = <A, E>(
     return yield* receiving(() => Effect.asVoid(Deferred.succeed(listening, undefined)))
   }).pipe(Effect.scoped)
 
-const into = (script: Sender.Script, options: Partial<ReceiveIntoImage> = {}) =>
+const into = (script: Sender.Script, options: Partial<ReceiveOptions> = {}) =>
   against(script, (onListening) =>
     receive({ listen, target: "/image", channels: script.lanes.length, onListening, ...options })
   )
 
-const intoBlocks = <E = never>(
-  script: Sender.Script,
-  options: Pick<ReceiveIntoBlocks<E>, "blocks"> & Partial<ReceiveIntoBlocks<E>>
-) => against(script, (onListening) => receiveBlocks({ listen, channels: script.lanes.length, onListening, ...options }))
+type IntoBlocks<E> = Partial<ReceiveOptions<MachineState, E | MigrationRequestError>>
+
+const intoBlocks = <E = never>(script: Sender.Script, blocks: BlocksTarget.Blocks<E>, options: IntoBlocks<E> = {}) =>
+  against(script, (onListening) =>
+    receive({ listen, channels: script.lanes.length, onListening, ...options, target: BlocksTarget.make(blocks) })
+  )
 
 /** A disk and a network of their own, and that nothing is left open on either. */
 const world = <A, E>(
@@ -298,7 +303,7 @@ describe("receive", () => {
 })
 
 /** Everything that the receiver says on the main channel. */
-const answers = (script: Sender.Script, options: Partial<ReceiveIntoImage> = {}) =>
+const answers = (script: Sender.Script, options: Partial<ReceiveOptions> = {}) =>
   Effect.gen(function* () {
     const heard: Array<Uint8Array> = []
     const exit = yield* Effect.exit(
@@ -463,7 +468,7 @@ describe("a sender with a return path", () => {
 })
 
 describe("what marked the SYNCs", () => {
-  const notesOf = (script: Sender.Script, options: Partial<ReceiveIntoImage> = {}) =>
+  const notesOf = (script: Sender.Script, options: Partial<ReceiveOptions> = {}) =>
     Effect.gen(function* () {
       const disk = MemoryDisk.make()
       const network = yield* VirtualNetwork.make()
@@ -536,7 +541,7 @@ describe("what stands at the target", () => {
   it.effect("is looked at before a sender may connect, also where it is written in place", () =>
     Effect.gen(function* () {
       const network = yield* VirtualNetwork.make()
-      const refusal = (disk: MemoryDisk.MemoryDisk, options: Partial<ReceiveIntoImage>) =>
+      const refusal = (disk: MemoryDisk.MemoryDisk, options: Partial<ReceiveOptions>) =>
         receive({ listen, target: "/image", onListening: () => Effect.die("too early"), ...options }).pipe(
           Effect.flip,
           Effect.map((error) => error._tag),
@@ -552,7 +557,7 @@ describe("what stands at the target", () => {
       disk.special("/dev/null", "character device")
       disk.special("/fifo", "fifo")
       const before = disk.files()
-      const cases: ReadonlyArray<readonly [string, Partial<ReceiveIntoImage>]> = [
+      const cases: ReadonlyArray<readonly [string, Partial<ReceiveOptions>]> = [
         ["FilePermissionError", { target: { path: "/protected", offset: 0 } }],
         ["FilePermissionError", { target: "/dev/protected" }],
         ["NotSeekableError", { target: "/dev/null" }],
@@ -613,13 +618,13 @@ describe("what stands at the target", () => {
   )
 })
 
-describe("receiveBlocks", () => {
+describe("receive into blocks", () => {
   it.effect("fills the blocks that it is given, and gives everything else", () =>
     world(() =>
       Effect.gen(function* () {
         const memory = Buffer.alloc(Sender.BLOCK.usedLength, 0xa5)
         const block = yield* MemoryPages.make({ idstr: "m", memory })
-        const { machineState, ...summary } = yield* intoBlocks(Sender.honest(3), { blocks: [block] })
+        const { value: machineState, ...summary } = yield* intoBlocks(Sender.honest(3), [block])
         assert.deepStrictEqual(
           Array.from({ length: Sender.PAGES }, (_, page) => memory[page * Sender.PAGE]!),
           pages({ 0: 0x40, 1: 0x41, 2: 0x42 })
@@ -636,7 +641,7 @@ describe("receiveBlocks", () => {
       Effect.gen(function* () {
         const memory = Buffer.alloc(4096, 0xa5)
         const blocks = [yield* MemoryPages.make({ idstr: "m", memory })]
-        const error = yield* Effect.flip(intoBlocks(Sender.honest(1), { blocks }))
+        const error = yield* Effect.flip(intoBlocks(Sender.honest(1), blocks))
         assert(error._tag === "ProtocolError")
         assert.strictEqual(error.findings[0].code, "block-list-mismatch")
         assert.include(error.message, `expected "m" of 4096 bytes in pages of 4096, found "m" of 65536 bytes`)
@@ -649,7 +654,7 @@ describe("receiveBlocks", () => {
     world(() =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(
-          intoBlocks<string>(Sender.honest(1), { blocks: ([block]) => Effect.fail(`no room for ${block!.idstr}`) })
+          intoBlocks<string>(Sender.honest(1), ([block]) => Effect.fail(`no room for ${block!.idstr}`))
         )
         assert.strictEqual(error, "no room for m")
       })
@@ -671,8 +676,8 @@ describe("receiveBlocks", () => {
         const packets: Array<string> = []
         yield* intoBlocks(
           { main: Sender.main(), lanes: [Sender.lane(0), Sender.lane(1, [device, Sender.packet(1, 1)])] },
+          fresh,
           {
-            blocks: fresh,
             onDevicePacket: ({ channel, idstr, instanceId, payload }: DevicePacket) =>
               Effect.sync(
                 () => void packets.push(`${channel} ${idstr} ${instanceId} ${Buffer.from(payload).toString()}`)
@@ -694,7 +699,7 @@ describe("receiveBlocks", () => {
       world(() =>
         Effect.gen(function* () {
           const script = { main: Sender.main(), lanes: [Sender.lane(0, [bytes])] }
-          const error = yield* Effect.flip(intoBlocks(script, { blocks: fresh, onDevicePacket: () => Effect.void }))
+          const error = yield* Effect.flip(intoBlocks(script, fresh, { onDevicePacket: () => Effect.void }))
           assert.strictEqual(error._tag === "ProtocolError" ? error.findings[0].code : error._tag, name)
         })
       )
@@ -732,7 +737,7 @@ describe("receiveBlocks", () => {
     world(() =>
       Effect.gen(function* () {
         const script = { ...Sender.honest(1), main: Sender.main({ state: [{ forever: new Uint8Array(4096) }] }) }
-        const error = yield* Effect.flip(intoBlocks(script, { blocks: fresh, limits: { maxHeld: 20_000 } }))
+        const error = yield* Effect.flip(intoBlocks(script, fresh, { limits: { maxHeld: 20_000 } }))
         assert(error._tag === "ProtocolError")
         const { code, offset } = error.findings[0]
         assert.strictEqual(code, "device-state-exceeded")
@@ -753,7 +758,7 @@ describe("receiveBlocks", () => {
         }
         const records = RamRecords.make().changes(Sender.BLOCK, [{ offset: 0, bytes: Uint8Array.of(0, 1, 7) }])
         const script = { main: Sender.main({ records: [Sender.part(...records)] }), lanes: [] }
-        const error = yield* Effect.flip(intoBlocks(script, { blocks: [{ ...Sender.BLOCK, writer }] }))
+        const error = yield* Effect.flip(intoBlocks(script, [{ ...Sender.BLOCK, writer }]))
         assert.strictEqual(error._tag === "ProtocolError" ? error.findings[0].code : error._tag, "record-unexpected")
       })
     )
@@ -761,7 +766,7 @@ describe("receiveBlocks", () => {
 })
 
 describe("requests that cannot be met", () => {
-  const refused = (options: Partial<ReceiveIntoImage>) =>
+  const refused = (options: Partial<ReceiveOptions>) =>
     Effect.flip(receive({ listen, target: "/image", onListening: () => Effect.die("too early"), ...options })).pipe(
       Effect.provide(MemoryDisk.make().layer)
     )

@@ -56,7 +56,7 @@ const restored = (path: string, options: { readonly key?: Uint8Array } = {}) =>
     const memory = new Uint8Array(96 * PAGE)
     const block = yield* MemoryPages.make({ idstr: "pc.ram", memory })
     const image = yield* Image.open(path, options)
-    yield* restore({ image, blocks: [block] })
+    yield* restore({ source: image, blocks: [block] })
     return { memory, machine: image.machine, sections: image.deviceSections.length }
   }).pipe(Effect.scoped)
 

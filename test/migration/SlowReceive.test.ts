@@ -4,6 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
@@ -25,9 +26,9 @@ it.effect.each([0, 2])(
       const source = yield* MemoryPages.make({ idstr: "pc.ram", memory })
       const target = yield* MemoryPages.make({ idstr: "pc.ram", memory: received })
       const listening = yield* Deferred.make<void>()
-      const receiving = Migration.make.receiveBlocks({
+      const receiving = Migration.make.receive({
         listen: at,
-        blocks: [target],
+        target: BlocksTarget.make([target]),
         channels,
         maxBandwidth: 50_000,
         limits: { idleTimeout: "5 seconds" },

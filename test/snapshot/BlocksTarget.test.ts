@@ -34,9 +34,10 @@ describe("blocks as a target", () => {
       yield* state.write(Uint8Array.of(123, 125))
       assert.deepStrictEqual(yield* ByteSource.read(yield* state.written), Uint8Array.of(7, 8, 0, 123, 125))
       const layout = { deviceState: { position: 0, length: 2 }, description: { position: 3, length: 2 } }
-      const { commit } = yield* state.finish(layout)
-      assert.strictEqual(memory[PAGE], 0xee, "what was never mentioned is cleared by the commit")
-      const machine = yield* commit((step) => step)
+      const { sync } = yield* state.finish(layout)
+      assert.strictEqual(memory[PAGE], 0xee, "what was never mentioned is cleared before the commit")
+      const { commit } = yield* sync
+      const machine = yield* commit
       assert.isTrue(memory.subarray(0, PAGE).every((byte) => byte === 5))
       assert.isTrue(memory.subarray(PAGE).every((byte) => byte === 0))
       assert.deepInclude(machine, { switchoverStart: true, footers: false, ramSectionId: 3 })

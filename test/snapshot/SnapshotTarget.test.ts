@@ -34,7 +34,8 @@ const recorded = (fails?: string) => {
           Effect.as(step("endRam"), {
             write: () => step("write"),
             written: Effect.succeed(ByteSource.empty),
-            finish: () => Effect.as(step("finish"), { commit: (last) => Effect.as(last(step("commit")), 7) })
+            finish: () =>
+              Effect.as(step("finish"), { sync: Effect.as(step("sync"), { commit: Effect.as(step("commit"), 7) }) })
           })
       })
   }
@@ -54,8 +55,7 @@ const recorded = (fails?: string) => {
         Effect.sync(() => void steps.push("completing")),
         complete
       ),
-    onComplete: Effect.sync(() => void steps.push("complete")),
-    onCommitted: (value) => Effect.sync(() => void steps.push(`committed ${value}`))
+    onComplete: Effect.sync(() => void steps.push("complete"))
   }
   return { steps, filled: Effect.scoped(SnapshotTarget.fill(target, filling)) }
 }
@@ -73,9 +73,9 @@ const inOrder = [
   "finish",
   "complete",
   "enter sync",
+  "sync",
   "last",
-  "commit",
-  "committed 7"
+  "commit"
 ]
 
 describe("filling a target", () => {
@@ -87,7 +87,7 @@ describe("filling a target", () => {
     })
   )
 
-  for (const fails of ["begin", "during", "ram", "endRam", "state", "write", "finish", "commit"])
+  for (const fails of ["begin", "during", "ram", "endRam", "state", "write", "finish", "sync", "commit"])
     it.effect(`takes no step after ${fails} when that fails`, () =>
       Effect.gen(function* () {
         const { filled, steps } = recorded(fails)

@@ -41,7 +41,7 @@ export const restoreCommand = define({
       const paths = options.blocks.map(({ path }) => path)
       yield* checkApart("restore", paths, options)
       return yield* restoreInto(image, options.blocks, (blocks) =>
-        migration.restore({ image, blocks, channels, directIo, progress })
+        migration.restore({ source: image, blocks, channels, directIo, progress })
       )
     }, Effect.scoped)
     return yield* follow(

@@ -1,4 +1,3 @@
-import type * as ImageNotes from "../../format/seal/ImageNotes.ts"
 import type * as Integrity from "../Integrity.ts"
 
 /**
@@ -13,10 +12,6 @@ export interface Options {
    * The checksums that the image carries, which QEMU does not look at; `false`: none. Default: CRC-32, extents of 1 MiB.
    */
   readonly seal?: Integrity.SealOptions | false | undefined
-  /**
-   * What the seal says of the image beside its checksums; without a seal, nothing. Default: what the source knows of itself.
-   */
-  readonly notes?: ImageNotes.ImageNotes | undefined
   /**
    * Keeps what was written, under its temporary name, when the operation fails, is interrupted or is killed; a target that
    * is written in place is not kept. `Recover` makes an image of it. Needs checksums. Default `false`.

@@ -14,7 +14,7 @@ import type * as SyncAhead from "../SyncAhead.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import type * as ImageTarget from "./imageTargetModel.ts"
 import * as Integrity from "../Integrity.ts"
-import type { LastStep, MachineHeader, RamEnd } from "../../snapshot/SnapshotTarget.ts"
+import type { Durable, MachineHeader, RamEnd } from "../../snapshot/SnapshotTarget.ts"
 import { digestRest } from "./digestRest.ts"
 import { keepPartial } from "./keepPartial.ts"
 import { digestPending } from "./digestPending.ts"
@@ -53,8 +53,8 @@ export interface ImageWriter {
    * beginning.
    */
   readonly writeSeal: (end: number, late?: ImageNotes.ImageNotes) => Effect.Effect<void, FileError>
-  /** Makes it an image, and durable. `last` runs the step from which on there is one. */
-  readonly commit: (last: LastStep) => Effect.Effect<void, FileError>
+  /** Makes it durable, up to the step from which on there is an image. */
+  readonly sync: Effect.Effect<Durable<void, FileError>, FileError>
 }
 
 /** Blocks that were saved without their pages stay so, and only then the image says `x-ignore-shared`. */
@@ -158,7 +158,9 @@ export const make = Effect.fnUntraced(function* (
   target: AtomicFile.AtomicFile,
   opening: Omit<MachineHeader, "blocks">,
   blocks: ReadonlyArray<ImageStream.HeadBlock>,
-  options: Pick<ImageTarget.Options, "seal" | "notes" | "keepPartial" | "checkpointBytes"> = {}
+  options: Pick<ImageTarget.Options, "seal" | "keepPartial" | "checkpointBytes"> & {
+    readonly notes?: ImageNotes.ImageNotes
+  } = {}
 ): Effect.fn.Return<ImageWriter, FileError, Scope.Scope> {
   const { notes = ImageNotes.empty, seal = {} } = options
   const { file, inPlace, origin, path } = target
@@ -210,15 +212,15 @@ export const make = Effect.fnUntraced(function* (
   const complete = Effect.andThen(begin, target.commit).pipe(
     Effect.onError(() => Effect.ignore(file.write(first.position, new Uint8Array(first.bytes.length))))
   )
-  const commit: ImageWriter["commit"] = Effect.fnUntraced(function* (last) {
+  const sync = Effect.gen(function* (): Effect.fn.Return<Durable<void, FileError>, FileError> {
     if (inPlace || mark.length > 0) yield* file.sync
     yield* file.writeExtents(mark)
     isSealed = true
     if (inPlace && mark.length > 0) yield* file.sync
-    if (inPlace) return yield* last(complete)
+    if (inPlace) return { commit: complete }
     yield* begin
     yield* target.prepare
-    yield* last(target.commit)
+    return { commit: target.commit }
   })
   return {
     file,
@@ -232,6 +234,6 @@ export const make = Effect.fnUntraced(function* (
       yield* writeBitmaps(file, head, targets)
       yield* file.writeExtents(head.pieces.slice(1))
     }),
-    commit
+    sync
   }
 })

@@ -1,4 +1,5 @@
 import type { FileError } from "../../io/files/FileError.ts"
+import type { ImageNotes } from "../../format/seal/ImageNotes.ts"
 import type { PipelineOptionsError } from "../../transfer/PipelineOptions.ts"
 import type { RateLimit } from "../../transfer/RateLimit.ts"
 import type * as RamBlock from "../../ram/RamBlock.ts"
@@ -6,6 +7,7 @@ import type * as ImageTarget from "../../image/ImageTarget.ts"
 import type { ImageError } from "../../image/ImageError.ts"
 import type { IntegrityError, SealKeyError } from "../../image/Integrity.ts"
 import type { MachineSource, SnapshotSource } from "../../snapshot/SnapshotSource.ts"
+import type { SnapshotTarget } from "../../snapshot/SnapshotTarget.ts"
 import type { Location } from "../../image/Location.ts"
 import type { MigrationRequestError } from "../../snapshot/MigrationRequestError.ts"
 import type * as Progress from "../Progress.ts"
@@ -36,15 +38,27 @@ export interface TransferOptions {
 }
 
 /**
- * What every operation can be told that writes an image.
+ * A place for a machine. A path or a `Location` stands for an image there; anything else that takes a machine is a
+ * `SnapshotTarget`, which has options of its own.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
-export interface WriteOptions extends TransferOptions, ImageTarget.Options {
-  /** The image to be written; a path stands for the whole file. */
-  readonly target: string | Location
+export type Target<A = void, E = never> = string | Location | SnapshotTarget<A, E>
+
+/**
+ * Options of every operation that writes a machine.
+ *
+ * @stability stable
+ * @category models
+ * @since 0.1.0
+ */
+export interface WriteOptions<out A = void, out E = never> extends TransferOptions, ImageTarget.Options {
+  /** Where the machine goes. An image may replace the one that the machine is from, but not in place. */
+  readonly target: Target<A, E>
+  /** What is noted of the machine beside its stream. It counts more than what the source knows of itself. */
+  readonly notes?: ImageNotes | undefined
   /**
    * Bytes per second of pages that are written, over all channels together; 0: no limit, the default. A `RateLimit` can be
    * changed while the operation goes on.
@@ -59,7 +73,8 @@ export interface WriteOptions extends TransferOptions, ImageTarget.Options {
  * @category models
  * @since 0.1.0
  */
-export interface SaveOptions<out E = never> extends WriteOptions, Omit<MachineSource<E>, "notes"> {}
+export interface SaveOptions<out E = never, out A = void, out E2 = never>
+  extends WriteOptions<A, E2>, Omit<MachineSource<E>, "notes" | "storage"> {}
 
 /**
  * What to restore, and where to.
@@ -68,9 +83,10 @@ export interface SaveOptions<out E = never> extends WriteOptions, Omit<MachineSo
  * @category models
  * @since 0.1.0
  */
-export interface RestoreOptions<out E = never> extends TransferOptions {
-  readonly image: SnapshotSource<FileError | IntegrityError>
-  /** Where the pages go: each one a block of the image, of its length. Other blocks of the image are left alone. */
+export interface RestoreOptions<out E = never, out E2 = never> extends TransferOptions {
+  /** An image, or another snapshot. */
+  readonly source: SnapshotSource<E2>
+  /** Where the pages go: each one a block of the source, of its length. Other blocks of the source are left alone. */
   readonly blocks: ReadonlyArray<RamBlock.Writable<E>>
 }
 
@@ -81,10 +97,9 @@ export interface RestoreOptions<out E = never> extends TransferOptions {
  * @category models
  * @since 0.1.0
  */
-export interface ConvertOptions extends WriteOptions {
-  readonly source: SnapshotSource<FileError | IntegrityError>
-  /** The image to be written; it may be the source's own file, unless an `offset` makes it one that is written in place. */
-  readonly target: string | Location
+export interface ConvertOptions<out E = never, out A = void, out E2 = never> extends WriteOptions<A, E2> {
+  /** An image, or another snapshot. */
+  readonly source: SnapshotSource<E>
 }
 
 /**
@@ -107,6 +122,17 @@ export interface Summary {
   readonly bytesTransferred: number
   /** Milliseconds spent in each phase. */
   readonly phaseMillis: Progress.PhaseMillis
+}
+
+/**
+ * What an operation wrote: its numbers, and the value that the target gives. An image has none.
+ *
+ * @stability stable
+ * @category models
+ * @since 0.1.0
+ */
+export interface Written<out A = void> extends Summary {
+  readonly value: A
 }
 
 /**

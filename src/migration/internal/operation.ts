@@ -6,7 +6,7 @@ import * as Scope from "effect/Scope"
 import { SenderLeftError } from "../../multifd/SenderLeftError.ts"
 import type { LastStep } from "../../snapshot/SnapshotTarget.ts"
 import * as Metrics from "../Metrics.ts"
-import type { Summary, TransferOptions } from "./migrationModel.ts"
+import type { Summary, TransferOptions, Written } from "./migrationModel.ts"
 import * as Progress from "../Progress.ts"
 
 const summaryOf = (snapshot: Progress.Snapshot): Summary => {
@@ -31,14 +31,24 @@ const hasLeft = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof SenderLeftError
 
 /**
- * An operation. It may call `commit` where it is too late for anything else than success: whatever comes afterwards, a failure
- * or an interruption, it has succeeded with that value, but for a sender that has left. `commit` says whether it is; not where an interruption is on its way.
+ * How far an operation is, as an interruption finds it.
+ *
+ * ```text
+ *   Running ── last ──▶ Committing ──▶ Committed      an interruption is too late: the exit is that of the last step
+ *      ╰── interruption ──▶ Cancelling                the last step waits for the interruption, and is not begun
+ * ```
  */
-type Run<A, E> = (
-  progress: Progress.Progress,
-  commit: (value: A) => boolean,
-  last: LastStep
-) => Effect.Effect<A, E, Scope.Scope>
+type State<A, E> =
+  | { readonly _tag: "Running" }
+  | { readonly _tag: "Cancelling" }
+  | { readonly _tag: "Committing" }
+  | { readonly _tag: "Committed"; readonly exit: Exit.Exit<A, E> }
+
+/**
+ * An operation. `last` runs the step that decides: with it, it has succeeded or failed, whatever comes afterwards, but for a
+ * sender that has left.
+ */
+type Run<A, E> = (progress: Progress.Progress, last: LastStep<A>) => Effect.Effect<A, E, Scope.Scope>
 
 /**
  * Runs an operation in a scope and in a fiber of its own, so that its status says `cancelling`, when it is interrupted, before
@@ -49,33 +59,33 @@ const concluded = <A, E>(run: Run<A, E>, progress: Progress.Progress): Effect.Ef
   Effect.uninterruptibleMask(
     Effect.fnUntraced(function* (restore): Effect.fn.Return<A, E> {
       const scope = yield* Scope.make()
-      let committed: Exit.Exit<A, E> | undefined
-      let isCancelled = false
-      let isLast = false
-      const commit = (value: A): boolean => {
-        if (!isCancelled) committed = Exit.succeed(value)
-        return !isCancelled
+      let state: State<A, E> = { _tag: "Running" }
+      // A failure of the step is one of the operation's own, which `run` states.
+      const commit = (exit: Exit.Exit<A, unknown>): void => {
+        state = { _tag: "Committed", exit: exit as Exit.Exit<A, E> }
       }
-      // The step is that of an operation without a value, whose failure is the operation's own.
-      const conclusion = (exit: Exit.Exit<void, unknown>) => void (committed = exit as Exit.Exit<A, E>)
-      const last: LastStep = (step) =>
+      const last: LastStep<A> = <E2>(step: Effect.Effect<A, E2>) =>
         Effect.suspend(() => {
-          if (isCancelled) return Effect.never
-          isLast = true
-          return Effect.uninterruptible(Effect.onExit(step, (exit) => Effect.sync(() => conclusion(exit))))
+          if (state._tag === "Cancelling") return Effect.never
+          state = { _tag: "Committing" }
+          return Effect.uninterruptible(Effect.onExit(step, (exit) => Effect.sync(() => commit(exit))))
         })
-      const fiber = yield* Effect.forkChild(restore(Scope.provide(run(progress, commit, last), scope)))
+      const fiber = yield* Effect.forkChild(restore(Scope.provide(run(progress, last), scope)))
       const cancel = Effect.suspend(() => {
-        isCancelled = committed === undefined && !isLast
-        return Effect.andThen(isCancelled ? progress.enter("cancelling") : Effect.void, Fiber.interrupt(fiber))
+        if (state._tag !== "Running") return Fiber.interrupt(fiber)
+        state = { _tag: "Cancelling" }
+        return Effect.andThen(progress.enter("cancelling"), Fiber.interrupt(fiber))
       })
       const joined = yield* Effect.exit(Effect.onInterrupt(restore(Fiber.join(fiber)), () => cancel))
-      const exit: Exit.Exit<A, E> = committed === undefined || hasLeft(joined) ? joined : committed
+      const exit = exitOf(state, joined)
       yield* Scope.close(scope, exit)
       yield* conclude(progress, exit)
       return yield* exit
     })
   )
+
+const exitOf = <A, E>(state: State<A, E>, joined: Exit.Exit<A, E>): Exit.Exit<A, E> =>
+  state._tag === "Committed" && !hasLeft(joined) ? state.exit : joined
 
 const destinations: ReadonlySet<string> = new Set(["restore", "receive"])
 
@@ -84,11 +94,11 @@ const destinations: ReadonlySet<string> = new Set(["restore", "receive"])
  *
  * @internal
  */
-export const operationWith = <A, E>(
+export const operation = <A, E>(
   name: "save" | "restore" | "convert" | "send" | "receive",
   options: Pick<TransferOptions, "progress">,
   run: Run<A, E>
-): Effect.Effect<readonly [Summary, A], E> =>
+): Effect.Effect<Written<A>, E> =>
   Effect.gen(function* () {
     const progress = options.progress ?? (yield* destinations.has(name) ? Progress.makeDestination : Progress.make)
     const value = yield* concluded(run, progress).pipe(
@@ -96,13 +106,5 @@ export const operationWith = <A, E>(
     )
     const summary = summaryOf(yield* progress.snapshot)
     yield* Effect.annotateCurrentSpan({ ...summary, ...summary.phaseMillis })
-    return [summary, value] as const
+    return { ...summary, value }
   }).pipe(Effect.withSpan(`Migration.${name}`))
-
-/**
- * The same for an operation that gives nothing but its summary.
- *
- * @internal
- */
-export const operation = <E>(...args: Parameters<typeof operationWith<void, E>>): Effect.Effect<Summary, E> =>
-  Effect.map(operationWith(...args), ([summary]) => summary)

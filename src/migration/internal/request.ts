@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as AtomicFile from "../../io/files/AtomicFile.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import * as FileIdentity from "../../io/files/FileIdentity.ts"
 import type { SocketAddress } from "../../io/sockets/SocketAddress.ts"
@@ -12,6 +11,7 @@ import type { SnapshotSource, SourceBlock } from "../../snapshot/SnapshotSource.
 import type { Location } from "../../image/Location.ts"
 import * as BlocksApart from "../../snapshot/BlocksApart.ts"
 import { type MigrationRequestError, refuse } from "../../snapshot/MigrationRequestError.ts"
+import type { Place, SnapshotTarget } from "../../snapshot/SnapshotTarget.ts"
 
 export { refuse }
 
@@ -101,27 +101,41 @@ export const checkBlocks = Effect.fnUntraced(function* (
 })
 
 /**
- * Whether a target is another file than those that are still being read from, or a part of one that nothing is read from. An
- * image that is replaced as a whole may be the one that the machine is from: it is read to its end before.
+/** What is read while a target is written. */
+interface Reading {
+  readonly blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>
+  /** The file that everything but pages is read from. */
+  readonly origin: FileIdentity.FileIdentity | undefined
+  /** The part of it that a snapshot takes. Default: all. */
+  readonly storage: RamBlock.Storage | undefined
+}
+
+const isSource = ({ origin, storage }: Reading, place: Place): boolean =>
+  storage === undefined
+    ? origin !== undefined && FileIdentity.key(origin) === place.file
+    : BlocksApart.overlaps(storage, place)
+
+const conflicts = (reading: Reading, place: Place): ReadonlyArray<Problem.Problem> => {
+  if (!isSource(reading, place)) return reading.blocks.flatMap(overwritten(place))
+  const { inPlace, path } = place
+  return inPlace ? [Problem.make(`${path} is the source itself, and is written in place`, OTHER_FILE)] : []
+}
+
+/**
+ * Refuses a target that writes to what is still being read. A file that is replaced as a whole may be the one that the machine
+ * is from: it is read to its end before.
  *
  * @internal
  */
-export const checkTarget = Effect.fnUntraced(function* (
-  target: Location,
-  origin: FileIdentity.FileIdentity | undefined,
-  blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>
-): Effect.fn.Return<void, MigrationRequestError | FileError> {
-  const existing = yield* FileIdentity.ofPath(target.path)
-  if (existing === undefined) return
-  const isOrigin = origin !== undefined && FileIdentity.equals(existing, origin)
-  const inPlace = AtomicFile.isInPlace(target, existing)
-  if (isOrigin) {
-    const itself = Problem.make(`${target.path} is the source itself, and is written in place`, OTHER_FILE)
-    return yield* refuse("save", inPlace ? [itself] : [])
-  }
-  const { offset = 0, path } = target
-  yield* refuse("save", blocks.flatMap(overwritten({ path, start: offset, identity: existing })))
-})
+export const checkApart = (
+  operation: Operation,
+  reading: Reading,
+  { places = [] }: SnapshotTarget<unknown, unknown>
+): Effect.Effect<void, MigrationRequestError> =>
+  refuse(
+    operation,
+    places.flatMap((place) => conflicts(reading, place))
+  )
 
 /**
  * Whether what is recovered goes to another file than the damaged one, which may be all that is left of some pages.
@@ -138,31 +152,32 @@ export const checkOther = Effect.fnUntraced(function* (
 })
 
 /**
- * Whether an image gets another name than the socket that its sender connects to, which is removed in the end.
+ * Whether a target has another name than the socket that its sender connects to, which is removed in the end.
  *
  * @internal
  */
 export const checkSocket = Effect.fnUntraced(function* (
-  target: Location,
+  { places = [] }: SnapshotTarget<unknown, unknown>,
   listen: SocketAddress
 ): Effect.fn.Return<void, MigrationRequestError | FileError> {
-  if (listen._tag !== "Unix") return
-  const image = yield* FileIdentity.destination(target.path)
+  if (listen._tag !== "Unix" || places.length === 0) return
   // A directory that is missing is told by the socket, which is on a network of its own in a simulation.
   const ofSocket = FileIdentity.destination(listen.path)
   const socket = yield* Effect.catchTag(ofSocket, "FileNotFoundError", () => Effect.undefined)
-  if (image.key !== socket?.key) return
-  yield* refuse("receive", [Problem.make(`${target.path} is the path of the socket, too`, OTHER_FILE)])
+  for (const { path } of places) {
+    const { key } = yield* FileIdentity.destination(path)
+    if (key !== socket?.key) continue
+    yield* refuse("receive", [Problem.make(`${path} is the path of the socket, too`, OTHER_FILE)])
+  }
 })
 
-/** A block that lies in what a file has from `start` on: an image takes all of that. */
+/** A block that lies in what is written. */
 const overwritten =
-  (file: { readonly path: string; readonly start: number; readonly identity: FileIdentity.FileIdentity }) =>
+  (place: Place) =>
   ({ idstr, storage }: RamBlock.Shape & RamBlock.Stored): ReadonlyArray<Problem.Problem> => {
-    if (storage === undefined || storage.file !== FileIdentity.key(file.identity) || storage.end <= file.start)
-      return []
-    const name = storage.path === file.path ? "" : `, which is also called ${storage.path}`
-    return [Problem.make(`${file.path} holds the block "${idstr}"${name}`, OTHER_FILE)]
+    if (storage === undefined || !BlocksApart.overlaps(storage, place)) return []
+    const name = storage.path === place.path ? "" : `, which is also called ${storage.path}`
+    return [Problem.make(`${place.path} holds the block "${idstr}"${name}`, OTHER_FILE)]
   }
 
 const misfit = (block: RamBlock.Shape, source: SourceBlock<unknown> | undefined): ReadonlyArray<Problem.Problem> => {

@@ -1,8 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { FileError } from "../../io/files/FileError.ts"
-import type { IntegrityError } from "../../image/Integrity.ts"
 import type { PageBatch } from "../../ram/PageBatch.ts"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as RamScanner from "../../ram/RamScanner.ts"
 import * as SnapshotSource from "../../snapshot/SnapshotSource.ts"
 import * as Job from "../../transfer/Job.ts"
@@ -13,8 +12,6 @@ import * as SinkChannel from "../../transfer/SinkChannel.ts"
 import type { MigrationError, RestoreOptions } from "./migrationModel.ts"
 import type { Progress } from "../Progress.ts"
 import { checkRestore } from "./request.ts"
-
-type SourceBlocks = SnapshotSource.SnapshotSource<FileError | IntegrityError>["blocks"]
 
 /**
  * Fills blocks from a snapshot.
@@ -27,15 +24,15 @@ type SourceBlocks = SnapshotSource.SnapshotSource<FileError | IntegrityError>["b
  *
  * @internal
  */
-export const restore = Effect.fnUntraced(function* <E>(
-  options: RestoreOptions<E>,
+export const restore = Effect.fnUntraced(function* <E, E2>(
+  options: RestoreOptions<E, E2>,
   progress: Progress
-): Effect.fn.Return<void, MigrationError | E> {
-  const { blocks, directIo, image } = options
+): Effect.fn.Return<void, MigrationError | E | E2> {
+  const { blocks, directIo, source } = options
   yield* progress.enter("setup")
   const { batchSize, channels, coalescePages, queueDepth } = yield* PipelineOptions.make(options)
-  const sources = new Map(image.blocks.map((block) => [block.idstr, block]))
-  yield* checkRestore(blocks, image)
+  const sources = new Map(source.blocks.map((block) => [block.idstr, block]))
+  yield* checkRestore(blocks, source)
   const { counters } = progress
   const writers = new Map(blocks.map((block) => [block.idstr, block]))
   const sinks = new Map(blocks.map((block) => [block.idstr, PageSink.toBlock(block, { coalescePages, counters })]))
@@ -47,7 +44,7 @@ export const restore = Effect.fnUntraced(function* <E>(
     channels,
     queueDepth,
     open: (id) =>
-      image.restoreChannel?.(id, { blocks: writers, directIo, coalescePages, counters }) ??
+      source.restoreChannel?.(id, { blocks: writers, directIo, coalescePages, counters }) ??
       Effect.succeed(SinkChannel.make({ id, sinks }))
   })
 
@@ -63,13 +60,13 @@ const MEMORY_BATCH_BYTES = 8 * 1024 * 1024
 
 /** Block after block, as `RamScanner` does it, in batches of the size that was asked for or that suits the block. */
 const scan = <E>(
-  { batchSize, blocks, directIo, image }: RestoreOptions<E>,
-  sources: ReadonlyMap<string, SourceBlocks[number]>,
+  { batchSize, blocks, directIo, source }: RestoreOptions<unknown, E>,
+  sources: ReadonlyMap<string, SnapshotSource.SnapshotSource<E>["blocks"][number]>,
   byDefault: number
-): Stream.Stream<PageBatch<FileError | IntegrityError>> =>
+): Stream.Stream<PageBatch<E>> =>
   Stream.flatMap(Stream.fromIterable(blocks, { chunkSize: 1 }), ({ idstr, writer }) => {
     const straight = writer.view !== undefined && directIo !== true
-    return RamScanner.scan([sources.get(idstr)!], {
-      batchSize: SnapshotSource.wholeUnits(batchSize ?? (straight ? MEMORY_BATCH_BYTES : byDefault), image)
+    return RamScanner.scan([Invariant.defined(sources.get(idstr), `the source has the block "${idstr}"`)], {
+      batchSize: SnapshotSource.wholeUnits(batchSize ?? (straight ? MEMORY_BATCH_BYTES : byDefault), source)
     })
   })

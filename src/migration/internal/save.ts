@@ -10,14 +10,13 @@ import * as Pipeline from "../../transfer/Pipeline.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import * as RateLimit from "../../transfer/RateLimit.ts"
 import * as SinkChannel from "../../transfer/SinkChannel.ts"
-import * as ImageTarget from "../../image/ImageTarget.ts"
-import * as Location from "../../image/Location.ts"
-import type { MigrationError, SaveOptions } from "./migrationModel.ts"
+import type { MigrationError, WriteOptions } from "./migrationModel.ts"
 import * as Problem from "../../ram/Problem.ts"
 import type { Progress } from "../Progress.ts"
 import * as Convergence from "./convergence.ts"
-import { checkBlocks, checkTarget, optionProblems, refuse } from "./request.ts"
+import { checkApart, checkBlocks, optionProblems, refuse } from "./request.ts"
 import * as Source from "./machineJobs.ts"
+import { openTarget } from "./target.ts"
 
 const END_OF_STREAM = Uint8Array.of(MigrationStream.SectionType.endOfStream)
 
@@ -37,8 +36,11 @@ const writeState = Effect.fnUntraced(function* <E, E2>(
   return { ...layout, description: { position, length: description.length } }
 })
 
+/** Which of both it is for whoever asked. */
+type Operation = "save" | "convert"
+
 /**
- * Saves a machine into a target.
+ * Moves a machine into a target. Of a snapshot the bitmaps are known, so no page is looked at, only copied.
  *
  * ```text
  *   setup    what was asked for is checked; the target is opened, and accepts the machine
@@ -49,46 +51,45 @@ const writeState = Effect.fnUntraced(function* <E, E2>(
  *
  * @internal
  */
-export const save = Effect.fnUntraced(function* <E>(
-  options: SaveOptions<E>,
+export const save = Effect.fnUntraced(function* <E, A, E2>(
+  operation: Operation,
+  source: SnapshotSource.MachineSource<E>,
+  options: WriteOptions<A, E2>,
   progress: Progress,
-  last: SnapshotTarget.LastStep
-): Effect.fn.Return<void, MigrationError | E, Scope.Scope> {
-  const { live, maxBandwidth } = options
+  last: SnapshotTarget.LastStep<A>
+): Effect.fn.Return<A, MigrationError | E | E2, Scope.Scope> {
+  const { maxBandwidth } = options
+  const { live, machineState, notes } = source
   yield* progress.enter("setup")
   const settings = yield* PipelineOptions.make({
     ...options,
-    batchSize: SnapshotSource.wholeUnits(options.batchSize ?? PipelineOptions.limits.batchSize.default, options)
+    batchSize: SnapshotSource.wholeUnits(options.batchSize ?? PipelineOptions.limits.batchSize.default, source)
   })
-  const blocks = SnapshotSource.blocksWithPages(options)
-  yield* checkBlocks("save", blocks)
-  yield* refuse("save", [
-    ...optionProblems({ maxBandwidth }),
-    ...Convergence.problems(live),
-    ...ImageTarget.problems(options)
-  ])
-  const machine = options.machineState ?? MachineState.empty({ pageSize: blocks[0]!.pageSize })
-  const { configuration, origin, prelude, ramSectionId } = machine
-  const location = Location.make(options.target)
-  yield* checkTarget(location, origin, blocks)
-  const target = yield* ImageTarget.make(location, options)
-  const source = yield* Source.make({ ...settings, blocks, machine, live, progress })
+  const blocks = SnapshotSource.blocksWithPages(source)
+  yield* checkBlocks(operation, blocks)
+  const machine = machineState ?? MachineState.empty({ pageSize: blocks[0]?.pageSize })
+  const { configuration, prelude, ramSectionId } = machine
+  const problems = [...optionProblems({ maxBandwidth }), ...Convergence.problems(live)]
+  const target = yield* openTarget(operation, options, notes, problems)
+  yield* checkApart(operation, { blocks, origin: machine.origin, storage: source.storage }, target)
+  const jobs = yield* Source.make({ ...settings, blocks, machine, live, progress })
   const rateLimit = yield* RateLimit.of(maxBandwidth)
-  yield* SnapshotTarget.fill(target, {
-    machine: { configuration, prelude, ramSectionId, blocks: options.blocks },
+  return yield* SnapshotTarget.fill<A, E2 | MigrationError, E | E2 | MigrationError, Scope.Scope>(target, {
+    machine: { configuration, prelude, ramSectionId, notes, blocks: source.blocks },
     transfer: { counters: progress.counters, coalescePages: settings.coalescePages },
     ram: Effect.fnUntraced(function* (writer) {
       const open = yield* openChannels(writer, rateLimit)
-      yield* Pipeline.run({ source: source.jobs, channels: settings.channels, queueDepth: settings.queueDepth, open })
-      return source.machine()
+      yield* Pipeline.run({ source: jobs.jobs, channels: settings.channels, queueDepth: settings.queueDepth, open })
+      return jobs.machine()
     }),
-    state: (writer) => writeState(writer, source.machine()),
+    state: (writer) => writeState(writer, jobs.machine()),
     enter: progress.enter,
     last
   }).pipe(
     Effect.catchIf(
       (error) => error instanceof Finding,
-      ({ message }) => refuse("save", [Problem.make(message, "use a target that takes this machine")])
+      ({ message }) =>
+        Effect.andThen(refuse(operation, [Problem.make(message, "use a target that takes this machine")]), Effect.never)
     )
   )
 })

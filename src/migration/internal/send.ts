@@ -152,7 +152,7 @@ const sendAll = Effect.fnUntraced(function* <E>(
  *   sync     the destination's answer that it has everything; the end of our side
  * ```
  *
- * When the destination has everything, its guest runs. `onTaken` is called then: neither a failure nor an interruption may let
+ * When the destination has everything, its guest runs. `onTaken` runs then: neither a failure nor an interruption may let
  * the source's go on from there.
  *
  * @internal
@@ -160,7 +160,7 @@ const sendAll = Effect.fnUntraced(function* <E>(
 export const send = Effect.fnUntraced(function* <E>(
   options: SendOptions<E>,
   progress: Progress,
-  onTaken: () => void
+  onTaken: Effect.Effect<void>
 ): Effect.fn.Return<void, E | SendError, Scope.Scope> {
   yield* progress.enter("setup")
   const plan = yield* planSend(options)

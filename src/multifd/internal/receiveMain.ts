@@ -24,12 +24,10 @@ import { StateEnd } from "./stateEnd.ts"
  *
  * @internal
  */
-export interface Hooks<in A> extends Required<Pick<Receiver.Hooks<A>, "enter" | "last" | "onCommitted">> {
-  readonly onReceived?: Effect.Effect<void> | undefined
-  /** Called when nothing more is expected from the sender. */
+export interface Hooks<in out A> extends Pick<Receiver.Hooks<A>, "enter" | "onReceived"> {
+  /** Called when nothing more is expected of the sender. */
   readonly onArrived: () => void
-  readonly last: SnapshotTarget.LastStep
-  readonly onCommitted: (value: A) => boolean
+  readonly last: SnapshotTarget.LastStep<A>
 }
 
 interface Options<in out A, in out E> {
@@ -115,7 +113,6 @@ export const receiveMain = Effect.fnUntraced(function* <A, E>(
     enter: (step) => hooks.enter(step, machine),
     onComplete: hooks.onReceived,
     last: hooks.last,
-    onCommitted: (value) => Effect.suspend(() => (hooks.onCommitted(value) ? Effect.void : Effect.never)),
     around: watchdog.working,
     completing: (complete) =>
       Effect.suspend(() => {

@@ -90,7 +90,7 @@ export type Ending =
  * @internal
  */
 export interface Plan {
-  readonly options: Options
+  readonly options: Options<unknown, unknown>
   readonly vm: Vm.Vm
   /** 0: no multifd. */
   readonly channels: number
@@ -98,12 +98,12 @@ export interface Plan {
   readonly ending: Ending
 }
 
-const duringOf = ({ downtimeLimit, live = false }: Options, wasRunning: boolean): During => {
+const duringOf = ({ downtimeLimit, live = false }: Options<unknown, unknown>, wasRunning: boolean): During => {
   if (!wasRunning) return { _tag: "AtRest" }
   return live ? { _tag: "Live", downtimeLimit } : { _tag: "Stopped" }
 }
 
-const endingOf = ({ leave }: Options, during: During): Ending => {
+const endingOf = ({ leave }: Options<unknown, unknown>, during: During): Ending => {
   if (leave === undefined) return { _tag: "GiveBack" }
   if (leave === "quit") return { _tag: "Quit" }
   // Only QEMU's own end of the migration keeps a guest that runs from running on.
@@ -115,7 +115,7 @@ const endingOf = ({ leave }: Options, during: During): Ending => {
 /**
  * @internal
  */
-export const make = (options: Options, vm: Vm.Vm): Plan => {
+export const make = (options: Options<unknown, unknown>, vm: Vm.Vm): Plan => {
   const { channels = PipelineOptions.limits.channels.default } = options
   const during = duringOf(options, vm.runState.running)
   return { options, vm, channels, during, ending: endingOf(options, during) }

@@ -85,7 +85,7 @@ const written = Effect.fnUntraced(function* (made: Made, settings: Settings = {}
 
 /** The last step is said, too. */
 const commit = ({ note }: Made, writer: ImageWriter.ImageWriter) =>
-  writer.commit((step) => Effect.andThen(note("last"), step))
+  Effect.flatMap(writer.sync, ({ commit }) => Effect.andThen(note("last"), commit))
 
 const read = ({ content, target }: Made) => {
   const bytes = content.subarray(target.origin)

@@ -14,7 +14,7 @@ import * as Image from "../../../src/image/Image.ts"
 import type { VerifyOptions } from "../../../src/image/Integrity.ts"
 import type * as Location from "../../../src/image/Location.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
-import type { ReceiveError, ReceiveIntoImage } from "../../../src/migration/ReceiveOptions.ts"
+import type { ReceiveError, ReceiveOptions } from "../../../src/migration/ReceiveOptions.ts"
 import type { SendOptions } from "../../../src/migration/SendOptions.ts"
 import * as MemoryPages from "../../../src/ram/MemoryPages.ts"
 
@@ -37,7 +37,7 @@ export const restore = Effect.fnUntraced(function* (
   const blocks = yield* Effect.forEach(files, ({ idstr, path, size }) =>
     FilePages.make({ idstr, path, length: size, access: "read-write" })
   )
-  return yield* migration.restore({ image, blocks, ...options })
+  return yield* migration.restore({ source: image, blocks, ...options })
 }, Effect.scoped)
 
 /** Restores one block of an image to memory of this process that is full of something else before. */
@@ -52,7 +52,7 @@ export const restoreToMemory = Effect.fnUntraced(function* (
   const image = yield* Image.open(source, verification)
   const memory = Buffer.alloc(size, 0xa5)
   const block = yield* MemoryPages.make({ idstr, memory })
-  yield* migration.restore({ image, blocks: [block], ...options })
+  yield* migration.restore({ source: image, blocks: [block], ...options })
   return memory
 }, Effect.scoped)
 
@@ -96,7 +96,7 @@ export interface Receiving {
 export const receive = Effect.fnUntraced(function* (
   uri: string,
   target: string | Location.Location,
-  options: Omit<ReceiveIntoImage, "listen" | "target" | "onListening"> = {}
+  options: Omit<ReceiveOptions, "listen" | "target" | "onListening"> = {}
 ): Effect.fn.Return<Receiving, ReceiveError, Migration.Migration | Scope.Scope> {
   const migration = yield* Migration.Migration
   const listening = yield* Deferred.make<SocketAddress.SocketAddress>()

@@ -22,7 +22,7 @@ const copy = (channels: number) =>
     const image = yield* Image.open(TARGET)
     const blocks = yield* Effect.forEach(image.blocks, (block) => Memory.stale({ block }))
     const all = blocks.map(({ block }) => block)
-    yield* Migration.make.restore({ image, blocks: all, channels, batchSize: 20_000 })
+    yield* Migration.make.restore({ source: image, blocks: all, channels, batchSize: 20_000 })
     const { machineState } = image
     yield* Migration.make.save({ target: COPY, blocks: all, machineState, channels, batchSize: 20_000 })
   }).pipe(Effect.scoped)

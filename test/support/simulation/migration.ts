@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as SocketAddress from "../../../src/io/sockets/SocketAddress.ts"
 import * as Image from "../../../src/image/Image.ts"
 import * as MachineState from "../../../src/snapshot/MachineState.ts"
+import * as BlocksTarget from "../../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
 import type * as MigrationStatus from "../../../src/migration/MigrationStatus.ts"
 import * as Progress from "../../../src/migration/Progress.ts"
@@ -22,7 +23,7 @@ import * as Codecs from "./codecs.ts"
 import * as Plans from "./plans.ts"
 import type { Scenario, Side } from "./scenario.ts"
 
-const { receive, receiveBlocks, save, send } = Migration.make
+const { receive, save, send } = Migration.make
 
 export const SOURCE = "/source.img"
 export const TARGET = "/vm.img"
@@ -166,7 +167,7 @@ export const run = Effect.fnUntraced(function* (places: Places) {
   const receiving: Effect.Effect<unknown, unknown> =
     scenario.sink === "image"
       ? receive({ ...common, target: targetOf(scenario), directIo: scenario.directIo })
-      : receiveBlocks({ ...common, blocks: stale.map(({ block }) => block) })
+      : receive({ ...common, target: BlocksTarget.make(stale.map(({ block }) => block)) })
   const { batchSize, marks, maxBandwidth, queueDepth, returnPath, zeroPageDetection } = scenario
   const options = { batchSize, marks, maxBandwidth, queueDepth, returnPath, zeroPageDetection }
   const sending = Effect.gen(function* () {

@@ -13,6 +13,7 @@ import * as Uuid from "../../../src/format/Uuid.ts"
 import * as MigrationUri from "../../../src/io/sockets/MigrationUri.ts"
 import type * as SocketAddress from "../../../src/io/sockets/SocketAddress.ts"
 import * as MachineState from "../../../src/snapshot/MachineState.ts"
+import * as BlocksTarget from "../../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../../src/migration/Migration.ts"
 import * as MigrationParameters from "../../../src/qemu/MigrationParameters.ts"
 import * as MigrationStatus from "../../../src/migration/MigrationStatus.ts"
@@ -194,10 +195,10 @@ export const make = Effect.fnUntraced(function* (
   })
   const receive = Effect.fnUntraced(function* (uri: unknown, listening: Deferred.Deferred<void>) {
     yield* enter("setup")
-    const blocks = [yield* block()]
+    const target = BlocksTarget.make([yield* block()])
     const onListening = () => Effect.asVoid(Deferred.succeed(listening, undefined))
-    const receiving = { listen: addressOf(uri), blocks, channels: channels(), uuid: uuid(), onListening }
-    yield* Migration.make.receiveBlocks(receiving).pipe(
+    const receiving = { listen: addressOf(uri), target, channels: channels(), uuid: uuid(), onListening }
+    yield* Migration.make.receive(receiving).pipe(
       Effect.onExit((exit) => {
         if (Exit.isSuccess(exit)) Object.assign(state, { running: false, runState: "paused" })
         else state.description = "load of migration failed"

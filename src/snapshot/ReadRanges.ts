@@ -1,0 +1,70 @@
+/**
+ * The present pages of blocks, range by range.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { PageBitmap } from "../ram/PageBitmap.ts"
+import type * as RamBlock from "../ram/RamBlock.ts"
+
+/** A block that knows its present pages. */
+type Block<E> = RamBlock.Readable<E> & { readonly reader: { readonly present: PageBitmap } }
+
+/** Bytes of one read, unless a unit is longer. */
+const READ_BYTES = 1024 * 1024
+
+/**
+ * Bytes of a block that are read together: whole units.
+ *
+ * @internal
+ */
+export interface Range<B> {
+  readonly block: B
+  readonly offset: number
+  readonly length: number
+}
+
+/** Everything that is present; absent pages are skipped without a read. */
+function* ranges<B extends Block<unknown>>(blocks: ReadonlyArray<B>, unit: number): Generator<Range<B>> {
+  for (const block of blocks) {
+    const { pageSize, reader, usedLength } = block
+    const size = Math.ceil(Math.max(unit, READ_BYTES, pageSize) / unit) * unit
+    for (let page = 0; ;) {
+      page = reader.present.nextSet(page)
+      if (page === reader.present.pages) break
+      const offset = Math.floor((page * pageSize) / size) * size
+      const length = Math.min(size, usedLength - offset)
+      yield { block, offset, length }
+      page = (offset + length) / pageSize
+    }
+  }
+}
+
+/**
+ * Reads all pages of blocks, several ranges of whole units at a time. The bytes are valid until `f` has ended.
+ *
+ * @internal
+ */
+export const forEachRange = <E, E2, B extends Block<E> = Block<E>>(
+  blocks: ReadonlyArray<B & Block<E>>,
+  options: { readonly unit: number; readonly channels: number },
+  f: (range: Range<B>, read: Effect.Effect<Uint8Array, E>) => Effect.Effect<void, E2>
+): Effect.Effect<void, E2> => {
+  const all = ranges(blocks, options.unit)
+  const worker = Effect.suspend(() => {
+    let buffer = new Uint8Array(0)
+    const next: Effect.Effect<void, E2> = Effect.suspend(() => {
+      const { done, value: range } = all.next()
+      if (done === true) return Effect.void
+      const { block, length, offset } = range
+      if (buffer.length < length) buffer = new Uint8Array(length)
+      const data = buffer.subarray(0, length)
+      return Effect.andThen(f(range, Effect.as(block.reader.readInto(offset, data), data)), next)
+    })
+    return next
+  })
+  return Effect.all(
+    Array.from({ length: options.channels }, () => worker),
+    { concurrency: "unbounded", discard: true }
+  )
+}
