@@ -169,7 +169,7 @@ const moveInto = (dirty: DirtyPages, marks: DirtyPages): void => {
  * The record that each page is compared with.
  *
  * - `hash`: 128 bits of each page as it was last moved (MurmurHash3). Needs 0.4 % of the RAM as memory. Every `collect`
- *   reads all RAM, at about 2 GB/s. An accidental collision hides a change once in 2^128; someone who knows the
+ *   reads all RAM, at about 2 GB/s. An accidental collision hides a change once in 2^128; an attacker who knows the
  *   function can craft a page that collides.
  * - `copy`: each page itself as it was last moved. Needs as much memory as the RAM that is not zero. Every `collect`
  *   reads RAM and copy, at about 5 to 10 GB/s.

@@ -94,7 +94,7 @@ const splitRun = (
 
 /**
  * `true` if the bytes `[start, end)` are all zeros: exactly if the first byte is zero and the bytes equal themselves
- * shifted by one. Comparing memory with itself reads it once. A buffer of zeros as the other side would have to stay in
+ * shifted by one. Comparing memory with itself reads it once. A buffer of zeros as the other side would need to stay in
  * the first-level cache, and be compared in pieces of its length.
  */
 const allZero = (data: Buffer, start: number, end: number): boolean =>

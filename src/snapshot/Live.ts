@@ -76,7 +76,7 @@ export interface Options<out E = never> {
    */
   readonly resume?: Effect.Effect<void> | undefined
   /**
-   * What to do with the guest on success. `paused` (default): leave it stopped until the caller resumes it. `running`:
+   * The guest after a success. `paused` (default): leave it stopped until the caller resumes it. `running`:
    * resume it as soon as the last page has been moved, which is before the whole migration has succeeded; this gives
    * the shortest downtime.
    */

@@ -4,7 +4,7 @@
  *                        make                      commit
  *     target missing or  ┌──────────────────────┐  fdatasync ─▶ close ─▶ rename ─▶ fsync of the directory
  *     a regular file ───▶│ .NAME.RANDOM.part    │                         │
- *                        │ beside the target    │                         └ from here on the new file has the name
+ *                        │ next to the target   │                         └ from here on the new file has the name
  *                        └──────────┬───────────┘
  *                                   └ scope ends without commit ─▶ unlink, or kept: the target is as it was
  *

@@ -3,7 +3,7 @@
  *
  *     file:PATH[,offset=N]     a file or device, as QEMU writes it
  *     PATH                     the same without an offset, whatever characters it holds
- *     tcp:HOST:PORT            a TCP port; an IPv6 address stands in brackets, no host is 127.0.0.1
+ *     tcp:HOST:PORT            a TCP port; an IPv6 address is in brackets, no host is 127.0.0.1
  *     unix:PATH                a Unix domain socket, whatever characters its path holds
  *
  *     N = [+] digits                      bytes
