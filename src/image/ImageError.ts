@@ -1,5 +1,5 @@
 /**
- * Why a file cannot be used as an image.
+ * Reasons why a file cannot be used as an image.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import { type Category, Finding } from "../format/Finding.ts"
 const fields = {
   /** The file that was opened. */
   path: Schema.String,
-  /** Everything that is wrong with it, the reason for the error first. */
+  /** All problems with it, with the reason for the error first. */
   findings: Schema.NonEmptyArray(Finding)
 }
 
@@ -23,7 +23,7 @@ const explain = (
 }
 
 /**
- * The file does not hold a migration stream at all.
+ * The file contains no migration stream.
  *
  * **Details**
  *
@@ -44,7 +44,7 @@ export class NotMigrationImageError extends Schema.TaggedError<NotMigrationImage
 }
 
 /**
- * A migration file of a kind that has no pages at fixed places, such as a plain stream or a compressed libvirt save.
+ * A migration file without pages at fixed offsets, such as a plain stream or a compressed libvirt save.
  *
  * **Details**
  *
@@ -65,11 +65,11 @@ export class UnsupportedImageError extends Schema.TaggedError<UnsupportedImageEr
 }
 
 /**
- * The image contradicts itself: QEMU would crash on it, hang, refuse it or silently load wrong RAM.
+ * The image contradicts itself: QEMU would crash, hang, refuse it or silently load wrong RAM.
  *
  * **Details**
  *
- * Found before any RAM was touched. Exit code 4.
+ * Detected before any RAM was touched. Exit code 4.
  *
  * @stability stable
  * @category errors
@@ -83,11 +83,11 @@ export class CorruptImageError extends Schema.TaggedError<CorruptImageError>()("
 }
 
 /**
- * The image ends before it is complete: a save that was cancelled, failed or is still running, or a file cut short.
+ * The image is incomplete: a save that was cancelled, failed or is still running, or a truncated file.
  *
  * **Details**
  *
- * Found before any RAM was touched. Exit code 5.
+ * Detected before any RAM was touched. Exit code 5.
  *
  * @stability stable
  * @category errors
@@ -101,13 +101,13 @@ export class TruncatedImageError extends Schema.TaggedError<TruncatedImageError>
 }
 
 /**
- * The image has checksums that are not its own: another image was written over the one that they were made for, such as by
- * a QEMU that saves to a device; or it is damaged outside of RAM, which only who knows its history can tell apart.
+ * The checksums do not match the image. Either another image was written over the sealed one, as by a QEMU that saves
+ * to a device, or it is damaged outside of RAM. Only its history can tell which.
  *
  * **Details**
  *
- * Found before any RAM was touched. Where it is known to be sound, `Seal` makes new checksums, and `verify: false` reads it
- * as it is. Exit code 4.
+ * Detected before any RAM was touched. If the image is known to be good, `Seal` makes new checksums, and
+ * `verify: false` reads it unchecked. Exit code 4.
  *
  * @stability stable
  * @category errors
@@ -130,7 +130,7 @@ export class SealMismatchError extends Schema.TaggedError<SealMismatchError>()("
 export type ImageError =
   NotMigrationImageError | UnsupportedImageError | CorruptImageError | TruncatedImageError | SealMismatchError
 
-/** A finding that speaks against a file; what a peer did wrong never does. */
+/** A finding about a file; a peer's errors never are. */
 interface FileFinding extends Finding {
   readonly category: Exclude<Category, "protocol">
 }
@@ -139,8 +139,8 @@ const isFileError = (finding: Finding): finding is FileFinding =>
   finding.severity === "error" && finding.category !== "protocol"
 
 /**
- * The error that a set of findings amounts to, `undefined` when none of them is an error of the file. The first finding
- * that is one decides the class.
+ * The error for a set of findings, or `undefined` if none of them is an error of the file. The first error decides the
+ * class.
  *
  * @stability stable
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * Where pages go that arrive for a mapped-ram image.
+ * The destination of arriving pages in a mapped-ram image.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import * as TransferCounters from "../transfer/TransferCounters.ts"
 import type { Target } from "./FileChannel.ts"
 
 /**
- * What takes pages into an image.
+ * Options of an image sink.
  *
  * @category models
  * @since 0.1.0
@@ -22,19 +22,22 @@ export interface Options {
   readonly shape: RamBlock.Shape
   /** The image, open for reading and writing. */
   readonly file: PositionalFile
-  /** Where the pages go, and the bitmap of those that are in the file, which belongs to whoever writes the block's header. */
+  /**
+   * The destination of the pages, and the bitmap of those in the file, which belongs to the writer of the block's
+   * header.
+   */
   readonly target: Target
   readonly coalescePages: number
-  /** Whether `file` bypasses the page cache. Default false. */
+  /** `true` if `file` bypasses the page cache. Default false. */
   readonly directIo?: boolean | undefined
   readonly counters?: TransferCounters.TransferCounters | undefined
-  /** Told how many bytes were written, such as `SyncAhead`'s. */
+  /** Called with the number of written bytes, such as `SyncAhead`'s. */
   readonly written?: ((bytes: number) => void) | undefined
 }
 
 /**
- * Takes pages into their places in a mapped-ram image. A page that has become zero has its bit cleared; its bytes stay, and
- * mean nothing.
+ * Writes pages to their offsets in a mapped-ram image. A page that has become zero has its bit cleared; its bytes stay
+ * in the file without meaning.
  *
  * **Failure effect**: some of the pages may be in the file; their bits are not set.
  *
@@ -46,7 +49,7 @@ export const make = (options: Options): PageSink.PageSink<FileError.FileError> =
   const { idstr, pageSize, usedLength } = shape
   const { bitmap, digests, pagesOffset } = target
 
-  /** Of the pages, and not of the gaps between them. */
+  /** Records the digests of the pages, without the gaps between them. */
   const record = ({ extents, gaps }: PageSink.Pages): void => {
     if (digests === undefined) return
     for (const { bytes, offset } of extents) {

@@ -1,11 +1,11 @@
 /**
- * Where an image is.
+ * The location of an image.
  *
  * @since 0.1.0
  */
 
 /**
- * A file, and where in it the migration stream begins.
+ * A file, and the position of the migration stream in it.
  *
  * @stability stable
  * @category models
@@ -18,7 +18,7 @@ export interface Location {
 }
 
 /**
- * A path stands for the beginning of its file.
+ * A path alone means the start of its file.
  *
  * @stability stable
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * The channel that reads pages from their places in a mapped-ram file and puts them into RAM blocks.
+ * The channel that reads pages from their offsets in a mapped-ram file into RAM blocks.
  *
  * ```text
  * bits         11001011111100000011     1 present · the bytes under 0 are stale: nobody may see them
@@ -32,7 +32,7 @@ import * as PipelineOptions from "../transfer/PipelineOptions.ts"
 import * as TransferCounters from "../transfer/TransferCounters.ts"
 
 /**
- * Where the pages of a block are, and where they go.
+ * The origin and the destination of a block's pages.
  *
  * @category models
  * @since 0.1.0
@@ -40,19 +40,19 @@ import * as TransferCounters from "../transfer/TransferCounters.ts"
 export interface Place<out E = never> {
   /** Absolute file offset of page 0. */
   readonly pagesOffset: number
-  /** The block's file bitmap: which pages are in the file. */
+  /** The block's file bitmap: the pages in the file. */
   readonly bitmap: PageBitmap
-  /** Takes the pages. Syncing it, once the pipeline has ended, is for whoever opened it. */
+  /** Takes the pages. Its opener syncs it after the pipeline has ended. */
   readonly writer: PageWriter<E>
   /**
-   * Looks at the bytes of a batch when they have been read, absent pages that were read along being zero, and before they
-   * are handed on; it clears what it fails for. Default: nobody looks.
+   * Checks the bytes of a batch after reading and before use, with absent pages in gaps as zeros; clears the bytes for
+   * which it fails. Default: no check.
    */
   readonly verify?: ((offset: number, data: Uint8Array) => Effect.Effect<void, E>) | undefined
 }
 
 /**
- * What a restoring channel is made of.
+ * Options of a restoring channel.
  *
  * @category models
  * @since 0.1.0
@@ -60,43 +60,43 @@ export interface Place<out E = never> {
 export interface Options<out E = never> {
   /** 0 ≤ id < number of channels. */
   readonly id: number
-  /** The image; each channel opens it for itself. */
+  /** The image; each channel opens it separately. */
   readonly path: string
-  /** The file that `path` has to lead to, if it is already open: another one fails with `FileReplacedError`. */
+  /** The expected identity of `path`, if the file is already open: another file fails with `FileReplacedError`. */
   readonly identity?: FileIdentity | undefined
-  /** Bypasses the page cache. Pages have to be multiples of 4096 bytes then, or reading fails with `EINVAL`. */
+  /** Bypasses the page cache. Pages must then be multiples of 4096 bytes, or reading fails with `EINVAL`. */
   readonly directIo?: boolean | undefined
-  /** By `idstr`: every block that a batch can name. */
+  /** By `idstr`: every block of the batches. */
   readonly blocks: ReadonlyMap<string, Place<E>>
   /** See `PipelineOptions`; for blocks in files. */
   readonly coalescePages?: number | undefined
-  /** Counts what was moved. */
+  /** Counts the moved data. */
   readonly counters?: TransferCounters.TransferCounters | undefined
 }
 
 /**
- * Absent pages between two runs that are read along when the pages lie in process memory. Measured with a warm page
- * cache: with gaps of one page, one large read takes half the time of many small ones, with two it is 1.2 × faster, with
- * four 1.2 × slower, since what is read along has to be cleared again.
+ * Largest gap of absent pages between two runs that is read along if the pages are in process memory. Measured with a
+ * warm page cache: with gaps of one page, one large read takes half the time of many small ones, with two it is 1.2 ×
+ * faster, with four 1.2 × slower, because the gap must be cleared again.
  */
 const memoryCoalescePages = 2
 
 /**
- * Opens a channel that restores batches from a mapped-ram file. A batch says which pages, by the block's name; its own
- * reader is not asked, since the channel reads with its own descriptor.
+ * Opens a channel that restores batches from a mapped-ram file. A batch names its pages by the block's name; the
+ * block's own reader is not used, because the channel reads with its own descriptor.
  *
  * **Details**
  *
- * Pages in process memory are read to where they belong, without a copy. Pages of a block in a file are read into the
- * channel's own buffer of one batch and written from there; so are pages in memory that is not page aligned, with
- * `directIo`. Runs with small gaps between them are read together; the stale bytes of the gap are cleared before anything
- * else happens, whether the read succeeded or not. Where they go to a file, such a gap is written as zeros.
+ * Pages in process memory are read in place, without a copy. Pages of a block in a file are read into the channel's own
+ * buffer of one batch and written from there. With `directIo`, so are pages in memory that is not page aligned. Runs
+ * with small gaps between them are read together. The stale bytes of a gap are cleared before anything else happens,
+ * even if the read failed. In a file, such a gap is written as zeros.
  *
- * `sync` and `finish` have nothing to make durable; `finish` closes the descriptor. Errors of the image carry step `ram`,
- * the channel, and the place in the block; those of a writer are the writer's.
+ * `sync` and `finish` have nothing to make durable; `finish` closes the descriptor. Errors of the image have the step
+ * `ram`, the channel, and the place in the block; errors of a writer are passed on.
  *
- * **Failure effect**: each of the batch's pages holds the image's bytes, zeros, what it held before, or, where reading it
- * failed, a part of both.
+ * **Failure effect**: each of the batch's pages holds the image's bytes, zeros, its old content, or, if reading it
+ * failed, a mix of both.
  *
  * @category constructors
  * @since 0.1.0
@@ -153,19 +153,19 @@ export const make = Effect.fnUntraced(function* <E = never>(
   }
 })
 
-/** What has to be done for one batch, all relative to it. */
+/** The work for one batch, relative to its start. */
 interface Plan {
-  /** Its pages that are in the file. */
+  /** Pages of the batch that are in the file. */
   readonly normal: PageRuns.PageRuns
-  /** Its other pages. */
+  /** The other pages of the batch. */
   readonly zero: PageRuns.PageRuns
-  /** What is read: the normal pages, and the gaps between them. */
+  /** The ranges to read: the normal pages, and the gaps between them. */
   readonly runs: PageRuns.PageRuns
   /** The zero pages that are read along. */
   readonly gaps: PageRuns.PageRuns
 }
 
-/** Only a batch of all pages of its range may have gaps: what is not the batch's must keep its bytes. */
+/** Only a batch of all pages of its range may have gaps: pages outside the batch must keep their bytes. */
 const planOf = ({ block, length, offset, pages }: PageBatch<unknown>, bitmap: PageBitmap, gap: number): Plan => {
   const count = length / block.pageSize
   const present = bitmap.runs(offset / block.pageSize, count)
@@ -181,7 +181,7 @@ const planOf = ({ block, length, offset, pages }: PageBatch<unknown>, bitmap: Pa
 const clear = (data: Uint8Array, runs: PageRuns.PageRuns, pageSize: number): void =>
   PageRuns.forEach(runs, (first, count) => data.fill(0, first * pageSize, (first + count) * pageSize))
 
-/** Writes in the kernel's hands at the same time, per channel: enough for the thread pool never to wait. */
+/** Writes in flight per channel: enough to keep the thread pool busy. */
 const writesAtOnce = 16
 
 const writePages = <E>(batch: PageBatch<unknown>, plan: Plan, writer: PageWriter<E>, data: Uint8Array) => {
@@ -203,7 +203,7 @@ interface Range {
   readonly length: number
 }
 
-/** One effect each, so there must not be one a page: short gaps are part of the runs by now. */
+/** One effect per range, so ranges must not be single pages: short gaps have been joined by now. */
 const ranges = ({ block }: PageBatch<unknown>, runs: PageRuns.PageRuns): ReadonlyArray<Range> => {
   const all: Array<Range> = []
   PageRuns.forEach(runs, (first, count) => all.push({ start: first * block.pageSize, length: count * block.pageSize }))

@@ -1,5 +1,5 @@
 /**
- * Checksums for an image that has none.
+ * Adds checksums to an image.
  *
  * @since 0.1.0
  */
@@ -13,20 +13,20 @@ import * as Location from "./Location.ts"
 import type { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
 
 /**
- * How to seal.
+ * Options of sealing.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Options extends Integrity.SealOptions {
-  /** Reads under way at the same time, 1 to 255. Default 3. */
+  /** Concurrent reads, 1 to 255. Default 3. */
   readonly channels?: number | undefined
 }
 
 /**
- * Adds checksums to an image of QEMU or libvirt, or makes those of an image anew, in place: nothing is written to where a
- * loader looks.
+ * Adds checksums to an image by QEMU or libvirt, or replaces those of an image, in place: nothing is written where a
+ * loader reads.
  *
  * ```text
  *   read everything ──▶ mark: sealing ──▶ fdatasync ──▶ seal ──▶ fdatasync ──▶ mark: sealed ──▶ fdatasync
@@ -34,11 +34,12 @@ export interface Options extends Integrity.SealOptions {
  *
  * **Details**
  *
- * What is sealed is what is in the file now: that it is what was saved, nobody can tell. Nobody may write to it meanwhile.
- * Refused with `MigrationRequestError` where somebody else's bytes lie behind the stream, or there is no room for a mark.
+ * The seal covers the current content of the file; it cannot prove that this is the saved machine. Nothing else may
+ * write to the file in the meantime. Fails with `MigrationRequestError` if the file has other data after the stream, or
+ * no room for a mark.
  *
- * **Failure effect**: whenever it is interrupted, be it by a power cut, the image loads as before; it has no checksums, the
- * old ones, or the new ones.
+ * **Failure effect**: after any interruption, even a power cut, the image loads as before; it has no checksums, the old
+ * ones, or the new ones.
  *
  * @stability stable
  * @category running

@@ -1,5 +1,5 @@
 /**
- * What migrations have done so far, as Effect metrics named after QEMU's counters.
+ * Counters of migrations, as Effect metrics named after QEMU's counters.
  *
  * @since 0.1.0
  */
@@ -32,25 +32,26 @@ export const zeroPages: Metric.Counter<number> = counter(
 )
 
 /**
- * Bytes that went through channels (QEMU's `ram.multifd-bytes`), gaps that were moved along included.
+ * Bytes moved over channels (QEMU's `ram.multifd-bytes`), including gaps that were moved along.
  *
  * @stability stable
  * @category metrics
  * @since 0.1.0
  */
-export const bytes: Metric.Counter<number> = counter("multifd_ram_bytes_total", "Bytes that went through channels")
+export const bytes: Metric.Counter<number> = counter("multifd_ram_bytes_total", "Bytes moved over channels")
 
 /**
- * Operations that ended, by attributes `operation` (save, restore, convert, send, receive) and `status` (completed, failed, cancelled).
+ * Finished operations, by the attributes `operation` (save, restore, convert, send, receive) and `status` (completed,
+ * failed, cancelled).
  *
  * @stability stable
  * @category metrics
  * @since 0.1.0
  */
-export const migrations: Metric.Counter<number> = counter("multifd_migrations_total", "Operations that ended")
+export const migrations: Metric.Counter<number> = counter("multifd_migrations_total", "Finished operations")
 
 /**
- * Adds what one operation did, however it ended.
+ * Adds the counters of one operation, whatever its outcome.
  *
  * @internal
  */

@@ -1,5 +1,5 @@
 /**
- * What a migration is doing, in QEMU's words, and what it may do next.
+ * The status of a migration, in QEMU's terms, and its possible transitions.
  *
  * ```text
  *   source        none ─▶ setup ─▶ active ──▶ pre-switchover ──▶ device ──▶ completed
@@ -14,8 +14,8 @@
  *                           └────────┴─────▶ failed
  * ```
  *
- * The tables hold the transitions of postcopy, COLO and unplugging as well, and those of QEMU 8.1 to 11: before 10.0 a source
- * went from `active` to `completed` directly, since 11.0 it goes to `failed` through `failing`.
+ * The tables also have the transitions of postcopy, COLO and unplugging, and those of QEMU 8.1 to 11: before 10.0 a
+ * source went from `active` directly to `completed`; since 11.0 it reaches `failed` through `failing`.
  *
  * @since 0.1.0
  */
@@ -31,13 +31,13 @@ import * as SubscriptionRef from "effect/SubscriptionRef"
 /**
  * QEMU's `MigrationStatus`, up to version 11.
  *
- * - `none`: nothing has begun
- * - `setup`: connections are made, the first records are written
- * - `active`: RAM moves, the guest may run
- * - `pre-switchover`: the guest is stopped; `migrate-continue` is waited for
- * - `device`: the guest is stopped; the rest of RAM and the device state move
- * - `completed`, `failed`, `cancelled`: over
- * - `cancelling`, `failing`: being tidied up before that
+ * - `none`: not started
+ * - `setup`: connecting, and writing the first records
+ * - `active`: moving RAM; the guest may run
+ * - `pre-switchover`: the guest is stopped; waiting for `migrate-continue`
+ * - `device`: the guest is stopped; moving the rest of RAM and the device state
+ * - `completed`, `failed`, `cancelled`: finished
+ * - `cancelling`, `failing`: cleaning up before that
  *
  * @stability stable
  * @category schemas
@@ -71,7 +71,7 @@ export const Status = Schema.Literals([
 export type Status = typeof Status.Type
 
 /**
- * Which side of a migration it is.
+ * The side of a migration.
  *
  * @stability stable
  * @category schemas
@@ -86,7 +86,7 @@ export const Role = Schema.Literals(["source", "destination"])
  */
 export type Role = typeof Role.Type
 
-/** What may go wrong, or be called off, as long as a source is not done. */
+/** Possible failures and cancellations until a source is done. */
 const giveUp = ["cancelling", "failing", "failed"] as const
 
 type Table = Readonly<Record<Status, ReadonlyArray<Status>>>
@@ -136,7 +136,7 @@ const tables: Readonly<Record<Role, Table>> = { source, destination }
 /**
  * The statuses that can follow a status. A destination migrates once; a source can start again.
  *
- * **Example** (What can become of a cancelled migration)
+ * **Example** (The successors of a cancelled migration)
  *
  * ```ts
  * import { MigrationStatus } from "effect-multifd"
@@ -153,7 +153,7 @@ export const successors = (role: Role, from: Status): ReadonlyArray<Status> => t
 const known: ReadonlySet<string> = new Set(Status.literals)
 
 /**
- * Whether it is a status that this version knows. A QEMU that is newer may have others.
+ * `true` if this version knows the status. A newer QEMU may have others.
  *
  * @stability stable
  * @category guards
@@ -164,7 +164,7 @@ export const isKnown = (status: string): status is Status => known.has(status)
 const finals: ReadonlySet<string> = new Set<Status>(["completed", "failed", "cancelled"])
 
 /**
- * Whether nothing follows unless a new migration is started: `completed`, `failed` or `cancelled`.
+ * `true` if nothing follows until a new migration starts: `completed`, `failed` or `cancelled`.
  *
  * @stability stable
  * @category guards
@@ -173,7 +173,7 @@ const finals: ReadonlySet<string> = new Set<Status>(["completed", "failed", "can
 export const isFinal = (status: string): boolean => finals.has(status)
 
 /**
- * Whether a migration is under way: neither over nor never begun. A status that is not known counts as under way.
+ * `true` if a migration is in progress: started and not finished. An unknown status counts as in progress.
  *
  * @stability stable
  * @category guards
@@ -182,7 +182,7 @@ export const isFinal = (status: string): boolean => finals.has(status)
 export const isRunning = (status: string): boolean => status !== "none" && !isFinal(status)
 
 /**
- * A migration was to go from one status to another that cannot follow it. Nothing was changed. It is a mistake of the
+ * An attempt to change to a status that cannot follow the current one. Nothing was changed. This is a bug in the
  * program that drives the migration. Exit code 1.
  *
  * @stability stable
@@ -203,7 +203,7 @@ export class IllegalTransitionError extends Schema.TaggedError<IllegalTransition
 }
 
 /**
- * Something that happened, named as QEMU's events are: a new status, or the number of another look at which pages are dirty.
+ * An event, as QEMU's events: a new status, or the number of another dirty sync.
  *
  * @stability stable
  * @category models
@@ -213,7 +213,7 @@ export type Event =
   { readonly event: "MIGRATION"; readonly status: Status } | { readonly event: "MIGRATION_PASS"; readonly pass: number }
 
 /**
- * When the statuses of a migration were entered, the last time each, in milliseconds of the clock. Those that it was not in
+ * The times at which the statuses of a migration were last entered, in milliseconds of the clock. Statuses not entered
  * are missing.
  *
  * @stability stable
@@ -223,7 +223,7 @@ export type Event =
 export type Entered = Readonly<Partial<Record<Status, number>>>
 
 /**
- * The status of one side of a migration, and of those that follow it.
+ * The status of one side of a migration, and its changes.
  *
  * @stability stable
  * @category models
@@ -231,27 +231,27 @@ export type Entered = Readonly<Partial<Record<Status, number>>>
  */
 export interface MigrationStatus {
   readonly role: Role
-  /** The status at this moment. */
+  /** The current status. */
   readonly current: Effect.Effect<Status>
-  /** The status at this moment, and then each new one. It does not end. */
+  /** The current status, followed by each new one. Endless. */
   readonly changes: Stream.Stream<Status>
-  /** What has happened, the last 64 events first, and what happens next. It does not end. */
+  /** The past events, at most the last 64, followed by the future ones. Endless. */
   readonly events: Stream.Stream<Event>
-  /** When each status was entered since `setup`, in milliseconds of the clock. */
+  /** The time at which each status was entered since `setup`, in milliseconds of the clock. */
   readonly entered: Effect.Effect<Entered>
-  /** Goes on to another status; to the present one, nothing happens. */
+  /** Changes to another status; the current one has no effect. */
   readonly enter: (to: Status) => Effect.Effect<void, IllegalTransitionError>
-  /** Counts another pass over the dirty pages and answers its number, from 1 on. `setup` begins to count anew. */
+  /** Counts another pass over the dirty pages and returns its number, starting at 1. `setup` restarts the count. */
   readonly pass: Effect.Effect<number>
 }
 
-/** More than a migration of average length tells, so that a subscriber need not be there first. */
+/** More events than an average migration has, so that a subscriber need not come first. */
 const REPLAYED_EVENTS = 64
 
 /**
- * Makes the status of a migration that has not begun: `none`.
+ * Makes the status of a migration that has not started: `none`.
  *
- * **Example** (Telling what happens)
+ * **Example** (Printing events)
  *
  * ```ts
  * import * as Console from "effect/Console"

@@ -1,5 +1,5 @@
 /**
- * How far a migration has come, as a value and as a stream.
+ * The progress of a migration, as a value and as a stream.
  *
  * @since 0.1.0
  */
@@ -15,15 +15,15 @@ import * as MigrationStatus from "./MigrationStatus.ts"
 import * as Statistics from "./Statistics.ts"
 
 /**
- * What a migration is doing.
+ * The phase of a migration.
  *
- * - `waiting`: nothing has begun;
+ * - `waiting`: not started;
  * - `setup`: opening and checking both ends, before any page moves;
- * - `ram`: pages move over the channels;
- * - `device`: bitmaps, device state and description are written;
- * - `sync`: what was written is made durable and given its final name;
- * - `cancelling`: it was interrupted; everything is being closed and put back;
- * - `completed`, `failed` and `cancelled`: over.
+ * - `ram`: moving pages over the channels;
+ * - `device`: writing bitmaps, device state and description;
+ * - `sync`: making the written data durable under its final name;
+ * - `cancelling`: interrupted; closing and rolling back;
+ * - `completed`, `failed` and `cancelled`: finished.
  *
  * @stability stable
  * @category models
@@ -33,7 +33,7 @@ export type Phase =
   "waiting" | "setup" | "ram" | "device" | "sync" | "cancelling" | "completed" | "failed" | "cancelled"
 
 /**
- * Milliseconds spent in each phase that takes time; see `Phase` for what each begins and ends with.
+ * Milliseconds spent in each phase that takes time; see `Phase` for their limits.
  *
  * @stability stable
  * @category models
@@ -47,7 +47,7 @@ export interface PhaseMillis {
 }
 
 /**
- * A migration at one moment.
+ * The state of a migration at one moment.
  *
  * @stability stable
  * @category models
@@ -55,15 +55,15 @@ export interface PhaseMillis {
  */
 export interface Snapshot {
   readonly phase: Phase
-  /** Bytes of RAM that the migration covers, zero pages included. */
+  /** Bytes of RAM in the migration, including zero pages. */
   readonly bytesTotal: number
-  /** Bytes of RAM handled so far, zero pages included. Pages that are moved again count again. */
+  /** Bytes of RAM handled so far, including zero pages. A page counts each time it is moved. */
   readonly bytesDone: number
-  /** Bytes of RAM that are still to be handled in this round: a look at what is dirty can find more. */
+  /** Bytes of RAM left in this round; the next dirty sync can find more. */
   readonly bytesRemaining: number
-  /** The round that is under way; the first one, in which all of RAM is handled, is 1. 0: none was begun. */
+  /** The current round; the first one, which handles all of RAM, is 1. 0: not started. */
   readonly round: number
-  /** Bytes of RAM that were to be handled when the round began, `bytesRemaining` included. */
+  /** Bytes of RAM in the current round, including `bytesRemaining`. */
   readonly roundBytesTotal: number
   /** Pages handled so far: `normalPages + zeroPages`. */
   readonly pages: number
@@ -71,19 +71,19 @@ export interface Snapshot {
   readonly normalPages: number
   /** Pages found to be all zeros, which need no data. */
   readonly zeroPages: number
-  /** Bytes that went to or came from the file: normal pages, and the gaps between them that were not worth a seek. */
+  /** Bytes written to or read from the file: normal pages, and the gaps between them that were too short for a seek. */
   readonly bytesTransferred: number
-  /** Milliseconds spent in each phase so far, the present one included. */
+  /** Milliseconds spent in each phase so far, including the current one. */
   readonly phaseMillis: PhaseMillis
   /** `bytesDone` per second of the RAM phase so far. */
   readonly bytesPerSecond: number
-  /** Milliseconds until `bytesRemaining` is handled at this rate; `undefined` until there is a rate. */
+  /** Estimated milliseconds until `bytesRemaining` is handled at this rate; `undefined` until there is a rate. */
   readonly etaMillis: number | undefined
 }
 
 /**
- * Follows one migration. Make one, hand it to `save`, `restore` or `convert`, and read `snapshot` or `changes` from any
- * fiber while the operation runs.
+ * Follows one migration. Make one, pass it to `save`, `restore` or `convert`, and read `snapshot` or `changes` from any
+ * fiber during the operation.
  *
  * **Example** (Watching a save)
  *
@@ -108,27 +108,27 @@ export interface Snapshot {
  * @since 0.1.0
  */
 export interface Progress {
-  /** The migration at this moment. */
+  /** The current state of the migration. */
   readonly snapshot: Effect.Effect<Snapshot>
   /** A snapshot at once and after every `interval`; ends with the snapshot of the migration's end. */
   readonly changes: (interval: Duration.Input) => Stream.Stream<Snapshot>
   /** Counts pages as the channels move them. */
   readonly counters: TransferCounters.TransferCounters
-  /** The same in QEMU's words: its statuses, and its events. */
+  /** The progress in QEMU's terms: statuses and events. */
   readonly status: MigrationStatus.MigrationStatus
-  /** The same in the shape of QEMU's `query-migrate`. */
+  /** The progress in the form of QEMU's `query-migrate`. */
   readonly statistics: Statistics.Recorder
-  /** Says what is to be moved, in front of `ram`; `live`: while somebody writes to it. The operations of `Migration` call it. */
+  /** Announces the work, before `ram`; `live` if the guest runs. Called by the operations of `Migration`. */
   readonly begin: (
     blocks: ReadonlyArray<Shape>,
     options?: { readonly live?: boolean | undefined }
   ) => Effect.Effect<void>
   /**
-   * Says that another round begins, with so many bytes that are to be handled once more. Operations that look themselves at what
-   * is dirty do so; of a sender that has a monitor, whoever asks that does.
+   * Announces another round, with the number of bytes to handle again. Called by operations that do the dirty sync
+   * themselves; if a sender is monitored, by the caller that queries the monitor.
    */
   readonly round: (bytes: number) => Effect.Effect<void>
-  /** Says what begins now. The operations of `Migration` call it. */
+  /** Announces the next phase. Called by the operations of `Migration`. */
   readonly enter: (phase: Phase) => Effect.Effect<void>
 }
 
@@ -146,7 +146,7 @@ const onSource: Statuses = {
   cancelled: "cancelled"
 }
 
-/** QEMU knows no destination that waits for its device state, or was cancelled. */
+/** A QEMU destination has no status for waiting for the device state, or for having been cancelled. */
 const onDestination: Statuses = { ...onSource, device: undefined, cancelling: undefined, cancelled: "failed" }
 
 const isOver = (phase: Phase): boolean => phase === "completed" || phase === "failed" || phase === "cancelled"
@@ -200,7 +200,7 @@ const makeFor = Effect.fnUntraced(function* (
     const { ram } = yield* statistics.snapshot
     return at(yield* Clock.currentTimeMillis, ram?.remaining ?? 0)
   })
-  /** An operation that ends before it has begun to set up changes no status. */
+  /** An operation that ends before its setup changes no status. */
   const enterStatus = Effect.fnUntraced(function* (next: Phase): Effect.fn.Return<void> {
     const to = statuses[next]
     const mayFollow = next === "setup" || MigrationStatus.isRunning(yield* status.current)
@@ -241,7 +241,7 @@ const makeFor = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes a `Progress` that waits for its migration: a save, a conversion, or something that is sent.
+ * Makes a `Progress` for a save, a conversion, or a send.
  *
  * @stability stable
  * @category constructors
@@ -250,7 +250,7 @@ const makeFor = Effect.fnUntraced(function* (
 export const make: Effect.Effect<Progress> = makeFor("source", onSource)
 
 /**
- * The same for a restore, or something that is received: `status` goes the way of QEMU's destinations.
+ * Makes a `Progress` for a restore or a receive: `status` follows QEMU's destinations.
  *
  * @stability stable
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * What to send, and to whom.
+ * Options of sending.
  *
  * @since 0.1.0
  */
@@ -22,13 +22,13 @@ import type { MigrationRequestError } from "../snapshot/MigrationRequestError.ts
 import type { Progress } from "./Progress.ts"
 
 /**
- * Who tells zero pages from others, as QEMU's parameter of that name.
+ * The place where zero pages are detected, as QEMU's parameter of that name.
  *
- * - `none`: nobody, each page is sent with its bytes.
- * - `legacy`: whoever fills the queue, and the main channel lists them. Every QEMU understands it.
- * - `multifd`: the channels, in their packets; QEMU 9.0 and later.
+ * - `none`: they are not detected; each page is sent with its bytes.
+ * - `legacy`: before the queue, and the main channel lists them. Every QEMU understands it.
+ * - `multifd`: in the channels, which list them in their packets; QEMU 9.0 and later.
  *
- * Pages that an image does not have are known to be zero; with `none` their zeros are sent all the same.
+ * Absent pages of an image are known to be zero; with `none` their zeros are sent anyway.
  *
  * @stability stable
  * @category models
@@ -37,56 +37,65 @@ import type { Progress } from "./Progress.ts"
 export type ZeroPageDetection = "none" | "legacy" | "multifd"
 
 /**
- * What to send, and to whom.
+ * Options of sending.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface SendOptions<out E = never> {
-  /** An image, another snapshot, or blocks with what else belongs to the machine. */
+  /** An image, another snapshot, or blocks with the rest of the machine. */
   readonly source: MachineSource<E>
-  /** Where the destination listens. */
+  /** The destination's address. */
   readonly to: SocketAddress
-  /** Secures all connections. Default: they are not. */
+  /** TLS credentials for all connections. Default: no TLS. */
   readonly tls?: TlsCredentials.Client | undefined
-  /** Number of channels, 1 to 255, the same on both sides; 0: no multifd, the main channel carries the pages. Default 2, as in QEMU. */
+  /**
+   * Number of channels, 1 to 255, the same on both sides; 0: no multifd, the main channel carries the pages. Default 2,
+   * as in QEMU.
+   */
   readonly channels?: number | undefined
-  /** How payloads are compressed, the same on both sides. Default `none`. */
+  /** Compression of the payloads, the same on both sides. Default `none`. */
   readonly compression?: Method | undefined
-  /** The level of the compression. Default: the method's own, 1. */
+  /** The compression level. Default: the method's own, 1. */
   readonly level?: number | undefined
-  /** Default: as QEMU does for the machine type, `legacy` up to 8.2 and `multifd` later. */
+  /** Default: by the machine type as in QEMU, `legacy` up to 8.2 and `multifd` later. */
   readonly zeroPageDetection?: ZeroPageDetection | undefined
   /**
-   * What tells the destination that all channels have synced, `each-round` or `each-section`. A QEMU that waits for the
-   * other one hangs. Default: what the source did, where the image's notes say it; otherwise as QEMU does for the machine
-   * type, `each-section` up to 8.0 and `each-round` later and for names that say nothing (`MachineType.versionOf`).
+   * The mark that tells the destination that all channels have synced, `each-round` or `each-section`. A QEMU that
+   * waits for the other one hangs. Default: the source's mark, if the image's notes have it; otherwise by the machine
+   * type as in QEMU, `each-section` up to 8.0, `each-round` later and for names without a version
+   * (`MachineType.versionOf`).
    */
   readonly marks?: Exclude<Marks, "none"> | undefined
-  /** The guest's, 16 bytes in the order in which it is written down. Default: the source's, or zeros where it has none. */
+  /** The guest's UUID, 16 bytes in the order of its text. Default: the source's, or zeros if it has none. */
   readonly uuid?: Uint8Array | undefined
-  /** Whether an image goes although pages of it were lost in a recovery, and are zeros. Default `false`. */
+  /** `true` to send an image even if some of its pages were lost in a recovery, and are zeros. Default `false`. */
   readonly allowLost?: boolean | undefined
   /**
-   * Whether the destination is asked to say when it has everything (QEMU's `return-path`). Default `true`; without it, only
-   * the end of its connection tells, which looks the same when it failed at the very last.
+   * `true` to ask the destination for a confirmation when it has everything (QEMU's `return-path`). Default `true`.
+   * Without it, only the end of the connection shows that, and a failure at the very end looks the same.
    */
   readonly returnPath?: boolean | undefined
-  /** Bytes a second over all connections; 0: no limit, the default. A `RateLimit` can be changed while it goes on. */
+  /**
+   * Bytes per second over all connections; 0: no limit, the default. A `RateLimit` can be changed during the operation.
+   */
   readonly maxBandwidth?: number | RateLimit | undefined
-  /** Batches that wait between the scan and the channels, 1 to 4096. Default 8. */
+  /** Batches queued between the scan and the channels, 1 to 4096. Default 8. */
   readonly queueDepth?: number | undefined
-  /** Bytes in a batch, 1 KiB to 16 MiB. Default 2 MiB. Buffers take no more than twice channels × batch size. */
+  /** Bytes in a batch, 1 KiB to 16 MiB. Default 2 MiB. Buffers take at most twice channels × batch size. */
   readonly batchSize?: number | undefined
-  /** How long the destination may take: `handshakeTimeout` to accept a connection, `idleTimeout` to read on or to answer. */
+  /**
+   * Time limits for the destination: `handshakeTimeout` to accept a connection, `idleTimeout` to continue reading or to
+   * answer.
+   */
   readonly limits?: Pick<PeerLimits.Input, "handshakeTimeout" | "idleTimeout"> | undefined
-  /** Follows this one operation. */
+  /** Follows this operation. */
   readonly progress?: Progress | undefined
 }
 
 /**
- * Why sending failed.
+ * Errors of sending.
  *
  * @stability stable
  * @category errors

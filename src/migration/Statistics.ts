@@ -1,5 +1,5 @@
 /**
- * What a migration has done so far, in the shape and with the names of QEMU's `query-migrate`.
+ * The statistics of a migration, in the form and with the names of QEMU's `query-migrate`.
  *
  * ```text
  *   setup        active                     pre-switchover   device          completed
@@ -21,46 +21,52 @@ import { defaultPageSize } from "../ram/RamBlock.ts"
 import * as MigrationStatus from "./MigrationStatus.ts"
 
 /**
- * QEMU's counters of RAM. Where ours mean something else it is said.
+ * QEMU's RAM counters. Differences from QEMU are noted.
  *
  * @stability stable
  * @category schemas
  * @since 0.1.0
  */
 export const RamStatistics = Schema.Struct({
-  /** Bytes written on the main channel, and `multifd-bytes`. Ours, of files and of what is received: `multifd-bytes` only. */
+  /**
+   * Bytes written on the main channel, and `multifd-bytes`. Here, for files and for received data: only
+   * `multifd-bytes`.
+   */
   transferred: Schema.Number,
-  /** Bytes of RAM that are dirty; 0 when completed. */
+  /** Dirty bytes of RAM; 0 when completed. */
   remaining: Schema.Number,
   /** Bytes of RAM. */
   total: Schema.Number,
-  /** Pages found to be all zeros, in whatever way. */
+  /** Pages found to be all zeros, by any method. */
   duplicate: Schema.Number,
-  /** Pages moved as data. A page that is moved twice counts twice. */
+  /** Pages moved as data. A page counts each time it is moved. */
   normal: Schema.Number,
-  /** `normal` × `page-size`: what compression makes of it does not show. */
+  /** `normal` × `page-size`, before any compression. */
   "normal-bytes": Schema.Number,
-  /** Pages that became dirty, per second, between the last two looks at what is dirty. */
+  /** Pages that became dirty per second, between the last two dirty syncs. */
   "dirty-pages-rate": Schema.Number,
-  /** Megabits per second: of the last 100 ms or more; when completed, of all the time but `setup-time`. */
+  /** Megabits per second over the last 100 ms or more; when completed, over the whole time except `setup-time`. */
   mbps: Schema.Number,
-  /** How often it was looked at what is dirty; the first time during `setup`. QEMU looks again where nobody has written, too. */
+  /** Number of dirty syncs; the first one happens during `setup`. QEMU also syncs if the guest has not written. */
   "dirty-sync-count": Schema.Number,
-  /** Postcopy is QEMU's alone: 0. */
+  /** Only QEMU has postcopy: 0. */
   "postcopy-requests": Schema.Number,
-  /** Bytes of a page. */
+  /** Bytes in a page. */
   "page-size": Schema.Number,
-  /** Bytes written on the channels, heads of packets included. Files: of pages only; ours include gaps that were moved along. */
+  /**
+   * Bytes written on the channels, including headers of packets. For files, only pages; here, including gaps that were
+   * moved along.
+   */
   "multifd-bytes": Schema.Number,
-  /** Pages, zero ones included, of the last 100 ms or more. */
+  /** Pages, including zero pages, over the last 100 ms or more. */
   "pages-per-second": Schema.Number,
-  /** QEMU: what its main thread moved while the guest ran. Ours: what all channels moved in that time. */
+  /** QEMU: bytes that its main thread moved while the guest ran. Here: bytes that all channels moved in that time. */
   "precopy-bytes": Schema.Number,
   /** The same while the guest was stopped. */
   "downtime-bytes": Schema.Number,
-  /** Postcopy is QEMU's alone: 0. */
+  /** Only QEMU has postcopy: 0. */
   "postcopy-bytes": Schema.Number,
-  /** Flushes of zero-copy sending, which is QEMU's alone, that were copied after all: 0. */
+  /** Flushes of zero-copy sending, which only QEMU has, that were copied in the end: 0. */
   "dirty-sync-missed-zero-copy": Schema.Number
 })
 
@@ -72,33 +78,30 @@ export const RamStatistics = Schema.Struct({
 export type RamStatistics = typeof RamStatistics.Type
 
 /**
- * QEMU's `MigrationInfo`, as far as it concerns RAM. Times are milliseconds. In `none`, `setup`, `failed` and `cancelled` QEMU
- * says little more than the status; ours always say everything.
+ * QEMU's `MigrationInfo`, as far as it concerns RAM. Times are in milliseconds. In `none`, `setup`, `failed` and
+ * `cancelled`, QEMU reports little more than the status; our own are always complete.
  *
  * @stability stable
  * @category schemas
  * @since 0.1.0
  */
 export const Statistics = Schema.Struct({
-  /** Left out by a QEMU that has never migrated. */
+  /** Absent in a QEMU that has never migrated. */
   status: Schema.optionalKey(MigrationStatus.Status),
   ram: Schema.optionalKey(RamStatistics),
-  /** From `setup` to the end, or up to now. */
+  /** From `setup` to the end, or until now. */
   "total-time": Schema.optionalKey(Schema.Number),
   /** From `setup` to `active`. */
   "setup-time": Schema.optionalKey(Schema.Number),
-  /**
-   * From the moment at which the guest was stopped to `completed`; ours: to the moment at which it was let go on, where that
-   * is earlier.
-   */
+  /** From the stop of the guest to `completed`; here: to the resume of the guest, if that is earlier. */
   downtime: Schema.optionalKey(Schema.Number),
-  /** How long the guest would be stopped if it were now, up to the end; ours: from the first look at what is left on. */
+  /** Estimated downtime if the guest were stopped now, until the end; here: available after the first dirty sync. */
   "expected-downtime": Schema.optionalKey(Schema.Number),
-  /** How much of its time the guest's processors are kept from running. */
+  /** Percentage by which the guest's processors are throttled. */
   "cpu-throttle-percentage": Schema.optionalKey(Schema.Number),
-  /** Why it failed: the first reason. */
+  /** The first reason of a failure. */
   "error-desc": Schema.optionalKey(Schema.String),
-  /** What keeps the machine from being migrated. */
+  /** Reasons why the machine cannot be migrated. */
   "blocked-reasons": Schema.optionalKey(Schema.Array(Schema.String))
 })
 
@@ -110,40 +113,40 @@ export const Statistics = Schema.Struct({
 export type Statistics = typeof Statistics.Type
 
 /**
- * Collects the statistics of one migration. The functions that an engine calls are cheap enough for every batch.
+ * Collects the statistics of one migration. The functions called by an engine are cheap enough for every batch.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Recorder {
-  /** The migration at this moment. */
+  /** The current statistics. */
   readonly snapshot: Effect.Effect<Statistics>
   /** A snapshot at once and after every `interval`; ends with the snapshot of the migration's end. */
   readonly changes: (interval: Duration.Input) => Stream.Stream<Statistics>
-  /** Says what is migrated, where that was not known in the beginning. */
+  /** Sets the migrated RAM, if it was not known at the start. */
   readonly covers: (ram: Ram) => void
   /** Counts bytes on the main channel. */
   readonly addMainBytes: (bytes: number) => void
   /**
-   * Says what a look at the dirty pages found: how many there are to be moved now. The first look finds all of them; each
-   * later one begins a round.
+   * Records the result of a dirty sync: the number of pages to move now. The first one finds all of them; each later
+   * one begins a round.
    */
   readonly dirtySync: (dirtyPages: number) => Effect.Effect<void>
-  /** Says how long the guest would be stopped if it were now, in milliseconds. */
+  /** Records the downtime, in milliseconds, if the guest were stopped now. */
   readonly expectDowntime: (milliseconds: number) => void
-  /** Says how much the guest is being slowed down, in percent; 0: not at all. */
+  /** Records the throttling of the guest, in percent; 0: none. */
   readonly throttle: (percent: number) => void
-  /** Says that the guest does not run any more. */
+  /** Records that the guest has stopped. */
   readonly guestStopped: Effect.Effect<void>
-  /** Says that the guest runs again, before the migration has completed. */
+  /** Records that the guest runs again, before the migration has completed. */
   readonly guestResumed: Effect.Effect<void>
-  /** Says why it failed; only the first reason counts. */
+  /** Records the reason of a failure; only the first one counts. */
   readonly failed: (description: string) => void
 }
 
 /**
- * The RAM that is migrated.
+ * The migrated RAM.
  *
  * @stability stable
  * @category models
@@ -152,14 +155,14 @@ export interface Recorder {
 export interface Ram {
   /** Bytes of RAM. */
   readonly bytesTotal: number
-  /** Bytes of a page. */
+  /** Bytes in a page. */
   readonly pageSize: number
-  /** Whether whoever writes to RAM goes on doing so until `guestStopped`. Default `false`. */
+  /** `true` if the guest writes to RAM until `guestStopped`. Default `false`. */
   readonly live?: boolean | undefined
 }
 
 /**
- * What is counted.
+ * The sources of the statistics.
  *
  * @stability stable
  * @category models
@@ -167,18 +170,18 @@ export interface Ram {
  */
 export interface Options {
   readonly status: MigrationStatus.MigrationStatus
-  /** Raised by the channels. */
+  /** Increased by the channels. */
   readonly counters: TransferCounters
-  /** Default: nothing, until `covers` says more. */
+  /** Default: none, until `covers` sets it. */
   readonly ram?: Ram | undefined
 }
 
 const noRam: Ram = { bytesTotal: 0, pageSize: defaultPageSize }
 
-/** Rates are those of windows that are at least this long, in milliseconds. */
+/** Shortest window of a rate, in milliseconds. */
 const RATE_WINDOW = 100
 
-/** What had been done at some time. */
+/** The counters at some time. */
 interface Mark {
   readonly time: number
   readonly bytes: number
@@ -188,7 +191,7 @@ interface Mark {
 const megabits = (bytes: number, milliseconds: number): number =>
   milliseconds > 0 ? (bytes * 8) / milliseconds / 1000 : 0
 
-/** Begins to follow `counters`; of a rate nothing is known in the first 100 ms. */
+/** Starts following `counters`; rates are unknown for the first 100 ms. */
 const makeRates = () => {
   let last: Mark | undefined
   let rates = { mbps: 0, "pages-per-second": 0 }
@@ -204,14 +207,14 @@ const makeRates = () => {
   }
 }
 
-/** How many pages there are to be moved, and how fast they become dirty. */
+/** Tracks the number of pages to move, and the rate at which pages become dirty. */
 const makeDirty = () => {
   let syncs = 0
   let dirty = 0
   let since: Mark | undefined
   let rate = 0
   return {
-    /** Pages that were left from the round before had been dirty already. */
+    /** Pages left from the previous round had been dirty already. */
     sync: (found: number, now: Mark): void => {
       if (since !== undefined && now.time > since.time) {
         const left = Math.max(0, dirty - (now.pages - since.pages))
@@ -229,7 +232,7 @@ const makeDirty = () => {
   }
 }
 
-/** Times by the statuses that begin and end them; what has not ended lasts up to now. */
+/** Durations, from the statuses that begin and end them; an unfinished one lasts until now. */
 const timesOf = (entered: MigrationStatus.Entered, now: number, stopped?: number, resumed?: number) => {
   const end = entered.completed ?? entered.failed ?? entered.cancelled ?? now
   const { active, setup } = entered
@@ -242,7 +245,7 @@ const timesOf = (entered: MigrationStatus.Entered, now: number, stopped?: number
 /**
  * Makes the recorder of a migration that is about to begin.
  *
- * **Example** (Following a migration of one's own)
+ * **Example** (Following a custom migration)
  *
  * ```ts
  * import * as Effect from "effect/Effect"

@@ -1,5 +1,5 @@
 /**
- * The statistics of the migration that is under way, as Effect metrics. Their names are Prometheus', with the unit at the end.
+ * The statistics of the current migration, as Effect metrics. Their names follow Prometheus, with the unit at the end.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import * as Metric from "effect/Metric"
 import * as Stream from "effect/Stream"
 import type { RamStatistics, Recorder, Statistics } from "./Statistics.ts"
 
-/** Statistics of ours, or a QEMU's, which may leave out any field. */
+/** Our own statistics, or a QEMU's, which may lack any field. */
 interface Said extends Partial<Omit<Statistics, "ram" | "status">> {
   readonly ram?: Partial<RamStatistics>
 }
@@ -39,20 +39,24 @@ const definitions: ReadonlyArray<Definition> = [
   { name: "ram_duplicate_pages", description: "Pages found to be all zeros", value: ram("duplicate") },
   { name: "ram_normal_pages", description: "Pages moved as data", value: ram("normal") },
   { name: "ram_normal_bytes", description: "Bytes of the pages moved as data", value: ram("normal-bytes") },
-  { name: "ram_page_size_bytes", description: "Bytes of a page", value: ram("page-size") },
+  { name: "ram_page_size_bytes", description: "Bytes in a page", value: ram("page-size") },
   { name: "ram_multifd_bytes", description: "Bytes written on the channels", value: ram("multifd-bytes") },
   { name: "ram_precopy_bytes", description: "Bytes written while the guest ran", value: ram("precopy-bytes") },
-  { name: "ram_downtime_bytes", description: "Bytes written while it was stopped", value: ram("downtime-bytes") },
-  { name: "ram_dirty_pages_per_second", description: "Pages that become dirty", value: ram("dirty-pages-rate") },
+  {
+    name: "ram_downtime_bytes",
+    description: "Bytes written while the guest was stopped",
+    value: ram("downtime-bytes")
+  },
+  { name: "ram_dirty_pages_per_second", description: "Rate of pages becoming dirty", value: ram("dirty-pages-rate") },
   { name: "ram_pages_per_second", description: "Pages moved", value: ram("pages-per-second") },
   { name: "ram_bits_per_second", description: "Bits written", value: ram("mbps", BITS_PER_MEGABIT) },
-  { name: "ram_dirty_syncs", description: "Looks at what is dirty", value: ram("dirty-sync-count") },
-  { name: "total_seconds", description: "From setup to the end, or up to now", value: seconds("total-time") },
+  { name: "ram_dirty_syncs", description: "Number of dirty syncs", value: ram("dirty-sync-count") },
+  { name: "total_seconds", description: "From setup to the end, or until now", value: seconds("total-time") },
   { name: "setup_seconds", description: "From setup to active", value: seconds("setup-time") },
   { name: "downtime_seconds", description: "From the guest's stop to completed", value: seconds("downtime") },
   {
     name: "expected_downtime_seconds",
-    description: "How long the guest would be stopped if it were now",
+    description: "Estimated downtime if the guest were stopped now",
     value: seconds("expected-downtime")
   }
 ]
@@ -72,7 +76,7 @@ const gauges = definitions.map(({ description, name, value }) => ({
 export const names: ReadonlyArray<string> = gauges.map(({ gauge }) => gauge.id)
 
 /**
- * Sets the metrics to what the statistics say, ours or a QEMU's. What these do not say stays as it was.
+ * Sets the metrics from statistics, our own or a QEMU's. Metrics of absent fields are unchanged.
  *
  * @stability stable
  * @category running
@@ -89,7 +93,7 @@ export const update = (statistics: Said): Effect.Effect<void> =>
   )
 
 /**
- * Keeps the metrics up to date until the migration's end.
+ * Updates the metrics until the migration's end.
  *
  * @stability stable
  * @category running

@@ -1,34 +1,34 @@
 /**
- * What a migration can be told to do or not to do: QEMU's capabilities, all of them off unless they are switched on.
+ * QEMU's migration capabilities, all of them off by default.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
-/** Each capability of QEMU 8.1 to 11, and what it does. */
+/** Each capability of QEMU 8.1 to 11, with its effect. */
 const table = {
   "auto-converge": "slows the guest down when it dirties memory faster than it is moved",
-  "background-snapshot": "saves memory as it was at the beginning while the guest runs on",
+  "background-snapshot": "saves memory as it was at the start while the guest keeps running",
   "dirty-bitmaps": "moves the dirty bitmaps of block devices along",
   "dirty-limit": "slows down the virtual processors that dirty memory; needs KVM with a dirty ring",
-  events: "tells each new status and each pass as an event",
-  "late-block-activate": "leaves block devices alone until the guest goes on",
-  "mapped-ram": "gives each page its place in a file",
-  multifd: "moves pages over channels of their own",
+  events: "reports each new status and each pass as an event",
+  "late-block-activate": "activates block devices only when the guest resumes",
+  "mapped-ram": "gives each page a fixed offset in a file",
+  multifd: "moves pages over several channels",
   "pause-before-switchover": "waits for `migrate-continue` when the guest is stopped",
   "postcopy-blocktime": "measures how long processors wait for pages",
-  "postcopy-preempt": "gives urgent pages a channel of their own; needs postcopy-ram",
-  "postcopy-ram": "lets the guest run at the destination before its memory is there",
+  "postcopy-preempt": "gives urgent pages a separate channel; needs postcopy-ram",
+  "postcopy-ram": "lets the guest run at the destination before its memory has arrived",
   "rdma-pin-all": "pins all memory for RDMA",
-  "release-ram": "gives memory back once it was sent",
+  "release-ram": "frees memory after sending it",
   "return-path": "lets the destination answer",
-  "switchover-ack": "has the destination say when it is ready for the guest; needs return-path",
-  "validate-uuid": "has both machines be of one UUID",
+  "switchover-ack": "waits for the destination before the switchover; needs return-path",
+  "validate-uuid": "checks that both machines have the same UUID",
   "x-colo": "keeps two machines in step",
-  "x-ignore-shared": "leaves shared memory where it is",
-  xbzrle: "sends what has changed of a page",
+  "x-ignore-shared": "skips shared memory",
+  xbzrle: "sends the changes of a page",
   "zero-blocks": "gone in 11.1",
-  "zero-copy-send": "has the kernel send pages from where they are"
+  "zero-copy-send": "sends pages from memory without copying"
 } as const
 
 /**
@@ -50,7 +50,7 @@ export type Capability = keyof typeof table
 export const names: ReadonlyArray<Capability> = Object.keys(table) as ReadonlyArray<Capability>
 
 /**
- * What each capability does, in a few words.
+ * A short description of each capability.
  *
  * @stability unstable
  * @category constants
@@ -59,7 +59,7 @@ export const names: ReadonlyArray<Capability> = Object.keys(table) as ReadonlyAr
 export const meanings: Readonly<Record<Capability, string>> = table
 
 /**
- * The first version of QEMU that was seen not to know a capability any more.
+ * The first version of QEMU observed to have dropped a capability.
  *
  * @stability unstable
  * @category constants
@@ -81,7 +81,7 @@ const switches = Object.fromEntries(names.map((name) => [name, Schema.optionalKe
 }
 
 /**
- * Capabilities and whether they are switched on. One that is left out is off.
+ * Capabilities and their states. A missing one is off.
  *
  * @stability unstable
  * @category schemas
@@ -97,7 +97,7 @@ export const Capabilities = Schema.Struct(switches)
 export type Capabilities = typeof Capabilities.Type
 
 /**
- * A rule of QEMU's about two capabilities.
+ * One of QEMU's rules about two capabilities.
  *
  * @stability unstable
  * @category models
@@ -107,7 +107,7 @@ export interface Rule {
   readonly capability: Capability
   readonly kind: "excludes" | "needs"
   readonly other: Capability
-  /** The first version of QEMU that was seen with the rule; `undefined`: every version has it. */
+  /** The first version of QEMU observed with the rule; `undefined`: every version has it. */
   readonly since?: readonly [major: number, minor: number] | undefined
   /** The first version of QEMU without the rule; `undefined`: every version has it. */
   readonly until?: readonly [major: number, minor: number] | undefined
@@ -117,7 +117,7 @@ const excludes = (capability: Capability, ...others: ReadonlyArray<Capability>):
   others.map((other) => ({ capability, kind: "excludes", other }))
 
 /**
- * QEMU's rules, each checked with a real one. They hold at the source and at the destination.
+ * QEMU's rules, each checked with a real one. They apply at the source and at the destination.
  *
  * @stability unstable
  * @category constants

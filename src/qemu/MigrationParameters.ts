@@ -1,12 +1,12 @@
 /**
- * The numbers and names that a migration goes by: QEMU's parameters.
+ * QEMU's migration parameters.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 import { defaultPageSize } from "../ram/RamBlock.ts"
 
-/** One parameter: what is accepted, and what holds where nothing is said. */
+/** One parameter: its valid values, and its default. */
 interface Definition<S extends Schema.Top = Schema.Top> {
   readonly schema: S
   readonly expected: string
@@ -33,7 +33,7 @@ const milliseconds = (minimum: number, maximum: number, initial: number) =>
 
 const UINT64_MAX = 2n ** 64n - 1n
 
-/** QEMU's `size` and `uint64`: a bigint where a double could not hold it. */
+/** QEMU's `size` and `uint64`: a bigint if a double cannot hold it. */
 const uint64 = (initial: number, minimum = 0) =>
   define(
     Schema.Union([
@@ -46,7 +46,7 @@ const uint64 = (initial: number, minimum = 0) =>
 
 const UINT32_MAX = 2 ** 32 - 1
 
-/** By its bits: the logarithm of a large number is rounded. */
+/** By its bits, because the logarithm of a large number is rounded. */
 const isCacheSize = (size: number): boolean =>
   size >= defaultPageSize && Number.isSafeInteger(size) && (BigInt(size) & (BigInt(size) - 1n)) === 0n
 
@@ -60,7 +60,7 @@ const chunkSizes = Array.from({ length: 11 }, (_, power) => 2 ** power * 1024 * 
 
 const chunkSize = define(Schema.Literals(chunkSizes), "a power of two from 1 MiB to 1 GiB", 1024 * 1024)
 
-const texts = define(Schema.Array(Schema.String), "a list of texts", [])
+const texts = define(Schema.Array(Schema.String), "a list of strings", [])
 
 const boolean = define(Schema.Boolean, "true or false", false)
 
@@ -115,7 +115,7 @@ type Definitions = typeof definitions
 export type Parameter = keyof Definitions
 
 /**
- * All names, in alphabetical order. `block-bitmap-mapping` is not among them: it concerns block devices only.
+ * All names, in alphabetical order, except `block-bitmap-mapping`: it concerns only block devices.
  *
  * @stability unstable
  * @category constants
@@ -124,7 +124,7 @@ export type Parameter = keyof Definitions
 export const names: ReadonlyArray<Parameter> = Object.keys(definitions) as ReadonlyArray<Parameter>
 
 /**
- * The first version of QEMU that was seen to know a parameter, or a value of one (`name=value`), which 10.0 does not know yet.
+ * The first version of QEMU observed with a parameter, or a value of one (`name=value`), that 10.0 does not know.
  *
  * @stability unstable
  * @category constants
@@ -146,7 +146,7 @@ export const since: Readonly<Record<string, readonly [major: number, minor: numb
 export const Parameter = Schema.Literals(names)
 
 /**
- * What each parameter takes, in words.
+ * The valid values of each parameter, in words.
  *
  * @stability unstable
  * @category constants
@@ -161,21 +161,22 @@ const fields = Object.fromEntries(names.map((name) => [name, Schema.optionalKey(
 }
 
 /**
- * Parameters by their names. Those that are left out stay as they are.
+ * Parameters by name. Missing ones are unchanged.
  *
  * **Details**
  *
- * - `announce-initial`, `announce-max`, `announce-step`, `announce-rounds`: how the destination tells the network where the
- *   guest is now; milliseconds
- * - `max-bandwidth`, `avail-switchover-bandwidth`, `max-postcopy-bandwidth`: bytes a second; 0 is unlimited, or unknown
+ * - `announce-initial`, `announce-max`, `announce-step`, `announce-rounds`: announcement of the guest's new place to
+ *   the network by the destination; milliseconds
+ * - `max-bandwidth`, `avail-switchover-bandwidth`, `max-postcopy-bandwidth`: bytes per second; 0 is unlimited, or
+ *   unknown
  * - `downtime-limit`: milliseconds
  * - `cpu-throttle-*`, `max-cpu-throttle`, `throttle-trigger-threshold`: percent
- * - `vcpu-dirty-limit`: MB a second; `x-vcpu-dirty-limit-period`, `x-checkpoint-delay`: milliseconds
+ * - `vcpu-dirty-limit`: MB per second; `x-vcpu-dirty-limit-period`, `x-checkpoint-delay`: milliseconds
  * - `xbzrle-cache-size`, `x-rdma-chunk-size`: bytes, a power of two
- * - `cpr-exec-command`: the program that takes over, and its arguments
+ * - `cpr-exec-command`: the program that takes over, with its arguments
  * - `tls-creds`, `tls-authz`: ids of QEMU's objects; `tls-hostname`: the name in the certificate
  *
- * QEMU takes -1 for the largest number of 64 bits, which is refused here.
+ * QEMU accepts -1 for the largest number of 64 bits, which is refused here.
  *
  * @stability unstable
  * @category schemas
@@ -200,7 +201,7 @@ export type Parameters = typeof Parameters.Type
 export type AllParameters = { readonly [Name in Parameter]: Definitions[Name]["schema"]["Type"] }
 
 /**
- * What holds where nothing was set. Machine types up to 8.2 have `legacy` for `zero-page-detection`.
+ * The defaults. Machine types up to 8.2 have `legacy` for `zero-page-detection`.
  *
  * @stability unstable
  * @category constants

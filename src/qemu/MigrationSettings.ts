@@ -1,5 +1,5 @@
 /**
- * Capabilities and parameters together: whether QEMU would take them, and if not, everything that is wrong with them.
+ * Capabilities and parameters together: validates them by QEMU's rules and reports all problems.
  *
  * ```text
  *   names ──▶ values ──▶ capabilities with each other ──▶ with parameters ──▶ with the transport
@@ -17,7 +17,7 @@ import * as MigrationCapabilities from "./MigrationCapabilities.ts"
 import * as MigrationParameters from "./MigrationParameters.ts"
 
 /**
- * What carries the migration, by the scheme of its URI.
+ * The transport of the migration, by the scheme of its URI.
  *
  * @stability unstable
  * @category schemas
@@ -33,37 +33,37 @@ export const Transport = Schema.Literals(["tcp", "unix", "vsock", "file", "exec"
 export type Transport = typeof Transport.Type
 
 /**
- * What is to be set, as it comes: from a file, a command line, another program.
+ * The settings as given: from a file, a command line, another program.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Input {
-  /** By name; those that are left out are off. */
+  /** By name; missing ones are off. */
   readonly capabilities?: Readonly<Record<string, unknown>> | undefined
-  /** By name; those that are left out have their defaults. */
+  /** By name; missing ones have their defaults. */
   readonly parameters?: Readonly<Record<string, unknown>> | undefined
 }
 
 /**
- * Where it is to be set.
+ * The environment of the settings.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Context {
-  /** How the machine will be moved. Default: not known, nothing is said about it. */
+  /** The transport of the migration. Default: unknown, and not checked. */
   readonly transport?: Transport | undefined
-  /** The version of QEMU whose rules hold. Default 10.0. */
+  /** The version of QEMU whose rules apply. Default 10.0. */
   readonly version?: { readonly major: number; readonly minor: number } | undefined
-  /** Whether the guest runs under KVM with a dirty ring. Default `false`. */
+  /** `true` if the guest runs under KVM with a dirty ring. Default `false`. */
   readonly dirtyRing?: boolean | undefined
 }
 
 /**
- * Settings that QEMU takes.
+ * Settings that QEMU accepts.
  *
  * @stability unstable
  * @category schemas
@@ -82,7 +82,7 @@ export const Settings = Schema.Struct({
 export type Settings = typeof Settings.Type
 
 /**
- * One thing that is wrong.
+ * One problem.
  *
  * @stability unstable
  * @category schemas
@@ -93,7 +93,7 @@ export const Problem = Schema.Struct({
   setting: Schema.String,
   /** QEMU's rule in short: `multifd excludes xbzrle`, `multifd-channels: a whole number from 1 to 255`. */
   rule: Schema.String,
-  /** What is there instead. */
+  /** The actual setting. */
   found: Schema.String
 })
 
@@ -105,11 +105,11 @@ export const Problem = Schema.Struct({
 export type Problem = typeof Problem.Type
 
 /**
- * Capabilities or parameters that QEMU would refuse, all that is wrong with them.
+ * Capabilities or parameters that QEMU would refuse, with all problems.
  *
  * **Details**
  *
- * Found before anything was asked of anybody. Exit code 2.
+ * Detected before anything was sent. Exit code 2.
  *
  * @stability unstable
  * @category errors
@@ -128,7 +128,7 @@ type Problems = ReadonlyArray<Problem>
 
 const FOUND_CHARACTERS = 60
 
-/** A value in a message. */
+/** Formats a value for a message. */
 const show = (value: unknown): string => Formatter.format(value).slice(0, FOUND_CHARACTERS)
 
 const isKnown = <Name extends string>(names: ReadonlyArray<Name>, name: string): name is Name =>
@@ -154,7 +154,7 @@ const checkParameters = (parameters: Readonly<Record<string, unknown>>): Problem
 const isBefore = ({ major, minor }: { major: number; minor: number }, [max, min]: readonly [number, number]): boolean =>
   major < max || (major === max && minor < min)
 
-/** The capabilities that are on, and what each parameter is. */
+/** The enabled capabilities, and the value of each parameter. */
 interface Facts {
   readonly isOn: (name: MigrationCapabilities.Capability) => boolean
   readonly parameter: (name: MigrationParameters.Parameter) => unknown
@@ -167,11 +167,11 @@ const isBroken = ({ capability, kind, other }: MigrationCapabilities.Rule, { isO
 
 const versionOf = ({ version = { major: 10, minor: 0 } }: Context) => version
 
-/** What a table says of a name, which may be anything. */
+/** The entry of a table for an arbitrary name. */
 const own = <A>(table: Readonly<Record<string, A>>, name: string): A | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined
 
-/** What the version does not have yet, or no more. */
+/** Settings that the version does not have yet, or no longer has. */
 const checkVersion = ({ capabilities = {}, parameters = {} }: Input, context: Context): Problems => {
   const version = versionOf(context)
   const found = `${version.major}.${version.minor}`
@@ -205,7 +205,7 @@ const checkCombinations = (facts: Facts, context: Context): Problems => [
     : [])
 ]
 
-/** Capabilities that take pages as they are, by memory or by file. */
+/** Capabilities that need unmodified pages, in memory or in a file. */
 const plain = ["zero-copy-send", "mapped-ram"] as const
 
 const checkPlain = ({ isOn, parameter }: Facts): Problems => {
@@ -235,7 +235,7 @@ const checkThrottle = ({ parameter }: Facts): Problems => {
       ]
 }
 
-/** The transports that more than one connection can be made over. */
+/** Transports that support more than one connection. */
 const multiChannel: ReadonlySet<Transport> = new Set<Transport>(["tcp", "unix", "vsock"])
 
 const checkTransport = ({ isOn }: Facts, { transport }: Context): Problems => {
@@ -250,12 +250,12 @@ const checkTransport = ({ isOn }: Facts, { transport }: Context): Problems => {
 }
 
 /**
- * Finds everything that QEMU would refuse, at the latest when the migration starts.
+ * Finds everything that QEMU would refuse, at the latest at the start of the migration.
  *
  * **Details**
  *
- * A value that makes no sense is left out of account where others depend on it. The rules are those of a QEMU that
- * has everything built in: one that was built without a method of compression refuses its name as well.
+ * An invalid value is ignored in rules about other settings. The rules are those of a QEMU with everything built in: a
+ * build without a compression method also refuses its name.
  *
  * **Example** (Two mistakes, one error)
  *

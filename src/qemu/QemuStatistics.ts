@@ -1,8 +1,9 @@
 /**
- * What a QEMU says of its migration: the answer of `query-migrate`, whichever version gives it.
+ * QEMU's report on its migration: the result of `query-migrate` in any version.
  *
- * Versions leave fields out (5.2 has no `precopy-bytes`), add new ones and statuses, and use all 64 bits of a number (11.1
- * answers 2^63 - 1 for a downtime that it does not know yet). Nothing of that is an error: what is not understood is left out.
+ * Versions leave fields out (5.2 has no `precopy-bytes`), add new ones and statuses, and use all 64 bits of a number
+ * (11.1 returns 2^63 - 1 for a downtime that it does not know yet). None of that is an error: unknown values are left
+ * out.
  *
  * @since 0.1.0
  */
@@ -11,15 +12,15 @@ import { AnyNumber, lenient } from "./internal/lenient.ts"
 
 const number = lenient(AnyNumber)
 
-/** QEMU's way to say that it does not know a time. */
+/** QEMU's value for an unknown time. */
 const UNKNOWN_TIME = 2 ** 63
 
 const milliseconds = lenient(
-  AnyNumber.check(Schema.makeFilter((value) => value < UNKNOWN_TIME || "expected a time that is known"))
+  AnyNumber.check(Schema.makeFilter((value) => value < UNKNOWN_TIME || "expected a known time"))
 )
 
 /**
- * QEMU's counters of RAM; `Statistics.RamStatistics` says what each of them means. Every one may be missing.
+ * QEMU's RAM counters; `Statistics.RamStatistics` describes each of them. Any of them may be missing.
  *
  * @category schemas
  * @since 0.1.0
@@ -51,14 +52,14 @@ export const QemuRamStatistics = Schema.Struct({
 export type QemuRamStatistics = typeof QemuRamStatistics.Type
 
 /**
- * QEMU's `MigrationInfo`, as far as it concerns RAM. Times are milliseconds. Every field may be missing, and `status` may be one
- * that is not in `MigrationStatus.Status`. `Statistics.Statistics` is one of these.
+ * QEMU's `MigrationInfo`, as far as it concerns RAM. Times are in milliseconds. Any field may be missing, and `status`
+ * may be one that is not in `MigrationStatus.Status`. `Statistics.Statistics` is one of these.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const QemuStatistics = Schema.Struct({
-  /** Left out by a QEMU that has never migrated. */
+  /** Absent in a QEMU that has never migrated. */
   status: lenient(Schema.String),
   ram: lenient(QemuRamStatistics),
   "total-time": milliseconds,

@@ -1,5 +1,5 @@
 /**
- * A connection to QEMU's monitor: commands, their answers, and events.
+ * A connection to QEMU's monitor: commands, their results, and events.
  *
  * ```text
  *   client                                          QEMU
@@ -32,7 +32,7 @@ import * as Session from "./internal/session.ts"
 import * as QmpError from "./QmpError.ts"
 
 /**
- * The version of a QEMU.
+ * QEMU's version.
  *
  * @stability stable
  * @category models
@@ -42,12 +42,12 @@ export interface Version {
   readonly major: number
   readonly minor: number
   readonly micro: number
-  /** What the distribution adds; may be empty. */
+  /** The distribution's suffix; may be empty. */
   readonly package: string
 }
 
 /**
- * Something that happened in QEMU, such as `STOP`, `RESUME`, `SHUTDOWN`, `MIGRATION`.
+ * An event in QEMU, such as `STOP`, `RESUME`, `SHUTDOWN`, `MIGRATION`.
  *
  * @stability stable
  * @category models
@@ -56,24 +56,24 @@ export interface Version {
 export interface Event {
   readonly name: string
   readonly data: Readonly<Record<string, unknown>>
-  /** When, by QEMU's clock: milliseconds since 1970; 0 where it does not say. */
+  /** The time by QEMU's clock: milliseconds since 1970; 0 if it has none. */
   readonly time: number
 }
 
 /**
- * What a single command can be told.
+ * Options of a single command.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface ExecuteOptions {
-  /** How long to wait for the answer. Default: that of the client. */
+  /** Time limit for the answer. Default: that of the client. */
   readonly timeout?: Duration.Input | undefined
 }
 
 /**
- * A monitor that is connected and takes commands, until its scope ends. It may be used by any number of fibers.
+ * A connected monitor that takes commands, until its scope ends. Any number of fibers may use it.
  *
  * @stability stable
  * @category models
@@ -83,13 +83,13 @@ export interface Client {
   /** The monitor's address. */
   readonly peer: string
   readonly version: Version
-  /** How long an answer is waited for unless something else is asked for. */
+  /** Default time limit for an answer. */
   readonly commandTimeout: Duration.Duration
   /**
-   * Has QEMU do something, and reads its answer as `result` says. Arguments that are `undefined` are left out; a bigint is an
-   * integer of JSON, and integers that a double cannot hold come as one.
+   * Executes a command, and decodes its result with `result`. `undefined` arguments are left out. A bigint is sent as
+   * an integer of JSON, and integers that a double cannot hold are received as bigints.
    *
-   * An interrupted caller does not wait any more; the command is done all the same unless it was not sent yet.
+   * An interrupted caller stops waiting; the command is executed anyway, unless it was not sent yet.
    */
   readonly execute: <A>(
     command: string,
@@ -98,17 +98,18 @@ export interface Client {
     options?: ExecuteOptions | undefined
   ) => Effect.Effect<A, QmpError.QmpError>
   /**
-   * Every event from now on, in order: subscribe before the command whose events are wanted, and none is missed. Events wait
-   * until the scope ends, at most {@link MAX_WAITING_EVENTS} of them. The stream fails when the connection ends.
+   * Every event from now on, in order: subscribe before the command whose events are needed, and none is missed. Events
+   * are queued until the scope ends, at most {@link MAX_WAITING_EVENTS} of them. The stream fails when the connection
+   * ends.
    */
   readonly subscribe: Effect.Effect<Stream.Stream<Event, QmpError.QmpEventsError>, never, Scope.Scope>
-  /** Every event from the moment on at which the stream is run. */
+  /** Every event from the start of the stream. */
   readonly events: Stream.Stream<Event, QmpError.QmpEventsError>
   /** Waits for the end of the connection. */
   readonly ended: Effect.Effect<void>
   /**
-   * Another connection to the same monitor, which may live on when this one has ended: over a relay, for example. A monitor
-   * serves one client at a time.
+   * Another connection to the same monitor, which may still work when this one has ended: over a relay, for example. A
+   * monitor serves one client at a time.
    */
   readonly reconnect: Effect.Effect<Client, QmpError.QmpConnectError, Scope.Scope>
 }
@@ -123,8 +124,8 @@ export interface Client {
 export class QmpClient extends Context.Service<QmpClient, Client>()("effect-multifd/qmp/QmpClient") {}
 
 /**
- * How many events wait for a subscriber: 4096. A migration causes a few dozen; a guest with a storm of events (block errors,
- * watchdogs) is limited to a few a second by QEMU itself.
+ * Most events queued for a subscriber: 4096. A migration causes a few dozen. QEMU itself limits storms of events (block
+ * errors, watchdogs) to a few per second.
  *
  * @stability stable
  * @category constants
@@ -133,8 +134,8 @@ export class QmpClient extends Context.Service<QmpClient, Client>()("effect-mult
 export const MAX_WAITING_EVENTS: number = 4096
 
 /**
- * The longest message of QEMU that is accepted: 8 MiB. The longest that QEMU 10 has is the schema of its own protocol,
- * 240 KB; lists of devices grow with the machine.
+ * Longest message of QEMU that is accepted: 8 MiB. The longest in QEMU 10 is the schema of its own protocol, 240 KB;
+ * lists of devices grow with the machine.
  *
  * @stability stable
  * @category constants
@@ -143,25 +144,28 @@ export const MAX_WAITING_EVENTS: number = 4096
 export const MAX_MESSAGE_BYTES: number = 8 * 1024 * 1024
 
 /**
- * How to connect.
+ * Options of connecting.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** What QEMU was started with: `-qmp unix:PATH,server=on,wait=off` or `-qmp tcp:HOST:PORT,server=on,wait=off`. */
+  /** The address in QEMU's `-qmp unix:PATH,server=on,wait=off` or `-qmp tcp:HOST:PORT,server=on,wait=off`. */
   readonly address: SocketAddress
-  /** For a monitor behind TLS. Default: it is not. */
+  /** TLS credentials. Default: no TLS. */
   readonly tls?: TlsCredentials.Client | undefined
-  /** For connecting, and again for QEMU's greeting. Default 10 seconds. A monitor serves one client at a time. */
+  /**
+   * Time limit for connecting, and again for QEMU's greeting. Default 10 seconds. A monitor serves one client at a
+   * time.
+   */
   readonly connectTimeout?: Duration.Input | undefined
   /**
-   * For the answer to each command. Default 60 seconds: QEMU answers at once, unless it is loading or saving the device state
-   * of a large machine.
+   * Time limit for the answer to each command. Default 60 seconds: QEMU answers at once, unless it is loading or saving
+   * the device state of a large machine.
    */
   readonly commandTimeout?: Duration.Input | undefined
-  /** The longest message that is accepted, in bytes. Default {@link MAX_MESSAGE_BYTES}. */
+  /** Longest message that is accepted, in bytes. Default {@link MAX_MESSAGE_BYTES}. */
   readonly maxMessageBytes?: number | undefined
 }
 
@@ -197,13 +201,13 @@ const eventOf = ({ data, event, timestamp }: Message.Event): Event => ({
  *
  * **Details**
  *
- * Leaving the scope closes the connection; QEMU goes on as before. All callers that are waiting then fail with
- * `QmpDisconnectedError`, as they do when QEMU goes away. Nothing that QEMU sends is an exception: what is no answer and no
- * event is `QmpProtocolError`.
+ * Leaving the scope closes the connection; QEMU is not affected. All waiting callers then fail with
+ * `QmpDisconnectedError`, as they do when QEMU exits. Nothing that QEMU sends throws: a message that is neither an
+ * answer nor an event is a `QmpProtocolError`.
  *
- * **Failure effect**: nothing is open, nothing was asked of QEMU.
+ * **Failure effect**: nothing is open, and no command was sent to QEMU.
  *
- * **Example** (Is the guest running?)
+ * **Example** (Checking that the guest runs)
  *
  * ```ts
  * import * as Effect from "effect/Effect"

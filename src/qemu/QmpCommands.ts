@@ -1,5 +1,5 @@
 /**
- * The commands of QEMU's monitor that migrations are driven with, with the answers that they give.
+ * QEMU's monitor commands for migrations, with their results.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import type { RamBlock } from "./internal/qmpCommandsModel.ts"
 export type { RamBlock } from "./internal/qmpCommandsModel.ts"
 
 /**
- * Whether the guest runs, and why not. `status` is QEMU's `RunState`: `running`, `paused`, `prelaunch`, `inmigrate`,
+ * The guest's run state. `status` is QEMU's `RunState`: `running`, `paused`, `prelaunch`, `inmigrate`,
  * `finish-migrate`, `postmigrate`, …
  *
  * @stability unstable
@@ -32,7 +32,7 @@ export const RunState = Schema.Struct({ status: Schema.String, running: Schema.B
 export type RunState = typeof RunState.Type
 
 /**
- * The guest's memory in bytes; `plugged-memory` came later than the machine, and is left out where none can.
+ * The guest's memory in bytes; `plugged-memory` was hot-plugged, and is absent if the machine does not support that.
  *
  * @stability unstable
  * @category schemas
@@ -51,7 +51,7 @@ export const MemorySize = Schema.Struct({
 export type MemorySize = typeof MemorySize.Type
 
 /**
- * Capabilities by their names, and whether they are switched on.
+ * Capabilities by name, with their states.
  *
  * @stability unstable
  * @category models
@@ -60,7 +60,7 @@ export type MemorySize = typeof MemorySize.Type
 export type Capabilities = Readonly<Record<string, boolean>>
 
 /**
- * Parameters by their names, with the values as QEMU tells them: what was queried can be set again.
+ * Parameters by name, with QEMU's values: a queried value can be set again.
  *
  * @stability unstable
  * @category models
@@ -70,14 +70,14 @@ export type Parameters = Readonly<Record<string, unknown>>
 
 type Answer<A> = Effect.Effect<A, QmpError>
 
-/** Answers of commands that say nothing. */
+/** The result of commands that return nothing. */
 const Nothing = Schema.Unknown
 
 const run = (qmp: Client, command: string, args: Readonly<Record<string, unknown>> = {}): Answer<void> =>
   Effect.asVoid(qmp.execute(command, args, Nothing))
 
 /**
- * Whether the guest runs.
+ * The guest's run state.
  *
  * @stability unstable
  * @category commands
@@ -86,7 +86,7 @@ const run = (qmp: Client, command: string, args: Readonly<Record<string, unknown
 export const queryStatus = (qmp: Client): Answer<RunState> => qmp.execute("query-status", {}, RunState)
 
 /**
- * What QEMU's last migration did, or the present one has done so far, outgoing or incoming.
+ * Statistics of QEMU's last migration, or of the current one so far, outgoing or incoming.
  *
  * @stability unstable
  * @category commands
@@ -110,7 +110,7 @@ export const queryMigrateCapabilities = (qmp: Client): Answer<Capabilities> =>
   )
 
 /**
- * Switches capabilities on and off; the others stay as they are. Either all are accepted or none.
+ * Sets capabilities; the others are unchanged. Either all are accepted or none.
  *
  * @stability unstable
  * @category commands
@@ -132,7 +132,7 @@ export const queryMigrateParameters = (qmp: Client): Answer<Parameters> =>
   qmp.execute("query-migrate-parameters", {}, Schema.Record(Schema.String, Schema.Unknown))
 
 /**
- * Sets parameters; the others stay as they are. Either all are accepted or none.
+ * Sets parameters; the others are unchanged. Either all are accepted or none.
  *
  * @stability unstable
  * @category commands
@@ -142,7 +142,7 @@ export const migrateSetParameters = (qmp: Client, parameters: Parameters): Answe
   run(qmp, "migrate-set-parameters", parameters)
 
 /**
- * Starts to send the machine to `uri`. Whether anybody is there turns out later: subscribe to `MIGRATION` events first.
+ * Starts sending the machine to `uri`. A missing peer shows later: subscribe to `MIGRATION` events first.
  *
  * @stability unstable
  * @category commands
@@ -151,7 +151,7 @@ export const migrateSetParameters = (qmp: Client, parameters: Parameters): Answe
 export const migrate = (qmp: Client, uri: string): Answer<void> => run(qmp, "migrate", { uri })
 
 /**
- * Has a QEMU that was started with `-incoming defer` wait for a machine at `uri`. It listens when this is done.
+ * Makes a QEMU that was started with `-incoming defer` wait for a machine at `uri`. It listens when this has completed.
  *
  * @stability unstable
  * @category commands
@@ -161,13 +161,13 @@ export const migrateIncoming = (
   qmp: Client,
   uri: string,
   options: {
-    /** Whether QEMU exits when that fails; since 9.1. Default: left out, which means that it does. */
+    /** `true` to make QEMU exit if that fails; since 9.1. Default: left out, which has the same effect. */
     readonly exitOnError?: boolean | undefined
   } = {}
 ): Answer<void> => run(qmp, "migrate-incoming", { uri, "exit-on-error": options.exitOnError })
 
 /**
- * Cancels a migration that is being sent; nothing happens where there is none. It is cancelled when the status says so.
+ * Cancels an outgoing migration, if there is one. It is cancelled when its status says so.
  *
  * @stability unstable
  * @category commands
@@ -176,7 +176,7 @@ export const migrateIncoming = (
 export const migrateCancel = (qmp: Client): Answer<void> => run(qmp, "migrate_cancel")
 
 /**
- * Goes on from `pre-switchover`.
+ * Continues from `pre-switchover`.
  *
  * @stability unstable
  * @category commands
@@ -185,7 +185,7 @@ export const migrateCancel = (qmp: Client): Answer<void> => run(qmp, "migrate_ca
 export const migrateContinue = (qmp: Client): Answer<void> => run(qmp, "migrate-continue", { state: "pre-switchover" })
 
 /**
- * Stops the guest. In a QEMU that waits for a machine: the guest will not run once it is there.
+ * Stops the guest. In a QEMU that waits for a machine: the guest will not run after it has arrived.
  *
  * @stability unstable
  * @category commands
@@ -194,7 +194,7 @@ export const migrateContinue = (qmp: Client): Answer<void> => run(qmp, "migrate-
 export const stop = (qmp: Client): Answer<void> => run(qmp, "stop")
 
 /**
- * Lets the guest run.
+ * Resumes the guest.
  *
  * @stability unstable
  * @category commands
@@ -203,7 +203,7 @@ export const stop = (qmp: Client): Answer<void> => run(qmp, "stop")
 export const cont = (qmp: Client): Answer<void> => run(qmp, "cont")
 
 /**
- * Ends QEMU, and waits until it has gone.
+ * Makes QEMU exit, and waits until it has.
  *
  * @stability unstable
  * @category commands
@@ -216,7 +216,7 @@ export const quit = (qmp: Client): Answer<void> =>
   )
 
 /**
- * How much memory the guest has.
+ * The guest's memory size.
  *
  * @stability unstable
  * @category commands
@@ -232,7 +232,7 @@ const CompatProperty = Schema.Struct({
 })
 
 /**
- * A machine type, with what it has been given to do as older QEMUs did.
+ * A machine type, with the properties that make it compatible with older QEMUs.
  *
  * @stability unstable
  * @category schemas
@@ -251,7 +251,7 @@ export const Machine = Schema.Struct({
 export type Machine = typeof Machine.Type
 
 /**
- * All machine types, with their compatibility properties: half a MiB. Older QEMUs, of 9.0 for one, refuse the question.
+ * All machine types, with their compatibility properties: half a MiB. Older QEMUs, such as 9.0, refuse the query.
  *
  * @stability unstable
  * @category commands
@@ -263,7 +263,7 @@ export const queryMachines = (qmp: Client): Answer<ReadonlyArray<Machine>> =>
 const MACHINE_SUFFIX = "-machine"
 
 /**
- * The machine type with its version, as it stands in images: `pc-q35-10.0`.
+ * The machine type with its version, as in images: `pc-q35-10.0`.
  *
  * @stability unstable
  * @category commands
@@ -275,7 +275,7 @@ export const machineType = (qmp: Client): Answer<string> =>
   )
 
 /**
- * The uuid of the machine as it is written down; zeros where it was given none (`-uuid`).
+ * The UUID of the machine as text; zeros if it was given none (`-uuid`).
  *
  * @stability unstable
  * @category commands
@@ -285,7 +285,7 @@ export const queryUuid = (qmp: Client): Answer<string> =>
   Effect.map(qmp.execute("query-uuid", {}, Schema.Struct({ UUID: Schema.String })), ({ UUID }) => UUID)
 
 /**
- * How many virtual CPUs the machine has now.
+ * The machine's current number of virtual CPUs.
  *
  * @stability unstable
  * @category commands
@@ -295,7 +295,7 @@ export const queryCpuCount = (qmp: Client): Answer<number> =>
   Effect.map(qmp.execute("query-cpus-fast", {}, Schema.Array(Schema.Unknown)), (cpus) => cpus.length)
 
 /**
- * The machine's RAM blocks. QEMU tells them as a table for people only, and before 6.2 only through its other monitor.
+ * The machine's RAM blocks. QEMU has them only as a table for people, and before 6.2 only through its other monitor.
  *
  * @stability unstable
  * @category commands

@@ -1,5 +1,5 @@
 /**
- * What can go wrong between a program and QEMU's monitor, one class for each thing that a caller can do about it.
+ * Errors of QEMU's monitor, one class for each reaction of a caller.
  *
  * @since 0.1.0
  */
@@ -10,8 +10,8 @@ import type { ConnectError, PeerTimeoutError, TlsError } from "../io/sockets/Con
 const about = (command: string | undefined): string => (command === undefined ? "" : ` to ${JSON.stringify(command)}`)
 
 /**
- * QEMU refused a command or could not do it. `class` and `description` are its own words; what the command does on failure
- * is QEMU's documentation's to say, mostly nothing. The connection goes on. Exit code 10.
+ * QEMU refused a command or could not execute it. `class` and `description` are QEMU's own words; its documentation has
+ * the effect of a failed command, which is usually none. The connection stays usable. Exit code 10.
  *
  * @stability stable
  * @category errors
@@ -32,8 +32,8 @@ export class QmpCommandError extends Schema.TaggedError<QmpCommandError>()("QmpC
 }
 
 /**
- * The connection to the monitor ended: QEMU exited or crashed, or the connection was closed on our side. Whether a command
- * that waits for its answer was done is unknown. Exit code 6.
+ * The connection to the monitor ended: QEMU exited or crashed, or our side closed the connection. It is unknown if a
+ * command without an answer was executed. Exit code 6.
  *
  * @stability stable
  * @category errors
@@ -42,22 +42,22 @@ export class QmpCommandError extends Schema.TaggedError<QmpCommandError>()("QmpC
 export class QmpDisconnectedError extends Schema.TaggedError<QmpDisconnectedError>()("QmpDisconnectedError", {
   /** The monitor's address. */
   peer: Schema.String,
-  /** The command that was waiting for its answer, or that was to be sent. */
+  /** The command that was waiting for its answer, or to be sent. */
   command: Schema.optional(Schema.String),
-  /** What it may mean where it happened, and where to look. */
+  /** A likely cause, and where to look. */
   hint: Schema.optional(Schema.String),
   cause: Schema.optional(Schema.Defect())
 }) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
     const hint = this.hint === undefined ? "" : `; ${this.hint}`
-    return `${this.peer}: expected QEMU to answer${about(this.command)}, the connection to its monitor has ended${hint}`
+    return `${this.peer}: the connection to QEMU's monitor ended before an answer${about(this.command)}${hint}`
   }
 }
 
 /**
- * What came is not QEMU's monitor protocol: another service listens there, or the answer has another form than is known. The
- * connection is of no use any more, except after an answer of an unknown form. Exit code 8.
+ * The data is not QEMU's monitor protocol: another service listens there, or the result has an unknown form. The
+ * connection is then unusable, except after a result of an unknown form. Exit code 8.
  *
  * @stability stable
  * @category errors
@@ -66,7 +66,7 @@ export class QmpDisconnectedError extends Schema.TaggedError<QmpDisconnectedErro
 export class QmpProtocolError extends Schema.TaggedError<QmpProtocolError>()("QmpProtocolError", {
   /** The monitor's address. */
   peer: Schema.String,
-  /** The command whose answer it was, or that was waiting for one. */
+  /** The command of the result, or the one that was waiting for its answer. */
   command: Schema.optional(Schema.String),
   expected: Schema.String,
   found: Schema.String
@@ -79,8 +79,8 @@ export class QmpProtocolError extends Schema.TaggedError<QmpProtocolError>()("Qm
 }
 
 /**
- * A subscriber took its events so slowly that there was no room for another one. The connection and other subscribers go on.
- * Exit code 1.
+ * A subscriber took its events so slowly that its queue overflowed. The connection and other subscribers are not
+ * affected. Exit code 1.
  *
  * @stability stable
  * @category errors
@@ -89,17 +89,17 @@ export class QmpProtocolError extends Schema.TaggedError<QmpProtocolError>()("Qm
 export class QmpEventsLostError extends Schema.TaggedError<QmpEventsLostError>()("QmpEventsLostError", {
   /** The monitor's address. */
   peer: Schema.String,
-  /** How many events there is room for. */
+  /** Most events in the queue. */
   limit: Schema.Number
 }) {
   override readonly [Runtime.errorExitCode] = 1
   override get message(): string {
-    return `${this.peer}: expected events to be taken as they come, found ${this.limit} of them waiting`
+    return `${this.peer}: a subscriber took its events too slowly: ${this.limit} of them were waiting`
   }
 }
 
 /**
- * What a command fails with. `PeerTimeoutError`: the answer did not come in time; the command may be done later.
+ * Errors of a command. `PeerTimeoutError`: the answer did not come in time; the command may be executed later.
  *
  * @stability stable
  * @category errors
@@ -108,7 +108,7 @@ export class QmpEventsLostError extends Schema.TaggedError<QmpEventsLostError>()
 export type QmpError = QmpCommandError | QmpDisconnectedError | QmpProtocolError | PeerTimeoutError
 
 /**
- * What connecting to a monitor fails with.
+ * Errors of connecting to a monitor.
  *
  * @stability stable
  * @category errors
@@ -117,7 +117,7 @@ export type QmpError = QmpCommandError | QmpDisconnectedError | QmpProtocolError
 export type QmpConnectError = QmpError | ConnectError | TlsError
 
 /**
- * What ends a stream of events.
+ * Errors that end a stream of events.
  *
  * @stability stable
  * @category errors

@@ -1,5 +1,5 @@
 /**
- * What capturing and resuming a machine can both be told.
+ * Common options of capturing and resuming a machine.
  *
  * @since 0.1.0
  */
@@ -11,27 +11,30 @@ import type { QemuStatistics } from "./QemuStatistics.ts"
 import type { Client } from "./QmpClient.ts"
 
 /**
- * The machine, the way its memory takes, and who is told how it goes.
+ * The machine, the transfer of its memory, and the reporting.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface VmOptions {
-  /** The machine's monitor. Of a machine to be resumed, that of a QEMU that was started with its command line and `-incoming defer`. */
+  /**
+   * The machine's monitor. To resume, that of a QEMU that was started with the machine's command line and
+   * `-incoming defer`.
+   */
   readonly qmp: Client
   /** Number of channels, 1 to 255; 0: no multifd. Default 3. */
   readonly channels?: number | undefined
-  /** How pages are compressed on their way. Default `none`; over a socket of one machine it only costs time. */
+  /** Compression of pages in transit. Default `none`; over a socket on one machine it is only slower. */
   readonly compression?: Method | undefined
   /**
-   * How long QEMU may keep us waiting at any one point: until it connects, takes or gives something, or says how it ended. Then
-   * it fails with `PeerTimeoutError`. Default 60 seconds. `Duration.infinity` still wants connections to be there in time.
+   * Longest wait for QEMU at any one point: until it connects, takes or sends data, or reports its end. Then it fails
+   * with `PeerTimeoutError`. Default 60 seconds. `Duration.infinity` still limits the wait for connections.
    */
   readonly timeout?: Duration.Input | undefined
-  /** Follows this side; of a capture, make it with `Progress.makeDestination`. */
+  /** Follows this side; for a capture, make it with `Progress.makeDestination`. */
   readonly progress?: Progress | undefined
-  /** Told every `interval` what QEMU's side says. */
+  /** Called every `interval` with the statistics of QEMU's side. */
   readonly onStatistics?: ((statistics: QemuStatistics) => Effect.Effect<void>) | undefined
   /** Default 500 ms. */
   readonly interval?: Duration.Input | undefined

@@ -65,7 +65,7 @@ describeQemu("a capture that cannot tidy up", () => {
       )
       assert.match(
         warning!,
-        /the settings from before: .*multifd-channels=2.*; the guest, which ran before and may be stopped/
+        /the former settings: .*multifd-channels=2.*; the guest, which ran before and may be stopped/
       )
       assert.strictEqual((yield* ask(vm.socket, QmpCommands.queryStatus)).status, "paused")
       yield* ask(vm.socket, QmpCommands.cont)

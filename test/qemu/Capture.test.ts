@@ -290,7 +290,7 @@ describe("Capture", () => {
           problems[0]!,
           /timed out after 1 s waiting for an answer to "migrate_cancel"; not undone: the migration, /
         )
-        assert.include(problems[0], "the settings from before: events=false, multifd=false, return-path=false, ")
+        assert.include(problems[0], "the former settings: events=false, multifd=false, return-path=false, ")
         assert.match(
           problems[0]!,
           /max-bandwidth=134217728.*; the guest, which ran before and may be stopped: cont lets it go on$/
@@ -381,7 +381,7 @@ describe("Capture", () => {
         const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
         yield* Capture.run({ qmp, target: TARGET, channels: 7, onProblem })
         assert.deepStrictEqual(problems, [
-          'unix:/run/qmp: QEMU refused "migrate-set-parameters": not now; not undone: the settings from before: ' +
+          'unix:/run/qmp: QEMU refused "migrate-set-parameters": not now; not undone: the former settings: ' +
             "events=false, multifd=false, return-path=false, multifd-channels=2, max-bandwidth=134217728, downtime-limit=300"
         ])
       }))

@@ -458,7 +458,7 @@ describe("Resume", () => {
       assert.strictEqual(error._tag, "QmpDisconnectedError")
       assert.match(
         error.message,
-        /the connection to its monitor has ended; a QEMU that cannot load the image exits, and its standard error says why$/
+        /the connection to QEMU.s monitor ended before an answer[^;]*; a QEMU that cannot load the image exits, and its standard error says why$/
       )
     }))
 })

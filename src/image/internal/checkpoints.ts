@@ -8,8 +8,8 @@ import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import * as SyncAhead from "../SyncAhead.ts"
 
 /**
- * Says in the file itself, now and then, what of it has been written: whatever ends the process, the pages that the last
- * checkpoint knows can be proven.
+ * Records in the file, from time to time, which pages have been written. However the process ends, the pages of the
+ * last checkpoint can be proven.
  *
  * ```text
  *   sync ahead     1         2         3         4         5
@@ -19,24 +19,27 @@ import * as SyncAhead from "../SyncAhead.ts"
  *                            └ mark ─▶ A durable           └ mark ─▶ B …
  * ```
  *
- * What a checkpoint is about is taken down in front of a sync that is made anyway, and written behind it; the mark leads
- * there behind the next one. So it costs no sync of its own, and at every moment the mark on the disk leads to a seal on
- * the disk whose pages were on the disk before.
+ * A checkpoint is taken before a sync that happens anyway, and written after it; after the next sync, the mark is
+ * changed to lead to it. So it needs no sync of its own, and at any moment the mark on the disk leads to a seal on the
+ * disk whose pages reached the disk earlier.
  *
  * @internal
  */
 export interface Checkpoints {
-  /** What becomes of a sync of the file while pages are being written. */
+  /** Wraps a sync of the file while pages are being written. */
   readonly around: (sync: Effect.Effect<void, FileError>) => typeof sync
-  /** Bytes to be written before the next sync begins. */
+  /** Bytes written between two syncs. */
   readonly threshold: number
-  /** One more, of all that has been written by now; it is durable when this succeeds. No page may be on its way. */
+  /**
+   * Takes one more checkpoint, of everything written so far; it is durable when this succeeds. No page may be in
+   * flight.
+   */
   readonly take: Effect.Effect<void, FileError>
-  /** Whether there is one in the file. */
+  /** `true` if there is one in the file. */
   readonly isThere: () => boolean
 }
 
-/** A partial seal that is to be written. */
+/** A partial seal to be written. */
 interface Taken {
   readonly algorithm: Algorithm
   readonly bytes: Uint8Array
@@ -44,29 +47,29 @@ interface Taken {
 
 const MIB = 1024 * 1024
 
-/** What is lost of a save that is killed, at the most, is a third more than this. */
+/** A killed save loses at most 4/3 of this. */
 const MIN_BYTES = 256 * MIB
 
-/** With so many in a save, all of them together are some thousandths of its pages. */
+/** With this many in a save, all of them together are some thousandths of its pages. */
 const MAX_CHECKPOINTS = 64
 
-/** Bytes between two checkpoints of so much RAM. @internal */
+/** Bytes between two checkpoints for an amount of RAM. @internal */
 export const defaultInterval = (bytesTotal: number): number => Math.max(MIN_BYTES, bytesTotal / MAX_CHECKPOINTS)
 
 /**
- * Checkpoints of a file whose layout has room for them.
+ * Makes checkpoints of a file whose layout has room for them.
  *
  * @internal
  */
 export const make = (options: {
   readonly file: PositionalFile
   readonly blocks: ReadonlyArray<ImageStream.MappedBlock>
-  /** Bytes of one. */
+  /** Bytes of a checkpoint. */
   readonly length: number
-  /** Bytes of pages between two of them. */
+  /** Bytes of pages between two checkpoints. */
   readonly interval: number
   readonly key: Uint8Array | undefined
-  /** What has been written by now. */
+  /** Everything written so far. */
   readonly snapshot: () => PartialSeal.PartialSeal
 }): Checkpoints => {
   const { blocks, file, interval, key, length, snapshot } = options
@@ -79,7 +82,9 @@ export const make = (options: {
   let syncs = 0
   let pending: ImageStream.Piece | undefined
 
-  /** Digests and bits of one moment: pages go on being written while it waits to be written itself. */
+  /**
+   * Captures digests and bits at one moment: pages are still being written while the seal waits to be written itself.
+   */
   const takeDown = (): Taken => {
     const partial = snapshot()
     return { algorithm: partial.seal.algorithm, bytes: PartialSeal.encode(partial) }

@@ -5,8 +5,8 @@ import type { PageDigests } from "../../format/seal/PageDigests.ts"
 const EXTENTS_AT_ONCE = 256
 
 /**
- * Works out the digests of what was written, in pieces between which the event loop goes on; the last word, from `extents`,
- * is then no work any more.
+ * Computes the digests of written pages, in pieces that let the event loop run in between. The final `extents` then has
+ * nothing left to compute.
  *
  * @internal
  */

@@ -7,7 +7,7 @@ import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import * as ByteSource from "../../snapshot/ByteSource.ts"
 import { digestOf, pieces } from "./verifiedRest.ts"
 
-/** Puts the bytes of a piece that is not in the file yet to where they belong among bytes of the file. */
+/** Copies the bytes of a piece that is not in the file yet to their place among bytes of the file. */
 const overlay = (bytes: Uint8Array, position: number, piece: Piece): void => {
   const from = Math.max(position, piece.position)
   const to = Math.min(position + bytes.length, piece.position + piece.bytes.length)
@@ -15,8 +15,8 @@ const overlay = (bytes: Uint8Array, position: number, piece: Piece): void => {
 }
 
 /**
- * The digest of everything in an image but its pages. The first piece of the stream may still have to be written. `digests`
- * takes one of each piece, in their order.
+ * The digest of everything in an image except its pages. The first piece of the stream may not be written yet.
+ * `digests` gets one per piece, in order.
  *
  * @internal
  */
@@ -54,7 +54,7 @@ const fromFile = (
     readInto: (offset, target) =>
       Effect.gen(function* () {
         const from = position + offset
-        // What failed half-way may end before its first piece belongs there.
+        // A failed write may have ended before the place of its first piece.
         const there = Math.min(target.length, Math.max(0, (yield* file.size) - from))
         yield* file.readExtents([{ position: from, bytes: target.subarray(0, there) }])
         overlay(target.fill(0, there), from, first)

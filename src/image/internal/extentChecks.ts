@@ -6,13 +6,13 @@ import { Extents } from "../../format/seal/SealedExtents.ts"
 import type { PageBitmap } from "../../ram/PageBitmap.ts"
 import * as Integrity from "../Integrity.ts"
 
-/** Bytes that are looked at between two turns of the event loop: a millisecond, or two with SHA-256. */
+/** Bytes examined between two turns of the event loop: a millisecond, or two with SHA-256. */
 const PIECE_BYTES = 2 * 1024 * 1024
 
 const hex = (digest: Uint8Array): string => Buffer.from(digest).toString("hex")
 
 /**
- * Compares what was read of a block with its seal.
+ * Compares the bytes read from a block with its seal.
  *
  * @internal
  */
@@ -39,7 +39,7 @@ export class ExtentChecks {
     this.#digestLength = Checksum.digestLength(algorithm)
   }
 
-  /** Whether a range is one of whole extents. */
+  /** `true` if a range consists of whole extents. */
   isWhole(offset: number, length: number): boolean {
     const { extentSize } = this
     const end = offset + length
@@ -54,7 +54,7 @@ export class ExtentChecks {
     return { offset: start, length: end - start }
   }
 
-  /** The damage in one extent, `undefined` where it is what was sealed. */
+  /** The damage in one extent, or `undefined` if it matches the seal. */
   damageIn(index: number, data: Uint8Array): Integrity.Damage | undefined {
     const { digests, idstr, pageSize, pagesOffset } = this.#block
     const expected = digests.subarray(index * this.#digestLength, (index + 1) * this.#digestLength)
@@ -65,7 +65,7 @@ export class ExtentChecks {
     return { block: idstr, firstPage: first, pages, position, expected: hex(expected), found: hex(found) }
   }
 
-  /** All damage in a range of whole extents. What is damaged is cleared: nobody is to see it. */
+  /** All damage in a range of whole extents. Damaged bytes are cleared, so that they cannot be used. */
   damages(offset: number, data: Uint8Array): Effect.Effect<ReadonlyArray<Integrity.Damage>> {
     return Effect.suspend(() => {
       const all: Array<Integrity.Damage> = []
@@ -91,7 +91,7 @@ export class ExtentChecks {
     })
   }
 
-  /** Fails where there is any damage. */
+  /** Fails if there is any damage. */
   verify(offset: number, data: Uint8Array): Effect.Effect<void, Integrity.IntegrityError> {
     return Effect.flatMap(this.damages(offset, data), ([first, ...rest]) =>
       first === undefined

@@ -2,7 +2,7 @@ import type { Extent } from "../../io/files/PositionalFile.ts"
 import * as PageRuns from "../../ram/PageRuns.ts"
 
 /**
- * The file extents of some runs of pages: page 0 lies at the beginning of `data` and at `position` in the file.
+ * The file extents of some runs of pages: page 0 is at the start of `data` and at `position` in the file.
  *
  * @internal
  */

@@ -8,12 +8,12 @@ import * as PageRuns from "../../ram/PageRuns.ts"
 import type { IntegrityError } from "../Integrity.ts"
 import type { ExtentChecks } from "./extentChecks.ts"
 
-/** Reading a short gap along with its neighbours costs less than a system call of its own. */
+/** Reading a short gap along with its neighbours is faster than a separate system call. */
 const MERGED_GAP_PAGES = 8
 
 /**
- * The pages of a block as they lie in an image. Bytes under clear bits are never handed on: they may be left over from an
- * earlier round of a live save. Where there are checksums, neither is a page that does not have its own.
+ * The pages of a block in an image. Bytes under clear bits are never returned: they may be left over from an earlier
+ * round of a live save. With checksums, neither is a page that does not match.
  *
  * @internal
  */
@@ -26,7 +26,7 @@ export const makeReader = (
   return checks === undefined ? plain : checked(plain, checks)
 }
 
-/** Checksums are those of extents: where only a part of one is wanted, all of it has to be read. */
+/** Checksums cover extents: to read a part of one, all of it must be read. */
 const checked = (plain: PageReader<FileError>, checks: ExtentChecks): PageReader<FileError | IntegrityError> => ({
   ...plain,
   readInto: (offset, target) => {

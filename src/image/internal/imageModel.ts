@@ -5,7 +5,7 @@ import { type IntegrityError } from "../Integrity.ts"
 import type { ExtentChecks } from "./extentChecks.ts"
 
 /**
- * A RAM block in an image. Its reader knows which pages are present, and never shows a byte of those that are not.
+ * A RAM block in an image. Its reader knows which pages are present, and never returns a byte of the others.
  *
  * @stability stable
  * @category models
@@ -13,7 +13,7 @@ import type { ExtentChecks } from "./extentChecks.ts"
  */
 export interface ImageBlock extends RamBlock.Readable<FileError | IntegrityError> {
   readonly reader: RamBlock.Readable<FileError | IntegrityError>["reader"] & { readonly present: PageBitmap }
-  /** Compares whole extents with their checksums, as the reader does; `undefined` where there are none. @internal */
+  /** Compares whole extents with their checksums, as the reader does; `undefined` if there are none. @internal */
   readonly checks: ExtentChecks | undefined
   /** Absolute file offset of the block's bitmap. */
   readonly bitmapOffset: number
@@ -23,8 +23,8 @@ export interface ImageBlock extends RamBlock.Readable<FileError | IntegrityError
   readonly pages: number
   /** Pages whose bytes are in the file; the others are zeros. */
   readonly pagesPresent: number
-  /** Offset in the parent region; only images that were saved with `x-ignore-shared` say it. */
+  /** Offset in the parent region; present only in images saved with `x-ignore-shared`. */
   readonly address: number | undefined
-  /** Shared memory that was left out of the image (`x-ignore-shared`): it cannot be read or restored from here. */
+  /** Shared memory that was left out of the image (`x-ignore-shared`): it cannot be read or restored from the image. */
   readonly ignored: boolean
 }

@@ -14,10 +14,10 @@ import type { RawImage } from "./rawImage.ts"
 import { ExtentChecks } from "./extentChecks.ts"
 import { makeReader } from "./imageBlock.ts"
 
-/** Device state is mostly some hundred KiB; a device that migrates its own memory with it makes it large. */
+/** Device state is usually some hundred KiB; it is large if a device migrates its own memory with it. */
 const MAX_LISTED_STATE_BYTES = 256 * 1024 * 1024
 
-/** A seal of another block of that name is wrong in all that is not pages as well, which has been found by then. */
+/** A seal of another block of that name also mismatches outside the pages, which has been detected by then. */
 const checksOf = (
   { path }: PositionalFile,
   { header, idstr, usedLength }: MappedBlock,
@@ -71,7 +71,7 @@ const readRanges = (contents: RawImage, ranges: ReadonlyArray<ByteRange>): Effec
   )
 
 /**
- * The device sections, early ones first, and what does not fit in them.
+ * The device sections, early ones first, and the findings about them.
  *
  * @internal
  */
@@ -97,11 +97,11 @@ export const deviceSections = Effect.fnUntraced(function* (
   }
 })
 
-/** Commands stand among the sections that are set up early. */
+/** Commands may be among the sections that are set up early. */
 const isSection = (bytes: Uint8Array): boolean => bytes[0] === MigrationStream.SectionType.full
 
 /**
- * Everything of a complete image that is not RAM.
+ * Everything in a complete image that is not RAM.
  *
  * @internal
  */

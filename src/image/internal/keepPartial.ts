@@ -12,21 +12,21 @@ import type * as Integrity from "../Integrity.ts"
 import * as Checkpoints from "./checkpoints.ts"
 import { sealedBlocks, type Targets } from "./writeSeal.ts"
 
-/** The first bytes of a stream, without which it is none. */
+/** The first bytes of a stream, without which it is not a stream. */
 const MAGIC_BYTES = 4
 
-/** Zeros that are written at once. */
+/** Zeros written by one call. */
 const ZEROS_BYTES = 1024 * 1024
 
-/** The first piece of a stream that nobody is to take for one. */
+/** The first piece of a stream that must not be mistaken for one. */
 const withoutMagic = (first: ImageStream.Piece): ImageStream.Piece => ({
   ...first,
   bytes: first.bytes.slice().fill(0, 0, MAGIC_BYTES)
 })
 
 /**
- * Everything in front of the device state but pages, bitmaps and the magic of the stream, so that it can be told what was
- * written; and zeros where checkpoints go, so that a disk that is full has room for them.
+ * Everything before the device state except pages, bitmaps and the magic of the stream, so that the written data can be
+ * identified; and zeros in place of the checkpoints, so that a full disk has room for them.
  */
 const openPartial = Effect.fnUntraced(function* (
   file: PositionalFile,
@@ -43,7 +43,7 @@ const openPartial = Effect.fnUntraced(function* (
   }
 })
 
-/** What has been written of an image by now. */
+/** The part of an image that has been written so far. */
 const partialOf = (
   head: ImageStream.ImageHead,
   { notes, settings, targets }: Pick<Keeping, "notes" | "settings" | "targets">
@@ -58,7 +58,7 @@ const partialOf = (
 }
 
 /**
- * What is written, and what of it has been.
+ * The image in progress, and its progress.
  *
  * @internal
  */
@@ -66,17 +66,17 @@ export interface Keeping {
   readonly head: ImageStream.ImageHead
   readonly targets: Targets
   readonly settings: Integrity.Settings
-  /** Those that are known from the beginning. */
+  /** The notes that are known from the start. */
   readonly notes: ImageNotes
   /** Bytes of a checkpoint. */
   readonly length: number
-  /** Bytes of pages between two of them. Default: by the size of RAM. */
+  /** Bytes of pages between two checkpoints. Default: by the size of RAM. */
   readonly interval: number | undefined
-  /** Whether all of it is there and has its checksums. */
+  /** `true` if all of it is complete and sealed. */
   readonly isSealed: () => boolean
 }
 
-/** Leaves a file that was not completed, where anything can be made of it. */
+/** Leaves an unfinished file in a state from which it can be recovered. */
 const leave = Effect.fnUntraced(function* (
   target: AtomicFile.AtomicFile,
   checkpoints: Checkpoints.Checkpoints,
@@ -91,7 +91,7 @@ const leave = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes checkpoints of an image that has room for them, and leaves it where it is when the scope ends too early.
+ * Makes checkpoints of an image that has room for them, and keeps the file if the scope ends too early.
  *
  * @internal
  */

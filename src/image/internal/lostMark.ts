@@ -7,19 +7,19 @@ import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import { checkRest, corrupt } from "./readSeal.ts"
 
-/** Bytes that are read at once where a seal is looked for. */
+/** Bytes per read during the search for a seal. */
 const WINDOW_BYTES = 1024 * 1024
 
 const MAGIC_BYTES = 8
 
-/** Where the file is searched. */
+/** The searched part of the file. */
 interface Within {
-  /** Where the stream ends, for all that it says. */
+  /** The end of the stream, according to the stream. */
   readonly streamEnd: number
-  /** Where the device state begins: no seal lies in front of it. */
+  /** The start of the device state: no seal comes before it. */
   readonly stateStart: number
   readonly fileSize: number
-  /** Whether the stream says where it ends. */
+  /** `true` if the stream gives its own end. */
   readonly isWhole: boolean
 }
 
@@ -33,13 +33,13 @@ const readHead = Effect.fnUntraced(function* (
   return bytes
 })
 
-/** What is no seal of some stream that ends right in front of it may be what a guest has in its device state. */
+/** Bytes that are not a seal directly after some stream may be a part of the guest's device state. */
 const isInPlace = (head: Uint8Array, position: number): boolean => {
   const decoded = ImageSeal.decodeHead(head, position)
   return Result.isSuccess(decoded) && ImageSeal.sealPosition(decoded.success.end) === position
 }
 
-/** The first place behind RAM where a seal lies that fits there, whatever the stream says of its own end. */
+/** The first place after RAM with a seal that fits there, whatever the stream gives as its own end. */
 const search = Effect.fnUntraced(function* (
   file: PositionalFile,
   { fileSize, stateStart }: Within
@@ -57,9 +57,9 @@ const search = Effect.fnUntraced(function* (
 })
 
 /**
- * A seal without its mark: somebody has wiped that out; or another image was written over a sealed one, whose mark lies
- * where nobody looks for it now. It is looked for behind the stream, and where that does not say where it ends, everywhere
- * behind RAM: what says so may be damaged as well.
+ * A seal without its mark: the mark was erased, or another image was written over a sealed one, whose mark is at a
+ * place that is no longer read. The search covers the data after the stream. If the stream does not give its end, it
+ * covers everything after RAM, because the end itself may be damaged.
  *
  * @internal
  */

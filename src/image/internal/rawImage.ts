@@ -21,21 +21,21 @@ export type { RawImage } from "./rawImageModel.ts"
 
 /**
  * Bitmaps are held in memory, one bit for each page of 4 KiB: 512 MiB are enough for 16 TiB of RAM, more than QEMU's
- * largest machines have. A file that asks for more is not allowed to take the memory.
+ * largest machines have. A file that requires more is refused before any memory is allocated.
  */
 const MAX_BITMAP_BYTES = 512 * 1024 * 1024
 
 const LIBVIRT_MAGIC_BYTES = 16
 
 /**
- * Reads all of an image but its pages, and notes what is wrong with it.
+ * Reads all of an image except its pages, and records the problems.
  *
  * ```text
  *   file ──▶ stream, seal, tail ──▶ digest of everything but pages ──▶ right? all of it once more, against the digests
  *                                        └ a digest of each piece       of its pieces; and so is whatever is read later
  * ```
  *
- * So what counts is what was verified, whatever is written to the file meanwhile.
+ * Only verified data is used, even if the file is written to in the meantime.
  *
  * @internal
  */
@@ -59,7 +59,7 @@ export const readImage = Effect.fnUntraced(function* (
 export const changedMeanwhile = (offset: number): Finding.Finding =>
   restIsOther(offset, "the same bytes each time they are read", "others a moment later")
 
-/** The same once more, of what has its checksum. */
+/** Reads again the data that matches its checksum. */
 const readAgain = Effect.fnUntraced(function* <E>(
   file: VerifiedRest.Source<E>,
   first: Read,
@@ -83,10 +83,10 @@ const readAgain = Effect.fnUntraced(function* <E>(
   }
 })
 
-/** And what has been compared with its checksum. */
+/** The image, after comparison with its checksum. */
 interface Read extends RawImage {
   readonly verified?: VerifiedRest.VerifiedRest | undefined
-  /** Whether the bitmaps are those of a save that has not come to its end. */
+  /** `true` if the bitmaps are those of an unfinished save. */
   readonly isPartial?: boolean
 }
 
@@ -118,7 +118,7 @@ const nothing: Omit<RawImage, "source" | "fileSize" | "findings"> = {
   keyProblem: undefined
 }
 
-/** The seal first: it knows where the stream ends. */
+/** The seal comes first: it has the end of the stream. */
 const readStream = Effect.fnUntraced(function* (
   file: PositionalFile,
   start: number,
@@ -141,7 +141,7 @@ const readStream = Effect.fnUntraced(function* (
     tail,
     seal,
     keyProblem: sealed.keyProblem,
-    // How much is missing of a file that was cut off is known best by its mark.
+    // The mark of a truncated file has the best information on how much is missing.
     findings: [
       ...sealFindings.filter(({ code }) => code === "seal-cut"),
       ...stream.findings,
@@ -188,7 +188,7 @@ const readBitmaps = Effect.fnUntraced(function* <E>(
   return { bitmaps, findings }
 })
 
-/** Whatever else is wrong with the others is among the findings already. */
+/** Other problems with the other blocks are already among the findings. */
 const isReadable = ({ header, ignored, usedLength }: ImageStream.MappedBlock, length: number, fileSize: number) =>
   !ignored &&
   header.pageSize >= RamBlock.minPageSize &&

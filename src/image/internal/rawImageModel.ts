@@ -9,22 +9,22 @@ import type { IntegrityError, SealKeyError } from "../Integrity.ts"
 import type * as VerifiedRest from "./verifiedRest.ts"
 
 /**
- * Everything that could be made out of a file.
+ * Everything read from a file.
  *
  * @internal
  */
 export interface RawImage {
-  /** What is not pages is to be read from here: what has been compared with its checksum is compared with it again. */
+  /** The source for reading data outside the pages: verified data is verified again. */
   readonly source: VerifiedRest.Source<FileError | IntegrityError>
   readonly fileSize: number
   readonly libvirt: LibvirtSave.LibvirtSave | undefined
-  /** `undefined` where libvirt's header already leads nowhere. */
+  /** `undefined` if libvirt's header already leads nowhere. */
   readonly stream: ImageStream.ParsedImage | undefined
   /** By `idstr`; without the blocks whose bitmap cannot be read. */
   readonly bitmaps: ReadonlyMap<string, PageBitmap.PageBitmap>
-  /** `undefined` where RAM has no end. */
+  /** `undefined` if RAM has no end. */
   readonly tail: StreamTrailer.StreamTrailer | undefined
-  /** `undefined` where there is none that is of any use, or nobody wants to know. */
+  /** `undefined` if there is no usable seal, or with `verify: false`. */
   readonly seal: ImageSeal.Seal | undefined
   readonly keyProblem: SealKeyError["problem"] | undefined
   readonly findings: ReadonlyArray<Finding.Finding>

@@ -14,13 +14,13 @@ import type { SealContents } from "./readSealModel.ts"
 export { checkRest, type RestCheck, restIsOther, type SealContents } from "./readSealModel.ts"
 
 /**
- * Bytes of the file, and what is to be made of its seal.
+ * The file, and options of reading its seal.
  *
  * @internal
  */
 export type ReadOptions = VerifyOptions & {
   readonly fileSize: number
-  /** Whether it is a save that has not come to its end, which may have a seal of what it had written. Default `false`. */
+  /** `true` for an unfinished save, which may have a seal of the pages written so far. Default `false`. */
   readonly partial?: boolean | undefined
 }
 
@@ -35,15 +35,15 @@ const unsealed = (limit: number, findings: ReadonlyArray<Finding.Finding> = []):
   findings
 })
 
-/** Fewer bytes than a mark has where the file is known to end; that it ends earlier now is an error, and no missing mark. */
+/** Shorter than a mark if the file is known to end there; an earlier end is an error rather than a missing mark. */
 const readMark = (file: PositionalFile, position: number, fileSize: number): Effect.Effect<Uint8Array, FileError> => {
   const bytes = new Uint8Array(Math.min(SealMark.LENGTH, Math.max(0, fileSize - position)))
   return Effect.as(file.readExtents([{ position, bytes }]), bytes)
 }
 
 /**
- * Looks for the mark of a seal, and reads the seal that it leads to. With `verify: false` all that is taken from it is
- * where the stream ends.
+ * Looks for the mark of a seal, and reads the seal that it leads to. With `verify: false`, only the end of the stream
+ * is taken from it.
  *
  * @internal
  */
@@ -99,10 +99,10 @@ const readMarked = Effect.fnUntraced(function* (
   const seal = decoded.success
   return ImageSeal.sealPosition(seal.end) === position
     ? { seal, limit: seal.end, keyProblem, findings: [] }
-    : unsealed(limit, [corrupt(position, "a seal right behind its stream", `a stream that ends at ${seal.end}`)])
+    : unsealed(limit, [corrupt(position, "a seal directly after its stream", `a stream that ends at ${seal.end}`)])
 })
 
-/** It lies in front of the pages, and says nothing of where the stream ends. */
+/** It precedes the pages, and does not have the end of the stream. */
 const partialSeal = (
   bytes: Uint8Array,
   position: number,

@@ -11,29 +11,29 @@ import { digestRest } from "./digestRest.ts"
 import type { VerifiedRest } from "./verifiedRest.ts"
 
 /**
- * What is known of an image's seal.
+ * The facts about an image's seal.
  *
  * @internal
  */
 export interface SealContents {
-  /** `undefined` where there is none, or it is of no use. */
+  /** `undefined` if there is no usable seal. */
   readonly seal: ImageSeal.Seal | undefined
-  /** Where the stream ends at the latest. */
+  /** The latest possible end of the stream. */
   readonly limit: number
   readonly keyProblem: SealKeyError["problem"] | undefined
   readonly findings: ReadonlyArray<Finding.Finding>
-  /** Of a save that has not come to its end: the pages that its seal is about, by `idstr`. */
+  /** For an unfinished save: the pages that its seal covers, by `idstr`. */
   readonly bitmaps?: Pick<RawImage, "bitmaps" | "findings"> | undefined
 }
 
 /**
- * What came of comparing everything but pages with its checksum.
+ * The result of comparing everything except pages with its checksum.
  *
  * @internal
  */
 export interface RestCheck {
   readonly findings: ReadonlyArray<Finding.Finding>
-  /** Where it is what was sealed. */
+  /** Set if it matches the seal. */
   readonly verified?: VerifiedRest | undefined
 }
 
@@ -42,7 +42,7 @@ export const restIsOther = (offset: number, expected: string, found: string): Fi
   Finding.make({ code: "stream-checksum-wrong", offset, expected, found })
 
 /**
- * Everything but pages against its checksum. A file that is too short for it has been found to be so before.
+ * Compares everything except pages with its checksum. A file that is too short for it has been detected before.
  *
  * @internal
  */

@@ -8,9 +8,9 @@ import { checkRest, type RestCheck, type SealContents } from "./readSealModel.ts
 import type { Source } from "./verifiedRest.ts"
 import * as ByteSource from "../../snapshot/ByteSource.ts"
 
-/** What follows RAM, and what remains of what was said about the seal. */
+/** The data after RAM, and the remaining facts about the seal. */
 interface Tail extends Pick<SealContents, "seal" | "findings">, Pick<RestCheck, "verified"> {
-  /** `undefined` where RAM has no end. */
+  /** `undefined` if RAM has no end. */
   readonly tail: StreamTrailer.StreamTrailer | undefined
 }
 
@@ -20,8 +20,7 @@ interface Sized<E> {
 }
 
 /**
- * Reads what follows RAM up to a limit. Whatever a writer put behind the stream bounds it: a region, a bitmap or a seal may
- * follow.
+ * Reads the data after RAM up to a limit. Later data in the file bounds it: a region, a bitmap or a seal may follow.
  *
  * @internal
  */
@@ -38,7 +37,7 @@ export const parse = <E>(
   return ByteSource.parse(ByteSource.fromFile(file, 0, fileSize), StreamTrailer.parse({ from, to, footers }))
 }
 
-/** Whether a seal was said to be there, be it in order or not. */
+/** `true` if there is a seal, valid or not. */
 const isSealed = ({ findings, seal }: SealContents): boolean =>
   seal !== undefined || findings.some(({ severity }) => severity === "error")
 
@@ -51,8 +50,8 @@ const stale = (offset: number, found: number): Finding.Finding =>
   })
 
 /**
- * Reads what follows RAM. The mark says where that ends; but when QEMU writes another image over a sealed one on a device,
- * the mark is still there, and knows nothing of the new one. A stream with a description tells by itself where it ends.
+ * Reads the data after RAM. The mark gives its end. But when QEMU writes another image over a sealed one on a device,
+ * the old mark remains and does not apply to the new image. A stream with a description gives its own end.
  *
  * ```text
  *   up to where the mark says   anything behind    the image

@@ -6,34 +6,34 @@ import type { FileError } from "../../io/files/FileError.ts"
 import type { Extent, PositionalFile } from "../../io/files/PositionalFile.ts"
 import * as Integrity from "../Integrity.ts"
 
-/** Bytes that are compared together: so much is read where a few of them are wanted. */
+/** Bytes that share a digest: reading a few of them reads all of them. */
 const PIECE_BYTES = 256 * 1024
 
 /**
- * What an image is read from.
+ * A source of the bytes of an image.
  *
  * @internal
  */
 export interface Source<out E> {
   readonly path: string
-  /** Fills all extents; where the file is known to end earlier is not asked for. */
+  /** Fills all extents; callers never ask past the known end of the file. */
   readonly readExtents: (extents: ReadonlyArray<Extent>) => Effect.Effect<void, E>
 }
 
 /**
- * Everything of an image but its pages as it was when it had its checksum: a digest for each piece of it.
+ * Everything of an image except its pages, as verified: a digest for each piece of it.
  *
  * @internal
  */
 export interface VerifiedRest {
   readonly algorithm: Checksum.Algorithm
   readonly ranges: ReadonlyArray<ByteRange>
-  /** Of the pieces of all ranges, one after the other. */
+  /** Digests of the pieces of all ranges, one after another. */
   readonly digests: ReadonlyArray<Uint8Array>
 }
 
 /**
- * The pieces of a range: each has a digest of its own.
+ * The pieces of a range: each has its own digest.
  *
  * @internal
  */
@@ -65,8 +65,8 @@ const placed = (ranges: ReadonlyArray<ByteRange>) => {
 }
 
 /**
- * A file, whose bytes outside of pages are compared with what was verified whenever they are read: who writes to it
- * meanwhile does not get them past the checksums.
+ * A file whose bytes outside of pages are compared with the verified ones whenever they are read: writes to the file in
+ * the meantime do not get past the checksums.
  *
  * @internal
  */

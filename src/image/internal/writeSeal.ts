@@ -7,7 +7,7 @@ import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import type * as FileChannel from "../FileChannel.ts"
 
 /**
- * Where the pages of each block with pages go, by `idstr`.
+ * The destination of each block's pages, for blocks with pages, by `idstr`.
  *
  * @internal
  */
@@ -20,7 +20,7 @@ export const sealedBlock = ({ header, idstr, usedLength }: MappedBlock, digests:
 }
 
 /**
- * What a seal says of the blocks of an image that is being written, by the digests that their pages have now.
+ * The sealed blocks of an image in progress, from the current digests of their pages.
  *
  * @internal
  */
@@ -33,14 +33,14 @@ export const sealedBlocks = (
     .map((block) => sealedBlock(block, targets.get(block.idstr)!.digests!.extents()))
 
 /**
- * Writes a seal to where it belongs, and succeeds with the mark that is to be written when it is durable.
+ * Writes a seal to its place, and succeeds with the mark to write when the seal is durable.
  *
  * @internal
  */
 export const writeSealOf = Effect.fnUntraced(function* (
   file: PositionalFile,
   options: {
-    /** Where the mark belongs. */
+    /** The position of the mark. */
     readonly position: number
     readonly seal: ImageSeal.Seal
     readonly key: Uint8Array | undefined

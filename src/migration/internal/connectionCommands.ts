@@ -3,15 +3,15 @@ import * as MigrationStream from "../../format/stream/MigrationStream.ts"
 /** Type, number and length. */
 const COMMAND_HEAD = 5
 
-/** What belongs to a connection, and not to the machine that was saved from it. */
+/** Commands that belong to a connection, not to the machine saved from it. */
 const ofConnection: ReadonlySet<number> = new Set([
   MigrationStream.Command.openReturnPath,
   MigrationStream.Command.ping
 ])
 
 /**
- * The sections in front of RAM's START as they are sent: the saved ones, but what was said between the connection's two
- * ends; instead of that, the question for an answer of our own. Two such questions would be an error of the peer's.
+ * The sections to send before RAM's START: the saved ones, without the commands of their old connection, and with our
+ * own request for an answer. Two such requests would be an error for the peer.
  *
  * @internal
  */

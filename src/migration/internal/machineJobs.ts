@@ -10,7 +10,7 @@ import type { Progress } from "../Progress.ts"
 import * as Rounds from "./rounds.ts"
 
 /**
- * What is to be moved.
+ * The machine to move.
  *
  * @internal
  */
@@ -25,7 +25,7 @@ export interface Options<out E> {
 }
 
 /**
- * The jobs of a migration, and the machine as it is when they are done.
+ * The jobs of a migration, and the machine state at their end.
  *
  * @internal
  */
@@ -35,7 +35,7 @@ export interface Source<out E> {
 }
 
 /**
- * Memory that stays as it is has one round; memory that is written to meanwhile has as many as it takes.
+ * Constant memory takes one round; memory that changes in the meantime takes as many as necessary.
  *
  * @internal
  */

@@ -16,7 +16,7 @@ import type * as Statistics from "../Statistics.ts"
 import * as Convergence from "./convergence.ts"
 
 /**
- * What is moved, and how.
+ * The memory to move, and the options.
  *
  * @internal
  */
@@ -25,7 +25,7 @@ export interface Options<out E> {
   readonly live: Live.Options<E>
   readonly batchSize: number
   readonly coalescePages: number
-  /** What the channels have moved. */
+  /** The counters of the channels. */
   readonly counters: Readonly<TransferCounters>
   readonly status: Pick<MigrationStatus, "enter" | "pass">
   readonly statistics: Pick<
@@ -40,20 +40,20 @@ export interface Options<out E> {
  * @internal
  */
 export interface Rounds<out E> {
-  /** To be run by a pipeline once, inside the scope. */
+  /** Run it once, by a pipeline inside the scope. */
   readonly jobs: Stream.Stream<Job.Job<E>, E>
-  /** What stands behind RAM, if that was asked for; known when the jobs have ended. */
+  /** The state after RAM, if requested; available when the jobs have ended. */
   readonly machineState: () => Live.RunningState<E> | undefined
 }
 
-/** The writer, and what it has suffered so far. */
+/** The guest, and its current throttling and pause. */
 interface Writer<out E> {
   readonly stop: Effect.Effect<void, E>
   readonly resume: Effect.Effect<void>
   readonly throttle: (percentage: number) => Effect.Effect<void>
 }
 
-/** When the scope ends in a failure, the writer is given its time back and goes on, if it has ever been stopped. */
+/** If the scope ends in a failure, the throttle is removed and the guest resumes if it was ever stopped. */
 const makeWriter = Effect.fnUntraced(function* <E>(
   { pause, resume = Effect.void, throttle }: Live.Options<E>,
   statistics: Options<E>["statistics"]
@@ -64,7 +64,7 @@ const makeWriter = Effect.fnUntraced(function* <E>(
   const setThrottle = (to: number): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (throttle === undefined || percentage === to) return Effect.void
-      // Until it is done, it may have been done or not: what is put right in the end is the worse of both.
+      // Before it has completed, it may or may not have taken effect: the rollback assumes the worse.
       percentage = Math.max(percentage, to)
       const done = Effect.sync(() => {
         percentage = to
@@ -90,7 +90,7 @@ const makeWriter = Effect.fnUntraced(function* <E>(
   }
 })
 
-/** Which round comes next, from 1, and which one is the last, once that is known. */
+/** The number of the next round, from 1, and that of the last one, once it is known. */
 interface Place {
   readonly last: number
   readonly round: number
@@ -114,7 +114,7 @@ type Step<E> = readonly [Jobs<E>, Place] | undefined
  *                           └ the pipeline pulls on when every channel has passed it
  * ```
  *
- * **Failure effect**: when the scope ends in a failure, throttling ends and the writer goes on.
+ * **Failure effect**: if the scope ends in a failure, throttling ends and the guest resumes.
  *
  * @internal
  */
@@ -171,7 +171,7 @@ export const make = Effect.fnUntraced(function* <E>(
   })
   const end = live.leave === "running" ? writer.resume : Effect.void
 
-  /** What comes in front of a round, and what moves its pages. */
+  /** The data before a round, and the jobs that move its pages. */
   const next = Effect.fnUntraced(function* ({ last, round }: Place): Effect.fn.Return<Step<E>, E> {
     if (round > last) return yield* Effect.as(end, undefined)
     if (round === 1) return [yield* fullScan, { last, round: 2 }]

@@ -17,29 +17,29 @@ export interface Settings {
 const pick = <A>(from: Readonly<Record<string, A>>, names: ReadonlyArray<string>): Readonly<Record<string, A>> =>
   Object.fromEntries(names.flatMap((name) => (name in from ? [[name, from[name]!]] : [])))
 
-/** What is known here and is different. */
+/** The known settings that differ. */
 const changes = <A>(before: Readonly<Record<string, A>>, wanted: Readonly<Record<string, A>>): ReadonlyArray<string> =>
   Object.keys(wanted).filter((name) => name in before && before[name] !== wanted[name])
 
 /**
- * Settings that QEMU is given for a while. What it does not know is not set.
+ * Settings that QEMU is given temporarily. Those that it does not know are not set.
  *
  * @internal
  */
 export interface Borrowed {
   readonly set: Effect.Effect<void, QmpError>
   readonly putBack: (qmp: Client) => Effect.Effect<void, QmpError>
-  /** What was changed, in words and with the values from before; `undefined`: nothing was. */
+  /** The changed settings with their former values, in words; `undefined`: nothing was changed. */
   readonly former: string | undefined
 }
 
 /**
- * Works out what has to be changed, and how it is changed back.
+ * Computes the changes, and their reversal.
  *
  * **Details**
  *
- * Capabilities come first, and last when they are put back: with mapped-ram and compression at the same time QEMU accepts no
- * parameter any more, not even one that would resolve it.
+ * Capabilities are set first and restored last: with mapped-ram and compression enabled together, QEMU accepts no
+ * parameters, not even one that would resolve the conflict.
  *
  * @internal
  */
@@ -62,16 +62,16 @@ export const make = (qmp: Client, before: Settings, wanted: Settings): Borrowed 
 }
 
 /**
- * Puts them back when all is over.
+ * Restores the settings at the end.
  *
  * @internal
  */
 export const step = ({ former, putBack }: Borrowed): Step => ({
   run: putBack,
-  ifNotUndone: () => (former === undefined ? undefined : `the settings from before: ${former}`)
+  ifNotUndone: () => (former === undefined ? undefined : `the former settings: ${former}`)
 })
 
-/** What a machine must not do while it moves to or from an image. Some of it only older versions know. */
+/** Features that must be off while a machine moves to or from an image. Only older versions know some of them. */
 const unwanted = [
   "background-snapshot",
   "block",

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 
-/** How long the other side may take to say why it hung up. */
+/** Time for the other side to report why it closed. */
 const GRACE = "2 seconds"
 
 const failureOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<E> =>
@@ -13,15 +13,16 @@ const failureOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<E> =>
     return Exit.isFailure(exit) ? Effect.failCause(exit.cause as Cause.Cause<never>) : Effect.never
   })
 
-/** What must not happen did. QEMU hears of it as of any failure, and what it says of that is no explanation. */
+/** A bug occurred. QEMU sees it as any failure, and its report does not explain it. */
 const defectOf = (exit: Exit.Exit<unknown, unknown>): Cause.Cause<never> | undefined => {
   const defect = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isDieReason) : undefined
   return defect && Cause.fromReasons([defect])
 }
 
 /**
- * Runs two sides of one migration, this one and QEMU's. When one fails, the other one fails of it: what the first one to fail
- * says may be a consequence only, and then the other one has a little time to say more. A defect of either is a defect of both.
+ * Runs the two sides of one migration, ours and QEMU's. When one fails, the other fails as a result. The first error
+ * may be only a consequence, so the other side gets a little time to report more. A defect of either is a defect of
+ * both.
  *
  * @internal
  */
@@ -30,7 +31,7 @@ export const runBothEnds = <A, B, E1, E2, E>(
   there: Effect.Effect<B, E2>,
   options: {
     readonly isConsequence: (error: E1 | E2) => boolean
-    /** What it was, where both have failed. */
+    /** Chooses the cause, if both have failed. */
     readonly explain: (here: E1, there: E2) => E
   }
 ): Effect.Effect<readonly [A, B], E | E1 | E2> =>

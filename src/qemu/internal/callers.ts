@@ -1,11 +1,9 @@
-/**
- * Those who wait for an answer, by the id of their command.
- */
+/** Callers waiting for an answer, by the id of their command. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 
 /**
- * A command whose answer has not come.
+ * A command without an answer so far.
  *
  * @internal
  */
@@ -19,15 +17,15 @@ export interface Caller<E> {
  * @internal
  */
 export interface Callers<E> {
-  /** Gives a command its id. */
+  /** Assigns an id to a command. */
   readonly add: (command: string) => Caller<E>
-  /** Does not wait any more: an answer that comes now is nobody's. */
+  /** Stops waiting: an answer that comes now is ignored. */
   readonly remove: (caller: Caller<E>) => void
   readonly isWaiting: (caller: Caller<E>) => boolean
-  /** Whether a command of this id was ever given: not every answer has somebody who still waits for it. */
+  /** `true` if a command with this id was ever sent: not every answer still has a caller. */
   readonly isKnown: (id: number) => boolean
   readonly answer: (id: number, result: (caller: Caller<E>) => Effect.Effect<unknown, E>) => void
-  /** Fails everybody. */
+  /** Fails all callers. */
   readonly end: (reason: (command: string) => E) => void
 }
 

@@ -1,15 +1,15 @@
 /**
- * JSON whose integers of 64 bits stay what they are: those that a double cannot hold become a bigint, and go back as such.
- * QEMU's `max-bandwidth` is any of them, and is put back as it was.
+ * JSON that keeps integers of 64 bits exact: those that a double cannot hold become a bigint, and are written back as
+ * such. QEMU's `max-bandwidth` can be any of them, and is restored exactly.
  */
 import * as Result from "effect/Result"
 
-/** As many digits as it takes to leave the exact integers of a double. */
+/** The number of digits beyond which a double may not be exact. */
 const MANY_DIGITS = /\d{16}/
-/** No number of QEMU has more digits, and making a bigint of a million digits takes a quarter of a second. */
+/** QEMU's numbers have no more digits, and parsing a bigint of a million digits takes a quarter of a second. */
 const INTEGER = /^-?\d{1,20}$/
 
-/** What ES2025 and every supported Node give to a reviver, and TypeScript's ES2024 does not know of. */
+/** The third argument of a reviver, which ES2025 and every supported Node have, and TypeScript's ES2024 does not. */
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
 
 const reviveInteger: Reviver = (_key, value, { source }) =>
@@ -20,7 +20,7 @@ const reviveInteger: Reviver = (_key, value, { source }) =>
 const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
 
 /**
- * The value that a text stands for. The failure says what is wrong with the text.
+ * Parses a text. The failure describes the problem with the text.
  *
  * @internal
  */
@@ -34,7 +34,7 @@ export const parse = (text: string): Result.Result<unknown, string> =>
   })
 
 /**
- * The text of a value, whose members that are `undefined` are left out.
+ * Formats a value; `undefined` members are left out.
  *
  * @internal
  */

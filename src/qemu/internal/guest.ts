@@ -6,24 +6,24 @@ import * as QmpCommands from "../QmpCommands.ts"
 import type { QmpError } from "../QmpError.ts"
 
 /**
- * A guest, and what was done to it here. Others may stop it, or it stops by itself: what they do is left as it is.
+ * A guest, and our changes to its run state. Others may stop it, or it stops by itself: such changes are kept.
  *
  * @internal
  */
 export interface Guest {
   /** Stops it, unless something else has stopped it. */
   readonly stop: Effect.Effect<void, QmpError>
-  /** Lets it go on if it stands still because of this side. */
+  /** Resumes it if this side has stopped it. */
   readonly release: (qmp: Client) => Effect.Effect<void, QmpError>
-  /** The same after a migration that should not have ended with the guest in `postmigrate`. */
+  /** The same after a migration that was not meant to leave the guest in `postmigrate`. */
   readonly putBack: (qmp: Client) => Effect.Effect<void, QmpError>
-  /** Whether it may stand still because of this side. */
+  /** `true` if this side may have stopped it. */
   readonly isStopped: () => boolean
-  /** Milliseconds for which it stood still, up to now; `undefined` where it did not, or does not run again. */
+  /** Milliseconds for which it was stopped so far; `undefined` if it was not, or has not resumed. */
   readonly downtime: Effect.Effect<number | undefined>
 }
 
-/** How long an event may be on its way behind the answer that it came before. */
+/** Longest delay of an event after the answer that it precedes. */
 const EVENT_MILLIS = 1000
 
 /** Sums up the times between STOP and RESUME, by QEMU's clock. */
@@ -61,7 +61,7 @@ export const make = Effect.fnUntraced(function* (qmp: Client): Effect.fn.Return<
   )
   let stoppedHere = false
 
-  // Before 8.2 a guest that was stopped is in `postmigrate` when its migration is called off.
+  // Before 8.2 a guest that was stopped is in `postmigrate` after its migration is cancelled.
   const isOurs = (status: string) => stoppedHere && (status === "paused" || status === "postmigrate")
 
   return {

@@ -6,7 +6,8 @@ import * as QmpCommands from "../QmpCommands.ts"
 import type { QmpError } from "../QmpError.ts"
 
 /**
- * What a QEMU does not know, a monitor does not permit, or comes in a form of its own, is not known here either.
+ * A query that QEMU does not know, that a monitor does not permit, or whose result has an unknown form gives
+ * `undefined`.
  *
  * @internal
  */
@@ -17,7 +18,7 @@ export const ifAnswered = <A>(question: Effect.Effect<A, QmpError>): Effect.Effe
   })
 
 /**
- * The machine's uuid, 16 bytes, zeros where it was given none; `undefined`: QEMU does not say.
+ * The machine's UUID, 16 bytes, zeros if it was given none; `undefined`: QEMU does not answer the query.
  *
  * @internal
  */
@@ -25,7 +26,7 @@ export const uuidOf = (qmp: Client): Effect.Effect<Uint8Array | undefined, QmpEr
   Effect.map(ifAnswered(QmpCommands.queryUuid(qmp)), (text = "") => Uuid.parse(text))
 
 /**
- * What an image of the machine says of whose it is.
+ * The notes for an image of the machine, with its identity.
  *
  * @internal
  */

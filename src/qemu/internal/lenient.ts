@@ -1,12 +1,10 @@
-/**
- * What is only shown decides nothing: whatever QEMU makes of it in some version, it is no error.
- */
+/** Values that are only displayed decide nothing: in whatever form a version of QEMU sends them, it is not an error. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 
 /**
- * A field that is left out where it is missing, and where it has another form.
+ * A field that is left out if it is missing or has another form.
  *
  * @internal
  */
@@ -14,7 +12,7 @@ export const lenient = <A, I>(schema: Schema.Codec<A, I>) =>
   Schema.optionalKey(schema.pipe(Schema.catchDecoding(() => Effect.succeedNone)))
 
 /**
- * An integer of 64 bits comes as a bigint. A double is exact enough for a number that is only shown.
+ * An integer of 64 bits arrives as a bigint. A double is exact enough for a displayed number.
  *
  * @internal
  */

@@ -9,25 +9,25 @@ import type { QmpError } from "../QmpError.ts"
 import * as Vm from "./vm.ts"
 
 /**
- * The rounds of a guest that is captured live, and what ends them.
+ * The rounds of a guest that is captured live, and their limits.
  *
  * @internal
  */
 export interface Options {
   readonly progress: Progress
-  /** Waits until the migration was begun. */
+  /** Waits until the migration has started. */
   readonly begun: Effect.Effect<void>
   readonly maxRounds: number | undefined
   readonly maxTime: Duration.Input | undefined
-  /** Stops the guest, so that the rest is copied and no more comes. */
+  /** Stops the guest, so that only the rest is left to copy. */
   readonly stop: Effect.Effect<void, QmpError>
   readonly onProblem: (problem: string) => Effect.Effect<void>
 }
 
-/** So many rounds in a row that leave as much as they found will be followed by more of them. */
+/** After this many consecutive rounds that leave as much as they found, more will follow. */
 const HOPELESS = 3
 
-/** Says whether it is hopeless, the first time that it is. */
+/** Reports a lack of progress, once. */
 const makeTrend = () => {
   let last: number | undefined
   let stuck = 0
@@ -45,7 +45,7 @@ const hopeless = (peer: string, left: number): string =>
   "it is copied; a limit of rounds (--max-rounds) or of time (--max-seconds), or a longer downtime (--downtime-limit), ends that"
 
 /**
- * Follows them until the scope ends. `MIGRATION_PASS` says that a round ends and the next one begins.
+ * Follows the rounds until the scope ends. `MIGRATION_PASS` means that a round ends and the next one begins.
  *
  * @internal
  */

@@ -11,7 +11,7 @@ import { ifAnswered } from "./identity.ts"
 type Marks = NonNullable<SendOptions["marks"]>
 
 /**
- * How a machine is sent to a QEMU.
+ * The parameters for sending a machine to a QEMU.
  *
  * @internal
  */
@@ -24,12 +24,12 @@ export interface Way extends Pick<SendOptions, "marks" | "zeroPageDetection"> {
 const isBefore = (version: Version, major: number, minor: number): boolean =>
   version.major < major || (version.major === major && version.minor < minor)
 
-/** QEMU's own machine types without a version: what they do is of the QEMU that they run in. */
+/** QEMU's own machine types without a version: their behaviour depends on the QEMU that runs them. */
 const unversioned: ReadonlySet<string> = new Set(["microvm", "none", "isapc"])
 
 const FLUSH_PROPERTY = "multifd-flush-after-each-section"
 
-/** What a machine type has been given to do as older QEMUs did; `undefined`: this QEMU does not say. */
+/** The compatibility properties of a machine type; `undefined`: this QEMU does not answer the query. */
 const asked = Effect.fnUntraced(function* (
   qmp: Client,
   machine: string
@@ -37,14 +37,14 @@ const asked = Effect.fnUntraced(function* (
   const machines = yield* ifAnswered(QmpCommands.queryMachines(qmp))
   const properties = machines?.find(({ name }) => name === machine)?.["compat-props"]
   if (properties === undefined) return undefined
-  // The last one holds.
+  // The last one applies.
   const flush = properties.findLast((one) => one["qom-type"] === "migration" && one.property === FLUSH_PROPERTY)
   return flush !== undefined && ["on", "true"].includes(flush.value) ? "each-section" : "each-round"
 })
 
 /**
- * Where a QEMU that waits for a machine waits for its channels. QEMU before 8.1 knows only one place; later it is of the machine
- * type. `undefined`: it cannot be found out.
+ * The point at which a waiting QEMU waits for its channels. QEMU before 8.1 has only one; later it depends on the
+ * machine type. `undefined`: it cannot be determined.
  */
 const marksOf = Effect.fnUntraced(function* ({
   qmp,
@@ -61,13 +61,14 @@ const marksOf = Effect.fnUntraced(function* ({
 interface Question {
   readonly qmp: Client
   readonly image: Pick<Image, "notes">
-  /** What QEMU calls its machine. */
+  /** QEMU's name of its machine. */
   readonly machine: string
 }
 
 /**
- * How to send an image to a QEMU so that it does not hang: one that waits for its channels at another place than the sender says
- * waits for ever, its monitor too. Where it cannot be found out, the machine goes without multifd, which has no such places.
+ * Determines how to send an image to a QEMU without a hang: one that waits for its channels at another point than the
+ * sender marks waits forever, and so does its monitor. If the point cannot be determined, the machine is sent without
+ * multifd, which has none.
  *
  * @internal
  */
@@ -77,13 +78,13 @@ export const wayTo = Effect.fnUntraced(function* (
   onProblem: (problem: string) => Effect.Effect<void>
 ): Effect.fn.Return<Way, QmpError> {
   const { machine, qmp } = question
-  // Channels cannot say zero pages to it.
+  // This QEMU does not understand zero pages in packets.
   const zeroPageDetection = isBefore(qmp.version, 9, 0) ? "legacy" : undefined
   if (wanted.channels === 0) return { ...wanted, zeroPageDetection }
   const marks = yield* marksOf(question)
   if (marks !== undefined) return { ...wanted, marks, zeroPageDetection }
   yield* onProblem(
-    `${qmp.peer}: where a machine ${machine} waits for multifd's channels is not known: the image is loaded without multifd`
+    `${qmp.peer}: it is unknown when a machine ${machine} waits for multifd's channels: the image is loaded without multifd`
   )
   return { channels: 0, compression: "none", zeroPageDetection }
 })

@@ -1,5 +1,5 @@
 /**
- * What QEMU says, one object each.
+ * QEMU's messages, one object each.
  *
  *     { "QMP": { "version": …, "capabilities": [ … ] } }                     once, first
  *     { "return": …, "id": N }    { "error": { "class", "desc" }, "id": N }  answers, in the order of the commands
@@ -11,7 +11,7 @@ import * as ExactJson from "./exactJson.ts"
 import { AnyNumber, lenient } from "./lenient.ts"
 import type { Problem } from "./objectSplitter.ts"
 
-/** The parts of a version; `package` is what a distribution adds. */
+/** The parts of a version; `package` is the distribution's suffix. */
 const Version = Schema.Struct({
   qemu: Schema.Struct({ major: AnyNumber, minor: AnyNumber, micro: AnyNumber }),
   package: lenient(Schema.String)
@@ -42,7 +42,7 @@ export const Return = Schema.Struct({ return: Schema.Unknown, id })
 export type Return = typeof Return.Type
 
 /**
- * Without an `id` it is about something that QEMU could not read at all.
+ * Without an `id` it is about data that QEMU could not parse.
  *
  * @internal
  */
@@ -83,7 +83,7 @@ const decodeMessage = Schema.decodeUnknownResult(Message)
 const EXCERPT_CHARACTERS = 80
 
 /**
- * Reads the bytes of one object.
+ * Decodes the bytes of one object.
  *
  * @internal
  */

@@ -16,20 +16,20 @@ import { QemuMigrationError } from "../VmError.ts"
 import * as Vm from "./vm.ts"
 
 /**
- * Follows the migration of a QEMU that is about to begin.
+ * Follows a migration of QEMU that is about to start.
  *
  * @internal
  */
 export interface MigrationWatch {
-  /** Starts it with a command, and waits for its end. Fails if it failed, or was cancelled by somebody else. */
+  /** Starts it with a command, and waits for its end. Fails if it failed, or was cancelled by another client. */
   readonly run: (
     command: Effect.Effect<void, QmpError>
   ) => Effect.Effect<void, QmpError | QmpEventsError | QemuMigrationError>
-  /** Calls it off if it was started, and waits until it is. However it ends now is well. In vain once is in vain for ever. */
+  /** Cancels it if it was started, and waits until it has ended, with any outcome. A failed attempt is not repeated. */
   readonly callOff: (qmp: Client) => Effect.Effect<void, QmpError>
-  /** Whether it was started. */
+  /** `true` if it was started. */
   readonly isStarted: () => boolean
-  /** Waits until QEMU has said that it was. What it says of its migration is of this one from then on. */
+  /** Waits until QEMU has reported its start. From then on, QEMU's statistics are those of this migration. */
   readonly begun: Effect.Effect<void>
 }
 
@@ -45,7 +45,7 @@ const finalStatus = ({ data, name }: Event): Option.Option<MigrationStatus.Statu
     : Option.none()
 
 /**
- * Subscribes to what happens from now on, until the scope ends.
+ * Subscribes to events from now on, until the scope ends.
  *
  * @internal
  */
@@ -59,7 +59,7 @@ export const make = Effect.fnUntraced(function* (
   let gaveUp: PeerTimeoutError | undefined
   const begun = yield* Latch.make()
 
-  /** A command that is not answered may have been done; one that is refused leaves somebody else's migration alone. */
+  /** A command without an answer may have been executed; a refused one leaves another client's migration alone. */
   const start = (command: Effect.Effect<void, QmpError>) =>
     Effect.suspend(() => {
       isOurs = true
@@ -99,7 +99,7 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
-/** What the end of the other side looks like from here. */
+/** The effects of the other side's end, as seen from here. */
 const consequences: ReadonlySet<string> = new Set([
   "ConnectionLostError",
   "ConnectionEndedError",
@@ -109,14 +109,14 @@ const consequences: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether an error may come of nothing else than that the other side has failed.
+ * `true` if an error may be only a consequence of the other side's failure.
  *
  * @internal
  */
 export const isConsequence = ({ _tag }: { readonly _tag: string }): boolean => consequences.has(_tag)
 
 /**
- * Of an error of this side and one of QEMU's, the one that it began with: ours, unless it says only that QEMU has gone.
+ * The original one of an error on this side and one of QEMU's: ours, unless it says only that QEMU has gone.
  *
  * @internal
  */
@@ -129,8 +129,8 @@ export const explain = <E1 extends { readonly _tag: string; readonly message: st
 }
 
 /**
- * Tells what QEMU says of its migration, again and again until the scope ends, from its beginning on: before, it says what
- * became of the last one. What it does not answer is left out.
+ * Reports QEMU's statistics repeatedly from the start of its migration until the scope ends; before that, they are
+ * those of the last one. Failed queries are skipped.
  *
  * @internal
  */

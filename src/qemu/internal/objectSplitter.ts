@@ -1,25 +1,25 @@
 /**
- * Cuts a stream of bytes into JSON objects.
+ * Splits a stream of bytes into JSON objects.
  *
  *     whitespace  {…}  whitespace  {…}  …
  *
- *     one object a line, or an indented one (QEMU's `pretty=on`): where an object ends follows from its brackets
+ *     one object a line, or an indented one (QEMU's `pretty=on`): the brackets give the end of an object
  */
 import * as Stranger from "./stranger.ts"
 import type { Problem } from "./objectSplitterModel.ts"
 
 export type { Problem } from "./objectSplitterModel.ts"
 
-/** Deeper than any message of QEMU, whose own parser stops at 1024, and no danger to a recursive one. */
+/** Deeper than any message of QEMU, whose own parser stops at 1024, and safe for a recursive one. */
 const MAX_DEPTH = 1024
 
 /**
- * Cuts objects out of bytes as they come. Only the brackets are looked at; what is between two of them may be no JSON.
+ * Splits objects out of bytes as they arrive. Only the brackets are examined; the text between them may not be JSON.
  *
  * @internal
  */
 export interface ObjectSplitter {
-  /** Gives each object that is complete to `onObject`, in order. After a problem it is of no use any more. */
+  /** Passes each complete object to `onObject`, in order. After a problem it is unusable. */
   readonly push: (bytes: Uint8Array, onObject: (object: Uint8Array) => void) => Problem | undefined
 }
 
@@ -36,19 +36,19 @@ const CLOSING = new Set([0x7d, 0x5d])
 const BRACE = 0x7b
 
 /**
- * Makes a splitter that keeps at most `maxBytes` of an object that is not complete.
+ * Makes a splitter that keeps at most `maxBytes` of an incomplete object.
  *
  * @internal
  */
 export const make = (maxBytes: number): ObjectSplitter => {
-  /** The beginning of an object, which may come one byte at a time. */
+  /** The start of an object, which may arrive one byte at a time. */
   let kept = new Uint8Array(0)
   let length = 0
   let depth = 0
   let inString = false
   let escaped = false
 
-  /** A copy, since the caller reads into the same memory again. */
+  /** A copy, because the caller reuses the memory. */
   const keep = (bytes: Uint8Array): void => {
     const needed = length + bytes.length
     if (needed > kept.length) kept = new Uint8Array(kept.buffer.transfer(2 * needed))
@@ -72,7 +72,7 @@ export const make = (maxBytes: number): ObjectSplitter => {
   }
 
   const problemWith = (size: number): Problem | undefined => {
-    if (depth > MAX_DEPTH) return { expected: `at most ${MAX_DEPTH} brackets in each other`, found: "more" }
+    if (depth > MAX_DEPTH) return { expected: `at most ${MAX_DEPTH} nested brackets`, found: "more" }
     return size > maxBytes ? { expected: `a message of at most ${maxBytes} bytes`, found: "a longer one" } : undefined
   }
   return {

@@ -1,5 +1,5 @@
 /**
- * Why bytes are no sequence of objects.
+ * The reason why bytes are not a sequence of objects.
  *
  * @internal
  */

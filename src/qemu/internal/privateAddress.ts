@@ -7,7 +7,7 @@ import * as PrivateDirectory from "../../io/files/PrivateDirectory.ts"
 import * as SocketAddress from "../../io/sockets/SocketAddress.ts"
 
 const SOCKET = "migration"
-/** As long as the names that `PrivateDirectory` makes. */
+/** As long as the names made by `PrivateDirectory`. */
 const DIRECTORY = "multifd-XXXXXX"
 
 const hasRoom = (parent: string): boolean =>
@@ -15,7 +15,7 @@ const hasRoom = (parent: string): boolean =>
 
 const UNIX = "unix:"
 
-/** Where QEMU's monitor is, QEMU can be reached. */
+/** A directory in which QEMU's monitor is can be reached by QEMU. */
 const besideMonitor = (peer: string): ReadonlyArray<string> =>
   peer.startsWith(UNIX) ? [Path.dirname(Path.resolve(peer.slice(UNIX.length)))] : []
 
@@ -30,8 +30,8 @@ const makeIn = (parent: string): Effect.Effect<SocketAddress.UnixAddress, FileEr
   Effect.map(PrivateDirectory.makeIn(parent), (directory) => SocketAddress.unix(Path.join(directory, SOCKET)))
 
 /**
- * A place for a socket that only this user can reach: in the directory for temporary files. Where its name is too long for a
- * socket in it, beside the monitor, in the user's runtime directory or in `/tmp`, whichever is the first that can be written.
+ * A path for a socket that only this user can reach: in the directory for temporary files. If that name is too long for
+ * a socket, the first writable one of: the monitor's directory, the user's runtime directory, `/tmp`.
  *
  * @internal
  */

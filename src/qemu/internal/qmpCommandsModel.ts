@@ -7,8 +7,8 @@
  */
 export interface RamBlock {
   readonly idstr: string
-  /** Bytes that it has now. */
+  /** Current length in bytes. */
   readonly usedLength: number
-  /** Bytes that it can have at most: tables of the firmware can grow, and take the length that they have in an image. */
+  /** Maximum length in bytes: firmware tables can grow, and take the length that they have in an image. */
   readonly maxLength: number
 }

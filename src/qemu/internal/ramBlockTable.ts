@@ -6,12 +6,12 @@ import type { RamBlock } from "./qmpCommandsModel.ts"
  *              Block Name    PSize              Offset               Used              Total
  *                  pc.ram    4 KiB  0x0000000000000000 0x0000000004000000 0x0000000004000000
  *
- * Later versions have more columns behind these.
+ * Later versions have more columns after these.
  */
 const LINE = /^\s*(\S.*?)\s+\d+ [KMGT]?i?B\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s|$)/
 
 /**
- * Reads the table. Blocks without a name belong to no image and are left out, and so is what is no block.
+ * Parses the table. Blocks without a name are in no image and are skipped, and so is any other text.
  *
  * @internal
  */

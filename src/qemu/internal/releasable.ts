@@ -3,13 +3,13 @@ import * as Latch from "effect/Latch"
 import type { RateLimit } from "../../transfer/RateLimit.ts"
 
 /**
- * A limit of which one migration can be freed, whoever else goes by it.
+ * A limit from which one migration can be released, without an effect on its other users.
  *
  * @internal
  */
 export interface Releasable {
   readonly limit: RateLimit
-  /** From now on there is no limit, also for whoever waits. */
+  /** Removes the limit from now on, for current waiters as well. */
   readonly lift: Effect.Effect<void>
 }
 

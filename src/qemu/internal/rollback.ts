@@ -7,21 +7,21 @@ import type { Client } from "../QmpClient.ts"
 import type { QmpConnectError, QmpError } from "../QmpError.ts"
 
 /**
- * Something that is to be put right.
+ * A change to roll back.
  *
  * @internal
  */
 export interface Step {
   readonly run: (qmp: Client) => Effect.Effect<void, QmpError>
-  /** What stays as it is when it cannot be; looked at then. `undefined`: nothing. */
+  /** Describes what stays changed if the step fails; called then. `undefined`: nothing. */
   readonly ifNotUndone: () => string | undefined
 }
 
-/** Whoever tidies up is waited for: a monitor that says nothing for so long has more to worry about than us. */
+/** The caller waits for the rollback, so give up quickly on a monitor that has stopped answering. */
 const PATIENCE = Duration.seconds(5)
 
 /**
- * The same monitor for whoever tidies up: each answer has to come soon.
+ * The same monitor for a rollback, with a short limit for each answer.
  *
  * @internal
  */
@@ -52,13 +52,13 @@ const notUndone = (steps: ReadonlyArray<Step>, condition = ""): string => {
   return all.length === 0 ? "" : `; not undone${condition}: ${all.join("; ")}`
 }
 
-/** The monitor as it is, and over another connection from when that one has ended. */
+/** The monitor, over another connection once the first has ended. */
 const makeLine = (qmp: Client) => {
   let monitor = withShortTimeout(qmp)
   let isSecond = false
   return {
     run: (step: Step) => Effect.suspend(() => Effect.result(step.run(monitor))),
-    /** Why there is no other connection; `undefined`: there is one now. */
+    /** The reason why there is no other connection; `undefined`: there is one now. */
     replace: (ended: QmpError): Effect.Effect<string | undefined, never, Scope.Scope> => {
       if (isSecond) return Effect.succeed(ended.message)
       isSecond = true
@@ -71,9 +71,9 @@ const makeLine = (qmp: Client) => {
 }
 
 /**
- * Takes each step, whatever became of the one before, and tells what went wrong and what stays undone. Where the connection to
- * the monitor has ended, another one is made, once: QEMU may live. A QEMU that cannot be reached, or does not answer any more, is
- * left alone.
+ * Runs each step, regardless of failures of earlier ones, and reports failures and what stays changed. If the
+ * connection to the monitor has ended, makes another one, once: QEMU may still run. A QEMU that cannot be reached, or
+ * no longer answers, is left alone.
  *
  * @internal
  */

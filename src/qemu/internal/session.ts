@@ -1,12 +1,13 @@
 /**
- * A monitor's connection at work.
+ * The working connection to a monitor.
  *
  *     execute ──▶ outgoing ──▶ writer ──▶ connection ──▶ reader ──┬─▶ the greeting
  *        ▲                                                        ├─▶ callers, by id
  *        └──────────────────────── answer ◀───────────────────────┤
  *     subscribe ◀────────────────────────────────── events ◀──────┘
  *
- * Writer and reader belong to the scope. Whichever fails first ends the session: everybody who waits is told why.
+ * Writer and reader belong to the scope. The first failure of either ends the session, and all waiting callers get the
+ * reason.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -24,10 +25,10 @@ import * as Subscribers from "./subscribers.ts"
 type EndedError = QmpError.QmpDisconnectedError | QmpError.QmpProtocolError
 type CommandFailure = EndedError | QmpError.QmpCommandError
 
-/** Why there is no session any more, told to whoever waits for the answer to `command` or for something else. */
+/** The reason of the session's end, for a caller that waits for the answer to `command` or for something else. */
 type Ending = (command?: string) => EndedError
 
-/** A command on its way. */
+/** A command to be sent. */
 interface Outgoing {
   readonly caller: Callers.Caller<CommandFailure>
   readonly text: string
@@ -37,7 +38,7 @@ interface Outgoing {
  * @internal
  */
 export interface Session {
-  /** What QEMU says first. */
+  /** QEMU's first message. */
   readonly greeting: Effect.Effect<Message.Greeting, EndedError>
   readonly execute: (command: string, args: Readonly<Record<string, unknown>>) => Effect.Effect<unknown, CommandFailure>
   readonly subscribe: Subscribers.Subscribers<Message.Event, QmpError.QmpEventsError>["subscribe"]
@@ -52,10 +53,10 @@ export interface Options {
   readonly maxWaitingEvents: number
 }
 
-/** More than most messages of QEMU are long. */
+/** Longer than most messages of QEMU. */
 const READ_BYTES = 64 * 1024
 
-/** The state of a session, and all that happens to it; nothing here waits. */
+/** The state of a session, and its transitions; nothing here waits. */
 const makeState = (peer: string, { maxMessageBytes, maxWaitingEvents }: Options) => {
   const greeting = Deferred.makeUnsafe<Message.Greeting, EndedError>()
   const ended = Deferred.makeUnsafe<void>()
@@ -82,7 +83,7 @@ const makeState = (peer: string, { maxMessageBytes, maxWaitingEvents }: Options)
 
   const answer = (id: number, result: (command: string) => Effect.Effect<unknown, CommandFailure>): void => {
     if (callers.isKnown(id)) callers.answer(id, ({ command }) => result(command))
-    else misunderstand("an answer to a command that was given", `one with the id ${id}`)
+    else misunderstand("an answer to a command that was sent", `one with the id ${id}`)
   }
   const handle = (message: Message.Message): void => {
     if ("QMP" in message) Deferred.doneUnsafe(greeting, Effect.succeed(message))
@@ -90,7 +91,7 @@ const makeState = (peer: string, { maxMessageBytes, maxWaitingEvents }: Options)
     else if ("return" in message) answer(message.id, () => Effect.succeed(message.return))
     else {
       const { class: name, desc: description } = message.error
-      if (message.id === undefined) misunderstand("QEMU to read what was sent", JSON.stringify(description))
+      if (message.id === undefined) misunderstand("QEMU to accept our data", JSON.stringify(description))
       else {
         answer(message.id, (command) =>
           Effect.fail(new QmpError.QmpCommandError({ peer, command, class: name, description }))

@@ -1,7 +1,4 @@
-/**
- * Those who want to know what happens, each with a queue of its own: a slow one keeps neither the others nor the answers to
- * commands waiting.
- */
+/** Subscribers to events, each with its own queue: a slow one delays neither the others nor the answers to commands. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -11,15 +8,15 @@ import type * as Scope from "effect/Scope"
  * @internal
  */
 export interface Subscribers<A, E> {
-  /** Has everything from now on, until the scope ends; fails when there is nothing any more. */
+  /** Queues everything from now on, until the scope ends; fails at the end of the events. */
   readonly subscribe: Effect.Effect<Queue.Dequeue<A, E>, never, Scope.Scope>
   readonly publish: (value: A) => void
-  /** Fails all of them, those to come as well. */
+  /** Fails all subscribers, including future ones. */
   readonly end: (reason: E) => void
 }
 
 /**
- * Makes room for `limit` values for each subscriber; one for which there is none fails with `lost`, and has no more.
+ * Queues up to `limit` values per subscriber. A subscriber whose queue overflows fails with `lost`, and gets no more.
  *
  * @internal
  */

@@ -2,7 +2,7 @@ import * as SocketAddress from "../../io/sockets/SocketAddress.ts"
 import type * as MigrationStatus from "../../migration/MigrationStatus.ts"
 import { SocketUnreachableError } from "../VmError.ts"
 
-/** As much as is known of any error here. */
+/** The common fields of all errors here. */
 interface AnyError {
   readonly _tag: string
   readonly message: string
@@ -16,17 +16,17 @@ interface AnyError {
 interface Place {
   /** The monitor's address. */
   readonly peer: string
-  /** Which side QEMU is. */
+  /** QEMU's side of the migration. */
   readonly role: MigrationStatus.Role
-  /** Where the migration's socket is. */
+  /** The address of the migration's socket. */
   readonly address: SocketAddress.SocketAddress
 }
 
-/** What a source says that found no socket, and what a destination says that could make none, whichever the version. */
+/** Messages of a source that found no socket, and of a destination that could not create one, in all versions. */
 const ofSource = /\bconnect\b/i
 const ofDestination = /\b(?:socket|bind|unlink|listen|address)\b/i
 
-/** QEMU's words, where they are about how it came to the socket. A source that broke off later is seen on this side, too. */
+/** QEMU's message, if it is about reaching the socket. A source that disconnects later is also noticed on this side. */
 const ofQemu = (error: AnyError): { readonly words: string; readonly pattern: RegExp } | undefined => {
   const { command, description: words, here, role } = error
   if (typeof words !== "string") return undefined
@@ -36,7 +36,7 @@ const ofQemu = (error: AnyError): { readonly words: string; readonly pattern: Re
     : undefined
 }
 
-/** Why one side could not come to the socket of the other; `undefined`: it failed of something else. */
+/** The reason why one side could not reach the other's socket; `undefined`: the failure has another reason. */
 const reasonOf = (error: AnyError, address: SocketAddress.SocketAddress): string | undefined => {
   if (error._tag === "ConnectError" && error.address === SocketAddress.format(address)) return error.message
   const { pattern, words } = ofQemu(error) ?? {}
@@ -45,7 +45,7 @@ const reasonOf = (error: AnyError, address: SocketAddress.SocketAddress): string
 }
 
 /**
- * An error that says that the two sides of a migration did not come together, and the way out; any other error as it is.
+ * Replaces the error if the two sides of a migration could not meet, by one with a way out; other errors are unchanged.
  *
  * @internal
  */

@@ -5,7 +5,7 @@ import { PeerTimeoutError } from "../../io/sockets/ConnectionError.ts"
 import * as PeerLimits from "../../multifd/PeerLimits.ts"
 
 /**
- * The limits of our side of a migration with a QEMU that may keep us waiting for so long.
+ * The limits of our side of a migration with a QEMU that may delay us this long.
  *
  * @internal
  */
@@ -20,8 +20,8 @@ export const limitsOf = (
 }
 
 /**
- * Two sides of one migration, of which the second one may not go on for longer than `timeout` after the first one is done. It is
- * only told of its end by an event, which a QEMU that hangs does not send.
+ * Two sides of one migration. When the first one has ended, the second one gets at most `timeout`: it learns of its end
+ * only by an event, which a hanging QEMU does not send.
  *
  * @internal
  */
@@ -32,7 +32,7 @@ export const endTogether = <A, B, E1, E2, R1, R2>(
     /** The monitor's address. */
     readonly peer: string
     readonly timeout: Duration.Input | undefined
-    /** What is waited for. */
+    /** The expected event. */
     readonly expected: string
   }
 ): readonly [Effect.Effect<A, E1, R1>, Effect.Effect<B, E2 | PeerTimeoutError, R2>] => {
@@ -49,7 +49,7 @@ export const endTogether = <A, B, E1, E2, R1, R2>(
 }
 
 /**
- * Waits no longer than QEMU may keep us waiting.
+ * Waits at most as long as QEMU may delay us.
  *
  * @internal
  */
