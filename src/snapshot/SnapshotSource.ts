@@ -164,7 +164,7 @@ const refuseRead = (reason: string, remedy: string) =>
   Effect.fail(new MigrationRequestError({ operation: "read", problems: [Problem.make(reason, remedy)] }))
 
 /**
- * A range of a source that could not be read, and why.
+ * A unit of a source that could not be read, and why.
  *
  * @stability unstable
  * @category models
@@ -180,7 +180,7 @@ export interface Unreadable<out E> {
 }
 
 /**
- * Reads every page of a source, and gives all ranges that could not be read, in their order. A source that verifies what is
+ * Reads every page of a source, and gives all units that could not be read, in their order. A source that verifies what is
  * read from it is verified by that.
  *
  * @stability unstable
@@ -196,12 +196,21 @@ export const verify = Effect.fnUntraced(function* <E>(
 ): Effect.fn.Return<ReadonlyArray<Unreadable<E>>> {
   const unreadable: Array<Unreadable<E>> = []
   const { channels = 3 } = options
+  const { readUnit: unit } = source
   const blocks = blocksWithPages(source)
-  yield* forEachRange(blocks, { unit: source.readUnit, channels }, ({ block, length, offset }, read) =>
-    Effect.catch(Effect.asVoid(read), (error) =>
-      Effect.sync(() => void unreadable.push({ block: block.idstr, offset, length, error }))
-    )
-  )
+  const record = (block: string, offset: number, length: number) => (error: E) =>
+    Effect.sync(() => void unreadable.push({ block, offset, length, error }))
+  yield* forEachRange(blocks, { unit, channels }, ({ block, length, offset }, read) => {
+    const { idstr, reader } = block
+    const readUnits = Effect.gen(function* () {
+      const bytes = new Uint8Array(unit)
+      for (let at = offset; at < offset + length; at += unit) {
+        const data = bytes.subarray(0, offset + length - at)
+        yield* Effect.catch(reader.readInto(at, data), record(idstr, at, data.length))
+      }
+    })
+    return Effect.catch(Effect.asVoid(read), () => readUnits)
+  })
   const order = new Map(blocks.map(({ idstr }, index) => [idstr, index]))
   const placeOf = ({ block }: Unreadable<E>) => order.get(block) ?? 0
   return unreadable.toSorted((a, b) => placeOf(a) - placeOf(b) || a.offset - b.offset)
