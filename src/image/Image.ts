@@ -1,5 +1,5 @@
 /**
- * A mapped-ram image: a whole machine, or just RAM, in a file.
+ * A mapped-ram image: a whole machine, or only RAM, in a file.
  *
  * ```text
  *   inspect   ┌ libvirt or QEMU? ┐  ┌ records of ┐  ┌ bitmaps of ┐  ┌ device state, ┐
@@ -38,7 +38,7 @@ import type { ImageBlock } from "./internal/imageModel.ts"
 export type { ImageBlock } from "./internal/imageModel.ts"
 
 /**
- * `mapped-ram`: as QEMU writes it. `libvirt-sparse`: the same behind a header of libvirt's, with the domain's XML.
+ * `mapped-ram`: as QEMU writes it. `libvirt-sparse`: the same after a header by libvirt, with the domain's XML.
  *
  * @stability stable
  * @category models
@@ -47,7 +47,7 @@ export type { ImageBlock } from "./internal/imageModel.ts"
 export type Format = "mapped-ram" | "libvirt-sparse"
 
 /**
- * What a file turned out to hold, as far as it could be made out.
+ * The contents of a file, as far as they can be read.
  *
  * @stability stable
  * @category models
@@ -55,34 +55,36 @@ export type Format = "mapped-ram" | "libvirt-sparse"
  */
 export interface Inspection {
   readonly path: string
-  /** Where the migration stream begins. */
+  /** Byte offset of the migration stream. */
   readonly offset: number
   /** Bytes of the file. */
   readonly fileSize: number
   readonly format: Format
-  /** `undefined` where the sender left it out, or the file ends before it. */
+  /** `undefined` if the sender left it out, or the file ends before it. */
   readonly configuration: Configuration | undefined
   /** The versioned machine type. */
   readonly machine: string | undefined
-  /** The capabilities that both sides had to agree on. */
+  /** The capabilities that both sides must agree on. */
   readonly capabilities: ReadonlyArray<string>
-  /** In the order of the file; only those whose bitmap could be read. */
+  /** In the order of the file; only blocks with a readable bitmap. */
   readonly blocks: ReadonlyArray<ImageBlock>
-  /** In the order of the file, early ones first. Empty where no description says how long they are. */
+  /** In the order of the file, early ones first. Empty if no description gives their lengths. */
   readonly deviceSections: ReadonlyArray<DeviceState.DeviceSection>
-  /** The guest's run state when it was saved, QEMU's `RunState`; `undefined` where the device sections do not say. */
+  /**
+   * The guest's run state when it was saved, QEMU's `RunState`; `undefined` if the device sections do not contain it.
+   */
   readonly runState: string | undefined
-  /** What the description says of the device sections. */
+  /** The description of the device sections. */
   readonly description: Description.Description | undefined
-  /** What libvirt put in front of the stream. */
+  /** The libvirt header before the stream. */
   readonly libvirt: LibvirtSave.LibvirtSave | undefined
-  /** How the image is sealed; `undefined`: there are no checksums, or nobody wanted to know. */
+  /** The seal's parameters; `undefined` if there are no checksums, or with `verify: false`. */
   readonly seal: Pick<Seal, "algorithm" | "extentSize"> | undefined
-  /** What its seal says beside that, and libvirt of its uuid; empty where there is neither. */
+  /** The notes of the seal, and the UUID from libvirt; empty if there is neither. */
   readonly notes: ImageNotes.ImageNotes
-  /** What is wrong with the key, or with there being none, which keeps the image from being opened. */
+  /** The problem with a wrong, missing or superfluous key, which prevents opening the image. */
   readonly keyProblem: SealKeyError["problem"] | undefined
-  /** Everything that is wrong, warnings included, in the order in which it was found. */
+  /** All problems, including warnings, in the order in which they were found. */
   readonly findings: ReadonlyArray<Finding>
 }
 
@@ -97,11 +99,11 @@ export interface Image extends Inspection, SnapshotSource.SnapshotSource<FileErr
   readonly blocks: ReadonlyArray<ImageBlock>
   readonly machine: string | undefined
   readonly notes: ImageNotes.ImageNotes
-  /** Everything that is not RAM, to be carried to another image. */
+  /** Everything that is not RAM, for use in another image. */
   readonly machineState: MachineState<FileError | IntegrityError>
   /**
-   * `length` bytes at `offset` of a block; only these are read, or the extents with checksums around them. Fails with
-   * `MigrationRequestError` where the image does not have them.
+   * `length` bytes at `offset` of a block; reads only these, or their whole extents if there are checksums. Fails with
+   * `MigrationRequestError` if the image does not have them.
    */
   readonly readPages: (
     idstr: string,
@@ -111,13 +113,13 @@ export interface Image extends Inspection, SnapshotSource.SnapshotSource<FileErr
 }
 
 /**
- * Looks at a file and says everything that is wrong with it. Only what cannot be read at all is an error; a file that is
- * no image is a finding.
+ * Examines a file and reports all problems. Only an unreadable file is an error; a file that is not an image is a
+ * finding.
  *
  * **Details**
  *
- * Reads the records, bitmaps, device state and description, and compares them with their checksum where there is one, but
- * reads no page. Takes one bit of memory for each page of RAM, the seal, and the device state where it is below 256 MiB.
+ * Reads the records, bitmaps, device state and description, and compares them with their checksum if there is one, but
+ * reads no pages. Needs one bit of memory per page of RAM, the seal, and the device state if it is below 256 MiB.
  *
  * @stability stable
  * @category running
@@ -132,9 +134,9 @@ export const inspect = Effect.fn("Image.inspect")(function* (
 })
 
 /**
- * Opens an image. Everything that would make QEMU crash, hang or load wrong RAM is an error here, and so is an image that
- * was never completed. With checksums, so is anything but pages that does not have its own; pages are compared with
- * theirs whenever they are read from the image.
+ * Opens an image. Everything that would make QEMU crash, hang or load wrong RAM is an error here, and so is an image
+ * that was never completed. With checksums, so is a mismatch outside of the pages; pages are compared whenever they are
+ * read from the image.
  *
  * **Example** (One page of a guest)
  *
@@ -178,7 +180,7 @@ export const open = Effect.fn("Image.open")(function* (
   }
 })
 
-/** Tells where a block lies, so that nothing is written over it while it is read. */
+/** The storage of a block, so that nothing overwrites it while it is read. */
 const storedIn =
   (path: string, identity: FileIdentity.FileIdentity) =>
   (block: ImageBlock): ImageBlock => {
@@ -225,13 +227,13 @@ const inspectionOf = Effect.fnUntraced(function* (
   }
 })
 
-/** What libvirt put in front of the stream says whose it is. */
+/** libvirt's header before the stream identifies the machine. */
 const notesOf = (libvirt: LibvirtSave.LibvirtSave | undefined): ImageNotes.ImageNotes => {
   const uuid = libvirt === undefined ? undefined : LibvirtSave.uuidOf(libvirt)
   return uuid === undefined ? ImageNotes.empty : { uuid }
 }
 
-/** Reads pages from their places in the file straight to where they belong, and compares whole extents on the way. */
+/** Reads pages from their offsets in the file directly to their destination, and verifies whole extents on the way. */
 const restoreChannel =
   ({ blocks, path }: Inspection, identity: FileIdentity.FileIdentity) =>
   <E>(id: number, options: SnapshotSource.RestoreChannelOptions<E>) => {

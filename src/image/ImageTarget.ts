@@ -81,8 +81,8 @@ interface Prepared {
 }
 
 /**
- * Opens the file now, so that what cannot be written is known before a sender connects; one that is written in place is only
- * looked at, or it would lose what it holds although perhaps no sender ever connects.
+ * Opens the file now, so that an unwritable target is reported before a sender connects. A target that is written in
+ * place is only checked: opening it would destroy its content, and a sender may never connect.
  */
 const prepare = Effect.fnUntraced(function* (
   location: Location.Location,
@@ -107,7 +107,8 @@ const prepare = Effect.fnUntraced(function* (
 /**
  * Makes the target, in a scope that outlives the whole operation. Its options have been checked (`problems`).
  *
- * **Failure effect**: the target is as it was; only one that is written in place loses its old content, from `begin` on.
+ * **Failure effect**: the target is unchanged; only one that is written in place loses its old content, from `begin`
+ * on.
  *
  * @internal
  */
@@ -167,7 +168,7 @@ const ramWriter = Effect.fnUntraced(function* (
 ): Effect.fn.Return<RamWriter<void, FileError>, FileError, Scope.Scope> {
   const { path, syncing, targets } = image
   const { coalescePages, counters } = transfer
-  // Of the descriptors that pages are written and synced ahead through.
+  // The scope of the descriptors through which pages are written and synced ahead.
   const ramScope = yield* Scope.fork(yield* Effect.scope)
   const { during, written } = yield* Scope.provide(SyncAhead.make({ path, ...syncing }), ramScope)
   const common = { coalescePages, counters, directIo, written }
@@ -186,7 +187,7 @@ const ramWriter = Effect.fnUntraced(function* (
     saveChannel: (id, rateLimit) => FileChannel.make({ id, path, blocks: targets, rateLimit, ...common }),
     during,
     endRam: Effect.fnUntraced(function* (end) {
-      // Interrupted half-way, it would leave open what nobody knows of any more.
+      // An interruption half-way would leave open descriptors that nothing refers to.
       yield* Effect.uninterruptible(Scope.close(ramScope, Exit.void))
       yield* image.writeHead
       return stateWriter(image, yield* image.writeEnd(end), end)

@@ -1,5 +1,5 @@
 /**
- * Checksums of images: how they are made, and what it means when they are wrong.
+ * Checksums of images: their settings, and errors on a mismatch.
  *
  * @since 0.1.0
  */
@@ -13,37 +13,37 @@ import * as Problem from "../ram/Problem.ts"
 import type { Shape } from "../ram/RamBlock.ts"
 
 /**
- * How an image is sealed.
+ * Options of sealing.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface SealOptions {
-  /** Default `crc32`, and `hmac-sha256` where there is a key. */
+  /** Default `crc32`, or `hmac-sha256` with a key. */
   readonly algorithm?: Checksum.Algorithm | undefined
-  /** Bytes that have a digest together, a power of two from 64 KiB to 16 MiB. Default 1 MiB; at least a page. */
+  /** Bytes that share a digest, a power of two from 64 KiB to 16 MiB. Default 1 MiB; at least a page. */
   readonly extentSize?: number | undefined
-  /** The secret of `hmac-sha256`, at least 16 bytes: who does not have it cannot make an image that verifies. */
+  /** The secret of `hmac-sha256`, at least 16 bytes: making an image that verifies requires it. */
   readonly key?: Uint8Array | undefined
 }
 
 /**
- * How what is read is compared with its checksums.
+ * How reads are verified.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface VerifyOptions {
-  /** Whether it is. Default `true`, where the image has checksums. */
+  /** Verify reads. Default: `true` if the image is sealed. */
   readonly verify?: boolean | undefined
-  /** The secret that the image has to be sealed with; without it, one that is sealed with a secret is refused. */
+  /** The secret that the image is sealed with; without it, an image sealed with a secret is refused. */
   readonly key?: Uint8Array | undefined
 }
 
 /**
- * How an image is sealed, with everything filled in.
+ * The complete settings of a seal.
  *
  * @internal
  */
@@ -53,7 +53,7 @@ export interface Settings {
   readonly key: Uint8Array | undefined
 }
 
-/** Below this, a key can be guessed. */
+/** A shorter key can be guessed. */
 const MIN_KEY_BYTES = 16
 
 const { maximum, minimum } = ImageSeal.extentSizes
@@ -84,7 +84,7 @@ export const settings = ({ algorithm, extentSize, key }: SealOptions): Settings 
   key
 })
 
-/** The same for an image of some blocks: no extent is smaller than a page. @internal */
+/** The settings for an image of some blocks: no extent is smaller than a page. @internal */
 export const forBlocks = (seal: SealOptions, blocks: ReadonlyArray<Shape>): Settings => {
   const all = settings(seal)
   return { ...all, extentSize: Math.max(all.extentSize, ...blocks.map(({ pageSize }) => pageSize)) }
@@ -104,7 +104,7 @@ export const problems = (seal: SealOptions | false | undefined): ReadonlyArray<P
   seal === false || seal === undefined ? [] : [...optionProblems(seal), ...keyProblems(settings(seal))]
 
 /**
- * Pages that are not what they were when the image was written.
+ * Pages that have changed since the image was written.
  *
  * @stability stable
  * @category models
@@ -115,13 +115,13 @@ export const Damage = Schema.Struct({
   block: Schema.String,
   /** The number of the first page in the block. */
   firstPage: Schema.Int,
-  /** The number of pages that have a digest together. */
+  /** The number of pages that share a digest. */
   pages: Schema.Int,
   /** Absolute position of the first page in the file. */
   position: Schema.Int,
-  /** The digest that was written, in hexadecimal digits. */
+  /** The digest in the seal, in hexadecimal. */
   expected: Schema.String,
-  /** The digest of what is there. */
+  /** The digest of the current bytes. */
   found: Schema.String
 })
 
@@ -133,7 +133,7 @@ export const Damage = Schema.Struct({
 export type Damage = typeof Damage.Type
 
 /**
- * Bytes outside of pages that are not what they were when the image was opened.
+ * Bytes outside of pages that have changed since the image was opened.
  *
  * @stability stable
  * @category models
@@ -142,11 +142,11 @@ export type Damage = typeof Damage.Type
 export const Changed = Schema.Struct({
   /** Absolute position of the first byte in the file. */
   position: Schema.Int,
-  /** Bytes that have a digest together. */
+  /** Bytes that share a digest. */
   length: Schema.Int,
-  /** Their digest when they were compared with the image's checksums, in hexadecimal digits. */
+  /** Their digest when the image was opened and verified, in hexadecimal. */
   expected: Schema.String,
-  /** The digest of what is there now. */
+  /** The digest of the current bytes. */
   found: Schema.String
 })
 
@@ -164,12 +164,12 @@ const describe = ({ block, expected, firstPage, found, pages, position }: Damage
   `pages ${firstPage} to ${firstPage + pages - 1} of "${block}" (at byte ${position}): expected digest ${expected}, found ${found}`
 
 /**
- * Pages of an image do not have their checksums: bits have rotted, or somebody has changed them. Or what is not pages was
- * changed after it had been compared with its checksum: somebody writes to the file while it is read.
+ * Pages of an image do not match their checksums: bit rot, or tampering. Or data outside the pages changed after it had
+ * been verified: another process writes to the file while it is read.
  *
  * **Details**
  *
- * None of these bytes was handed on. Exit code 4.
+ * None of these bytes was used. Exit code 4.
  *
  * @stability stable
  * @category errors
@@ -177,9 +177,9 @@ const describe = ({ block, expected, firstPage, found, pages, position }: Damage
  */
 export class IntegrityError extends Schema.TaggedError<IntegrityError>()("IntegrityError", {
   path: Schema.String,
-  /** In the order in which they were found; a restore stops at the first. Empty where `changed` is there. */
+  /** In the order in which they were found; a restore stops at the first. Empty if `changed` is set. */
   damage: Schema.Array(Damage),
-  /** What is not pages, and was changed meanwhile. */
+  /** Data outside the pages that changed in the meantime. */
   changed: Schema.optional(Changed)
 }) {
   override readonly [Runtime.errorExitCode] = 4
@@ -194,8 +194,8 @@ export class IntegrityError extends Schema.TaggedError<IntegrityError>()("Integr
 }
 
 /**
- * Pages of an image were lost when it was recovered, and are zeros: all of it has its checksums, and yet it is not what was
- * saved.
+ * Pages of an image were lost when it was recovered, and are zeros: every page matches its checksum, but the image
+ * differs from the saved machine.
  *
  * **Details**
  *
@@ -207,7 +207,7 @@ export class IntegrityError extends Schema.TaggedError<IntegrityError>()("Integr
  */
 export class LostPagesError extends Schema.TaggedError<LostPagesError>()("LostPagesError", {
   path: Schema.String,
-  /** How many pages of which blocks. */
+  /** The number of lost pages by block. */
   lost: Schema.NonEmptyArray(LostPages)
 }) {
   override readonly [Runtime.errorExitCode] = 12
@@ -218,13 +218,13 @@ export class LostPagesError extends Schema.TaggedError<LostPagesError>()("LostPa
 }
 
 /**
- * The key and the image do not belong together.
+ * The key does not match the image.
  *
  * **Details**
  *
- * `missing`: the image is sealed with a key, and none was given. `not-keyed`: a key was given, and the image is not sealed
- * with any. `wrong`: it is sealed with another key, or somebody has made this seal who does not have it. Nothing was read
- * from the image but its seal. Exit code 4.
+ * `missing`: the image is sealed with a key, and none was given. `not-keyed`: a key was given, and the image is sealed
+ * without one. `wrong`: it is sealed with another key, or the seal was forged without the key. Only the seal was read
+ * from the image. Exit code 4.
  *
  * @stability stable
  * @category errors

@@ -20,7 +20,7 @@ import * as ImageParts from "./internal/imageParts.ts"
 import { forEachRange } from "../snapshot/ReadRanges.ts"
 
 /**
- * What can be proven to be what was saved.
+ * The part of a save that matches its checksums.
  *
  * @internal
  */
@@ -28,9 +28,9 @@ export interface Recovered {
   readonly partial: boolean
   readonly blocks: ReadonlyArray<RamBlock.Readable<FileError | Integrity.IntegrityError>>
   readonly lost: ReadonlyArray<Integrity.Damage>
-  /** Pages that the save had not come to, or that were zero: nothing tells these apart. */
+  /** Pages that the save had not reached, or that were zero: these two cannot be distinguished. */
   readonly neverSaved: ReadonlyArray<LostPages>
-  /** Those of the source. */
+  /** The notes of the source. */
   readonly notes: ImageNotes
   readonly machineState: {
     readonly value: MachineState.MachineState<FileError | Integrity.IntegrityError>
@@ -40,15 +40,15 @@ export interface Recovered {
 
 const MAGIC = MigrationStream.encodeFileHeader().subarray(0, 4)
 
-/** A save that has not come to its end has zeros where its first bytes belong, so that nobody takes it for an image. */
+/** An unfinished save has zeros in place of its first bytes, so that it cannot be mistaken for an image. */
 const isUnfinished = (file: PositionalFile.PositionalFile, start: number): Effect.Effect<boolean, FileError> => {
   const bytes = new Uint8Array(MAGIC.length)
   return Effect.map(file.read(start, bytes), (count) => count === MAGIC.length && bytes.every((byte) => byte === 0))
 }
 
 /**
- * The same file with these bytes in their place, and with zeros behind its end, which a power cut may have moved: no page
- * that should be there has its checksum then, and others do.
+ * The same file with these bytes in place, and with zeros past its end, which a power cut may have moved: a missing
+ * page then fails its checksum, and the others do not.
  */
 const completed = (
   file: PositionalFile.PositionalFile,
@@ -77,7 +77,7 @@ const completed = (
   }
 }
 
-/** The pages of a block that have their checksum. */
+/** The pages of a block that match their checksum. */
 interface Proven {
   readonly block: ImageBlock
   readonly present: PageBitmap.PageBitmap
@@ -128,7 +128,7 @@ const nothingToProve = Problem.make(
 )
 
 /**
- * Compares all pages with their checksums, and gives those that have theirs.
+ * Compares all pages with their checksums, and returns those that match.
  *
  * @internal
  */
@@ -159,7 +159,7 @@ export const recoverImage = Effect.fnUntraced(function* (
       })
   )
   const lost = yield* prove(proven, { extentSize: seal.extentSize, channels })
-  // One whose seal has the digest of everything else has come to its end, but for its name.
+  // If its seal has the digest of everything else, the save was finished except for its name.
   const isWhole = ImageError.fromFindings(path, findings) === undefined
   const partial = isPartial && !isWhole
   const readable = (block: MappedBlock): Recovered["blocks"] => {

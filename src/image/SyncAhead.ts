@@ -1,5 +1,5 @@
 /**
- * Making a file durable while it is still being written.
+ * Makes a file durable while it is still being written.
  *
  * @since 0.1.0
  */
@@ -12,40 +12,40 @@ import * as PositionalFile from "../io/files/PositionalFile.ts"
 import { allOrFirstError, reportingFailure } from "../transfer/FirstError.ts"
 
 /**
- * Syncs a file now and then through a descriptor of its own, so that the disk works while the channels still write, and
- * the last sync finds little left to do: 1.4 to 1.5 times faster than one sync at the end.
+ * Syncs a file from time to time through a separate descriptor, so that the disk works while the channels still write,
+ * and the last sync has little left to do: 1.4 to 1.5 times faster than one sync at the end.
  *
  * @category models
  * @since 0.1.0
  */
 export interface SyncAhead {
-  /** Says that so many bytes more were written to the file, through whatever descriptor. */
+  /** Reports that `bytes` more bytes were written to the file, through any descriptor. */
   readonly written: (bytes: number) => void
   /**
-   * Runs `self`, and a sync whenever enough was written, side by side. When `self` has ended, the sync under way is waited
-   * for, and no other is begun: the last one belongs to `self`. The first failure of either is the failure of both.
+   * Runs `self`, with a concurrent sync whenever enough was written. When `self` has ended, waits for the sync in
+   * progress and starts no other: the last one belongs to `self`. The first failure of either is the failure of both.
    */
   readonly during: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | FileError.FileError, R>
 }
 
 /**
- * What is synced, and how often.
+ * The file to sync, and the interval.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** The file, which exists. */
+  /** The existing file. */
   readonly path: string
-  /** Bytes to be written before the next sync begins. Default 64 MiB. */
+  /** Bytes written between two syncs. Default 64 MiB. */
   readonly threshold?: number | undefined
-  /** Wraps each sync, for whoever has something to do in front of it or behind it. Default: nobody has. */
+  /** Wraps each sync, to run something before or after it. Default: unchanged. */
   readonly around?: ((sync: Effect.Effect<void, FileError.FileError>) => typeof sync) | undefined
 }
 
 /**
- * Bytes between two syncs by default: enough for the disk to be busy a while; without any threshold a fast disk would be
- * asked again and again for nothing.
+ * Bytes between two syncs by default: enough to keep the disk busy for a while. Without a threshold, a fast disk would
+ * be synced constantly for no benefit.
  *
  * @category constants
  * @since 0.1.0
@@ -53,11 +53,11 @@ export interface Options {
 export const defaultThreshold: number = 64 * 1024 * 1024
 
 /**
- * Opens the file for syncing it, until the scope ends. Open it before the first write: the kernel reports a failed write
+ * Opens the file for syncing, until the scope ends. Open it before the first write: the kernel reports a failed write
  * to the descriptors that were open then.
  *
- * **Failure effect**: when a sync fails, it is unknown which of the bytes written so far are durable; the file must be
- * thrown away.
+ * **Failure effect**: if a sync fails, it is unknown which of the bytes written so far are durable; the file must be
+ * discarded.
  *
  * @category constructors
  * @since 0.1.0

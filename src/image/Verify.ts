@@ -1,5 +1,5 @@
 /**
- * Everything that can be wrong with an image, its pages included.
+ * Finds all problems with an image, including its pages.
  *
  * @since 0.1.0
  */
@@ -14,42 +14,42 @@ import { forEachRange } from "../snapshot/ReadRanges.ts"
 import type { Location } from "./Location.ts"
 
 /**
- * What came out.
+ * The result of a verification.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Report {
-  /** Everything but the pages; its `seal` says whether there were checksums to compare with. */
+  /** Everything except the pages; its `seal` is set if there were checksums to compare with. */
   readonly inspection: Image.Inspection
   /**
-   * Every extent whose pages do not match their checksum, in the order of the blocks and pages. Where `error` is a
-   * `SealMismatchError`, the checksums may be another image's, and these pages sound.
+   * Every extent whose pages do not match their checksum, in the order of blocks and pages. If `error` is a
+   * `SealMismatchError`, the checksums may belong to another image, and these pages may be fine.
    */
   readonly damage: ReadonlyArray<Integrity.Damage>
-  /** The error that all of it amounts to; `undefined`: nothing is wrong. */
+  /** The resulting error; `undefined`: the image is OK. */
   readonly error:
     ImageError.ImageError | Integrity.IntegrityError | Integrity.SealKeyError | Integrity.LostPagesError | undefined
 }
 
 /**
- * How to verify.
+ * Options of verifying.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Reads under way at the same time, 1 to 255. Default 3. */
+  /** Concurrent reads, 1 to 255. Default 3. */
   readonly channels?: number | undefined
-  /** The secret that the image has to be sealed with. */
+  /** The secret that the image is sealed with. */
   readonly key?: Uint8Array | undefined
 }
 
 const byPlace = (a: Integrity.Damage, b: Integrity.Damage): number => a.position - b.position
 
-/** Where the findings say already that pages lie behind the end of the file, that is no other problem. */
+/** If a finding already reports pages past the end of the file, this is not another problem. */
 const isKnown = ({ findings, path }: Image.Inspection, error: FileError): boolean =>
   error._tag === "UnexpectedEndOfFileError" && ImageError.fromFindings(path, findings) !== undefined
 
@@ -86,8 +86,8 @@ const errorOf = (
 }
 
 /**
- * Looks at all of an image, several extents at a time, and says everything that is wrong. Only what cannot be read at all
- * is an error. Of an image without checksums the pages are not read: there is nothing to compare them with.
+ * Examines a whole image, several extents at a time, and reports all problems. Only an unreadable file is an error.
+ * Without checksums the pages are not read: there is nothing to compare them with.
  *
  * **Example** (A nightly check)
  *

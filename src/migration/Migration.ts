@@ -46,7 +46,7 @@ export type {
 } from "./internal/migrationModel.ts"
 
 /**
- * The operations. `E` is what reading or writing the caller's blocks can fail with.
+ * The operations. `E` is the error of reading or writing the caller's blocks.
  *
  * @stability stable
  * @category models
@@ -87,8 +87,8 @@ export interface Operations {
    * Sends a source, or RAM and whatever else belongs to the machine, to a QEMU or a `receive` that waits for it, as a QEMU
    * source would. It succeeds when the destination has said that it has everything.
    *
-   * **Failure effect**: all connections are closed, and the destination throws away what it has. Whether it has loaded
-   * everything is unknown only where the connection broke, or the time ran out, in the phase `sync`.
+   * **Failure effect**: all connections are closed, and the destination discards its data. It is unknown whether it has
+   * loaded everything only if the connection broke, or the time ran out, in the phase `sync`.
    */
   readonly send: <E = never>(options: SendOptions<E>) => Effect.Effect<Summary, SendError | E>
   /**
@@ -126,7 +126,7 @@ export interface Operations {
 export class Migration extends Context.Service<Migration, Operations>()("effect-multifd/migration/Migration") {}
 
 /**
- * The operations on files as `FileCalls` gives them, and on connections as `Network` does.
+ * The operations, on the files of `FileCalls` and the connections of `Network`.
  *
  * @stability stable
  * @category constructors

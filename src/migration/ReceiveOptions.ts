@@ -32,54 +32,55 @@ export interface ReceiveOptions<out A = void, out E = never> extends ImageTarget
   readonly target: Target<A, E>
   /** What is noted of the machine beside its stream. It counts more than what the sender says. Default: nothing. */
   readonly notes?: ImageNotes | undefined
-  /** Where to listen for one sender; TCP port 0 is any free port, and no host is this machine alone. */
+  /** The address to listen on for one sender; TCP port 0 is any free port, and an empty host is this machine alone. */
   readonly listen: SocketAddress
-  /** Secures all connections; senders without TLS are refused. Default: they are not secured. */
+  /** TLS credentials for all connections; senders without TLS are refused. Default: no TLS. */
   readonly tls?: TlsCredentials.Server | undefined
-  /** Told the real address as soon as a sender may connect. */
+  /** Called with the actual address as soon as a sender may connect. */
   readonly onListening?: ((address: SocketAddress) => Effect.Effect<void>) | undefined
   /**
-   * Told who else can send or read along, when others than this machine can connect without being asked who they are
+   * Called with a warning if other machines can connect without authentication, and send or read along
    * (`AddressWarnings.ofListener`). Default: a warning in the log.
    */
   readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
   /** Number of channels, 1 to 255, the same on both sides; 0: a sender without multifd. Default 2, as in QEMU. */
   readonly channels?: number | undefined
-  /** How payloads are compressed, the same on both sides. Default `none`. */
+  /** Compression of the payloads, the same on both sides. Default `none`. */
   readonly compression?: Method | undefined
-  /** The guest's, 16 bytes in the order in which it is written down. Default: any, but the same on all channels. */
+  /** The guest's UUID, 16 bytes in the order of its text. Default: any, but the same on all channels. */
   readonly uuid?: Uint8Array | undefined
-  /** Bytes of a page where the sender's configuration does not say, a power of two. Default 4096. */
+  /** Bytes in a page, a power of two, unless the sender's configuration gives the size. Default 4096. */
   readonly pageSize?: number | undefined
   /**
-   * Bytes a second over all connections; 0: no limit, the default. It is kept by reading no faster, whatever the sender takes
-   * for its own limit. A `RateLimit` can be changed while it goes on.
+   * Bytes per second over all connections; 0: no limit, the default. The receiver enforces it by reading no faster,
+   * independently of the sender's own limit. A `RateLimit` can be changed during the operation.
    */
   readonly maxBandwidth?: number | RateLimit | undefined
   /**
-   * Whether the sender's question whether it may switch over is answered (QEMU's capability `switchover-ack`): without an
-   * answer it keeps its guest running for ever. Nothing on the connection tells whether it waits for one, and QEMU 11.1 fails
-   * when it does not. Default: by the machine type, yes from 8.1 up to 11.0, where it is harmless, and otherwise no.
+   * `true` to answer the sender's request to switch over (QEMU's capability `switchover-ack`): without an answer it
+   * keeps its guest running forever. Nothing on the connection shows if it waits for one, and QEMU 11.1 fails on an
+   * answer that it does not wait for. Default: by the machine type, `true` from 8.1 to 11.0, where it is harmless, and
+   * otherwise `false`.
    */
   readonly switchoverAck?: boolean | undefined
-  /** What the sender may ask for, and how long it may take. */
+  /** Limits on the sender's demands and its time. */
   readonly limits?: PeerLimits.Input | undefined
-  /** Zero pages between two runs that are written along rather than skipped. Default 4; costs room on the disk. */
+  /** Largest gap of zero pages between two runs that is written rather than skipped. Default 4; it takes disk space. */
   readonly coalescePages?: number | undefined
   /**
-   * Done when everything has arrived and was found to be whole, before it is made durable. A sender that has asked for an
-   * answer (`return-path`) is still waiting for it, and whatever becomes of its connections from now on does not matter: the
-   * caller knows. Without it, a sender that hangs up before it has its answer has failed (`SenderLeftError`).
+   * Runs when everything has arrived and is complete, before it is made durable. A sender that has asked for an answer
+   * (`return-path`) is still waiting for it, and its connections no longer matter: the caller knows its fate. Without
+   * this option, a sender that closes before it has its answer has failed (`SenderLeftError`).
    */
   readonly onReceived?: Effect.Effect<void> | undefined
-  /** Takes device state that devices send on the channels (vfio, from QEMU 10.0). Default: it is an error. */
+  /** Takes the device state that devices send on the channels (vfio, from QEMU 10.0). Default: it is an error. */
   readonly onDevicePacket?: ((packet: DevicePacket) => Effect.Effect<void, E>) | undefined
-  /** Follows this one operation; make it with `Progress.makeDestination`. */
+  /** Follows this operation; make it with `Progress.makeDestination`. */
   readonly progress?: Progress | undefined
 }
 
 /**
- * Why receiving failed.
+ * Errors of receiving.
  *
  * @stability stable
  * @category errors

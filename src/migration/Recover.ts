@@ -1,5 +1,5 @@
 /**
- * What can be saved of an image that is damaged, or was never finished.
+ * Recovers the intact pages of an image that is damaged, or was never finished.
  *
  * @since 0.1.0
  */
@@ -13,30 +13,30 @@ import * as Location from "../image/Location.ts"
 import * as Migration from "./Migration.ts"
 
 /**
- * What came out.
+ * The result of a recovery.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Report {
-  /** Whether the save was never finished. */
+  /** `true` if the save was never finished. */
   readonly partial: boolean
-  /** Whether everything that is not RAM could be taken over; otherwise the new image holds RAM and nothing else. */
+  /** `true` if everything that is not RAM was recovered; otherwise the new image holds only RAM. */
   readonly machineState: boolean
-  /** The pages that did not have their checksum: they are zero in the new image. */
+  /** The pages that did not match their checksum: they are zero in the new image. */
   readonly lost: ReadonlyArray<Integrity.Damage>
   /**
-   * Of a save that was never finished: how many pages of which block nothing is known of, because it had not come to them, or
-   * because they were zero. They are zero in the new image.
+   * For an unfinished save: the number of unknown pages per block, which the save had not reached, or which were zero.
+   * They are zero in the new image.
    */
   readonly neverSaved: ReadonlyArray<LostPages>
-  /** The new image. Pages of `lost` and `neverSaved` are not among its zero pages. */
+  /** The new image. Pages of `lost` and `neverSaved` are not counted as zero pages. */
   readonly summary: Migration.Summary
 }
 
 /**
- * Which image, and where to.
+ * Options of a recovery.
  *
  * @stability stable
  * @category models
@@ -45,13 +45,13 @@ export interface Report {
 export interface Options extends Omit<Migration.WriteOptions, "maxBandwidth" | "target"> {
   /** The new image, in another file than the damaged one. */
   readonly target: string | Location.Location
-  /** A damaged image with checksums, or what a save with `keepPartial` has left that failed or was killed. */
+  /** A damaged image with checksums, or the file left by a failed or killed save with `keepPartial`. */
   readonly source: string | Location.Location
-  /** The secret that it was sealed with. */
+  /** The secret that it is sealed with. */
   readonly key?: Uint8Array | undefined
 }
 
-/** Whatever is zero for want of anything better, by block; the source may have lost some before. */
+/** All pages that are zero because they were not recovered, by block; the source may have lost some before. */
 const allLost = ({ lost, neverSaved, notes }: Recovered): ReadonlyArray<LostPages> => {
   const pages = new Map<string, number>()
   const add = (idstr: string, count: number): void => void pages.set(idstr, (pages.get(idstr) ?? 0) + count)
@@ -65,24 +65,24 @@ const notesOf = (salvaged: Recovered, notes: ImageNotes | undefined): ImageNotes
   return { ...salvaged.notes, ...notes, ...(lost.length === 0 ? {} : { lost }) }
 }
 
-/** Pages that nothing is known of are no zero pages, although they are zeros now. */
+/** Unknown pages are not zero pages, although they are zeros now. */
 const withoutLost = (summary: Migration.Summary, { lost, neverSaved }: Recovered): Migration.Summary => {
   const pages = [...lost, ...neverSaved].reduce((sum, one) => sum + one.pages, 0)
   return { ...summary, pages: summary.pages - pages, zeroPages: summary.zeroPages - pages }
 }
 
 /**
- * Writes a new image of all pages that have their checksum; its notes say how many others there are. Fails with
- * `MigrationRequestError` where nothing can be proven: there are no checksums, or they are damaged themselves; and where the
- * target is the source, by whatever name.
+ * Writes a new image of all pages that match their checksum; its notes have the number of the other pages. Fails with
+ * `MigrationRequestError` if nothing can be proven, because there are no checksums or they are damaged themselves; and
+ * if the target is the source under any name.
  *
  * **Details**
  *
- * A page is taken over with its whole extent or not at all. Where the save was stopped by SIGKILL or a power cut, its last
- * checkpoint says which pages it had written; one that was killed when all was written gives the whole machine. With `live`,
- * the pages of a save that has not come to its end are those of different moments.
+ * A page is recovered with its whole extent or not at all. If the save was stopped by SIGKILL or a power cut, its last
+ * checkpoint lists the written pages; a save that was killed after everything was written gives the whole machine. With
+ * `live`, the pages of an unfinished save are from different moments.
  *
- * **Failure effect**: the source is only read; the target is as it was.
+ * **Failure effect**: the source is only read; the target is unchanged.
  *
  * @stability stable
  * @category running

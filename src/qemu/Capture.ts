@@ -1,5 +1,5 @@
 /**
- * A running virtual machine into an image.
+ * Captures a running virtual machine into an image.
  *
  * ```text
  *   here                                             QEMU
@@ -16,9 +16,9 @@
  *     │ ── migrate-set-… ──────────────────────────▶ │   as before
  * ```
  *
- * A guest that goes on is not migrated to the end: a QEMU whose migration has completed keeps its guest in `postmigrate`, and
- * refuses to migrate it again. Called off at the very last, it gives the guest back in the run state that it had, by itself
- * even if nobody tells it to any more.
+ * The migration of a guest that keeps running is not completed: after a completed migration QEMU keeps the guest in
+ * `postmigrate`, and refuses to migrate it again. When the migration is cancelled at the very end, QEMU itself returns
+ * the guest to its former run state, even if no further command arrives.
  *
  * @since 0.1.0
  */
@@ -56,17 +56,17 @@ export type { Captured, CaptureError, Leave, Options, TaggedError } from "./Capt
 
 type Problems = (problem: string) => Effect.Effect<void>
 
-/** A capture that is under way. */
+/** A capture in progress. */
 interface Capture extends Plan.Plan {
   readonly watch: MigrationWatch.MigrationWatch
   readonly guest: Guest.Guest
   readonly progress: Progress.Progress
   readonly onProblem: Problems
-  /** What QEMU said when everything had arrived; fails if the guest could not be left as asked. */
+  /** QEMU's report when everything had arrived; fails if the guest could not be left as requested. */
   readonly left: Deferred.Deferred<QemuStatistics, QmpError>
 }
 
-/** QEMU says at once that it begins, and connects then: no connection is refused, and none may come. */
+/** QEMU reports the start at once, and connects afterwards: a connection is never refused, and may never come. */
 const connected = ({ options: { qmp, timeout }, progress, watch }: Capture) =>
   Effect.andThen(
     watch.begun,
@@ -77,7 +77,10 @@ const connected = ({ options: { qmp, timeout }, progress, watch }: Capture) =>
     )
   )
 
-/** Has QEMU send, and follows it to the end. What is called off is so while it can still be told: it then says that it was. */
+/**
+ * Starts QEMU's migration and follows it. On interruption, cancels it while the monitor is still open, so that QEMU
+ * reports `cancelled`.
+ */
 const runQemuMigration = Effect.fnUntraced(function* (
   capture: Capture,
   address: SocketAddress.SocketAddress
@@ -94,13 +97,13 @@ const runQemuMigration = Effect.fnUntraced(function* (
 
 const CONCURRENTLY = { concurrency: "unbounded", discard: true } as const
 
-/** Lets the guest go on, or not, as asked. That it cannot is no failure: the image is there. */
+/** Resumes the guest, or not, as requested. A failure of that is not an error: the image exists. */
 const leaveGuest = ({ ending, guest, onProblem, options: { qmp } }: Capture): Effect.Effect<void, QmpError> =>
   (ending._tag === "Leave" ? Vm.setRunning(qmp, ending.running) : guest.release(qmp)).pipe(
     Effect.catchTag("QmpCommandError", ({ message }) => onProblem(message))
   )
 
-/** Everything has arrived. A guest that is to go on does so now; what is still to be done on this side does not concern it. */
+/** Everything has arrived. A guest that is to run resumes now; the remaining work on this side does not concern it. */
 const arrived = Effect.fnUntraced(function* (capture: Capture): Effect.fn.Return<QemuStatistics, QmpError> {
   const { options, watch } = capture
   const statistics = yield* Vm.statistics(options.qmp)
@@ -111,13 +114,13 @@ const arrived = Effect.fnUntraced(function* (capture: Capture): Effect.fn.Return
   return statistics
 })
 
-/** A guest that could not be left as asked ends the capture: nothing is made durable then. */
+/** A guest that could not be left as requested ends the capture: nothing is made durable then. */
 const onReceived = (capture: Capture): Effect.Effect<void> =>
   Effect.flatMap(Effect.exit(arrived(capture)), (exit) =>
     Effect.andThen(Deferred.done(capture.left, exit), Exit.isSuccess(exit) ? Effect.void : Effect.never)
   )
 
-/** A guest that is captured live stands still for the last pages only: then there is no limit any more. */
+/** A guest that is captured live is stopped only for the last pages: then the limit is lifted. */
 const liftWhenStopped = ({ during, options: { qmp } }: Capture, lift: Effect.Effect<void>) =>
   during._tag === "Live"
     ? Effect.forkScoped(Effect.andThen(Stream.runHead(Stream.filter(qmp.events, ({ name }) => name === "STOP")), lift))
@@ -129,7 +132,7 @@ const followRounds = ({ during, guest, onProblem, options, progress, watch }: Ca
   return during._tag === "Live" ? LiveRounds.follow(qmp, rounds) : Effect.void
 }
 
-/** Both sides, from listening to the image that is durable. */
+/** Both sides, from listening to the durable image. */
 const transfer = Effect.fnUntraced(function* <A, E extends TaggedError>(
   capture: Capture,
   target: Target<A, E>,
@@ -149,7 +152,7 @@ const transfer = Effect.fnUntraced(function* <A, E extends TaggedError>(
     channels,
     compression,
     directIo,
-    // QEMU is told not to wait for one.
+    // QEMU's own `switchover-ack` is off.
     switchoverAck: false,
     maxBandwidth: limit,
     limits: Plan.limitsOf(capture),
@@ -176,20 +179,20 @@ const transfer = Effect.fnUntraced(function* <A, E extends TaggedError>(
   return summary
 })
 
-/** After a failure the guest is as it was, and so are, whatever happened, the settings. */
+/** After a failure the guest is restored; the settings always are. */
 const undo = ({ guest, vm, watch }: Capture, settings: BorrowedSettings.Borrowed): ReadonlyArray<Step> => {
   const wasRunning = vm.runState.running
   const mayBeStopped = () => wasRunning && (guest.isStopped() || watch.isStarted())
   return [
     {
       run: watch.callOff,
-      ifNotUndone: () => (watch.isStarted() ? "the migration, which ends by itself when QEMU goes on" : undefined)
+      ifNotUndone: () => (watch.isStarted() ? "the migration, which ends by itself when QEMU continues" : undefined)
     },
     BorrowedSettings.step(settings),
     {
       run: (qmp) => (wasRunning ? guest.putBack(qmp) : Effect.void),
       ifNotUndone: () =>
-        mayBeStopped() ? "the guest, which ran before and may be stopped: cont lets it go on" : undefined
+        mayBeStopped() ? "the guest, which ran before and may be stopped: cont resumes it" : undefined
     }
   ]
 }
@@ -198,25 +201,27 @@ const nameOf = (target: Target<unknown, unknown>): string =>
   SnapshotTarget.isSnapshotTarget(target) ? target.name : Location.make(target).path
 
 /**
- * Captures a running virtual machine: its RAM and everything else, into an image that QEMU loads, and that `Resume` resumes.
+ * Captures a running virtual machine: its RAM and all other state, into an image that QEMU loads, and that `Resume`
+ * resumes.
  *
  * **Details**
  *
- * Works with QEMU 5.2 and later, whatever its support for mapped-ram. The capabilities and parameters that are needed are set
- * and put back afterwards; auto-converge and the like stay as they are. The disks of the machine are not part of it.
+ * Works with QEMU 5.2 and later, even without support for mapped-ram. The necessary capabilities and parameters are set
+ * and restored afterwards; auto-converge and the like are unchanged. The machine's disks are not included.
  *
- * A guest is let go on only if it stands still because of the capture. What others do to it meanwhile stays: an operator's stop, a
- * panic, a shutdown. Only a guest that was stopped for the capture, and that an operator stops once more, goes on, because QEMU says
- * nothing of that. Before 8.2, QEMU leaves a guest that did not run in `postmigrate`, where it has to run before it can be
- * captured again.
+ * A guest is resumed only if the capture stopped it. Changes by others in the meantime stay: an operator's stop, a
+ * panic, a shutdown. There is one exception: a guest that was stopped for the capture and that an operator stops as
+ * well is resumed, because QEMU does not report that. Before 8.2, QEMU leaves a guest that did not run in
+ * `postmigrate`, where it must run before it can be captured again.
  *
- * **Failure effect**, also of an interruption: the guest goes on as before if it ran, with its former settings; the target is
- * as for `Migration.receive`. Where the connection to the monitor has ended, another one is made to put things back; a monitor that
- * cannot be reached, or does not answer for five seconds, is given up, and `onProblem` is told what was not undone. Only a guest
- * that was stopped and whose image could not be made durable at the very last may have gone on already. Where QEMU fails behind the
- * image, because it does not end, `onProblem` is told that the image is complete.
+ * **Failure effect**, also of an interruption: a guest that ran resumes, with its former settings; the target is as for
+ * `Migration.receive`. If the connection to the monitor has ended, another one is made for the rollback. The rollback
+ * gives up on a monitor that cannot be reached, or does not answer for five seconds, and `onProblem` gets a list of
+ * what was not undone. One exception: if the image of a stopped guest could not be made durable at the very end, the
+ * guest may already have resumed. If QEMU fails after the image, because it does not exit, `onProblem` is told that the
+ * image is complete.
  *
- * **Example** (A snapshot of a guest that goes on)
+ * **Example** (A snapshot of a guest that keeps running)
  *
  * ```ts
  * import * as Effect from "effect/Effect"

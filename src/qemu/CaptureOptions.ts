@@ -1,5 +1,5 @@
 /**
- * What to capture, and what was captured.
+ * Options and results of a capture.
  *
  * @since 0.1.0
  */
@@ -17,12 +17,12 @@ import type { QemuMigrationError, SocketUnreachableError, VmNotReadyError } from
 import type { VmOptions } from "./VmOptions.ts"
 
 /**
- * What becomes of the machine when it has been captured.
+ * The state of the machine after its capture.
  *
  * - `running`: the guest runs
- * - `paused`: the guest does not run any further than the image; one that was captured live is in `postmigrate`, in which QEMU
+ * - `paused`: the guest does not run past the image; one that was captured live is in `postmigrate`, from which QEMU
  *   does not migrate it again before it has run
- * - `quit`: QEMU is ended
+ * - `quit`: QEMU exits
  *
  * @category models
  * @since 0.1.0
@@ -42,7 +42,7 @@ export interface TaggedError {
 }
 
 /**
- * What to capture, and how.
+ * Options of a capture.
  *
  * @category models
  * @since 0.1.0
@@ -51,48 +51,49 @@ export interface Options<out A = void, out E = never>
   extends VmOptions, Pick<ReceiveOptions, "seal" | "keepPartial" | "checkpointBytes"> {
   /** Where the machine goes: the path of an image, or another target. */
   readonly target: Target<A, E>
-  /** Whether the guest goes on running while it is saved. Default `false`: it is stopped first. */
+  /** `true` to keep the guest running during the save. Default `false`: it is stopped first. */
   readonly live?: boolean | undefined
   /**
-   * Bytes a second over all channels; 0: no limit, the default. It is kept by reading no faster. A guest that is captured live
-   * does not have to stand still for it: there is no limit for the last pages. A `RateLimit` can be changed while it goes on.
+   * Bytes per second over all channels; 0: no limit, the default. It is enforced by reading no faster. The limit is
+   * lifted for the last pages of a guest that is captured live, so it does not lengthen the downtime. A `RateLimit` can
+   * be changed during the capture.
    */
   readonly maxBandwidth?: number | RateLimit.RateLimit | undefined
   /**
-   * The longest time for which a guest that is captured live may stand still, as QEMU expects it, in milliseconds. Default: what
-   * its parameter `downtime-limit` says. A longer one ends earlier.
+   * Longest downtime of a guest that is captured live, as QEMU estimates it, in milliseconds. Default: its parameter
+   * `downtime-limit`. A longer one ends the capture earlier.
    */
   readonly downtimeLimit?: number | undefined
   /**
-   * So many rounds over the memory of a guest that is captured live, then it is stopped and the rest is copied. Default: as many
-   * as it takes, which a guest that writes faster than it is copied makes endless.
+   * Most rounds over the memory of a guest that is captured live; then it is stopped and the rest is copied. Default:
+   * as many as necessary, which is endless for a guest that writes faster than it is copied.
    */
   readonly maxRounds?: number | undefined
-  /** After such a time the same happens, whichever comes first. Default: however long it takes. */
+  /** Like `maxRounds`, after this time; the earlier one applies. Default: no limit. */
   readonly maxTime?: Duration.Input | undefined
   /**
-   * Default: a guest that was stopped for it runs again; one that was captured live is in the run state that QEMU gives it, which
-   * is what others made of it meanwhile.
+   * Default: a guest that was stopped for the capture runs again; one that was captured live is in the run state that
+   * QEMU gives it, including changes by others in the meantime.
    */
   readonly leave?: Leave | undefined
-  /** O_DIRECT for the image's pages. Default `false`. */
+  /** Uses O_DIRECT for the image's pages. Default `false`. */
   readonly directIo?: boolean | undefined
   /**
-   * Where to listen for QEMU. Default: a Unix socket in a private directory, which QEMU's user has to be able to reach; one of
-   * another user can connect to a `SocketAddress.unix` with `everyUser`.
+   * The address on which to listen for QEMU. Default: a Unix socket in a private directory, which QEMU's user must be
+   * able to reach. A QEMU of another user can connect to a `SocketAddress.unix` with `everyUser`.
    */
   readonly listen?: SocketAddress.SocketAddress | undefined
-  /** What QEMU may ask for, and how long it may take. `maxRam`: default twice what it says that it has, at least 1 TiB. */
+  /** Limits on QEMU's demands and its time. `maxRam`: default twice the RAM that it reports, at least 1 TiB. */
   readonly limits?: PeerLimits.Input | undefined
   /**
-   * Told what went wrong while the machine was left as it was or as asked, what could not be undone, that an earlier capture was
-   * killed, and that the rounds of a live capture do not get smaller. Default: a warning in the log.
+   * Called with problems: failures while the machine was restored or left as requested, steps that could not be undone,
+   * an earlier capture that was killed, and rounds of a live capture that do not shrink. Default: a warning in the log.
    */
   readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
 }
 
 /**
- * What was captured.
+ * The result of a capture.
  *
  * @category models
  * @since 0.1.0
@@ -100,19 +101,19 @@ export interface Options<out A = void, out E = never>
 export interface Captured<out A = void> extends Written<A> {
   /** The machine type with its version. */
   readonly machine: string
-  /** What QEMU's side said when everything had arrived. */
+  /** The report of QEMU's side when everything had arrived. */
   readonly statistics: QemuStatistics
   /**
-   * The guest's run state in the end, in QEMU's words: `running`, `paused`, `postmigrate`, `guest-panicked`, `shutdown`, …;
-   * `undefined` where QEMU was ended, or its monitor could not be asked any more.
+   * The guest's final run state, in QEMU's terms: `running`, `paused`, `postmigrate`, `guest-panicked`, `shutdown`, …;
+   * `undefined` if QEMU has exited, or its monitor could no longer be asked.
    */
   readonly runState: string | undefined
-  /** Milliseconds for which the guest stood still; `undefined` where it did not run before, or does not now. */
+  /** Milliseconds for which the guest was stopped; `undefined` if it did not run before, or does not now. */
   readonly downtimeMillis: number | undefined
 }
 
 /**
- * Why a capture failed. Errors of QEMU's side are those that name its monitor; all others are of this side.
+ * Errors of a capture. Errors on QEMU's side name its monitor; all others are from this side.
  *
  * @category errors
  * @since 0.1.0

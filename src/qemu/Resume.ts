@@ -1,5 +1,5 @@
 /**
- * A virtual machine out of an image.
+ * Resumes a virtual machine from an image.
  *
  * ```text
  *   here                                             QEMU, started with -incoming defer
@@ -44,50 +44,50 @@ import type { QemuMigrationError, SocketUnreachableError, VmNotReadyError } from
 import type { VmOptions } from "./VmOptions.ts"
 
 /**
- * What to resume, and how.
+ * Options of a resume.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Options extends VmOptions {
-  /** Every image that can be opened: of a capture, of QEMU, of libvirt. */
+  /** Any image that can be opened: from a capture, from QEMU, from libvirt. */
   readonly image: Image
-  /** Whether the guest stays stopped. Default `false`: it goes on. */
+  /** `true` to leave the guest stopped. Default `false`: it runs. */
   readonly paused?: boolean | undefined
   /**
-   * Whether a machine with another uuid than the image's takes it, as a clone. Default `false`; an image that has no uuid needs
-   * none.
+   * `true` to load it into a machine with another UUID than the image's, as a clone. Default `false`; irrelevant for an
+   * image without a UUID.
    */
   readonly newIdentity?: boolean | undefined
-  /** Whether an image is loaded although pages of it were lost in a recovery, and are zeros. Default `false`. */
+  /** `true` to load an image even if some of its pages were lost in a recovery, and are zeros. Default `false`. */
   readonly allowLost?: boolean | undefined
   /**
-   * Where QEMU listens; a TCP address has to have a port. Default: a Unix socket in a private directory, in which QEMU's user has
-   * to be able to make it.
+   * The address on which QEMU listens; a TCP address needs a port. Default: a Unix socket in a private directory, in
+   * which QEMU's user must be able to create it.
    */
   readonly listen?: SocketAddress.SocketAddress | undefined
   /**
-   * Told what went wrong while settings were put back, that the image is loaded without multifd, and who else could reach where QEMU
-   * listens. Default: a warning in the log.
+   * Called with problems: failures while settings were restored, an image that is loaded without multifd, and warnings
+   * about who else could reach QEMU's address. Default: a warning in the log.
    */
   readonly onProblem?: ((problem: string) => Effect.Effect<void>) | undefined
 }
 
 /**
- * What was resumed.
+ * The result of a resume.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Resumed extends Summary {
-  /** The run state in the end: `running`, or why not. */
+  /** The final run state: `running`, or the reason why not. */
   readonly runState: string
 }
 
 /**
- * Why it failed. Errors of QEMU's side are those that name its monitor; all others are of this side.
+ * Errors of a resume. Errors on QEMU's side name its monitor; all others are from this side.
  *
  * @stability stable
  * @category errors
@@ -96,7 +96,7 @@ export interface Resumed extends Summary {
 export type ResumeError =
   VmNotReadyError | SocketUnreachableError | QemuMigrationError | QmpError | QmpEventsError | SendError | FileError
 
-/** Who else could come to where QEMU listens. */
+/** Warnings about who else could reach QEMU's address. */
 const exposuresOf = (listen: SocketAddress.SocketAddress | undefined): ReadonlyArray<string> =>
   listen === undefined ? [] : AddressWarnings.ofListener(SocketAddress.withHost(listen), undefined)
 
@@ -117,7 +117,7 @@ const problemsOf = (vm: Vm.Vm, channels: number): ReadonlyArray<Problem.Problem>
   ...Vm.missing(vm, channels > 0 ? ["multifd"] : [])
 ]
 
-/** Since 9.1 a QEMU that could not load a machine stays, and can be asked why. */
+/** Since 9.1 a QEMU that could not load a machine keeps running, and can be asked for the reason. */
 const canStay = ({ major, minor }: Version): boolean => major > 9 || (major === 9 && minor >= 1)
 
 /** Before 9.1 QEMU does not tell its monitor that it could not load a machine: it exits. */
@@ -137,7 +137,7 @@ const transfer = Effect.fnUntraced(function* (
   const migration = yield* Migration
   const address = SocketAddress.withHost(options.listen ?? (yield* privateAddress(qmp)))
   const watch = yield* MigrationWatch.make(qmp, "destination")
-  // Whether the guest runs in the end is not left to the run state in the image.
+  // The run state in the image must not decide if the guest runs in the end.
   yield* QmpCommands.stop(qmp)
   yield* MigrationWatch.reportTo(qmp, watch, options)
   const listening = yield* Latch.make()
@@ -149,7 +149,7 @@ const transfer = Effect.fnUntraced(function* (
   const sides = Waits.endTogether(listening.whenOpen(sending), watch.run(Effect.andThen(listen, listening.open)), {
     peer: qmp.peer,
     timeout,
-    expected: "QEMU to say that the machine is there"
+    expected: "QEMU to report that the machine has arrived"
   })
   const [summary] = yield* runBothEnds(...sides, {
     isConsequence: MigrationWatch.isConsequence,
@@ -160,21 +160,21 @@ const transfer = Effect.fnUntraced(function* (
 })
 
 /**
- * Brings a machine back that was captured, or saved by QEMU or libvirt.
+ * Resumes a machine that was captured, or saved by QEMU or libvirt.
  *
  * **Details**
  *
- * QEMU is given the machine over a private socket, so it needs no support for mapped-ram; 5.2 and later will do. Its
- * capabilities and parameters are put back afterwards. The disks have to be as they were when the machine was captured.
+ * QEMU gets the machine over a private socket, so it needs no support for mapped-ram; 5.2 and later work. Its
+ * capabilities and parameters are restored afterwards. The disks must be as they were when the machine was captured.
  *
- * Before anything is touched, the image is compared with the machine that QEMU was told to make, as far as QEMU can be asked:
- * machine type, RAM blocks, number of vCPUs, uuid. QEMU itself does not notice vCPUs that the image does not have. A guest that
- * was shut down or had panicked is only loaded `paused`.
+ * Before anything is touched, the image is compared with QEMU's machine, as far as QEMU can be queried: machine type,
+ * RAM blocks, number of vCPUs, UUID. QEMU itself does not notice vCPUs that the image does not have. A guest that was
+ * shut down or had panicked is loaded only with `paused`.
  *
- * **Failure effect**, also of an interruption: nothing has run. A QEMU that has begun to load cannot be used again; before
- * 9.1 it exits by itself. Its settings are put back; the image is never changed.
+ * **Failure effect**, also of an interruption: the guest has not run. A QEMU that has begun to load cannot be used
+ * again; before 9.1 it exits by itself. Its settings are restored; the image is never changed.
  *
- * **Example** (Going on where it was)
+ * **Example** (Resuming where it was)
  *
  * ```ts
  * import * as Effect from "effect/Effect"

@@ -1,5 +1,5 @@
 /**
- * Why a virtual machine cannot be captured or resumed, as far as it is the machine's side.
+ * Errors on the machine's side of a capture or a resume.
  *
  * @since 0.1.0
  */
@@ -9,11 +9,11 @@ import * as Problem from "../ram/Problem.ts"
 import * as MigrationStatus from "../migration/MigrationStatus.ts"
 
 /**
- * The machine is in no state in which it can be captured or resumed, or it is another machine.
+ * The machine is in a state in which it cannot be captured or resumed, or it is another machine.
  *
  * **Details**
  *
- * Found before anything was touched; all problems are listed. Exit code 2.
+ * Detected before anything was touched; all problems are listed. Exit code 2.
  *
  * @stability stable
  * @category errors
@@ -32,13 +32,13 @@ export class VmNotReadyError extends Schema.TaggedError<VmNotReadyError>()("VmNo
   }
 }
 
-/** Up to 10.0 a destination tells its monitor no more than that it failed. */
+/** Up to 10.0 a destination tells its monitor only that it failed. */
 const elsewhere = (description: string): string =>
   /^(?:load of migration failed(?:: [^:]*)?)?$/.test(description) ? "says why" : "may say more"
 
 /**
- * QEMU's side of the migration failed, or was cancelled by somebody else. `description` is QEMU's own words, `here` what this
- * side saw of it. A source goes on as before; a destination cannot be used again. Exit code 10.
+ * QEMU's side of the migration failed, or was cancelled by another client. `description` is QEMU's own text, `here`
+ * what this side saw of it. A source continues as before; a destination cannot be used again. Exit code 10.
  *
  * @stability stable
  * @category errors
@@ -47,9 +47,9 @@ const elsewhere = (description: string): string =>
 export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()("QemuMigrationError", {
   /** The monitor's address. */
   peer: Schema.String,
-  /** Which side QEMU was. */
+  /** QEMU's side of the migration. */
   role: MigrationStatus.Role,
-  /** QEMU's `MigrationStatus`; one that is not known here may be among them. */
+  /** QEMU's `MigrationStatus`, possibly one that is unknown here. */
   status: Schema.String,
   description: Schema.String,
   here: Schema.optional(Schema.String)
@@ -63,9 +63,9 @@ export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()
 }
 
 /**
- * The two sides of a migration did not come together at the socket that was made for it: QEMU runs as another user, in a
- * container, or has a `/tmp` of its own. A source goes on as before; a destination has to be started again, since QEMU listens
- * once only. Exit code 10.
+ * The two sides of a migration could not meet at the socket: QEMU runs as another user, in a container, or has a
+ * separate `/tmp`. A source continues as before; a destination must be restarted, because QEMU listens only once. Exit
+ * code 10.
  *
  * @stability stable
  * @category errors
@@ -74,11 +74,11 @@ export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()
 export class SocketUnreachableError extends Schema.TaggedError<SocketUnreachableError>()("SocketUnreachableError", {
   /** The monitor's address. */
   peer: Schema.String,
-  /** Which side QEMU was. */
+  /** QEMU's side of the migration. */
   role: MigrationStatus.Role,
-  /** The socket's. */
+  /** The socket's address. */
   address: Schema.String,
-  /** QEMU's words, or those of this side. */
+  /** QEMU's message, or that of this side. */
   description: Schema.String
 }) {
   override readonly [Runtime.errorExitCode] = 10

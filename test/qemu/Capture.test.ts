@@ -293,7 +293,7 @@ describe("Capture", () => {
         assert.include(problems[0], "the former settings: events=false, multifd=false, return-path=false, ")
         assert.match(
           problems[0]!,
-          /max-bandwidth=134217728.*; the guest, which ran before and may be stopped: cont lets it go on$/
+          /max-bandwidth=134217728.*; the guest, which ran before and may be stopped: cont resumes it$/
         )
         assert.strictEqual(log.at(-1), "migrate")
         nothingAt(disk)

@@ -184,7 +184,7 @@ describe("a monitor whose connection ends while QEMU lives", () => {
       assert.lengthOf(problems, 1)
       assert.match(
         problems[0]!,
-        /^the connection to QEMU's monitor has ended: unix:\/run\/qmp: cannot connect \(ENOENT\); not undone, if QEMU still runs: the migration, .*; the former settings: .*; the guest, which ran before and may be stopped: cont lets it go on$/
+        /^the connection to QEMU's monitor has ended: unix:\/run\/qmp: cannot connect \(ENOENT\); not undone, if QEMU still runs: the migration, .*; the former settings: .*; the guest, which ran before and may be stopped: cont resumes it$/
       )
     }))
 })

@@ -417,7 +417,7 @@ describe("Resume", () => {
       const { qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.isMute = true)))
       const error = yield* Effect.flip(Resume.run({ qmp, image, timeout: "200 millis" }))
       assert.deepInclude(error, { _tag: "PeerTimeoutError", peer: "unix:/run/qmp", milliseconds: 200 })
-      assert.include(error.message, "QEMU to say that the machine is there")
+      assert.include(error.message, "QEMU to report that the machine has arrived")
       assert.isFalse(state.running)
     }))
 

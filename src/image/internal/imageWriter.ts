@@ -21,7 +21,8 @@ import { digestPending } from "./digestPending.ts"
 import { sealedBlocks, type Targets, writeSealOf } from "./writeSeal.ts"
 
 /**
- * An image in the making. What is not pages is written in this order, the pages anywhere between `make` and `writeHead`:
+ * An image in progress. Data outside the pages is written in this order, the pages at any time between `make` and
+ * `writeHead`:
  *
  * ```text
  *   make        the place of everything; in place: the old image's first bytes are wiped out, and that is made durable
@@ -31,8 +32,8 @@ import { sealedBlocks, type Targets, writeSealOf } from "./writeSeal.ts"
  *   commit      fdatasync, the mark of the seal and the first piece, fdatasync, rename, fsync of the directory
  * ```
  *
- * The mark comes when all that it vouches for is durable. The first bytes of the stream come last: what is written in place
- * is no image until it is complete.
+ * The mark comes when everything it covers is durable. The first bytes of the stream come last: data written in place
+ * is not an image until it is complete.
  *
  * @internal
  */
@@ -40,24 +41,24 @@ export interface ImageWriter {
   readonly file: PositionalFile
   /** The name by which further descriptors of the file are opened. */
   readonly path: string
-  /** Where the pages of each block go, by `idstr`; without the blocks that are left out. */
+  /** The destination of each block's pages, by `idstr`; without the blocks that are left out. */
   readonly targets: Targets
   /** How the file is synced while pages are written. */
   readonly syncing: Pick<SyncAhead.Options, "around" | "threshold">
-  /** Succeeds with the position where the device state begins. */
+  /** Succeeds with the position at which the device state begins. */
   readonly writeEnd: (end: RamEnd) => Effect.Effect<number, FileError>
-  /** Once no page is written and no bit is set any more. */
+  /** Call it when no more page is written and no more bit is set. */
   readonly writeHead: Effect.Effect<void, FileError>
   /**
-   * Once all but the first piece is written, up to the end of the stream. `late` are notes of what was not known at the
-   * beginning.
+   * Call it when all but the first piece is written, up to the end of the stream. `late` are notes that were not known
+   * at the start.
    */
   readonly writeSeal: (end: number, late?: ImageNotes.ImageNotes) => Effect.Effect<void, FileError>
   /** Makes it durable, up to the step from which on there is an image. */
   readonly sync: Effect.Effect<Durable<void, FileError>, FileError>
 }
 
-/** Blocks that were saved without their pages stay so, and only then the image says `x-ignore-shared`. */
+/** Blocks saved without their pages stay so; only then the image has `x-ignore-shared`. */
 const configurationOf = (
   { configuration }: Pick<MachineHeader, "configuration">,
   blocks: ReadonlyArray<ImageStream.HeadBlock>
@@ -81,7 +82,7 @@ const targetsOf = ({ blocks }: ImageStream.ImageHead, seal: Integrity.Settings |
       })
   )
 
-/** Whatever is left of the seal of an image that lay there before. */
+/** Removes the remains of an earlier image's seal. */
 const wipeSeal = (
   file: PositionalFile,
   { blocks }: ImageStream.ImageHead,
@@ -129,7 +130,9 @@ const sealImage = Effect.fnUntraced(function* (
   })
 })
 
-/** Whatever image was there is none any more, also after a power cut in the middle of what follows. */
+/**
+ * Destroys the old image's magic first, so that a power cut half-way never leaves something that looks like an image.
+ */
 const invalidate = (file: PositionalFile, first: ImageStream.Piece): Effect.Effect<void, FileError> =>
   Effect.andThen(file.write(first.position, new Uint8Array(first.bytes.length)), file.sync)
 
@@ -148,9 +151,9 @@ const writeBitmaps = (
   )
 
 /**
- * Lays out an image in a file that is to be replaced as a whole.
+ * Lays out an image in a file that is to be replaced completely.
  *
- * **Failure effect**: that of `AtomicFile`; in place, the old image is gone from here on.
+ * **Failure effect**: that of `AtomicFile`; in place, the old image is lost.
  *
  * @internal
  */
@@ -208,7 +211,7 @@ export const make = Effect.fnUntraced(function* (
     } else if (inPlace) yield* wipeSeal(file, head, end)
   })
   const begin = file.write(first.position, first.bytes)
-  /** In place, whatever is wrong with an image that was not completed, it must not look like one. */
+  /** In place, an image that was not completed must not look like one. */
   const complete = Effect.andThen(begin, target.commit).pipe(
     Effect.onError(() => Effect.ignore(file.write(first.position, new Uint8Array(first.bytes.length))))
   )

@@ -45,7 +45,7 @@ const digestPages = Effect.fnUntraced(function* (
   return digests
 })
 
-/** What lies behind the stream may be an older seal, or nothing; in a file that goes on it may be somebody else's. */
+/** After the stream there may be an older seal or nothing; in a file that continues, it may be unrelated data. */
 const isFree = Effect.fnUntraced(function* (
   file: PositionalFile.PositionalFile,
   options: { readonly from: number; readonly to: number }
@@ -60,7 +60,7 @@ const isFree = Effect.fnUntraced(function* (
   return true
 })
 
-/** A seal was here before: where its mark belongs there is something, or it lies there without one. */
+/** `true` if a seal was here before: there is something in place of its mark, or a seal without one. */
 const wasSealed = Effect.fnUntraced(function* (
   file: PositionalFile.PositionalFile,
   places: { readonly mark: number; readonly seal: number }
@@ -71,7 +71,7 @@ const wasSealed = Effect.fnUntraced(function* (
   return ImageSeal.isSeal(bytes.subarray(0, yield* file.read(places.seal, bytes)))
 })
 
-/** Of a seal that is this image's: those of another one, or of what is damaged, say nothing of it. */
+/** The notes of a seal that belongs to this image; those of another one, or of a damaged seal, do not apply. */
 const notesOf = Effect.fnUntraced(function* (
   file: PositionalFile.PositionalFile,
   offset: number,

@@ -27,7 +27,7 @@ const schema = Schema.Struct({
 })
 
 /**
- * The options of a live migration that are numbers, checked and complete.
+ * The numeric options of a live migration, validated and complete.
  *
  * @internal
  */
@@ -67,39 +67,41 @@ export const problems = (live: Live.Options<unknown> | undefined): ReadonlyArray
   live === undefined ? [] : [...optionProblems(live), ...maximumProblems(live.throttle)]
 
 /**
- * One round, and the look at the dirty pages behind it.
+ * One round, and the dirty sync after it.
  *
  * @internal
  */
 export interface Round {
-  /** From the beginning of the round to its sync. */
+  /** From the start of the round to its sync. */
   readonly millis: number
   /** Bytes of the pages that were moved as data. */
   readonly movedBytes: number
-  /** What became dirty since the look before. */
+  /** Bytes that became dirty since the previous dirty sync. */
   readonly dirtyBytes: number
-  /** How long the look took: it has to be repeated when the writer has stopped. */
+  /** Duration of the dirty sync, which must be repeated when the guest has stopped. */
   readonly lookMillis: number
 }
 
 /**
- * What follows from the rounds so far.
+ * The conclusion from the rounds so far.
  *
  * @internal
  */
 export interface Outlook {
   readonly expectedDowntimeMillis: number | undefined
-  /** Whether the rest can be moved in the time for which the writer may stand still. */
+  /** `true` if the rest can be moved within the downtime limit. */
   readonly converged: boolean
-  /** Percent that the writer should be slowed down by. */
+  /** Percentage by which the guest should be throttled. */
   readonly throttlePercentage: number
 }
 
-/** Rounds are added up until they took this long: the rate of a shorter time says little. It is QEMU's window, too. */
+/**
+ * Rounds are added up until they took this long: the rate of a shorter time is unreliable. It is also QEMU's window.
+ */
 const WINDOW_MILLIS = 100
 
 /**
- * Watches rounds. A round without any data says nothing about the rate, since zero pages cost next to nothing.
+ * Watches rounds. A round without data gives no rate, because zero pages take almost no time.
  *
  * @internal
  */

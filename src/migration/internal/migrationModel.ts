@@ -13,7 +13,7 @@ import type { MigrationRequestError } from "../../snapshot/MigrationRequestError
 import type * as Progress from "../Progress.ts"
 
 /**
- * What every operation can be told.
+ * Options of every operation.
  *
  * @stability stable
  * @category models
@@ -22,18 +22,18 @@ import type * as Progress from "../Progress.ts"
 export interface TransferOptions {
   /** Number of channels, 1 to 255. Default 3. */
   readonly channels?: number | undefined
-  /** Batches that wait between the scan and the channels, 1 to 4096. Default 8. */
+  /** Batches queued between the scan and the channels, 1 to 4096. Default 8. */
   readonly queueDepth?: number | undefined
   /**
-   * Bytes in a batch, 1 KiB to 16 MiB. Default 1 MiB, and 8 MiB where pages go straight into process memory. Buffers take
-   * no more than channels × batch size.
+   * Bytes in a batch, 1 KiB to 16 MiB. Default 1 MiB, and 8 MiB if pages go directly into process memory. Buffers take
+   * at most channels × batch size.
    */
   readonly batchSize?: number | undefined
-  /** Absent pages between two runs that are moved along rather than skipped. Default 4; costs room on the disk. */
+  /** Largest gap of absent pages between two runs that is moved rather than skipped. Default 4; it takes disk space. */
   readonly coalescePages?: number | undefined
-  /** O_DIRECT on the channels' descriptors of the image. Default `false`. */
+  /** Uses O_DIRECT on the channels' descriptors of the image. Default `false`. */
   readonly directIo?: boolean | undefined
-  /** Follows this one operation. */
+  /** Follows this operation. */
   readonly progress?: Progress.Progress | undefined
 }
 
@@ -60,14 +60,14 @@ export interface WriteOptions<out A = void, out E = never> extends TransferOptio
   /** What is noted of the machine beside its stream. It counts more than what the source knows of itself. */
   readonly notes?: ImageNotes | undefined
   /**
-   * Bytes per second of pages that are written, over all channels together; 0: no limit, the default. A `RateLimit` can be
-   * changed while the operation goes on.
+   * Bytes per second of written pages, over all channels together; 0: no limit, the default. A `RateLimit` can be
+   * changed during the operation.
    */
   readonly maxBandwidth?: number | RateLimit | undefined
 }
 
 /**
- * What to save, and where.
+ * Options of a save.
  *
  * @stability stable
  * @category models
@@ -77,7 +77,7 @@ export interface SaveOptions<out E = never, out A = void, out E2 = never>
   extends WriteOptions<A, E2>, Omit<MachineSource<E>, "notes" | "storage"> {}
 
 /**
- * What to restore, and where to.
+ * Options of a restore.
  *
  * @stability stable
  * @category models
@@ -91,7 +91,7 @@ export interface RestoreOptions<out E = never, out E2 = never> extends TransferO
 }
 
 /**
- * What to convert, and where to.
+ * Options of a conversion.
  *
  * @stability stable
  * @category models
@@ -103,16 +103,16 @@ export interface ConvertOptions<out E = never, out A = void, out E2 = never> ext
 }
 
 /**
- * What an operation did.
+ * The result of an operation.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface Summary {
-  /** Bytes of RAM covered, zero pages included. */
+  /** Bytes of RAM covered, including zero pages. */
   readonly bytesTotal: number
-  /** Pages covered: `normalPages + zeroPages`. With `live`, a page that is moved again counts again. */
+  /** Pages covered: `normalPages + zeroPages`. With `live`, a page counts each time it is moved. */
   readonly pages: number
   /** Pages moved as data. */
   readonly normalPages: number
@@ -136,7 +136,7 @@ export interface Written<out A = void> extends Summary {
 }
 
 /**
- * Why an operation failed.
+ * Errors of an operation.
  *
  * @stability stable
  * @category errors

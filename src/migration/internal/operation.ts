@@ -14,7 +14,7 @@ const summaryOf = (snapshot: Progress.Snapshot): Summary => {
   return { bytesTotal, pages, normalPages, zeroPages, bytesTransferred, phaseMillis }
 }
 
-/** Says how an operation ended, and why. One that was interrupted before it had begun may have begun meanwhile. */
+/** Records the outcome of an operation. An operation interrupted before its start may have started in the meantime. */
 const conclude = (progress: Progress.Progress, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (Exit.isSuccess(exit)) return progress.enter("completed")
@@ -26,7 +26,7 @@ const conclude = (progress: Progress.Progress, exit: Exit.Exit<unknown, unknown>
     return progress.enter("failed")
   })
 
-/** A sender that did not hear the answer goes on with its guest, however complete what it has sent is. */
+/** A sender that did not get the answer keeps its guest running, even if everything it sent is complete. */
 const hasLeft = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof SenderLeftError
 
@@ -51,9 +51,9 @@ type State<A, E> =
 type Run<A, E> = (progress: Progress.Progress, last: LastStep<A>) => Effect.Effect<A, E, Scope.Scope>
 
 /**
- * Runs an operation in a scope and in a fiber of its own, so that its status says `cancelling`, when it is interrupted, before
- * the innermost of what it has opened is closed. An interruption comes in time or too late, and nothing in between: the scope
- * ends as the progress does.
+ * Runs an operation in a scope and in a separate fiber, so that on an interruption its status is `cancelling` before
+ * any of its resources is closed. An interruption comes either in time or too late: the scope ends as the progress
+ * does.
  */
 const concluded = <A, E>(run: Run<A, E>, progress: Progress.Progress): Effect.Effect<A, E> =>
   Effect.uninterruptibleMask(

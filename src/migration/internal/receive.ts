@@ -15,10 +15,10 @@ import type { LastStep, SnapshotTarget } from "../../snapshot/SnapshotTarget.ts"
 import { checkSocket, DEFAULT_SOCKET_CHANNELS, methodProblems, optionProblems, refuse } from "./request.ts"
 import { openTarget } from "./target.ts"
 
-/** Connections of others that may be open beside those of the sender, until they have been told apart. */
+/** Connections of others that may be open besides those of the sender, until they have been identified. */
 const SPARE_CONNECTIONS = 8
 
-/** What was asked for, checked, with everything filled in that was left out. */
+/** The validated request, with defaults filled in. */
 interface Plan {
   /** 0: no multifd. */
   readonly channels: number

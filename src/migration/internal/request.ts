@@ -19,7 +19,10 @@ const OTHER_FILE = "write to another file"
 
 type Operation = MigrationRequestError["operation"]
 
-/** QEMU's own default of `multifd-channels`: both sides of a socket have to agree, and are not asked. @internal */
+/**
+ * QEMU's own default of `multifd-channels`: both sides of a socket must use the same number, and do not negotiate it.
+ * @internal
+ */
 export const DEFAULT_SOCKET_CHANNELS = 2
 
 const UUID_BYTES = 16
@@ -75,7 +78,7 @@ const repeated = (blocks: ReadonlyArray<RamBlock.Shape>): ReadonlyArray<Problem.
 }
 
 /**
- * Whether blocks can go into one image or one migration: each valid, no name twice, one page size for all.
+ * Checks that blocks can go into one image or one migration: each valid, unique names, one page size.
  *
  * @internal
  */
@@ -138,7 +141,8 @@ export const checkApart = (
   )
 
 /**
- * Whether what is recovered goes to another file than the damaged one, which may be all that is left of some pages.
+ * Checks that the recovered image goes to another file than the damaged one, which may have the only copy of some
+ * pages.
  *
  * @internal
  */
@@ -161,7 +165,7 @@ export const checkSocket = Effect.fnUntraced(function* (
   listen: SocketAddress
 ): Effect.fn.Return<void, MigrationRequestError | FileError> {
   if (listen._tag !== "Unix" || places.length === 0) return
-  // A directory that is missing is told by the socket, which is on a network of its own in a simulation.
+  // The socket reports a missing directory; in a simulation it is on a separate network.
   const ofSocket = FileIdentity.destination(listen.path)
   const socket = yield* Effect.catchTag(ofSocket, "FileNotFoundError", () => Effect.undefined)
   for (const { path } of places) {
@@ -196,8 +200,8 @@ const misfit = (block: RamBlock.Shape, source: SourceBlock<unknown> | undefined)
 }
 
 /**
- * Whether blocks can take the pages of a snapshot: each one is in it, with the same shape, and lies apart from the snapshot and
- * from the others.
+ * Checks that blocks can take the pages of a snapshot: each one is in it, with the same shape, and overlaps neither the
+ * snapshot nor another block.
  *
  * @internal
  */

@@ -53,12 +53,12 @@ export const restore = Effect.fnUntraced(function* <E, E2>(
 })
 
 /**
- * Bytes in a batch that is read straight into process memory, where it takes no buffer: several huge pages, so that two
- * channels seldom meet in one. The kernel clears a fresh huge page for each of those that do.
+ * Bytes in a batch that is read directly into process memory, which needs no buffer: several huge pages, so that two
+ * channels seldom share one. The kernel clears a fresh huge page for each channel that does.
  */
 const MEMORY_BATCH_BYTES = 8 * 1024 * 1024
 
-/** Block after block, as `RamScanner` does it, in batches of the size that was asked for or that suits the block. */
+/** Block after block, as in `RamScanner`, in batches of the requested size or the best one for the block. */
 const scan = <E>(
   { batchSize, blocks, directIo, source }: RestoreOptions<unknown, E>,
   sources: ReadonlyMap<string, SnapshotSource.SnapshotSource<E>["blocks"][number]>,

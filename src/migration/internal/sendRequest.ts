@@ -25,7 +25,7 @@ import * as Convergence from "./convergence.ts"
 import { checkBlocks, DEFAULT_SOCKET_CHANNELS, methodProblems, optionProblems, refuse } from "./request.ts"
 
 /**
- * What was asked for, checked, with everything filled in that was left out.
+ * The validated request, with defaults filled in.
  *
  * @internal
  */
@@ -45,18 +45,18 @@ export interface SendPlan<out E> {
 }
 
 /**
- * A machine, image or not.
+ * A machine, from an image or elsewhere.
  *
  * @internal
  */
 export interface Source<out E> {
-  /** Those whose pages are sent. */
+  /** The blocks whose pages are sent. */
   readonly blocks: ReadonlyArray<RamBlock.Readable<E>>
-  /** All of them: an image can have blocks without their pages, which the destination has already. */
+  /** All blocks: an image can have blocks without pages, which the destination already has. */
   readonly announced: ReadonlyArray<AnnouncedBlock>
   readonly machine: MachineState.MachineState<E>
   readonly live: Live.Options<E> | undefined
-  /** The guest's, where an image knows it. */
+  /** The guest's UUID, if an image has it. */
   readonly uuid: Uint8Array | undefined
 }
 
@@ -76,8 +76,8 @@ const sourceOf = <E>(source: MachineSource<E>): Source<E> => {
 }
 
 /**
- * The machine as it is sent. A sender leaves the size of a page out where its machine type can have no other; we do not know
- * those, and QEMU takes what it knows already.
+ * The machine as it is sent. A sender leaves the page size out if its machine type allows only one; we do not know
+ * those types, and QEMU accepts the size that it already knows.
  */
 const statingPageSize = <E>(machine: MachineState.MachineState<E>, pageSize: number): MachineState.MachineState<E> => {
   const { configuration } = machine
@@ -122,11 +122,11 @@ const marksOf = ({ marks, source }: SendOptions<unknown>, channels: number, mach
   return marks ?? source.notes?.marks ?? (isAtMost(machine, 8, 0) ? "each-section" : "each-round")
 }
 
-/** Four packets: half as much of the processor's time goes into batches as with those of 1 MiB, which are best for files. */
+/** Four packets: batches then take half as much processor time as with 1 MiB, which is best for files. */
 const DEFAULT_BATCH_SIZE = 2 * 1024 * 1024
 
 /**
- * Checks all that can be checked before anything is opened.
+ * Checks everything that can be checked before anything is opened.
  *
  * @internal
  */

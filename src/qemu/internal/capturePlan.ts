@@ -37,7 +37,8 @@ export const problemsOf = (vm: Vm.Vm, { channels, options }: Plan): ReadonlyArra
 }
 
 /**
- * What a capture that was killed leaves behind: a guest that it had stopped, and settings that nobody chooses together.
+ * The traces of a killed capture: a guest that it had stopped, and a combination of settings that is not chosen by
+ * hand.
  *
  * @internal
  */
@@ -85,7 +86,7 @@ export type Ending =
   | { readonly _tag: "Quit" }
 
 /**
- * What is done to the machine.
+ * The steps of a capture.
  *
  * @internal
  */
@@ -129,14 +130,14 @@ export const make = (options: Options<unknown, unknown>, vm: Vm.Vm): Plan => {
 export const completes = ({ ending }: Pick<Plan, "ending">): boolean =>
   ending._tag === "Complete" || ending._tag === "Quit"
 
-/** A guest that stands still is in no hurry to be stopped: the limit then holds up to the last page. */
+/** A stopped guest has no downtime to limit: the bandwidth limit then applies up to the last page. */
 const downtimeOf = (during: During): QmpCommands.Parameters => {
   if (during._tag !== "Live") return { "downtime-limit": 0 }
   return during.downtimeLimit === undefined ? {} : { "downtime-limit": during.downtimeLimit }
 }
 
 /**
- * The settings that it takes.
+ * The necessary settings.
  *
  * @internal
  */
@@ -145,12 +146,12 @@ export const settingsOf = ({ channels, during, options }: Plan): BorrowedSetting
     channels,
     compression: options.compression ?? "none",
     capabilities: { "return-path": true },
-    // QEMU's own limit does not hold: it leaves out what its channels have under way.
+    // QEMU's own limit is not used: it ignores the data in flight on its channels.
     parameters: { "max-bandwidth": 0, ...downtimeOf(during) }
   })
 
 /**
- * How much RAM there is is no secret, however much it is; beside the guest's own there are ROMs and video memory.
+ * The amount of RAM is not secret; besides the guest's own there are ROMs and video memory.
  *
  * @internal
  */

@@ -9,12 +9,12 @@ import type { QmpError } from "../QmpError.ts"
 import { ifAnswered, uuidOf } from "./identity.ts"
 
 /**
- * What a QEMU that waits for a machine says of the machine that it was told to make. `undefined`: it does not answer that.
+ * A waiting QEMU's answers about its machine. `undefined`: it does not answer the query.
  *
  * @internal
  */
 export interface Destination {
-  /** 16 bytes, zeros where it has none. */
+  /** 16 bytes, zeros if it has none. */
   readonly uuid: Uint8Array | undefined
   readonly cpus: number | undefined
   /** Bytes. */
@@ -23,7 +23,7 @@ export interface Destination {
 }
 
 /**
- * Asks for everything that an image has to fit.
+ * Queries everything that an image must match.
  *
  * @internal
  */
@@ -39,7 +39,7 @@ export const look = Effect.fnUntraced(function* (qmp: Client, memory: number): E
 
 const SAME_MACHINE = "start QEMU with the command line of the saved machine"
 
-/** Firmware tables take the length that they have in the image, as long as there is room. */
+/** Firmware tables take the length that they have in the image, up to their maximum. */
 const canBeResized = ({ idstr, maxLength, usedLength }: QmpCommands.RamBlock): boolean =>
   usedLength !== maxLength || idstr.startsWith("/rom@")
 
@@ -66,7 +66,7 @@ const blockProblems = (
     .map(({ idstr }) => Problem.make(`QEMU has a RAM block "${idstr}", and ${path} has none`, SAME_MACHINE))
 ]
 
-/** All that can be said where the blocks are not known: video memory and firmware come on top of the guest's own memory. */
+/** The only possible check if the blocks are unknown: video memory and firmware add to the guest's own memory. */
 const memoryProblems = ({ blocks, path }: Image, memory: number): ReadonlyArray<Problem.Problem> => {
   const lengths = blocks.map(({ usedLength }) => usedLength)
   const largest = Math.max(0, ...lengths)
@@ -83,7 +83,7 @@ const memoryProblems = ({ blocks, path }: Image, memory: number): ReadonlyArray<
 
 const CPU_SECTIONS = ["cpu", "cpu_common"]
 
-/** Each virtual CPU has a section of its own. 0: the sections are not known, or those of another machine than QEMU's. */
+/** Each virtual CPU has a separate section. 0: the sections are unknown, or belong to a machine that is not QEMU's. */
 const cpusOf = ({ deviceSections }: Image): number =>
   Math.max(...CPU_SECTIONS.map((name) => deviceSections.filter((section) => section.name === name).length))
 
@@ -104,7 +104,7 @@ const machineProblems = (image: Image, machine: string): ReadonlyArray<Problem.P
         )
       ]
 
-/** Run states in which no QEMU lets a guest go on, or in which it could do nothing. */
+/** Run states from which QEMU cannot resume a guest, or in which the guest could do nothing. */
 const ended: Readonly<Record<string, string>> = {
   shutdown: "was shut down",
   "guest-panicked": "had panicked",
@@ -121,7 +121,7 @@ const runStateProblems = ({ path, runState = "" }: Image, paused: boolean): Read
       ]
     : []
 
-/** The uuid of an image's machine, where it is known and is one. */
+/** The UUID of an image's machine, if it is known and not zeros. */
 const uuidIn = ({ configuration, notes }: Image): string | undefined => {
   const uuid = configuration?.uuid
   return notes.uuid ?? (uuid === undefined || Uuid.isNone(uuid) ? undefined : Uuid.format(uuid))
@@ -140,7 +140,7 @@ const uuidProblems = (image: Image, uuid: Uint8Array | undefined): ReadonlyArray
 }
 
 /**
- * What keeps the image from being loaded there, or from going on.
+ * Reasons why the image cannot be loaded there, or resumed.
  *
  * @internal
  */

@@ -13,29 +13,29 @@ import type { QmpError } from "../QmpError.ts"
 import { VmNotReadyError } from "../VmError.ts"
 
 /**
- * A machine as it is found.
+ * The initial state of a machine.
  *
  * @internal
  */
 export interface Vm {
   readonly runState: QmpCommands.RunState
-  /** Of the last migration, or the present one. */
+  /** The status of the last migration, or the current one. */
   readonly status: string
   readonly blockedReasons: ReadonlyArray<string>
-  /** The type with its version. */
+  /** The machine type with its version. */
   readonly machine: string
-  /** Bytes; 0 where it does not say. */
+  /** Bytes; 0 if unknown. */
   readonly memory: number
   readonly capabilities: QmpCommands.Capabilities
   readonly parameters: QmpCommands.Parameters
 }
 
-/** What only reports is nothing where QEMU refuses it, or says it in a way that is not known. */
+/** The result of a query that is only for information is empty if QEMU refuses it, or its form is unknown. */
 const reported = <A extends object>(answer: Effect.Effect<A, QmpError>): Effect.Effect<Partial<A>, QmpError> =>
   Effect.catchTag(answer, ["QmpCommandError", "QmpProtocolError"], () => Effect.succeed<Partial<A>>({}))
 
 /**
- * What QEMU says of its migration.
+ * QEMU's statistics of its migration.
  *
  * @internal
  */
@@ -43,7 +43,7 @@ export const statistics = (qmp: Client): Effect.Effect<QemuStatistics, QmpError>
   reported(QmpCommands.queryMigrate(qmp))
 
 /**
- * Asks QEMU for everything that a migration needs to know.
+ * Queries everything that a migration needs from QEMU.
  *
  * @internal
  */
@@ -61,7 +61,7 @@ export const look = Effect.fnUntraced(function* (qmp: Client): Effect.fn.Return<
   }
 })
 
-/** The oldest version that was tried. */
+/** The oldest version that was tested. */
 const OLDEST = { major: 5, minor: 2 }
 
 /**
@@ -124,11 +124,11 @@ const schema = Schema.Struct({
 export const optionProblems: (options: Partial<typeof schema.Encoded>) => ReadonlyArray<Problem.Problem> =
   Options.problems(schema)
 
-/** How often QEMU is asked about what it tells by no event, and how long its last steps may take. */
+/** Polling interval for states without an event, and the limit for QEMU's last steps. */
 const POLL = "20 millis"
 const SETTLING_MILLIS = 60_000
 
-/** Asks until the answer is as expected. */
+/** Polls until the answer is as expected. */
 const until = <A>(qmp: Client, question: Effect.Effect<A, QmpError>, isIt: (answer: A) => boolean, expected: string) =>
   question.pipe(
     Effect.repeat({ until: isIt, schedule: Schedule.spaced(POLL) }),
@@ -139,11 +139,11 @@ const until = <A>(qmp: Client, question: Effect.Effect<A, QmpError>, isIt: (answ
     Effect.asVoid
   )
 
-/** What a guest's run state is while a migration holds it. */
+/** `true` for a guest's run states during a migration. */
 const isHeld = (status: string): boolean => status === "finish-migrate" || status === "inmigrate"
 
 /**
- * Waits until no migration is under way any more and the guest's run state is its own.
+ * Waits until no migration is in progress and the guest's run state is its own.
  *
  * @internal
  */
@@ -159,7 +159,7 @@ export const settled = (qmp: Client): Effect.Effect<void, QmpError> =>
   )
 
 /**
- * Ends a migration that is being sent, if there is one.
+ * Cancels an outgoing migration, if there is one.
  *
  * @internal
  */
@@ -167,7 +167,7 @@ export const callOff = (qmp: Client): Effect.Effect<void, QmpError> =>
   Effect.andThen(QmpCommands.migrateCancel(qmp), settled(qmp))
 
 /**
- * Lets the guest run, or stops it.
+ * Resumes the guest, or stops it.
  *
  * @internal
  */
