@@ -22,6 +22,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as NodeZlib from "node:zlib"
+import * as Invariant from "../ram/Invariant.ts"
 import { type Codec, type Compressor, flags } from "./Compression.ts"
 import { type CodecStreams, makeCodecStreams } from "./internal/codecStreams.ts"
 import { checkLevel } from "./internal/level.ts"
@@ -88,7 +89,9 @@ const makeCompressor = (streams: CodecStreams): Compressor => {
       Effect.suspend(() => {
         const members = split(gather(runs, memory), memberSize)
         return Effect.map(compressPieces(streams, "qatzip", members), (packed) =>
-          packed.flatMap((deflated, member) => frame(members[member]!, deflated))
+          packed.flatMap((deflated, member) =>
+            frame(Invariant.defined(members[member], "each member of a frame was deflated"), deflated)
+          )
         )
       })
   }

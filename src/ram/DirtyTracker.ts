@@ -15,6 +15,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import * as Invariant from "./Invariant.ts"
 import { trackByComparison } from "./internal/comparison.ts"
 import * as PageRecords from "./internal/pageRecords.ts"
 import * as PageBitmap from "./PageBitmap.ts"
@@ -160,7 +161,7 @@ const known = (
 
 const moveInto = (dirty: DirtyPages, marks: DirtyPages): void => {
   for (const [idstr, bitmap] of marks) {
-    dirty.get(idstr)!.setRuns(0, bitmap.runs(0, bitmap.pages))
+    Invariant.defined(dirty.get(idstr), "every tracked block has a bitmap").setRuns(0, bitmap.runs(0, bitmap.pages))
     bitmap.clearRange(0, bitmap.pages)
   }
 }

@@ -16,6 +16,7 @@
  *
  * @since 0.1.0
  */
+// oxlint-disable typescript/no-non-null-assertion -- hot loops inside checked bounds
 import type { PageRuns } from "./PageRuns.ts"
 
 /**

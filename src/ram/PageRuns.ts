@@ -11,6 +11,7 @@
  *
  * @since 0.1.0
  */
+// oxlint-disable typescript/no-non-null-assertion -- hot loops over pairs of numbers
 import { append } from "./internal/runs.ts"
 
 /**

@@ -15,7 +15,9 @@
  *
  * @since 0.1.0
  */
+// oxlint-disable typescript/no-non-null-assertion -- hot loops over pairs of numbers
 import * as Stream from "effect/Stream"
+import * as Invariant from "./Invariant.ts"
 import type { DirtyPages } from "./DirtyTracker.ts"
 import type { PageBatch } from "./PageBatch.ts"
 import * as PageRuns from "./PageRuns.ts"
@@ -164,7 +166,7 @@ function* dirtyBatches<E>(
 ): Generator<PageBatch<E>, void> {
   for (const block of blocks) {
     const { pageSize, reader } = block
-    const bitmap = dirty.get(block.idstr)!
+    const bitmap = Invariant.defined(dirty.get(block.idstr), "every block has a bitmap")
     const perBatch = pagesOf(block, batchSize)
     const maxGap = reader.view === undefined ? Math.max(coalescePages, pagesOf(block, maxGapRead)) : perBatch
     for (let first = bitmap.nextSet(0); first < bitmap.pages; first = bitmap.nextSet(first)) {

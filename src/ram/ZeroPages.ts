@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+// oxlint-disable typescript/no-non-null-assertion -- hot loops over pairs of numbers
 import { Buffer } from "node:buffer"
 import { append } from "./internal/runs.ts"
 import type { PageRuns } from "./PageRuns.ts"

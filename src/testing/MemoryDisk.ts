@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Layer from "effect/Layer"
+import * as Invariant from "../ram/Invariant.ts"
 import { type Calls, type ErrnoError, FileCalls, type Stat } from "../io/files/FileCalls.ts"
 import { EventLoop } from "./internal/eventLoop.ts"
 import { Kernel } from "./internal/kernel.ts"
@@ -175,7 +176,8 @@ const fromTree = (tree: Tree, options: Options): MemoryDisk => {
       if (found !== undefined) found.mode = mode
     },
     link: (path, target) => void tree.put(path, "link", 0o777, target),
-    hardLink: (path, target) => tree.putLink(path, tree.resolve("link", target, true).node!),
+    hardLink: (path, target) =>
+      tree.putLink(path, Invariant.defined(tree.resolve("link", target, true).node, "a path that resolves has a node")),
     device: (path, size) => {
       const device = tree.put(path, "block device", 0o600)
       tree.record({ _tag: "Truncate", node: device.id, length: size })
@@ -192,7 +194,8 @@ const shuffle =
     const shuffled = [...changes]
     for (let last = shuffled.length - 1; last > 0; last--) {
       const other = Math.floor(random() * (last + 1))
-      ;[shuffled[last], shuffled[other]] = [shuffled[other]!, shuffled[last]!]
+      const [taken] = shuffled.splice(other, 1, ...shuffled.slice(last, last + 1))
+      shuffled[last] = Invariant.defined(taken, "a shuffle stays inside the list")
     }
     return shuffled
   }

@@ -59,11 +59,11 @@ const parseOptions = (text: string, options: string): Result.Result<Ranges, Bloc
   while (option.lastIndex < options.length) {
     const rest = options.slice(option.lastIndex)
     const match = option.exec(options)
-    const [, name, value] = match ?? []
+    const [, name, value = ""] = match ?? []
     if (name !== "offset" && name !== "length") return fail("offset=N or length=N", rest.slice(1))
     if (sizes[name] !== undefined) return fail(`${name}= once`, rest.slice(1))
-    const size = MigrationUri.parseSize(value!)
-    if (size === undefined) return fail(`${name} in ${SIZE}`, value!)
+    const size = MigrationUri.parseSize(value)
+    if (size === undefined) return fail(`${name} in ${SIZE}`, value)
     sizes[name] = size
   }
   return Result.succeed(sizes)

@@ -17,7 +17,8 @@ const usageOf = ({ flags, usage }: HelpDoc.HelpDoc): string => {
 }
 
 /** A row's description stands in a column of its own, behind more than one blank. */
-const columnOf = (line: string): number => /^ *\S.*? {2,}(?=\S)/.exec(line)?.[0].length ?? /^ */.exec(line)![0].length
+const columnOf = (line: string): number =>
+  /^ *\S.*? {2,}(?=\S)/.exec(line)?.[0].length ?? line.length - line.trimStart().length
 
 /** What is left for a description beside a name that is very long. */
 const LEAST_COLUMN = 30
@@ -27,7 +28,7 @@ const wrap = (text: string, columns: number): ReadonlyArray<string> => {
   const [first = "", ...words] = text.split(" ")
   const lines = [first]
   for (const word of words) {
-    const line = lines.at(-1)!
+    const line = lines.at(-1) ?? ""
     if (line.length + 1 + word.length > columns) lines.push(word)
     else lines[lines.length - 1] = `${line} ${word}`
   }
@@ -66,5 +67,7 @@ export const helpText = (doc: HelpDoc.HelpDoc, { colors = false, columns = Infin
   const [plain, colored] = [linesOf(false), linesOf(colors)]
   const examples = plain.indexOf("EXAMPLES")
   const isToBeCopied = (index: number): boolean => examples >= 0 && index > examples
-  return colored.map((line, index) => (isToBeCopied(index) ? line : wrapLine(plain[index]!, line, columns))).join("\n")
+  return colored
+    .map((line, index) => (isToBeCopied(index) ? line : wrapLine(plain[index] ?? line, line, columns)))
+    .join("\n")
 }

@@ -7,7 +7,7 @@ const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
  * @internal
  */
 export const printable = (text: string): string =>
-  text.replaceAll(UNSAFE, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
+  text.replaceAll(UNSAFE, (character) => `\\u{${character.charCodeAt(0).toString(16)}}`)
 
 /**
  * A message as one line.
@@ -57,8 +57,8 @@ export const counted = (count: number, noun: string): string => `${count} ${noun
  * @internal
  */
 export const table = (rows: ReadonlyArray<ReadonlyArray<string>>, right: ReadonlyArray<number>): string => {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   const pad = (cell: string, column: number) =>
-    right.includes(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)
+    right.includes(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)
   return rows.map((row) => `  ${row.map(pad).join("  ")}`.trimEnd()).join("\n")
 }

@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- hot loops over the pages of a packet
 import { Buffer } from "node:buffer"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"

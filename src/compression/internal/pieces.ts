@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- hot loops over the pieces of a packet
 import * as Effect from "effect/Effect"
 import type { CompressionMethod } from "../Compression.ts"
 import type { CompressionError } from "../CompressionError.ts"

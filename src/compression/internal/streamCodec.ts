@@ -35,7 +35,8 @@ export const makeStreamCompressor = <S extends Native>(
       compress: (runs) =>
         Effect.suspend(() => {
           if (runs.length === 0) return Effect.succeed([])
-          const input = runs.length === 1 ? runs[0]! : gather(runs, gathered)
+          const [only] = runs
+          const input = only !== undefined && runs.length === 1 ? only : gather(runs, gathered)
           const filling = new Filling(memory(twicePages(1, input.length)))
           ;[memory, other] = [other, memory]
           const task = streams.run({

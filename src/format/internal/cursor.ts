@@ -1,4 +1,5 @@
 import * as Result from "effect/Result"
+import * as Invariant from "../../ram/Invariant.ts"
 import { type ReadRequest, type Parser, runSync } from "../Parser.ts"
 import * as Finding from "../Finding.ts"
 import type { Decoded } from "../stream/internal/migrationStreamModel.ts"
@@ -102,7 +103,7 @@ export class Cursor {
   }
 
   *u8(what: string): Steps<number> {
-    return (yield* this.take(1, what))[0]!
+    return Invariant.defined((yield* this.take(1, what))[0], "a byte was taken")
   }
 
   *u16(what: string): Steps<number> {

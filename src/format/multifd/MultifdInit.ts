@@ -15,6 +15,7 @@
  */
 import * as Result from "effect/Result"
 import { Buffer } from "node:buffer"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as Finding from "../Finding.ts"
 import { checkMagic, checkReserved, fieldsOf, PACKET_MAGIC, setMagic } from "./internal/packetFields.ts"
 import * as Uuid from "../Uuid.ts"
@@ -114,7 +115,10 @@ export const decode = (bytes: Uint8Array): Result.Result<Init, Finding.Finding> 
   const fields = fieldsOf(bytes, 0)
   const finding = checkMagic(fields, LENGTH, "an init packet") ?? checkReserved(fields, RESERVED_AT, LENGTH)
   if (finding !== undefined) return Result.fail(finding)
-  return Result.succeed({ uuid: bytes.slice(UUID_AT, ID_AT), id: bytes[ID_AT]! })
+  return Result.succeed({
+    uuid: bytes.slice(UUID_AT, ID_AT),
+    id: Invariant.defined(bytes[ID_AT], "an init packet has all its bytes")
+  })
 }
 
 /**

@@ -22,6 +22,7 @@
  *
  * @since 0.1.0
  */
+// oxlint-disable typescript/no-non-null-assertion -- hot loop over the pages of a packet
 import * as Result from "effect/Result"
 import type { Shape } from "../../ram/RamBlock.ts"
 import * as Finding from "../Finding.ts"

@@ -241,10 +241,10 @@ function* readHead(
   const fixed = yield* cursor.take(HEAD_LENGTH, "the head of a seal")
   const fields = view(fixed)
   if (!isSeal(fixed)) yield* stop({ code: "seal-corrupt", offset: 0, expected: "a seal", found: "something else" })
-  if (fixed[8] !== VERSION) yield* unknownVersion(8, fixed[8]!)
-  const algorithm = Checksum.fromCode(fixed[9]!)
+  if (fixed[8] !== VERSION) yield* unknownVersion(8, fixed[8] ?? 0)
+  const algorithm = Checksum.fromCode(fixed[9] ?? 0)
   const extentSize = fields.getUint32(12)
-  if (algorithm === undefined) return yield* unknownAlgorithm(9, fixed[9]!)
+  if (algorithm === undefined) return yield* unknownAlgorithm(9, fixed[9] ?? 0)
   if (!isExtentSize(extentSize)) {
     yield* stop({ code: "seal-corrupt", offset: 12, expected: "a valid extent size", found: String(extentSize) })
   }

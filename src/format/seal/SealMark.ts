@@ -151,8 +151,8 @@ export const decode = (bytes: Uint8Array, position: number): Result.Result<SealM
   if (view(withCrc(mark)).getUint32(CRC_AT) !== head.getUint32(CRC_AT)) {
     return Result.fail(corrupt(position, "a mark that matches its checksum", "another checksum"))
   }
-  const algorithm = Checksum.fromCode(bytes[10]!)
-  const state = states[bytes[9]! - 1]
+  const algorithm = Checksum.fromCode(bytes[10] ?? 0)
+  const state = states[(bytes[9] ?? 0) - 1]
   if (bytes[8] !== VERSION || algorithm === undefined || state === undefined) {
     const found = `version ${bytes[8]}, state ${bytes[9]}, algorithm ${bytes[10]}`
     const expected = `version ${VERSION} with a known state and algorithm`

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+// oxlint-disable typescript/no-non-null-assertion -- hot loop over pages
 import * as PageRuns from "../../ram/PageRuns.ts"
 import type { PageBitmap } from "../../ram/PageBitmap.ts"
 import * as Checksum from "./Checksum.ts"

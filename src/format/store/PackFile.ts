@@ -341,7 +341,7 @@ export const decodeEnd = (
  */
 export const framePositions = ({ frames }: Pick<Trailer, "frames">): Float64Array => {
   const positions = new Float64Array(frames.length + 1)
-  positions[0] = HEADER_BYTES
-  frames.forEach(({ storedBytes }, index) => void (positions[index + 1] = positions[index]! + storedBytes))
+  let end = (positions[0] = HEADER_BYTES)
+  frames.forEach(({ storedBytes }, index) => void (positions[index + 1] = end += storedBytes))
   return positions
 }

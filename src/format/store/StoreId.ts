@@ -53,7 +53,7 @@ export const fromBytes = (bytes: Uint8Array): string => {
   let value = BigInt(`0x${Buffer.from(bytes.buffer, bytes.byteOffset, BYTES).toString("hex")}`)
   let text = ""
   for (let at = 0; at < LENGTH; at++) {
-    text = ALPHABET[Number(value & 31n)]! + text
+    text = ALPHABET.charAt(Number(value & 31n)) + text
     value >>= 5n
   }
   return text

@@ -10,6 +10,7 @@
  *
  * @since 0.1.0
  */
+// oxlint-disable typescript/no-non-null-assertion -- hot loops over page records
 import type { Shape } from "../../ram/RamBlock.ts"
 import { ByteWriter } from "../internal/byteWriter.ts"
 import { RamFlag } from "../internal/constants.ts"

@@ -24,6 +24,7 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as Finding from "../Finding.ts"
 import { ByteWriter } from "../internal/byteWriter.ts"
 import { type Cursor, decodeWith, type Steps, view } from "../internal/cursor.ts"
@@ -118,7 +119,10 @@ const kinds: ReadonlyArray<Kind> = [
  */
 export const encode = (message: Message): Uint8Array => {
   const body = encodeBody(message)
-  const { number } = kinds.find(({ tag }) => tag === message._tag)!
+  const { number } = Invariant.defined(
+    kinds.find(({ tag }) => tag === message._tag),
+    "every message has a kind"
+  )
   return new ByteWriter().u16(number).u16(body.length).append(body).finish()
 }
 

@@ -12,6 +12,7 @@
  *
  * @since 0.1.0
  */
+// oxlint-disable typescript/no-non-null-assertion -- hot loop inside a page
 import * as Result from "effect/Result"
 import * as Finding from "../Finding.ts"
 

@@ -15,6 +15,7 @@
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as SocketAddress from "./SocketAddress.ts"
 
 /**
@@ -78,7 +79,7 @@ const hexadecimal = /^\s*\+?(0x[0-9a-f]+)$/i
 const parseDecimal = (text: string): number | undefined => {
   const match = decimal.exec(text)
   if (match === null) return undefined
-  const unit = 1024 ** powers[match[3]!.toLowerCase() || "b"]!
+  const unit = 1024 ** Invariant.defined(powers[(match[3] ?? "").toLowerCase() || "b"], "every unit has its power")
   const fraction = Number(`0${match[2] ?? ""}`)
   if (unit === 1 && fraction !== 0) return undefined
   return Number(match[1]) * unit + Math.round(fraction * unit)
@@ -128,7 +129,7 @@ const parseTcp = (uri: string): Result.Result<SocketAddress.TcpAddress, Migratio
     const expected = `HOST:PORT after tcp:, with a port of 0 to ${MAX_PORT}`
     return Result.fail(new MigrationUriError({ uri, expected, found: rest }))
   }
-  return Result.succeed(SocketAddress.tcp(match[1] ?? match[2]!, port))
+  return Result.succeed(SocketAddress.tcp(match[1] ?? match[2] ?? "", port))
 }
 
 const parseUnix = (uri: string): Result.Result<SocketAddress.UnixAddress, MigrationUriError> => {

@@ -15,7 +15,7 @@ export interface Settings {
 }
 
 const pick = <A>(from: Readonly<Record<string, A>>, names: ReadonlyArray<string>): Readonly<Record<string, A>> =>
-  Object.fromEntries(names.flatMap((name) => (name in from ? [[name, from[name]!]] : [])))
+  Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)))
 
 /** The known settings that differ. */
 const changes = <A>(before: Readonly<Record<string, A>>, wanted: Readonly<Record<string, A>>): ReadonlyArray<string> =>

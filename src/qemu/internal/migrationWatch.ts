@@ -6,6 +6,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Invariant from "../../ram/Invariant.ts"
 import type { PeerTimeoutError } from "../../io/sockets/ConnectionError.ts"
 import * as MigrationStatus from "../../migration/MigrationStatus.ts"
 import type { QemuStatistics } from "../QemuStatistics.ts"
@@ -75,7 +76,7 @@ export const make = Effect.fnUntraced(function* (
   const ended = Effect.gen(function* () {
     const finals = events.pipe(Stream.map(finalStatus), Stream.filter(Option.isSome), Stream.take(1))
     const [final] = yield* Stream.runCollect(finals)
-    const status = final!.value
+    const status = Invariant.defined(final, "a stream of events fails or goes on").value
     if (status === "completed" || calledOff) return
     const { "error-desc": description = "" } = yield* Vm.statistics(qmp)
     return yield* new QemuMigrationError({ peer: qmp.peer, role, status, description })

@@ -5,6 +5,7 @@
  *
  *     one object a line, or an indented one (QEMU's `pretty=on`): the brackets give the end of an object
  */
+// oxlint-disable typescript/no-non-null-assertion -- hot loop over bytes
 import * as Stranger from "./stranger.ts"
 import type { Problem } from "./objectSplitterModel.ts"
 

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Invariant from "../Invariant.ts"
 import type { Tracking } from "./dirtyTrackerModel.ts"
 import type { PageBitmap } from "../PageBitmap.ts"
 import type { PageReader } from "../PageReader.ts"
@@ -66,8 +67,13 @@ export const trackByComparison = <E>(
   return {
     blocks: recorded.map(({ block, records }) => ({ ...block, reader: recording(block, records) })),
     collect: (dirty) =>
-      Effect.forEach(recorded, ({ block, records }) => compareBlock(block, records, dirty.get(block.idstr)!), {
-        discard: true
-      })
+      Effect.forEach(
+        recorded,
+        ({ block, records }) =>
+          compareBlock(block, records, Invariant.defined(dirty.get(block.idstr), "every block has a bitmap")),
+        {
+          discard: true
+        }
+      )
   }
 }

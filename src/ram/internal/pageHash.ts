@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- hot loop inside a page
 /**
  * The body of MurmurHash3 in its 128-bit form for 32-bit machines (Austin Appleby, public domain), which JavaScript
  * computes exactly. The finalizer mixes in the length and mixes the bits once more. Neither changes whether two pages

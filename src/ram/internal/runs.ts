@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- hot loops over pairs of numbers
 /**
  * Appends pages after the last run, or extends that run if they touch it. `first` must not precede the end of the last
  * run.

@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- a heap, which is indexed inside its length
 /**
  * A future event. `time` is in milliseconds.
  *

@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- a byte inside the piece
 import type * as Duration from "effect/Duration"
 import type { Fault, Rule } from "./virtualNetworkModel.ts"
 import type { Disturbance, Pipe } from "./virtualPipe.ts"

@@ -1,5 +1,6 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as Invariant from "../../ram/Invariant.ts"
 import type { Stat } from "../../io/files/FileCalls.ts"
 import { errnoError } from "./nodeForm.ts"
 import { CHUNK, SparseBytes } from "./sparseBytes.ts"
@@ -142,7 +143,12 @@ export class Tree {
   }
 
   get root(): TreeNode {
-    return this.nodes[0]!
+    return this.node(0)
+  }
+
+  /** Nodes are never taken away. */
+  node(id: number): TreeNode {
+    return Invariant.defined(this.nodes[id], "a node that was created stays")
   }
 
   create(kind: NodeKind, mode: number, link = ""): TreeNode {
@@ -157,15 +163,15 @@ export class Tree {
   }
 
   #apply(event: DiskEvent): void {
-    if (event._tag === "Write") this.nodes[event.node]!.content.write(event.position, event.bytes)
-    if (event._tag === "Truncate") this.nodes[event.node]!.content.truncate(event.length)
+    if (event._tag === "Write") this.node(event.node).content.write(event.position, event.bytes)
+    if (event._tag === "Truncate") this.node(event.node).content.truncate(event.length)
     if (event._tag === "Names") event.names.forEach((name) => this.#rename(name))
   }
 
   #rename({ directory, name, node }: Name): void {
-    const { entries } = this.nodes[directory]!
+    const { entries } = this.node(directory)
     if (node === undefined) entries.delete(name)
-    else entries.set(name, this.nodes[node]!)
+    else entries.set(name, this.node(node))
   }
 
   /** Walks to a name; follows a link at its end if requested. Throws the error of the system call. */

@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- pieces of a pipe that is not empty
 import type { ErrnoError } from "../../io/sockets/Network.ts"
 import type { EventLoop } from "./eventLoop.ts"
 import { errnoError } from "./nodeForm.ts"

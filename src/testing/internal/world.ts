@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
+import * as Invariant from "../../ram/Invariant.ts"
 import { Agenda } from "./agenda.ts"
 import { randomFrom } from "./random.ts"
 import { SeededScheduler } from "./seededScheduler.ts"
@@ -68,7 +69,7 @@ export class World {
     this.#order = stream()
     this.#latency = stream()
     this.#preemption = stream()
-    this.#odds = preemptions[Math.floor(seeds() * preemptions.length)]!
+    this.#odds = Invariant.defined(preemptions[Math.floor(seeds() * preemptions.length)], "a seed is less than 1")
     const own = stream()
     this.context = Context.empty().pipe(
       Context.add(

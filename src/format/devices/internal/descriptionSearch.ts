@@ -109,4 +109,4 @@ function* readText(window: Window, eof: number, jsonLength: number, keep: number
 
 const nothing = new Uint8Array(0)
 
-const opensObject = (text: Uint8Array): boolean => text.length < 2 || seconds.has(text[1]!)
+const opensObject = (text: Uint8Array): boolean => text[1] === undefined || seconds.has(text[1])

@@ -70,7 +70,7 @@ export class FieldDecoder {
 
   private array(group: ReadonlyArray<Field>, offset: number): Value {
     const [first] = group
-    if (group.length === 1 && first!.type === "uint8") return this.data.subarray(offset, offset + fieldSize(first!))
+    if (group.length === 1 && first?.type === "uint8") return this.data.subarray(offset, offset + fieldSize(first))
     let at = offset
     return group.flatMap((field) => {
       const values = this.elements(field, at)

@@ -70,7 +70,7 @@ function* readMagic(cursor: Cursor): Steps<void> {
 function* readText(cursor: Cursor, length: number, what: string): Steps<string> {
   const offset = cursor.position
   const chunks: Array<Uint8Array> = []
-  for (let left = length; left > 0; left -= chunks.at(-1)!.length) {
+  for (let left = length; left > 0; left -= chunks.at(-1)?.length ?? left) {
     chunks.push(yield* cursor.take(Math.min(left, MAX_READ_BYTES), what))
   }
   const bytes = Buffer.concat(chunks)

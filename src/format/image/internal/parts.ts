@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- a binary search inside the list
 import type { MappedBlock } from "./imageModel.ts"
 import * as MappedRam from "../MappedRam.ts"
 import { isPageSize } from "../../internal/pageSize.ts"

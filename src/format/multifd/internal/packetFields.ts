@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer"
+import * as Invariant from "../../../ram/Invariant.ts"
 import * as Finding from "../../Finding.ts"
 import { decodeText } from "../../internal/cursor.ts"
 
@@ -69,7 +70,7 @@ export const checkMagic = (
 export const checkReserved = ({ bytes, position }: Fields, from: number, to: number): Finding.Finding | undefined => {
   for (let at = from; at < to; at++) {
     if (bytes[at] !== 0) {
-      const found = `byte 0x${bytes[at]!.toString(16).padStart(2, "0")}`
+      const found = `byte 0x${Invariant.defined(bytes[at], "a byte that differs is inside the field").toString(16).padStart(2, "0")}`
       return Finding.make({ code: "packet-reserved-set", offset: position + at, expected: "zero", found })
     }
   }

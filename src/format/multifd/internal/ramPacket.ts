@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- hot loop over the pages of a packet
 import type { Shape } from "../../../ram/RamBlock.ts"
 import * as Finding from "../../Finding.ts"
 import type { DecodeOptions } from "./multifdPacketModel.ts"

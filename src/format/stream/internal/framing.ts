@@ -1,3 +1,4 @@
+import * as Invariant from "../../../ram/Invariant.ts"
 import type { SectionHeader } from "./migrationStreamModel.ts"
 import { Command, MAGIC, RamFlag, SectionType, VERSION } from "../../internal/constants.ts"
 import { type Cursor, type Steps, stop, view } from "../../internal/cursor.ts"
@@ -41,7 +42,7 @@ export function* readSectionHeader(cursor: Cursor): Steps<SectionHeader> {
     code: "section-unexpected",
     offset,
     expected: "START, PART, END or FULL",
-    found: hexByte(byte!)
+    found: hexByte(Invariant.defined(byte, "a byte was taken"))
   })
 }
 

@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- hot loops over page records
 import * as Finding from "../../Finding.ts"
 import type { AnnouncedBlock, Event, Extent, ZeroExtent } from "./socketStreamModel.ts"
 import { ENCODING } from "../Xbzrle.ts"

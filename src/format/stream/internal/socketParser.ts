@@ -1,3 +1,4 @@
+import * as Invariant from "../../../ram/Invariant.ts"
 import type { ReadRequest } from "../../Parser.ts"
 import * as Finding from "../../Finding.ts"
 import type { Configuration } from "../MigrationStream.ts"
@@ -216,7 +217,12 @@ function* readBlocks(main: Main, record: Record): EventSteps<void> {
   const { addresses, cursor, limits, pageSize, window } = main
   const blocks = yield* readAnnouncedBlocks(cursor, record, { ...limits, addresses, pageSize })
   main.records = new PageRecords(window, blocks, pageSize)
-  yield { _tag: "Blocks", sectionId: main.ramSectionId!, totalLength: record.address, blocks }
+  yield {
+    _tag: "Blocks",
+    sectionId: Invariant.defined(main.ramSectionId, "the START of RAM came before its blocks"),
+    totalLength: record.address,
+    blocks
+  }
 }
 
 function* readFlush(main: Main, section: Section, record: Record): EventSteps<void> {

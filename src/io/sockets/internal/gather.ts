@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- hot loops over the targets of a read
 /** From this size, a separate read is faster than a copy: about 2.6 µs for a call, 0.15 µs per KiB. */
 const worthItsOwnRead = 16 * 1024
 

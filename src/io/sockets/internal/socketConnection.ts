@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- hot loop over the pieces of a read
 import * as Effect from "effect/Effect"
 import type { Connection, TransferError } from "./connectionModel.ts"
 import * as ConnectionError from "../ConnectionError.ts"

@@ -77,7 +77,8 @@ export const readKeys = Effect.fnUntraced(function* (path: string): Effect.fn.Re
   for (const [index, found] of text.split("\n").entries()) {
     const trimmed = found.trim()
     const match = line.exec(trimmed)
-    if (match !== null) keys.set(match[1]!, Redacted.make(Buffer.from(match[2]!, "hex")))
+    const [, identity, key] = match ?? []
+    if (identity !== undefined && key !== undefined) keys.set(identity, Redacted.make(Buffer.from(key, "hex")))
     else if (trimmed !== "" && !trimmed.startsWith("#")) {
       return yield* unusable(path, `line ${index + 1}: expected IDENTITY:HEXKEY`)
     }
