@@ -32,9 +32,13 @@ interface Line {
 
 const milliseconds = (): number => Number(process.hrtime.bigint()) / 1e6
 
+const ESCAPE = String.fromCodePoint(27)
+/** Sequences that move the cursor or change the terminal, colours aside. */
+const movement = new RegExp(`${ESCAPE}\\[\\??[\\d;]*[A-Zac-ln-z]`, "g")
+const colour = new RegExp(`(${ESCAPE}\\[[\\d;]*m)`)
+
 /** What a terminal shows of a line in the end: later text overwrites earlier text. */
-const shown = (line: string): string =>
-  (line.replace(/\r$/, "").split("\r").at(-1) ?? "").replaceAll(/\x1b\[\??[\d;]*[A-Zac-ln-z]/g, "")
+const shown = (line: string): string => (line.replace(/\r$/, "").split("\r").at(-1) ?? "").replaceAll(movement, "")
 
 /** Runs a command in a terminal, in a folder. */
 const run = (command: string, cwd: string, env: NodeJS.ProcessEnv, started: number): Promise<ReadonlyArray<Line>> =>
@@ -85,9 +89,9 @@ const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceA
 const coloured = (text: string): string => {
   let classes = ""
   return text
-    .split(/(\x1b\[[\d;]*m)/)
+    .split(colour)
     .map((part) => {
-      const codes = /^\x1b\[([\d;]*)m$/.exec(part)?.[1]
+      const codes = colour.test(part) ? part.slice(2, -1) : undefined
       if (codes === undefined)
         return classes === "" ? escaped(part) : `<tspan class="${classes}">${escaped(part)}</tspan>`
       classes = codes

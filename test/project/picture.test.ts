@@ -4,6 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import * as Picture from "../../docs/assets/picture.ts"
 import { draw } from "../../docs/internals/architecture.ts"
 import { floors } from "../support/project/imports.ts"
 import { root } from "../support/project/run.ts"
@@ -25,5 +26,11 @@ describe("the picture of the architecture", () => {
 
   it("is drawn from its source", async () => {
     assert.strictEqual(Fs.readFileSync(Path.join(root, "docs/internals/architecture.svg"), "utf8"), await draw(source))
+  })
+})
+
+describe("the picture of the README", () => {
+  it("is drawn from its source", () => {
+    assert.strictEqual(Fs.readFileSync(Path.join(root, "docs/assets/picture.svg"), "utf8"), Picture.draw())
   })
 })
