@@ -28,21 +28,19 @@ import * as CliConfig from "effect/cli/CliConfig"
 import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
-import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
 import * as Migration from "../migration/Migration.ts"
 import * as Answer from "./internal/answer.ts"
 import { Completion } from "./internal/completion.ts"
-import { multifd } from "./internal/commands.ts"
+import { config, multifd, program } from "./internal/commands.ts"
 import { written } from "./internal/output.ts"
+import { Program } from "./internal/program.ts"
 import { logTo } from "./internal/logger.ts"
 import { presenter, reported } from "./internal/report.ts"
 import { reportedAs } from "./internal/reportedError.ts"
 import { usageFailure } from "./internal/usage.ts"
 import { checkArguments } from "./internal/textArguments.ts"
 import { plain } from "./internal/view.ts"
-
-const config = CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.LogLevel] })
 
 /** Whoever reads JSON lines gets the parser's complaints as one, too. */
 const asksForEvents = (args: ReadonlyArray<string>): boolean =>
@@ -81,6 +79,7 @@ export const run = (options: {
       reported,
       Effect.provide(Migration.layer),
       Effect.provideService(CliConfig.CliConfig, config),
+      Effect.provideService(Program, program),
       Effect.provideService(Completion, options.onComplete ?? (() => undefined)),
       Effect.provideService(CliOutput.Presenter, presenter(asksForEvents(args))),
       logTo(plain)

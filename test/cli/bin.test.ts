@@ -74,7 +74,7 @@ describe("bin", { timeout: 60_000 }, () => {
         ["info", image],
         ["verify", image],
         ["recover", image, files.at("new.img")],
-        ["--completions", "bash"],
+        ["completions", "bash"],
         ["--version"]
       ]) {
         const full = yield* shell("> /dev/full")
@@ -239,7 +239,7 @@ describe("bin", { timeout: 60_000 }, () => {
 
   it.live("completions are what the shell can read", () =>
     Effect.gen(function* () {
-      const { code, stdout } = yield* run(["--completions", "bash"])
+      const { code, stdout } = yield* run(["completions", "bash"])
       assert.strictEqual(code, 0)
       const { status, stderr } = ChildProcess.spawnSync("bash", ["-n"], { input: stdout, encoding: "utf8" })
       assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })

@@ -52,6 +52,8 @@ const examples: Readonly<Record<string, (at: (name: string) => string) => readon
   send: (at) => ["", `send ${at("vm.img")} --to unix:${at("nobody")}`],
   receive: (at) => ["", `receive --listen unix:${at("no/socket")} ${at("new.img")}`],
   capture: (at) => ["", `capture --qmp ${at("nobody")} ${at("new.img")}`],
+  help: () => ["help verify", "help verfy"],
+  completions: () => ["completions zsh", "completions tcsh"],
   resume: (at) => ["", `resume --qmp ${at("nobody")} ${at("vm.img")}`]
 }
 

@@ -16,13 +16,13 @@ import * as SocketParameters from "./socketParameters.ts"
 
 const live = Flag.Boolean("live").pipe(
   Flag.withoutNegation,
-  Flag.withDescription("Keep the guest running while it is saved; it is stopped for the last pages only"),
+  Flag.withDescription("Capture while the guest runs; it stops only for the last pages"),
   Flag.withDefault(false)
 )
 
 const downtimeLimit = Flag.Int("downtime-limit").pipe(
   Flag.withMetavar("MS"),
-  Flag.withDescription("With --live: how long the guest may stand still, in milliseconds (default: as QEMU was told)"),
+  Flag.withDescription("With --live: longest downtime in milliseconds (default: QEMU's own setting)"),
   Flag.optional
 )
 
@@ -32,7 +32,7 @@ const maxRounds = Flag.Int("max-rounds").pipe(
     (rounds) => rounds >= 1,
     (rounds) => `expected one round or more, found ${rounds}`
   ),
-  Flag.withDescription("With --live: stop the guest after N rounds over its memory, and copy the rest"),
+  Flag.withDescription("With --live: stop the guest after N rounds and copy the rest"),
   Flag.optional
 )
 
@@ -42,12 +42,12 @@ const maxSeconds = Flag.Finite("max-seconds").pipe(
     (seconds) => seconds > 0,
     (seconds) => `expected more than 0 seconds, found ${seconds}`
   ),
-  Flag.withDescription("With --live: stop the guest after S seconds, and copy the rest"),
+  Flag.withDescription("With --live: stop the guest after S seconds and copy the rest"),
   Flag.optional
 )
 
 const leave = Flag.Literals("leave", ["paused", "running", "quit"]).pipe(
-  Flag.withDescription("What becomes of the machine (default: it runs if it was stopped for this)"),
+  Flag.withDescription("State of the machine afterwards (default: as before)"),
   Flag.optional
 )
 
@@ -59,10 +59,13 @@ const leave = Flag.Literals("leave", ["paused", "running", "quit"]).pipe(
 export const captureCommand = define({
   name: "capture",
   group: "Machines",
-  description: "Capture a running virtual machine into an image, over its monitor; it goes on afterwards",
+  description: "Capture a virtual machine into an image through its QMP monitor; the guest continues afterwards",
   examples: [
-    { command: "multifd capture --qmp /run/vm/qmp --live vm.img", description: "A snapshot of a guest that goes on" },
-    { command: "multifd capture --qmp /run/vm/qmp vm.img --leave quit", description: "Put a machine away" }
+    { command: "multifd capture --qmp /run/vm/qmp --live vm.img", description: "Take a snapshot while the guest runs" },
+    {
+      command: "multifd capture --qmp /run/vm/qmp vm.img --leave quit",
+      description: "Hibernate a machine: capture it, then quit QEMU"
+    }
   ],
   parameters: {
     qmp: QmpParameters.qmp,

@@ -1,11 +1,19 @@
 import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Command from "effect/cli/Command"
+import * as CliConfig from "effect/cli/CliConfig"
+import * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
 import * as Flag from "effect/cli/Flag"
+import type * as HelpDoc from "effect/cli/HelpDoc"
+import * as Effect from "effect/Effect"
 import { captureCommand } from "./captureCommand.ts"
-import { completions } from "./completions.ts"
+import { completionsCommand } from "./completionsCommand.ts"
 import { convertCommand } from "./convertCommand.ts"
 import { groups } from "./define.ts"
+import { helpCommand } from "./helpCommand.ts"
 import { infoCommand } from "./infoCommand.ts"
+import { scriptOf } from "./completions.ts"
+import type { Program } from "./program.ts"
 import { receiveCommand } from "./receiveCommand.ts"
 import { recoverCommand } from "./recoverCommand.ts"
 import { restoreCommand } from "./restoreCommand.ts"
@@ -32,7 +40,9 @@ export const commands = [
   recoverCommand,
   convertCommand,
   saveCommand,
-  restoreCommand
+  restoreCommand,
+  helpCommand,
+  completionsCommand
 ] as const
 
 /** Whether the answer is JSON is decided before the command line is parsed; here the flag gets its place in the help. */
@@ -44,10 +54,26 @@ const json = GlobalFlag.Setting("json")({
   )
 })
 
+const version = GlobalFlag.Action({
+  flag: Flag.Boolean("version").pipe(
+    Flag.withoutNegation,
+    Flag.withAlias("V"),
+    Flag.withAlias("v"),
+    Flag.withDescription("Show the version"),
+    Flag.withDefault(false)
+  ),
+  run: Effect.fnUntraced(function* (_, { command, version }) {
+    const presenter = yield* CliOutput.Presenter
+    yield* presenter.present({ _tag: "Version", name: command.name, version })
+  })
+})
+
 const grouped = groups.map((group) => ({
-  group: `${group.toUpperCase()}`,
+  group: group.toUpperCase(),
   commands: commands.filter((one) => one.group === group).map(({ command }) => command)
 }))
+
+const DESCRIPTION = "Save, restore, send and receive the RAM of virtual machines, in QEMU's own formats"
 
 /**
  * The command with all of its subcommands.
@@ -55,7 +81,57 @@ const grouped = groups.map((group) => ({
  * @internal
  */
 export const multifd = Command.make("multifd").pipe(
-  Command.withDescription("Save, restore, send and receive virtual-machine RAM in parallel, as QEMU does it"),
+  Command.withDescription(DESCRIPTION),
   Command.withSubcommands(grouped.filter(({ commands }) => commands.length > 0)),
-  Command.withGlobalFlags([json, completions])
+  Command.withGlobalFlags([version, json])
 )
+
+/**
+ * The flags that the parser brings along.
+ *
+ * @internal
+ */
+export const config = CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.LogLevel] })
+
+/** The parser has the help of a command only for its presenter. */
+const helpOf = Effect.fnUntraced(function* (name?: string) {
+  let doc: HelpDoc.HelpDoc | undefined
+  const present = (event: CliOutput.Presenter.Event) =>
+    Effect.sync(() => {
+      if (event._tag === "Help") doc = event.helpDoc
+    })
+  yield* Command.runWith(inert, { version: "" })([...(name === undefined ? [] : [name]), "--help"]).pipe(
+    Effect.provideService(CliOutput.Presenter, { present }),
+    Effect.provideService(CliConfig.CliConfig, config)
+  )
+  return doc ?? (yield* new CliError.ValidationError({ message: "no help" }))
+})
+
+/**
+ * Parses the same command lines and does nothing.
+ *
+ * @internal
+ */
+export const inert = Command.make("multifd").pipe(
+  Command.withDescription(DESCRIPTION),
+  Command.withSubcommands(
+    groups
+      .map((group) => ({
+        group: group.toUpperCase(),
+        commands: commands.filter((one) => one.group === group).map((one) => one.inert)
+      }))
+      .filter((one) => one.commands.length > 0)
+  ),
+  Command.withGlobalFlags([version, json])
+)
+
+/**
+ * The program as its own commands see it.
+ *
+ * @internal
+ */
+export const program: Program = {
+  names: commands.map(({ name }) => name),
+  helpOf,
+  completions: (shell) => scriptOf(multifd, shell)
+}

@@ -1,9 +1,5 @@
+import type * as Command from "effect/cli/Command"
 import * as Completions from "effect/cli/Completions"
-import * as Flag from "effect/cli/Flag"
-import * as GlobalFlag from "effect/cli/GlobalFlag"
-import * as Console from "effect/Console"
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 
 const file = { _tag: "Path", pathType: "file" } as const
 
@@ -24,11 +20,19 @@ const choice = (name: string, description: string, values: ReadonlyArray<string>
   type: { _tag: "Choice", values }
 })
 
-const shells = ["bash", "zsh", "fish"] as const
+/** @internal */
+export const shells = ["bash", "zsh", "fish"] as const
 
-/** What can stand everywhere. The parser's own description of a command leaves it out. */
+/** Flags of all commands. The parser's own description of a command leaves them out. */
 const everywhere: ReadonlyArray<Completions.FlagDescriptor> = [
   { name: "help", aliases: ["h"], description: "Show help information", type: { _tag: "Boolean" }, negation: false },
+  {
+    name: "json",
+    aliases: [],
+    description: "Print the result as one JSON document",
+    type: { _tag: "Boolean" },
+    negation: false
+  },
   choice("log-level", "Show what is logged from this level on", ["debug", "info", "warn", "error", "none"])
 ]
 
@@ -36,12 +40,11 @@ const atTheTop: ReadonlyArray<Completions.FlagDescriptor> = [
   ...everywhere,
   {
     name: "version",
-    aliases: ["v"],
+    aliases: ["v", "V"],
     description: "Show version information",
     type: { _tag: "Boolean" },
     negation: false
-  },
-  choice("completions", "Print a script that completes command lines in the shell", shells)
+  }
 ]
 
 /** The parser sees plain text, since an image may be a URI; whoever presses the tab key looks for a file. */
@@ -50,26 +53,21 @@ const withFiles = (
   global: ReadonlyArray<Completions.FlagDescriptor> = everywhere
 ): Completions.CommandDescriptor => ({
   ...command,
-  arguments: command.arguments.map((argument) => ({ ...argument, type: file })),
+  arguments: command.arguments.map((argument) => ({
+    ...argument,
+    type: argument.type._tag === "String" ? file : argument.type
+  })),
   flags: [...command.flags.map((flag) => ({ ...flag, type: places.get(flag.name) ?? flag.type })), ...global],
   subcommands: command.subcommands.map((subcommand) => withFiles(subcommand))
 })
 
 /**
- * `multifd --completions SHELL`
+ * The script of a shell.
  *
  * @internal
  */
-export const completions = GlobalFlag.Action({
-  flag: Flag.Literals("completions", shells).pipe(
-    Flag.withDescription("Print a script that completes command lines in the shell"),
-    Flag.withMetavar("SHELL"),
-    Flag.optional
-  ),
-  run: (shell, { command }) =>
-    Option.isNone(shell)
-      ? Effect.void
-      : Console.log(
-          Completions.generate(command.name, shell.value, withFiles(Completions.fromCommand(command), atTheTop))
-        )
-})
+export const scriptOf = (command: Command.Command.Any, shell: Completions.Shell): string =>
+  Completions.generate(command.name, shell, withFiles(Completions.fromCommand(command), atTheTop)).replaceAll(
+    "multifd --completions",
+    "multifd completions"
+  )

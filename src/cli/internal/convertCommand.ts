@@ -16,10 +16,13 @@ import * as SealParameters from "./sealParameters.ts"
 export const convertCommand = define({
   name: "convert",
   group: "Images",
-  description: "Write any readable image anew as a plain mapped-ram file, which QEMU loads",
+  description: "Rewrite an image, or a sparse libvirt save, as a plain mapped-ram file that QEMU loads",
   examples: [
-    { command: "multifd convert vm.img vm-new.img", description: "Lay an image out anew, without stale pages" },
-    { command: "multifd convert /var/lib/libvirt/qemu/save/vm.save vm.img", description: "Take a libvirt save to QEMU" }
+    { command: "multifd convert vm.img vm-new.img", description: "Rewrite an image without its stale pages" },
+    {
+      command: "multifd convert /var/lib/libvirt/qemu/save/vm.save vm.img",
+      description: "Convert a libvirt save for QEMU"
+    }
   ],
   parameters: {
     source: Parameters.image("IN", "The image to read, libvirt's sparse saves included"),

@@ -4,7 +4,9 @@ import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import * as Answer from "./answer.ts"
 import type { Failure } from "./failure.ts"
+import { type Paint, Paints } from "./paint.ts"
 import { reportedAs } from "./reportedError.ts"
+import { Screen, widthOf } from "./screen.ts"
 
 /**
  * The groups of the help, in its order.
@@ -33,7 +35,7 @@ export interface Definition<Name extends string, Parameters extends Command.Comm
   readonly run: (options: Command.Command.Config.Infer<Parameters>) => Effect.Effect<Value, E, R>
   readonly toJson: (value: Value) => Result
   /** The result for people. Absent: stderr has said everything. */
-  readonly toText?: ((value: Value) => string) | undefined
+  readonly toText?: ((value: Value, paint: Paint, columns: number) => string) | undefined
   /** The failure that a result amounts to; the result has told people of it. */
   readonly toFailure?: ((value: Value) => Failure | undefined) | undefined
 }
@@ -47,6 +49,8 @@ export interface Defined<C extends Command.Command.Any = Command.Command.Any> {
   readonly name: string
   readonly group: Group
   readonly result: Schema.Top
+  /** Parses the same command lines and does nothing. */
+  readonly inert: Command.Command.Any
   readonly command: C
 }
 
@@ -66,12 +70,17 @@ export const define = <
   definition: Definition<Name, Parameters, Value, Result, E, R>
 ) => {
   const { description, examples, group, name, parameters, result, run, toFailure, toJson, toText } = definition
+  const textOf = Effect.fnUntraced(function* (value: Value) {
+    const { stdout } = yield* Paints
+    const columns = widthOf((yield* Screen).outputColumns())
+    return toText?.(value, stdout, columns) ?? ""
+  })
   const handler = Effect.fnUntraced(function* (options: Command.Command.Config.Infer<Parameters>) {
     yield* Answer.update({ command: name })
     const value = yield* run(options)
     yield* Answer.update({ result: toJson(value) })
     const { asJson } = yield* Answer.Answer
-    if (!asJson && toText !== undefined) yield* Console.log(toText(value))
+    if (!asJson && toText !== undefined) yield* Console.log(yield* textOf(value))
     const failure = toFailure?.(value)
     if (failure !== undefined) return yield* reportedAs(failure)
   })
@@ -79,5 +88,9 @@ export const define = <
     Command.withDescription(description),
     Command.withExamples(examples)
   )
-  return { name, group, result, command }
+  const inert = Command.make(name, parameters, () => Effect.void).pipe(
+    Command.withDescription(description),
+    Command.withExamples(examples)
+  )
+  return { name, group, result, inert, command }
 }

@@ -90,9 +90,10 @@ export const interrupted = (left: string | undefined): Failure => ({
  *
  * @internal
  */
-export const usage = (problems: ReadonlyArray<string>): Failure => ({
+export const usage = (problems: ReadonlyArray<string>, suggestions: ReadonlyArray<string> = []): Failure => ({
   tag: "UsageError",
   message: problems.join("; "),
   exitCode: 2,
-  problems
+  problems,
+  suggestions
 })

@@ -1,27 +1,15 @@
-import * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
-import * as Option from "effect/Option"
+import { type Body, pageOf, type Row, type Section } from "./helpPage.ts"
+import * as Paint from "./paint.ts"
 
-const LEVELS = "Show what is logged from this level on: all, trace, debug, info (default), warn, error, fatal, none"
+/** A term that is wider has its description on the next line. */
+const MAX_TERM = 30
 
-/** The levels stand in the description; as the name of the value they would be wider than a terminal. */
-const withShortLevel = (flag: HelpDoc.FlagDoc): HelpDoc.FlagDoc =>
-  flag.name === "log-level" ? { ...flag, type: "LEVEL", description: Option.some(LEVELS) } : flag
-
-const isRequired = (flag: HelpDoc.FlagDoc): boolean => flag.required && flag.type !== "boolean"
-
-/** A command line that names every flag that it cannot do without. */
-const usageOf = ({ flags, usage }: HelpDoc.HelpDoc): string => {
-  const required = flags.filter(isRequired).map(({ name, type }) => `--${name} ${type}`)
-  return required.length === 0 ? usage : usage.replace(" [flags]", ` ${required.join(" ")} [flags]`)
-}
-
-/** A row's description stands in a column of its own, behind more than one blank. */
-const columnOf = (line: string): number =>
-  /^ *\S.*? {2,}(?=\S)/.exec(line)?.[0].length ?? line.length - line.trimStart().length
-
-/** What is left for a description beside a name that is very long. */
+/** Room for a description beside its term, at least; otherwise it goes below. */
 const LEAST_COLUMN = 30
+
+const INDENT = 2
+const GAP = 4
 
 /** Words in lines that are no longer than `columns`. */
 const wrap = (text: string, columns: number): ReadonlyArray<string> => {
@@ -35,13 +23,47 @@ const wrap = (text: string, columns: number): ReadonlyArray<string> => {
   return lines
 }
 
-/** A line in as many as it takes, the later ones indented like the text of the first. Only what is in front of that has colors. */
-const wrapLine = (line: string, colored: string, columns: number): string => {
-  const column = columnOf(line)
-  if (line.length <= columns || columns - column < LEAST_COLUMN) return colored
-  const text = line.slice(column)
-  const front = colored.endsWith(text) ? colored.slice(0, -text.length) : line.slice(0, column)
-  return front + wrap(text, columns - column).join(`\n${" ".repeat(column)}`)
+/**
+ * Paragraphs, each wrapped; a line that begins with blanks stays as it is.
+ *
+ * @internal
+ */
+export const wrapText = (text: string, columns: number, indent = INDENT): string =>
+  text
+    .split("\n")
+    .flatMap((line) => (line.startsWith(" ") ? [line] : wrap(line, columns - indent)))
+    .map((line) => (line === "" ? "" : " ".repeat(indent) + line))
+    .join("\n")
+
+const rowLines = (rows: ReadonlyArray<Row>, columns: number, paint: Paint.Paint): ReadonlyArray<string> => {
+  const widest = Math.max(...rows.map(({ term }) => (term.length > MAX_TERM ? 0 : term.length)))
+  const beside = INDENT + widest + GAP
+  const column = columns - beside < LEAST_COLUMN ? INDENT + 2 * GAP : beside
+  return rows.flatMap(({ term, text }) => {
+    const [first = "", ...rest] = wrap(text, columns - column)
+    const later = rest.map((line) => " ".repeat(column) + line)
+    const name = " ".repeat(INDENT) + paint.term(term)
+    if (INDENT + term.length + 1 >= column) return [name, " ".repeat(column) + first, ...later]
+    return [name + " ".repeat(column - INDENT - term.length) + first, ...later]
+  })
+}
+
+const exampleLines = (examples: ReadonlyArray<HelpDoc.ExampleDoc>, paint: Paint.Paint): ReadonlyArray<string> =>
+  examples.flatMap(({ command, description }, index) => [
+    ...(index === 0 ? [] : [""]),
+    ...(description === undefined ? [] : [`  ${paint.faint(`# ${description}`)}`]),
+    `  ${paint.term(command)}`
+  ])
+
+const bodyLines = (body: Body, columns: number, paint: Paint.Paint): ReadonlyArray<string> => {
+  switch (body._tag) {
+    case "Text":
+      return [wrapText(body.text, columns)]
+    case "Rows":
+      return rowLines(body.rows, columns, paint)
+    case "Examples":
+      return exampleLines(body.examples, paint)
+  }
 }
 
 /**
@@ -55,19 +77,25 @@ export interface Options {
   readonly colors?: boolean | undefined
 }
 
+/** @internal */
+export const sectionsText = (
+  sections: ReadonlyArray<Section>,
+  { colors = false, columns = Infinity }: Options = {}
+): string => {
+  const paint = Paint.make(colors)
+  return sections
+    .map(({ body, title }) => [paint.title(title), ...bodyLines(body, columns, paint)].join("\n"))
+    .join("\n\n")
+}
+
+const text = (title: string, of: string): Section => ({ title, body: { _tag: "Text", text: of } })
+
 /**
- * The help of a command.
+ * The help of a command, as text.
  *
  * @internal
  */
-export const helpText = (doc: HelpDoc.HelpDoc, { colors = false, columns = Infinity }: Options = {}): string => {
-  const { globalFlags = [] } = doc
-  const ours = { ...doc, usage: usageOf(doc), globalFlags: globalFlags.map(withShortLevel) }
-  const linesOf = (colors: boolean) => CliOutput.defaultFormatter({ colors }).formatHelpDoc(ours).split("\n")
-  const [plain, colored] = [linesOf(false), linesOf(colors)]
-  const examples = plain.indexOf("EXAMPLES")
-  const isToBeCopied = (index: number): boolean => examples >= 0 && index > examples
-  return colored
-    .map((line, index) => (isToBeCopied(index) ? line : wrapLine(plain[index] ?? line, line, columns)))
-    .join("\n")
+export const helpText = (doc: HelpDoc.HelpDoc, options: Options = {}): string => {
+  const { sections, summary, usage } = pageOf(doc)
+  return sectionsText([text("DESCRIPTION", summary), text("USAGE", usage), ...sections], options)
 }

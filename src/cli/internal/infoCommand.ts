@@ -13,8 +13,8 @@ import * as SealParameters from "./sealParameters.ts"
 export const infoCommand = define({
   name: "info",
   group: "Images",
-  description: "Show what an image holds: RAM blocks, bitmaps, device sections, machine type, capabilities",
-  examples: [{ command: "multifd info --json vm.img", description: "One JSON document" }],
+  description: "Show the RAM blocks, device sections, machine type and capabilities of an image",
+  examples: [{ command: "multifd info --json vm.img", description: "As a JSON document" }],
   parameters: {
     image: Parameters.image("IMAGE", "The image to look at"),
     ...SealParameters.verification

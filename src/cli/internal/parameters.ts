@@ -67,7 +67,7 @@ export const blocks = (description: string) =>
 export const deviceState = Flag.String("device-state").pipe(
   Flag.withMetavar("IMAGE"),
   Flag.mapEffect(parsed("--device-state", parseFile)),
-  Flag.withDescription("Take configuration, device state and the RAM blocks that no --block names from IMAGE"),
+  Flag.withDescription("Take configuration, device state and all other RAM blocks from IMAGE"),
   Flag.optional
 )
 
@@ -103,7 +103,7 @@ const progress = Flag.Literals("progress", ["auto", "line", "json"]).pipe(
 const quiet = Flag.Boolean("quiet").pipe(
   Flag.withoutNegation,
   Flag.withAlias("q"),
-  Flag.withDescription("No progress at all; errors only"),
+  Flag.withDescription("No progress, errors only"),
   Flag.withDefault(false)
 )
 

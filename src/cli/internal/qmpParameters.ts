@@ -60,14 +60,14 @@ const channels = Flag.Int("channels").pipe(
 )
 
 const compression = Flag.Literals("compression", Compression.methods).pipe(
-  Flag.withDescription("How pages are compressed between QEMU and this program (default none)"),
+  Flag.withDescription("Compression between QEMU and this program (default none)"),
   Flag.withDefault("none" as const)
 )
 
 /** Where both sides meet. Whoever may enter the directory of a Unix socket may connect to it: QEMU may be another user's. */
 const listen = SocketParameters.address(
   "listen",
-  "Where QEMU and this program meet, for a QEMU of another user, in a container or with a /tmp of its own"
+  "Socket between QEMU and this program, for a QEMU in a container or of another user"
 ).pipe(
   Flag.map((address) => (address._tag === "Unix" ? SocketAddress.unix(address.path, { everyUser: true }) : address)),
   Flag.optional

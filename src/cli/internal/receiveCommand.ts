@@ -20,16 +20,16 @@ import { refuse } from "./usage.ts"
 export const receiveCommand = define({
   name: "receive",
   group: "Machines",
-  description: "Receive a running migration of QEMU over sockets into an image, as it comes in",
+  description: "Receive a migration from QEMU over sockets and write it to an image",
   examples: [
     { command: "multifd receive --listen unix:/run/vm.sock vm.img", description: "QEMU: migrate unix:/run/vm.sock" },
     {
       command: "multifd receive --listen tcp:10.0.0.2:4444 --tls-dir /etc/pki/qemu --tls-verify-peer vm.img",
-      description: "From another machine, both sides with certificates"
+      description: "From another host, with certificates on both sides"
     }
   ],
   parameters: {
-    listen: SocketParameters.address("listen", "Where the sender connects to"),
+    listen: SocketParameters.address("listen", "Address to listen on"),
     target: Parameters.image("OUT", "The image to write"),
     ...SocketParameters.transfer,
     ...SocketParameters.patience,

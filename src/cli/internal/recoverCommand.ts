@@ -67,12 +67,11 @@ const toText = ({ lost, machineState, neverSaved, partial, summary }: Recover.Re
 export const recoverCommand = define({
   name: "recover",
   group: "Images",
-  description:
-    "Write a new image of what has its checksums, and list what has not; 12 is the exit code where something is lost",
+  description: "Write a new image from the intact pages of a damaged or unfinished one, and list the losses",
   examples: [
     {
       command: "multifd recover .vm.img.3f09a1b2c4d5.part vm.img",
-      description: "What a save had written when it failed"
+      description: "Recover what a failed save with --keep-partial has written"
     }
   ],
   parameters: {

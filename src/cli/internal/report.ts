@@ -3,29 +3,38 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import type * as CliError from "effect/cli/CliError"
 import type * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
-import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Answer from "./answer.ts"
 import { failureOf, messageOf } from "./failure.ts"
 import { helpText } from "./help.ts"
+import { none, Paints } from "./paint.ts"
 import { ReportedError } from "./reportedError.ts"
 import { Screen, widthOf } from "./screen.ts"
 import { describe } from "./jsonFields.ts"
 import { oneLine } from "./text.ts"
-import { NO_COMMAND, usageProblem } from "./usage.ts"
+import { NO_COMMAND, suggestionsOf, usageProblem } from "./usage.ts"
 
 /**
  * Says on stderr what is wrong with a command line: a line each, without the help text that would bury it, or one JSON document.
  */
-const complain = (asJson: boolean, command: string, problems: ReadonlyArray<string>): Effect.Effect<void> => {
+const complain = Effect.fnUntraced(function* (
+  asJson: boolean,
+  command: string,
+  errors: ReadonlyArray<CliError.CliError>
+): Effect.fn.Return<void> {
+  const problems = errors.length === 0 ? [NO_COMMAND] : errors.map(usageProblem)
   if (asJson) {
     const message = problems.map(oneLine).join("; ")
-    return Console.error(JSON.stringify({ event: "failed", error: "UsageError", message, exitCode: 2 }))
+    return yield* Console.error(JSON.stringify({ event: "failed", error: "UsageError", message, exitCode: 2 }))
   }
-  const lines = problems.map((problem) => `${command}: ${oneLine(problem)}`)
-  return Console.error([...lines, `Try "${command} --help".`].join("\n"))
-}
+  const { stderr: paint } = yield* Paints
+  const suggestions = errors.flatMap(suggestionsOf)
+  const lines = problems.map((problem) => `${paint.bad(`${command}:`)} ${oneLine(problem)}`)
+  const hints = suggestions.length === 0 ? [] : [`Did you mean ${suggestions.join(" or ")}?`]
+  yield* Console.error([...lines, ...hints, `Try "${command} --help".`].join("\n"))
+})
 
 /**
  * The results of what no command is, as JSON.
@@ -36,10 +45,6 @@ export const otherResults = {
   version: Schema.Struct({
     multifd: Schema.String.annotate(describe("The version of this program")),
     node: Schema.String.annotate(describe("The version of Node that runs it"))
-  }),
-  help: Schema.Struct({
-    topic: Schema.String.annotate(describe("A command, or nothing for all of them")),
-    text: Schema.String
   })
 }
 
@@ -55,9 +60,9 @@ const showHelp = Effect.fnUntraced(function* (doc: HelpDoc.HelpDoc): Effect.fn.R
     const topic = doc.commandPath?.slice(1).join(" ") ?? ""
     return yield* Answer.update({ command: "help", result: { topic, text: helpText(doc) } })
   }
-  const { canColor } = yield* TerminalCapabilities.TerminalCapabilities
+  const { stdout } = yield* Paints
   const columns = widthOf((yield* Screen).outputColumns())
-  yield* Console.log(helpText(doc, { columns, colors: canColor }))
+  yield* Console.log(helpText(doc, { columns, colors: stdout !== none }))
 })
 
 /**
@@ -69,8 +74,7 @@ export const presenter = (asJson: boolean): CliOutput.Presenter => ({
   present: (event) => {
     if (event._tag === "Version") return showVersion(event)
     if (event._tag === "Help" && event.reason === "Requested") return showHelp(event.helpDoc)
-    const problems = event._tag === "Help" ? [NO_COMMAND] : event.errors.map(usageProblem)
-    return complain(asJson, event.commandPath.join(" "), problems)
+    return complain(asJson, event.commandPath.join(" "), event._tag === "Help" ? [] : event.errors)
   }
 })
 
@@ -78,11 +82,12 @@ export const presenter = (asJson: boolean): CliOutput.Presenter => ({
  * Says on stderr why a command failed: one line for what can go wrong, a trace for what must not. What was interrupted has said
  * what is left.
  */
-const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
+const report = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>): Effect.fn.Return<void> {
   const { error, trace } = failureOf(cause)
-  if (trace !== undefined) return Console.error(`multifd: unexpected error, please report it\n${trace}`)
-  return Runtime.getErrorReported(error) ? Console.error(`multifd: ${oneLine(messageOf(error))}`) : Effect.void
-}
+  const program = (yield* Paints).stderr.bad("multifd:")
+  if (trace !== undefined) return yield* Console.error(`${program} unexpected error, please report it\n${trace}`)
+  if (Runtime.getErrorReported(error)) yield* Console.error(`${program} ${oneLine(messageOf(error))}`)
+})
 
 /**
  * Reports a failure and leaves its exit code: 1 for a defect, even where it is an error with another one.

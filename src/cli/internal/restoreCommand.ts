@@ -17,9 +17,12 @@ import * as SealParameters from "./sealParameters.ts"
 export const restoreCommand = define({
   name: "restore",
   group: "Images",
-  description: "Restore RAM blocks of an image into files: in place where they exist, else into new ones",
+  description: "Restore RAM blocks of an image into files; existing files are overwritten in place",
   examples: [
-    { command: "multifd restore vm.img --block pc.ram=/dev/shm/guest-ram", description: "Give a sandbox its RAM back" },
+    {
+      command: "multifd restore vm.img --block pc.ram=/dev/shm/guest-ram",
+      description: "Restore the RAM of a sandbox"
+    },
     {
       command: "multifd restore vm.img --block pc.ram=dump.bin --block pc.bios=dump.bin,offset=4G",
       description: "Two blocks in one file"

@@ -14,13 +14,13 @@ import * as SealParameters from "./sealParameters.ts"
 
 const paused = Flag.Boolean("paused").pipe(
   Flag.withoutNegation,
-  Flag.withDescription("Leave the guest stopped where it was; without, it goes on"),
+  Flag.withDescription("Load the guest without running it"),
   Flag.withDefault(false)
 )
 
 const newIdentity = Flag.Boolean("new-identity").pipe(
   Flag.withoutNegation,
-  Flag.withDescription("Load the image into a machine with another uuid, as a clone"),
+  Flag.withDescription("Clone: allow a machine with another uuid"),
   Flag.withDefault(false)
 )
 
@@ -32,10 +32,10 @@ const newIdentity = Flag.Boolean("new-identity").pipe(
 export const resumeCommand = define({
   name: "resume",
   group: "Machines",
-  description: "Resume a virtual machine from an image, in a QEMU that was started with -incoming defer",
+  description: "Resume a virtual machine from an image, in a QEMU started with -incoming defer",
   examples: [
-    { command: "multifd resume --qmp /run/vm/qmp vm.img", description: "The guest goes on where it was" },
-    { command: "multifd resume --qmp /run/vm/qmp vm.img --paused", description: "To look at it first" }
+    { command: "multifd resume --qmp /run/vm/qmp vm.img", description: "Continue the guest where it was captured" },
+    { command: "multifd resume --qmp /run/vm/qmp vm.img --paused", description: "Load the guest without running it" }
   ],
   parameters: {
     qmp: QmpParameters.qmp,

@@ -67,12 +67,12 @@ const notesOf = ({ notes }: Image.Image, taken: ReadonlyArray<RamBlock.Shape>): 
 export const saveCommand = define({
   name: "save",
   group: "Images",
-  description: "Save RAM blocks that lie in files into a mapped-ram image, over several channels",
+  description: "Save RAM blocks from files into a mapped-ram image",
   examples: [
     { command: "multifd save --block pc.ram=/dev/shm/guest-ram vm.img", description: "Save the RAM of a sandbox" },
     {
       command: "multifd save --block pc.ram=ram.bin --device-state vm.img patched.img",
-      description: "The machine of vm.img with other RAM"
+      description: "Replace the RAM of a saved machine"
     }
   ],
   parameters: {

@@ -23,10 +23,10 @@ const SealedJson = Schema.Struct({
 export const sealCommand = define({
   name: "seal",
   group: "Images",
-  description: "Add checksums to an image in place, where QEMU does not look; an image of ours has them already",
+  description: "Add checksums to an image in place; QEMU ignores them",
   examples: [
-    { command: "multifd seal vm.img", description: "What QEMU saved, from now on safe against rotting bits" },
-    { command: "multifd seal --key-file /etc/multifd.key vm.img", description: "And against being replaced" }
+    { command: "multifd seal vm.img", description: "Protect an image that QEMU saved against bit rot" },
+    { command: "multifd seal --key-file /etc/multifd.key vm.img", description: "Protect it against tampering as well" }
   ],
   parameters: {
     image: Parameters.image("IMAGE", "The image to seal, in place"),

@@ -13,15 +13,13 @@ import * as KeyFile from "./keyFile.ts"
  */
 export const keyFile = Flag.String("key-file").pipe(
   Flag.withMetavar("PATH"),
-  Flag.withDescription("The file whose bytes are the secret of the seal (hmac-sha256)"),
+  Flag.withDescription("File with the secret key of the seal (hmac-sha256)"),
   Flag.optional
 )
 
 const verifying = (name: string, what: string) =>
   Flag.Boolean(name).pipe(
-    Flag.withDescription(
-      `Compare ${what} with its checksums, where there are some (default: yes); --no-${name}: do not`
-    ),
+    Flag.withDescription(`Verify the checksums of ${what} (default: yes); --no-${name} skips this`),
     Flag.withDefault(true)
   )
 
@@ -30,10 +28,10 @@ const verifying = (name: string, what: string) =>
  *
  * @internal
  */
-export const verification = { verify: verifying("verify", "what is read"), keyFile }
+export const verification = { verify: verifying("verify", "the image"), keyFile }
 
 const algorithm = Flag.Literals("seal", ["crc32", "sha256", "hmac-sha256", "none"]).pipe(
-  Flag.withDescription("The checksums that the image gets, which QEMU does not look at (default: crc32)"),
+  Flag.withDescription("Checksums to add; QEMU ignores them (default: crc32)"),
   Flag.optional
 )
 
@@ -51,9 +49,7 @@ export const sealing = { seal: algorithm, keyFile }
  */
 export const keepPartial = Flag.Boolean("keep-partial").pipe(
   Flag.withoutNegation,
-  Flag.withDescription(
-    "When it fails or is killed, keep what was written under its temporary name, for multifd recover"
-  ),
+  Flag.withDescription("On failure, keep the temporary file for multifd recover"),
   Flag.withDefault(false)
 )
 
@@ -86,10 +82,10 @@ export const readSeal = (
  * @internal
  */
 export const sourceVerification = {
-  verify: verifying("verify", "the image that is read"),
+  verify: verifying("verify", "the source image"),
   sourceKeyFile: Flag.String("source-key-file").pipe(
     Flag.withMetavar("PATH"),
-    Flag.withDescription("The file whose bytes are the secret of the seal of the image that is read"),
+    Flag.withDescription("File with the secret key of the source image's seal"),
     Flag.optional
   )
 }
@@ -108,6 +104,6 @@ export const readSourceVerification = (options: {
  */
 export const allowLost = Flag.Boolean("allow-lost").pipe(
   Flag.withoutNegation,
-  Flag.withDescription("Use a recovered image although pages of it were lost, which are zeros"),
+  Flag.withDescription("Accept a recovered image whose lost pages are zeros"),
   Flag.withDefault(false)
 )

@@ -20,17 +20,17 @@ import { refuse } from "./usage.ts"
 export const sendCommand = define({
   name: "send",
   group: "Machines",
-  description: "Send an image over sockets to a QEMU that waits with -incoming, as if it were a running guest",
+  description: "Send an image over sockets to a QEMU started with -incoming",
   examples: [
     { command: "multifd send vm.img --to unix:/run/vm.sock", description: "QEMU: migrate-incoming unix:/run/vm.sock" },
     {
       command: "multifd send vm.img --to tcp:10.0.0.2:4444 --channels 8 --compression zstd",
-      description: "Over a network that is slower than two cores compress"
+      description: "Over a slow network, compressed"
     }
   ],
   parameters: {
     image: Parameters.image("IMAGE", "The image to read"),
-    to: SocketParameters.address("to", "Where the receiver listens"),
+    to: SocketParameters.address("to", "Address of the receiver"),
     ...SocketParameters.transfer,
     level: SocketParameters.level,
     zeroPageDetection: SocketParameters.zeroPageDetection,

@@ -43,13 +43,13 @@ const channels = Flag.Int("channels").pipe(
     (count) => `expected 0 to ${limits.channels.maximum} channels, found ${count}`
   ),
   Flag.withDescription(
-    `multifd channels, as many as the other side has; 0: no multifd (default ${DEFAULT_CHANNELS}, as in QEMU)`
+    `multifd channels, the same number on both sides; 0: no multifd (default ${DEFAULT_CHANNELS}, as in QEMU)`
   ),
   Flag.withDefault(DEFAULT_CHANNELS)
 )
 
 const compression = Flag.Literals("compression", Compression.methods).pipe(
-  Flag.withDescription("How pages are compressed on the channels, the same on both sides (default none)"),
+  Flag.withDescription("Compression on the channels; must be the same on both sides (default none)"),
   Flag.withDefault("none" as const)
 )
 
@@ -61,7 +61,7 @@ const uuid = Flag.String("uuid").pipe(
       ? invalid(`--uuid: expected 00112233-4455-6677-8899-aabbccddeeff, found ${JSON.stringify(text)}`)
       : Effect.succeed(bytes)
   }),
-  Flag.withDescription("The guest's uuid, which the channels carry; QEMU compares it with its own"),
+  Flag.withDescription("The guest's uuid; QEMU compares it with its own"),
   Flag.optional
 )
 
@@ -71,7 +71,7 @@ const timeout = Flag.Finite("timeout").pipe(
     (seconds) => seconds >= 0,
     (seconds) => `expected 0 or more seconds, found ${seconds}`
   ),
-  Flag.withDescription("How long the other side may keep us waiting once it has connected; 0: for ever (default 60)"),
+  Flag.withDescription("Longest silence of the other side in seconds; 0: no limit (default 60)"),
   Flag.optional
 )
 
@@ -96,9 +96,7 @@ const maxDuration = Flag.Finite("max-duration").pipe(
     (seconds) => seconds > 0,
     (seconds) => `expected more than 0 seconds, found ${seconds}`
   ),
-  Flag.withDescription(
-    "How long a sender may take altogether, from its connections to its last byte (default: any time)"
-  ),
+  Flag.withDescription("Longest time for the whole migration (default: no limit)"),
   Flag.optional
 )
 
@@ -111,7 +109,7 @@ const minRate = Flag.String("min-rate").pipe(
       : Effect.succeed(bytes)
   }),
   Flag.withDescription(
-    `Bytes a second that a sender has to send at least, on average over ten times --timeout; 0: any rate (default ${defaults.minRate})`
+    `Least bytes per second of the sender, averaged over ten times --timeout; 0: no limit (default ${defaults.minRate})`
   ),
   Flag.optional
 )
@@ -159,7 +157,7 @@ export const level = Flag.Int("level").pipe(
  */
 export const zeroPageDetection = Flag.Literals("zero-page-detection", ["none", "legacy", "multifd"]).pipe(
   Flag.withDescription(
-    "Zero pages: sent like others (none), listed on the main channel (legacy) or on the channels (multifd); default: as QEMU"
+    "Zero pages: sent as data (none), on the main channel (legacy) or on the channels (multifd); default: as QEMU"
   ),
   Flag.optional
 )
@@ -171,8 +169,7 @@ export const zeroPageDetection = Flag.Literals("zero-page-detection", ["none", "
  */
 export const marks = Flag.Literals("marks", ["each-section", "each-round"]).pipe(
   Flag.withDescription(
-    "Where the other side waits for the channels: machine types up to 8.0 after each-section, later ones after each-round " +
-      "(default: as the image says, or its machine type)"
+    "Where channels synchronise: each-section for machine types up to 8.0, each-round for later ones (default: automatic)"
   ),
   Flag.optional
 )
@@ -184,7 +181,7 @@ export const marks = Flag.Literals("marks", ["each-section", "each-round"]).pipe
  */
 export const switchoverAck = Flag.Literals("switchover-ack", ["yes", "no"]).pipe(
   Flag.withDescription(
-    "Answer a sender whose switchover-ack is on (default: machine types 8.1 to 11.0; QEMU 11.1 fails of an answer it does not await)"
+    "Acknowledge the switchover of a sender with switchover-ack on (default: machine types 8.1 to 11.0)"
   ),
   Flag.map((answer) => answer === "yes"),
   Flag.optional
@@ -203,6 +200,6 @@ export const maxBandwidth = Flag.String("max-bandwidth").pipe(
       ? invalid(`--max-bandwidth: expected bytes a second, such as 128M, found ${JSON.stringify(text)}`)
       : Effect.succeed(bytes)
   }),
-  Flag.withDescription("Bytes a second over all channels together, such as 128M; 0, the default: no limit"),
+  Flag.withDescription("Bytes per second over all channels, such as 128M (default 0: no limit)"),
   Flag.withDefault(0)
 )

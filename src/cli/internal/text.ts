@@ -1,3 +1,5 @@
+import { displayWidth } from "effect/cli/CliOutput"
+
 /** Control and format characters, line and paragraph separators: what steers a terminal, hides text or breaks a line. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
@@ -57,8 +59,9 @@ export const counted = (count: number, noun: string): string => `${count} ${noun
  * @internal
  */
 export const table = (rows: ReadonlyArray<ReadonlyArray<string>>, right: ReadonlyArray<number>): string => {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => displayWidth(row[column] ?? ""))))
+  const blanks = (cell: string, column: number) => " ".repeat((widths[column] ?? 0) - displayWidth(cell))
   const pad = (cell: string, column: number) =>
-    right.includes(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)
+    right.includes(column) ? blanks(cell, column) + cell : cell + blanks(cell, column)
   return rows.map((row) => `  ${row.map(pad).join("  ")}`.trimEnd()).join("\n")
 }

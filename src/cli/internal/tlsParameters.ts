@@ -6,7 +6,7 @@ import * as TlsCredentials from "../../io/sockets/TlsCredentials.ts"
 
 const directory = Flag.String("tls-dir").pipe(
   Flag.withMetavar("DIR"),
-  Flag.withDescription("TLS with the certificates in DIR, named as QEMU names them: ca-cert.pem, server-cert.pem, …"),
+  Flag.withDescription("TLS with the certificates in DIR, under QEMU's names: ca-cert.pem, server-cert.pem, …"),
   Flag.optional
 )
 
@@ -18,7 +18,7 @@ const psk = Flag.String("tls-psk").pipe(
 
 const hostname = Flag.String("tls-hostname").pipe(
   Flag.withMetavar("NAME"),
-  Flag.withDescription("The name that the receiver's certificate has to carry (default: the host of --to)"),
+  Flag.withDescription("Host name expected in the receiver's certificate (default: the host of --to)"),
   Flag.optional
 )
 
@@ -34,7 +34,7 @@ export const client = {
   tlsDir: directory,
   tlsPsk: psk,
   tlsHostname: hostname,
-  tlsVerifyPeer: verifyPeer("Verify the receiver's certificate, which is always done")
+  tlsVerifyPeer: verifyPeer("Accepted for symmetry: the receiver's certificate is always verified")
 }
 
 /**
@@ -45,7 +45,7 @@ export const client = {
 export const server = {
   tlsDir: directory,
   tlsPsk: psk,
-  tlsVerifyPeer: verifyPeer("Demand a certificate of the sender, too")
+  tlsVerifyPeer: verifyPeer("Require a certificate from the sender")
 }
 
 interface Flags {

@@ -13,12 +13,17 @@ export const refuse = (command: string, problems: ReadonlyArray<string>): Effect
 
 /** @internal */
 export const refusal = (command: string, problems: ReadonlyArray<string>): Effect.Effect<never, CliError.ShowHelp> =>
-  Effect.fail(
-    new CliError.ShowHelp({
-      commandPath: ["multifd", command],
-      errors: problems.map((message) => new CliError.ValidationError({ message }))
-    })
+  refuseWith(
+    command,
+    problems.map((message) => new CliError.ValidationError({ message }))
   )
+
+/** @internal */
+export const refuseWith = (
+  command: string,
+  errors: CliError.ShowHelp["errors"]
+): Effect.Effect<never, CliError.ShowHelp> =>
+  Effect.fail(new CliError.ShowHelp({ commandPath: ["multifd", command], errors }))
 
 /**
  * All that is wrong with a command line, and with which command.
@@ -28,7 +33,7 @@ export const refusal = (command: string, problems: ReadonlyArray<string>): Effec
 export const usageFailure = (error: CliError.CliError) => {
   if (error._tag !== "ShowHelp") return { command: undefined, failure: usage([usageProblem(error)]) }
   const problems = error.errors.length === 0 ? [NO_COMMAND] : error.errors.map(usageProblem)
-  return { command: error.commandPath[1], failure: usage(problems) }
+  return { command: error.commandPath[1], failure: usage(problems, error.errors.flatMap(suggestionsOf)) }
 }
 
 /** @internal */
@@ -37,8 +42,13 @@ export const NO_COMMAND = "expected a command"
 /** Sentences of others, as parts of one. */
 const lowerFirst = (text: string): string => text.replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase())
 
-const suggested = (suggestions: ReadonlyArray<string>): string =>
-  suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
+/**
+ * What a mistyped name may stand for.
+ *
+ * @internal
+ */
+export const suggestionsOf = (error: CliError.CliError): ReadonlyArray<string> =>
+  "suggestions" in error ? error.suggestions : []
 
 /** What was expected of a value, and what was found: our own checks say both. */
 const valueProblem = ({ expected, value }: CliError.InvalidValue): string => {
@@ -57,9 +67,9 @@ const valueProblem = ({ expected, value }: CliError.InvalidValue): string => {
 export const usageProblem = (error: CliError.CliError): string => {
   switch (error._tag) {
     case "UnrecognizedOption":
-      return `there is no ${error.option}${suggested(error.suggestions)}`
+      return `there is no ${error.option}`
     case "UnknownSubcommand":
-      return `there is no command ${JSON.stringify(error.subcommand)}${suggested(error.suggestions)}`
+      return `there is no command ${JSON.stringify(error.subcommand)}`
     case "MissingOption":
       return `--${error.option} is missing`
     case "MissingArgument":

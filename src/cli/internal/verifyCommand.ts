@@ -8,6 +8,7 @@ import * as Failure from "./failure.ts"
 import { damageLine } from "./damageLine.ts"
 import { define } from "./define.ts"
 import { SealJson } from "./imageReport.ts"
+import type { Paint } from "./paint.ts"
 import * as Parameters from "./parameters.ts"
 import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
@@ -73,33 +74,41 @@ const toJson = (report: Verify.Report): typeof VerifyJson.Type => ({
   }))
 })
 
-/** What was compared, so that nobody takes an image without checksums for one whose pages are right. */
-const extentOfIt = ({ inspection: { seal } }: Verify.Report): string =>
+const algorithms: Readonly<Record<string, string>> = {
+  crc32: "CRC-32",
+  sha256: "SHA-256",
+  "hmac-sha256": "HMAC-SHA-256"
+}
+
+/** An image without checksums is not one whose pages are known to be right. */
+const verdictOf = ({ inspection: { seal } }: Verify.Report): string =>
   seal === undefined
-    ? "it has no checksums, so nothing is known about its pages"
-    : `all of it has its checksums (${seal.algorithm})`
+    ? "the structure is valid; without checksums, its pages cannot be checked"
+    : `every page matches its checksum (${algorithms[seal.algorithm] ?? seal.algorithm})`
 
-/** Pages that are not those of the seal are damaged only where the seal is that of this image. */
-const lineOf = ({ error }: Verify.Report, damage: Integrity.Damage): string =>
+/** Pages that differ from the seal are damaged only if it is the seal of this image. */
+const lineOf = ({ error }: Verify.Report, damage: Integrity.Damage, paint: Paint): string =>
   error?._tag === "SealMismatchError"
-    ? `not what was sealed: ${damageLine(damage)}`
-    : `error pages-checksum-wrong: ${damageLine(damage)}`
+    ? `differs from the sealed image: ${damageLine(damage)}`
+    : `${paint.bad("error")} pages-checksum-wrong: ${damageLine(damage)}`
 
-/** What no finding says. */
-const otherLines = ({ error }: Verify.Report): ReadonlyArray<string> =>
-  error?._tag === "SealKeyError" || error?._tag === "LostPagesError" ? [`error: ${Text.oneLine(error.message)}`] : []
+/** Failures without a finding. */
+const otherLines = ({ error }: Verify.Report, paint: Paint): ReadonlyArray<string> =>
+  error?._tag === "SealKeyError" || error?._tag === "LostPagesError"
+    ? [`${paint.bad("error")}: ${Text.oneLine(error.message)}`]
+    : []
 
-const toText = (report: Verify.Report): string => {
+const toText = (report: Verify.Report, paint: Paint): string => {
   const { damage, error, inspection } = report
   const path = Text.printable(inspection.path)
+  const severityOf = ({ severity }: Finding.Finding) => paint[severity === "error" ? "bad" : "warning"](severity)
   const lines = [
-    ...inspection.findings.map(({ code, message, severity }) => `${severity} ${code}: ${Text.oneLine(message)}`),
-    ...damage.map((one) => lineOf(report, one)),
-    ...otherLines(report)
+    ...inspection.findings.map((finding) => `${severityOf(finding)} ${finding.code}: ${Text.oneLine(finding.message)}`),
+    ...damage.map((one) => lineOf(report, one, paint)),
+    ...otherLines(report, paint)
   ]
-  if (lines.length === 0) return `${path}: nothing is wrong with it; ${extentOfIt(report)}`
-  const isSealed = error === undefined || error._tag === "LostPagesError"
-  return [...lines, ...(isSealed ? [`${path}: ${extentOfIt(report)}`] : [])].join("\n")
+  if (error === undefined) return [...lines, `${path}: ${paint.good("OK")}: ${verdictOf(report)}`].join("\n")
+  return [...lines, ...(error._tag === "LostPagesError" ? [`${path}: ${verdictOf(report)}`] : [])].join("\n")
 }
 
 /**
@@ -110,9 +119,13 @@ const toText = (report: Verify.Report): string => {
 export const verifyCommand = define({
   name: "verify",
   group: "Images",
-  description:
-    "Check everything about an image that can be wrong, its pages against their checksums, and list all findings",
-  examples: [{ command: "multifd verify vm.img && rm old.img", description: "The exit code says what is wrong" }],
+  description: "Check the structure of an image and the checksums of its pages, and list all findings",
+  examples: [
+    {
+      command: "multifd verify vm.img && rm old.img",
+      description: "Delete the old image only if the new one is intact"
+    }
+  ],
   parameters: {
     image: Parameters.image("IMAGE", "The image to check"),
     keyFile: SealParameters.keyFile,

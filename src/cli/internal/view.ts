@@ -5,6 +5,7 @@ import * as Stdio from "effect/Stdio"
 import type * as Progress from "../../migration/Progress.ts"
 import type { QemuStatistics } from "../../qemu/QemuStatistics.ts"
 import { type Outcome, summaryLine } from "./outcome.ts"
+import { type Paint, Paints } from "./paint.ts"
 import { progressLine } from "./progressLine.ts"
 import * as Failure from "./failure.ts"
 import { Screen, widthOf } from "./screen.ts"
@@ -78,11 +79,11 @@ const dumb: View = {
   completed: (outcome) => `${summaryLine(outcome)}\n`
 }
 
-const line = (screen: Screen): View => ({
+const line = (screen: Screen, paint: Paint): View => ({
   ...dumb,
   interval: "100 millis",
   progress: (now, otherSide) => redraw(progressLine(now, otherSide, widthOf(screen.columns()))),
-  warning: (message) => CLEAR + dumb.warning(message),
+  warning: (message) => CLEAR + paint.warning("multifd: warning:") + ` ${Text.oneLine(message)}\n`,
   log: (level, message) => CLEAR + dumb.log(level, message),
   completed: (outcome) => CLEAR + dumb.completed(outcome),
   interrupted: (left) => CLEAR + dumb.interrupted(left),
@@ -117,5 +118,5 @@ export const viewOf = Effect.fnUntraced(function* (flags: Flags): Effect.fn.Retu
   const stdio = yield* Stdio.Stdio
   const screen = yield* Screen
   if (flags.progress === "auto" && !(yield* stdio.stderrIsTerminal)) return plain
-  return screen.isDumb() ? dumb : line(screen)
+  return screen.isDumb() ? dumb : line(screen, (yield* Paints).stderr)
 })

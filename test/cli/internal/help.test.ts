@@ -1,10 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as CliConfig from "effect/cli/CliConfig"
+import * as Cli from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import { commands, config, inert } from "../../../src/cli/internal/commands.ts"
+import { groups } from "../../../src/cli/internal/define.ts"
 import { helpText } from "../../../src/cli/internal/help.ts"
+import { topics } from "../../../src/cli/internal/topics.ts"
 import * as Screen from "../../../src/cli/internal/screen.ts"
 import * as Command from "../../support/cli/command.ts"
 
-const commands = "save restore convert receive send capture resume seal recover info verify".split(" ")
+const names = commands.map(({ name }) => name)
 
 const helpIn = (columns: number | undefined, ...command: ReadonlyArray<string>) =>
   Command.run(...command, "--help").pipe(
@@ -24,7 +30,7 @@ const withoutExamples = (text: string): string => text.split("\nEXAMPLES\n")[0]!
 describe("help", () => {
   it.effect("fits into 80 columns, and nothing of it is lost", () =>
     Effect.gen(function* () {
-      for (const command of [[], ...commands.map((name) => [name])]) {
+      for (const command of [[], ...names.map((name) => [name])]) {
         const wide = yield* helpIn(undefined, ...command)
         const narrow = yield* helpIn(80, ...command)
         assert.strictEqual(words(narrow), words(wide))
@@ -46,11 +52,50 @@ describe("help", () => {
     })
   )
 
-  it.effect("the later lines of a description stand below its first", () =>
+  it.effect("the later lines of a description are below its first", () =>
     Effect.gen(function* () {
       const lines = (yield* helpIn(80)).split("\n")
-      const level = lines.findIndex((line) => line.startsWith("  --log-level LEVEL      Show what"))
-      assert.match(lines[level + 1]!, /^ {25}\S/)
+      const level = lines.findIndex((line) => line.startsWith("  --log-level LEVEL    Lowest"))
+      assert.match(lines[level + 1]!, /^ {23}\S/)
+    })
+  )
+
+  it.effect("commands are in groups, and every one of them is there; topics follow", () =>
+    Effect.gen(function* () {
+      const help = yield* helpIn(100)
+      const titles = help.split("\n").filter((line) => /^[A-Z]/.test(line))
+      assert.deepStrictEqual(titles, [
+        "DESCRIPTION",
+        "USAGE",
+        ...groups.filter((group) => commands.some((one) => one.group === group)).map((group) => group.toUpperCase()),
+        "TOPICS: multifd help TOPIC",
+        "GLOBAL FLAGS"
+      ])
+      for (const name of [...names, ...topics.map((topic) => topic.name)]) {
+        assert.match(help, new RegExp(`^  ${name} +\\S`, "m"))
+        assert.strictEqual((yield* Command.run("help", name)).code, 0, name)
+      }
+      assert.strictEqual((yield* Command.run("help")).stdout, (yield* Command.run("--help")).stdout)
+      assert.strictEqual((yield* Command.run("help", "send")).stdout, (yield* Command.run("send", "--help")).stdout)
+      assert.include((yield* Command.run("help", "exit-codes")).stdout, "  12     recovered with losses")
+    })
+  )
+
+  it.effect("every example is a command line that parses", () =>
+    Effect.gen(function* () {
+      const parse = Cli.runWith(inert, { version: "1.2.3" })
+      for (const { command } of commands) {
+        assert.isNotEmpty(command.examples, command.name)
+        for (const { command: line } of command.examples) {
+          const [program, ...args] = line.split(/ (?:>|&&) /)[0]!.split(" ")
+          assert.strictEqual(program, "multifd", line)
+          assert.strictEqual(args[0], command.name, line)
+          yield* parse(args).pipe(
+            Effect.provideService(CliConfig.CliConfig, config),
+            Effect.provide(NodeServices.layer)
+          )
+        }
+      }
     })
   )
 
@@ -78,12 +123,10 @@ describe("help", () => {
     assert.notStrictEqual(colored, plain)
   })
 
-  it.effect("a terminal that is too narrow for two columns wraps by itself", () =>
+  it.effect("a terminal that is too narrow for two columns has the descriptions below", () =>
     Effect.gen(function* () {
-      assert.include(
-        yield* helpIn(40, "save"),
-        "  --device-state IMAGE                     Take configuration, device state and"
-      )
+      const help = yield* helpIn(40, "save")
+      assert.include(help, "\n  --device-state IMAGE\n          Take configuration, device\n          state")
     })
   )
 })
