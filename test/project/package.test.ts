@@ -65,7 +65,7 @@ describe("package", () => {
       []
     )
     const strangers = consumer.files.filter(
-      (name) => !/^(?:src|dist|docs|examples)\/|^[^/]+\.(?:md|json)$|^LICENSE$/.test(name)
+      (name) => !/^(?:src|dist|docs|examples|schema|man)\/|^[^/]+\.(?:md|json)$|^LICENSE$/.test(name)
     )
     assert.deepStrictEqual(strangers, [])
   })

@@ -1,5 +1,6 @@
 import type * as HelpDoc from "effect/cli/HelpDoc"
-import { type Body, pageOf, type Row, type Section } from "./helpPage.ts"
+import { pageOf } from "./helpPage.ts"
+import type { Body, Row, Section } from "./helpSection.ts"
 import * as Paint from "./paint.ts"
 
 /** A term that is wider has its description on the next line. */

@@ -3,34 +3,8 @@
  */
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
+import type { Page, Row, Section } from "./helpSection.ts"
 import { topics } from "./topics.ts"
-
-/** @internal */
-export interface Row {
-  readonly term: string
-  readonly text: string
-}
-
-/** @internal */
-export type Body =
-  | { readonly _tag: "Text"; readonly text: string }
-  | { readonly _tag: "Rows"; readonly rows: ReadonlyArray<Row> }
-  | { readonly _tag: "Examples"; readonly examples: ReadonlyArray<HelpDoc.ExampleDoc> }
-
-/** @internal */
-export interface Section {
-  readonly title: string
-  readonly body: Body
-}
-
-/** @internal */
-export interface Page {
-  /** As it is typed: `multifd send`. */
-  readonly name: string
-  readonly summary: string
-  readonly usage: string
-  readonly sections: ReadonlyArray<Section>
-}
 
 const LEVELS = "Lowest level of log messages to show: all, trace, debug, info (default), warn, error, fatal, none"
 

@@ -1,5 +1,5 @@
 import { exitCodes } from "./exitCodes.ts"
-import type { Section } from "./helpPage.ts"
+import type { Section } from "./helpSection.ts"
 
 /**
  * A page of the help that is about no single command.
