@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Paint from "../../../src/cli/internal/paint.ts"
-import * as Command from "../support/command.ts"
-import { folder, pages } from "../support/files.ts"
+import * as Command from "../../support/cli/command.ts"
+import { folder, pages } from "../../support/cli/files.ts"
 
 const colored = { stdout: Paint.make(true), stderr: Paint.make(true) }
 const red = (text: string): string => `\u001b[31m${text}\u001b[0m`
