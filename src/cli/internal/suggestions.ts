@@ -1,15 +1,20 @@
 /** The number of letters to insert, delete or replace to make one text of another. */
 const distance = (a: string, b: string): number => {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (const [i, letter] of Array.from(a).entries()) {
-    const next = [i + 1]
-    for (const [j, other] of Array.from(b).entries()) {
-      const replaced = row[j]! + (letter === other ? 0 : 1)
-      next.push(Math.min(replaced, row[j + 1]! + 1, next[j]! + 1))
-    }
-    row = next
+  for (const letter of a) {
+    let [diagonal = 0] = row
+    let left = diagonal + 1
+    row = [
+      left,
+      ...row.slice(1).map((above, index) => {
+        const replaced = diagonal + (letter === b[index] ? 0 : 1)
+        left = Math.min(replaced, above + 1, left + 1)
+        diagonal = above
+        return left
+      })
+    ]
   }
-  return row[b.length]!
+  return row.at(-1) ?? 0
 }
 
 /**
