@@ -77,7 +77,10 @@ describe("examples", { timeout: 120_000 }, () => {
     const path = Path.join(temporary, "v86.img")
     await run(consumer.folder, process.execPath, "examples/v86.ts", path)
     const multifd = Path.join(consumer.installed, "dist/bin.js")
-    assert.match(await run(consumer.folder, process.execPath, multifd, "verify", path), /: OK: every page matches its checksum/)
+    assert.match(
+      await run(consumer.folder, process.execPath, multifd, "verify", path),
+      /: OK: every page matches its checksum/
+    )
   })
 
   describeQemus("examples", ["10.0", "11.1"], (qemu) => {
