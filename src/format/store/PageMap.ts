@@ -375,3 +375,13 @@ export const decode = (bytes: Uint8Array): Result.Result<PageMap, Finding.Findin
     throw wrong
   }
 }
+
+/**
+ * The finding of a map that is another than the one that was committed.
+ *
+ * @stability unstable
+ * @category decoding
+ * @since 0.1.0
+ */
+export const mismatch = (expected: string, actual: string): Result.Result<never, Finding.Finding> =>
+  found("store-map-corrupt", 0, `a map with SHA-256 ${expected}`, actual)
