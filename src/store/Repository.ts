@@ -263,9 +263,9 @@ const chainOf = Effect.fnUntraced(function* (
  */
 export const chains = Effect.fnUntraced(function* (self: Repository, vm?: string | undefined) {
   const prefix = vm === undefined ? "vm/" : `vm/${self.keys.machineId(vm)}/`
-  const listed = yield* Stream.runCollect(self.objects.list(prefix))
+  const names = yield* Stream.runCollect(self.objects.list(prefix))
   const found = new Map<string, { snapshot: string; vmId: string; generations: Array<number> }>()
-  for (const { name } of listed) {
+  for (const { name } of names) {
     const parsed = ObjectName.parse(name)
     if (parsed?.kind !== "record") continue
     const key = `${parsed.vm}/${parsed.snapshot}`

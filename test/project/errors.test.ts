@@ -9,6 +9,7 @@ import * as Library from "../../src/index.ts"
 import * as Io from "../../src/io/index.ts"
 import * as Format from "../../src/format/index.ts"
 import * as Qemu from "../../src/qemu/index.ts"
+import * as Store from "../../src/store/index.ts"
 import * as Transfer from "../../src/transfer/index.ts"
 import { readSources } from "../support/project/imports.ts"
 import { root } from "../support/project/run.ts"
@@ -51,6 +52,7 @@ describe("docs/reference/errors.md", () => {
       ...Format,
       ...Transfer,
       ...Qemu,
+      ...Store,
       ...Library
     }
     for (const { codes, name } of classes) {

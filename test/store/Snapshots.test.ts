@@ -210,6 +210,71 @@ describe.each(kinds)("a store %s", (_, secret) => {
   )
 })
 
+describe("a snapshot", () => {
+  const world = <A, E>(program: Effect.Effect<A, E, Migration.Migration | ObjectStore>) =>
+    program.pipe(Effect.provide([MemoryObjects.make().layer, Migration.layer]))
+
+  it.effect("that is not there, not complete, or one of several is not found", () =>
+    world(
+      Effect.gen(function* () {
+        const repository = yield* Repository.init()
+        const { snapshot } = yield* save(repository, memory(4))
+        yield* save(repository, memory(4))
+        const problem = (name: string) =>
+          Effect.map(Effect.flip(StoreSource.open(repository, name)), (error) => [
+            error._tag,
+            error._tag === "SnapshotNotFoundError" ? error.problem : undefined
+          ])
+        assert.deepStrictEqual(yield* problem("zzz"), ["SnapshotNotFoundError", "unknown"])
+        assert.deepStrictEqual(yield* problem("db-1@latest"), ["SnapshotNotFoundError", "unknown"])
+        assert.deepStrictEqual(yield* problem("00000"), ["SnapshotNotFoundError", "ambiguous"])
+        const chains = yield* Repository.chains(repository, "web-1")
+        const { records, state } = chains.find((chain) => chain.snapshot === snapshot)!
+        const last = records.at(-1)!
+        const forget = {
+          state: "FORGET" as const,
+          ...{ seq: last.seq + 1, snapshot, vm: "web-1", at: 0, writer: last.writer },
+          nonce: last.snapshot,
+          previousNonce: last.nonce
+        }
+        assert.strictEqual(state._tag, "Committed")
+        yield* Repository.append(repository, forget)
+        assert.deepStrictEqual(yield* problem(snapshot), ["SnapshotNotFoundError", "forgotten"])
+      })
+    )
+  )
+
+  it.effect("whose place another writer has taken is fenced, and a repeated record is not", () =>
+    world(
+      Effect.gen(function* () {
+        const repository = yield* Repository.init()
+        const { snapshot } = yield* save(repository, memory(4))
+        const [chain] = yield* Repository.chains(repository)
+        const [open] = chain!.records
+        yield* Repository.append(repository, open!)
+        const fenced = yield* Effect.flip(Repository.append(repository, { ...open!, nonce: snapshot }))
+        assert.strictEqual(fenced._tag, "SnapshotFencedError")
+      })
+    )
+  )
+
+  it.effect("of a damaged store, and a store of a newer version, are errors of their own", () =>
+    Effect.gen(function* () {
+      const store = MemoryObjects.make()
+      const opened = Effect.gen(function* () {
+        yield* Repository.init()
+        const config = store.objects.get("config")!
+        const text = Buffer.from(config.body).toString()
+        store.objects.set("config", { ...config, body: Buffer.from(text.replace('"format":1', '"format":2')) })
+        assert.strictEqual((yield* Effect.flip(Repository.open()))._tag, "StoreFormatError")
+        store.objects.set("config", { ...config, body: Buffer.from(text.slice(1)) })
+        assert.strictEqual((yield* Effect.flip(Repository.open()))._tag, "StoreDamagedError")
+      })
+      yield* Effect.provide(opened, store.layer)
+    })
+  )
+})
+
 describe("a store", () => {
   const open = (secret?: Secret) => Effect.flip(Repository.open(secret))
 

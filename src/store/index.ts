@@ -1,0 +1,15 @@
+/**
+ * Stores of snapshots: many machines, each page once, compressed and, if wanted, encrypted.
+ *
+ * @since 0.1.0
+ */
+export * as DirectoryObjects from "./DirectoryObjects.ts"
+export * as MemoryObjects from "./MemoryObjects.ts"
+export * as ObjectStore from "./ObjectStore.ts"
+export * as Repository from "./Repository.ts"
+export * as RepositoryKeys from "./RepositoryKeys.ts"
+export * as SnapshotChain from "./SnapshotChain.ts"
+export * as SnapshotError from "./SnapshotError.ts"
+export * as StoreError from "./StoreError.ts"
+export * as StoreSource from "./StoreSource.ts"
+export * as StoreTarget from "./StoreTarget.ts"
