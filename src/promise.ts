@@ -168,13 +168,13 @@ export const capture = (
 export const resume = (
   monitor: SocketAddress,
   image: string | Location,
-  { key, signal, verify, ...options }: Omit<ResumeMachine.Options, "qmp" | "image"> & VerifyOptions & RunOptions = {}
+  { key, signal, verify, ...options }: Omit<ResumeMachine.Options, "qmp" | "source"> & VerifyOptions & RunOptions = {}
 ): Promise<ResumeMachine.Resumed> =>
   run(
     Effect.gen(function* () {
       const opened = yield* ImageFile.open(image, { key, verify })
       const qmp = yield* QmpClient.make({ address: monitor })
-      return yield* ResumeMachine.run({ ...options, qmp, image: opened })
+      return yield* ResumeMachine.run({ ...options, qmp, source: opened })
     }),
     { signal }
   )

@@ -98,6 +98,8 @@ export interface Inspection {
 export interface Image extends Inspection, SnapshotSource.SnapshotSource<FileError | IntegrityError> {
   readonly blocks: ReadonlyArray<ImageBlock>
   readonly machine: string | undefined
+  readonly deviceSections: ReadonlyArray<DeviceState.DeviceSection>
+  readonly runState: string | undefined
   readonly notes: ImageNotes.ImageNotes
   /** Everything that is not RAM, for use in another image. */
   readonly machineState: MachineState<FileError | IntegrityError>

@@ -22,7 +22,7 @@ import type * as Scope from "effect/Scope"
 import * as AddressWarnings from "../io/sockets/AddressWarnings.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import * as SocketAddress from "../io/sockets/SocketAddress.ts"
-import type { Image } from "../image/Image.ts"
+import type { SnapshotSource } from "../snapshot/SnapshotSource.ts"
 import { Migration, type Summary } from "../migration/Migration.ts"
 import type { SendError, SendOptions } from "../migration/SendOptions.ts"
 import * as Problem from "../ram/Problem.ts"
@@ -41,6 +41,7 @@ import type { Version } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
 import { QmpDisconnectedError, type QmpError, type QmpEventsError } from "./QmpError.ts"
 import type { QemuMigrationError, SocketUnreachableError, VmNotReadyError } from "./VmError.ts"
+import type { TaggedError } from "./CaptureOptions.ts"
 import type { VmOptions } from "./VmOptions.ts"
 
 /**
@@ -50,9 +51,9 @@ import type { VmOptions } from "./VmOptions.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options extends VmOptions {
-  /** Any image that can be opened: from a capture, from QEMU, from libvirt. */
-  readonly image: Image
+export interface Options<out E = never> extends VmOptions {
+  /** Any image that can be opened, from a capture, from QEMU, from libvirt; or another snapshot. */
+  readonly source: SnapshotSource<E>
   /** `true` to leave the guest stopped. Default `false`: it runs. */
   readonly paused?: boolean | undefined
   /**
@@ -121,19 +122,19 @@ const problemsOf = (vm: Vm.Vm, channels: number): ReadonlyArray<Problem.Problem>
 const canStay = ({ major, minor }: Version): boolean => major > 9 || (major === 9 && minor >= 1)
 
 /** Before 9.1 QEMU does not tell its monitor that it could not load a machine: it exits. */
-const saysWhy = (error: ResumeError): ResumeError =>
-  error._tag === "QmpDisconnectedError"
+const saysWhy = <E extends TaggedError>(error: E): E | QmpDisconnectedError =>
+  error instanceof QmpDisconnectedError
     ? new QmpDisconnectedError({
         ...error,
         hint: "a QEMU that cannot load the image exits, and its standard error says why"
       })
     : error
 
-const transfer = Effect.fnUntraced(function* (
-  options: Options,
+const transfer = Effect.fnUntraced(function* <E extends TaggedError>(
+  options: Options<E>,
   way: Marks.Way & Pick<SendOptions, "uuid">
-): Effect.fn.Return<Summary, ResumeError, Migration | Scope.Scope> {
-  const { allowLost, image, progress, qmp, timeout } = options
+): Effect.fn.Return<Summary, ResumeError | E, Migration | Scope.Scope> {
+  const { allowLost, progress, qmp, source, timeout } = options
   const migration = yield* Migration
   const address = SocketAddress.withHost(options.listen ?? (yield* privateAddress(qmp)))
   const watch = yield* MigrationWatch.make(qmp, "destination")
@@ -145,7 +146,7 @@ const transfer = Effect.fnUntraced(function* (
     exitOnError: canStay(qmp.version) ? false : undefined
   })
   const limits = Waits.limitsOf(timeout)
-  const sending = migration.send({ source: image, to: address, ...way, allowLost, limits, progress })
+  const sending = migration.send({ source, to: address, ...way, allowLost, limits, progress })
   const sides = Waits.endTogether(listening.whenOpen(sending), watch.run(Effect.andThen(listen, listening.open)), {
     peer: qmp.peer,
     timeout,
@@ -183,7 +184,7 @@ const transfer = Effect.fnUntraced(function* (
  * export const resume = Effect.gen(function* () {
  *   const qmp = yield* QmpClient.make({ address: SocketAddress.unix("/run/vm/qmp") })
  *   const image = yield* Image.open("vm.img")
- *   return yield* Resume.run({ qmp, image })
+ *   return yield* Resume.run({ qmp, source: image })
  * }).pipe(Effect.scoped, Effect.provide(Migration.layer))
  * ```
  *
@@ -191,18 +192,18 @@ const transfer = Effect.fnUntraced(function* (
  * @category running
  * @since 0.1.0
  */
-export const run = Effect.fn("Resume.run")(function* (
-  options: Options
-): Effect.fn.Return<Resumed, ResumeError, Migration> {
+export const run = Effect.fn("Resume.run")(function* <E extends TaggedError = never>(
+  options: Options<E>
+): Effect.fn.Return<Resumed, ResumeError | E, Migration> {
   const {
     allowLost = false,
     channels = PipelineOptions.limits.channels.default,
     compression = "none",
-    image,
     newIdentity = false,
     onProblem = Effect.logWarning,
     paused = false,
-    qmp
+    qmp,
+    source
   } = options
   const vm = yield* Vm.look(qmp)
   const destination = yield* Destination.look(qmp, vm.memory)
@@ -211,10 +212,10 @@ export const run = Effect.fn("Resume.run")(function* (
     ...Vm.optionProblems(options),
     ...problemsOf(vm, channels),
     ...listenProblems(options.listen),
-    ...Destination.problemsOf(image, destination, { machine, newIdentity, allowLost, paused })
+    ...Destination.problemsOf(source, destination, { machine, newIdentity, allowLost, paused })
   ])
   yield* Effect.forEach(exposuresOf(options.listen), onProblem, { discard: true })
-  const way = yield* Marks.wayTo({ qmp, image, machine }, { channels, compression }, onProblem)
+  const way = yield* Marks.wayTo({ qmp, source, machine }, { channels, compression }, onProblem)
   const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets(way))
   const summary = yield* settings.set.pipe(
     Effect.andThen(Effect.mapError(Effect.scoped(transfer(options, { ...way, uuid: destination.uuid })), saysWhy)),

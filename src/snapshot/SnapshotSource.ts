@@ -13,6 +13,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { DeviceSection } from "../format/devices/DeviceState.ts"
 import type { ImageNotes } from "../format/seal/ImageNotes.ts"
 import type { PageBitmap } from "../ram/PageBitmap.ts"
 import * as Problem from "../ram/Problem.ts"
@@ -99,6 +100,10 @@ export interface SnapshotSource<out E = never> extends MachineSource<E> {
   readonly machine: string | undefined
   readonly machineState: MachineState<E>
   readonly live?: undefined
+  /** The device sections, where they can be told apart. Default: unknown. */
+  readonly deviceSections?: ReadonlyArray<DeviceSection> | undefined
+  /** The guest's run state when it was saved, QEMU's `RunState`. Default: unknown. */
+  readonly runState?: string | undefined
   readonly readUnit: number
   /** Opens channel `id` of a restore. Absent: pages go through the blocks' readers and writers. */
   readonly restoreChannel?:

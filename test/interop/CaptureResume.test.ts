@@ -94,7 +94,7 @@ const idleGuest = Effect.fnUntraced(function* (space: Workspace.Workspace, qemu:
   assert.strictEqual(Files.firstDifference(content, copy), undefined)
 
   const fresh = yield* idle(space, { as, qemu, label: "fresh", size: Machine.SIZE, incoming: true })
-  yield* Resume.run({ qmp: fresh.qmp, image: opened, channels, compression, paused: true })
+  yield* Resume.run({ qmp: fresh.qmp, source: opened, channels, compression, paused: true })
   assert.strictEqual(Files.firstDifference(content, fresh.ram), undefined)
 })
 
@@ -106,7 +106,7 @@ const runningGuest = Effect.fnUntraced(function* (space: Workspace.Workspace, qe
   const memory = yield* Machine.memoryOf(space, space.file("image"))
 
   const fresh = yield* Machine.start(space, { qemu, as, name: "fresh", incoming: true })
-  const resumed = yield* Resume.run({ qmp: fresh.qmp, image, channels, compression })
+  const resumed = yield* Resume.run({ qmp: fresh.qmp, source: image, channels, compression })
   assert.strictEqual(resumed.runState, "running")
   yield* Workload.reach(fresh.ram, Workload.round(memory) + 1)
   yield* QmpCommands.stop(fresh.qmp)

@@ -101,7 +101,7 @@ const machinesOf = (version: string) => (qemu: Qemu.Qemu) => {
           assert.strictEqual(image.notes.uuid, UUID)
 
           const fresh = yield* start(space, { qemu, name: "fresh", style: style(type, space, "fresh"), incoming: true })
-          const resumed = yield* Resume.run({ qmp: fresh.qmp, image, paused: true })
+          const resumed = yield* Resume.run({ qmp: fresh.qmp, source: image, paused: true })
           assert.strictEqual(resumed.runState, "paused")
           assert.strictEqual(Files.firstDifference(vm.ram, fresh.ram), undefined)
           yield* QmpCommands.cont(fresh.qmp)

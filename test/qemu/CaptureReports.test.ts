@@ -87,7 +87,7 @@ describe("what is only reported", () => {
       const fresh = yield* FakeQemu.make((state) => Object.assign(state, { running: false, runState: "inmigrate" }), {
         "query-migrate": () => Effect.succeed({})
       })
-      yield* Resume.run({ qmp: fresh.qmp, image: yield* Image.open(TARGET) })
+      yield* Resume.run({ qmp: fresh.qmp, source: yield* Image.open(TARGET) })
       assert.isTrue(fresh.state.running)
     }))
 })

@@ -58,7 +58,7 @@ describe("Resume", () => {
         Effect.gen(function* () {
           const { log, qmp, state } = yield* FakeQemu.make(waiting)
           const before = structuredClone([state.capabilities, state.parameters])
-          const resumed = yield* Resume.run({ qmp, image, channels, paused })
+          const resumed = yield* Resume.run({ qmp, source: image, channels, paused })
           assert.deepInclude(resumed, { runState: paused ? "paused" : "running", pages: 64 })
           assert.strictEqual(state.running, !paused)
           assert.deepStrictEqual(state.memory, memory)
@@ -76,7 +76,7 @@ describe("Resume", () => {
         const { log, qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.machine = "vendor-9")))
         const problems: Array<string> = []
         const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
-        yield* Resume.run({ qmp, image, compression: "zstd", onProblem })
+        yield* Resume.run({ qmp, source: image, compression: "zstd", onProblem })
         assert.deepStrictEqual(state.memory, memory)
         assert.match(problems.join(), /machine vendor-9 .* without multifd$/)
         assert.notInclude(log, "migrate-set-parameters")
@@ -97,7 +97,7 @@ describe("Resume", () => {
             return Effect.fail("no")
           }
         })
-        const error = yield* Effect.flip(Resume.run({ qmp, image }))
+        const error = yield* Effect.flip(Resume.run({ qmp, source: image }))
         assert.deepInclude(error, { _tag: "QmpCommandError", command: "migrate-incoming" })
         assert.deepStrictEqual(seen, [exitOnError])
       }))
@@ -128,7 +128,7 @@ describe("Resume", () => {
           if (name !== "a QEMU that runs") waiting(state)
           change(state)
         })
-        const error = yield* Effect.flip(Resume.run({ qmp, image }))
+        const error = yield* Effect.flip(Resume.run({ qmp, source: image }))
         assert.strictEqual(error._tag, "VmNotReadyError")
         assert.include(error.message, "unix:/run/qmp: cannot resume: ")
         assert.include(error.message, problem)
@@ -141,7 +141,7 @@ describe("Resume", () => {
     (image) =>
       Effect.gen(function* () {
         const { qmp } = yield* FakeQemu.make(waiting)
-        const error = yield* Effect.flip(Resume.run({ qmp, image }))
+        const error = yield* Effect.flip(Resume.run({ qmp, source: image }))
         assert.include(
           error.message,
           `/images/vm.img is a machine pc-q35-9.0, and QEMU's is ${FakeQemu.MACHINE}; start QEMU with -machine pc-q35-9.0`
@@ -213,7 +213,7 @@ describe("Resume", () => {
     test(`${name}: not touched`, (image) =>
       Effect.gen(function* () {
         const { log, qmp } = yield* FakeQemu.make((state) => (waiting(state), change?.(state)), answers)
-        const error = yield* Effect.flip(Resume.run({ qmp, image }))
+        const error = yield* Effect.flip(Resume.run({ qmp, source: image }))
         assert.strictEqual(error._tag, "VmNotReadyError")
         assert.include(error.message, problem)
         assert.isTrue(log.every((command) => /^(?:query|qom|x-query|human)-/.test(command)))
@@ -227,7 +227,7 @@ describe("Resume", () => {
     test(`${name}: goes`, (image) =>
       Effect.gen(function* () {
         const { qmp } = yield* FakeQemu.make(waiting, { "x-query-ramblock": () => text(line) })
-        assert.strictEqual((yield* Resume.run({ qmp, image })).runState, "running")
+        assert.strictEqual((yield* Resume.run({ qmp, source: image })).runState, "running")
       }))
   }
 
@@ -236,7 +236,7 @@ describe("Resume", () => {
       const silent = ["x-query-ramblock", "human-monitor-command", "query-uuid"].map((name) => [name, () => refused])
       const odd = { ...Object.fromEntries(silent), "query-cpus-fast": () => Effect.succeed("many") }
       const { qmp, state } = yield* FakeQemu.make(waiting, odd)
-      assert.strictEqual((yield* Resume.run({ qmp, image })).runState, "running")
+      assert.strictEqual((yield* Resume.run({ qmp, source: image })).runState, "running")
       assert.deepStrictEqual(state.memory, memory)
     }))
 
@@ -244,7 +244,7 @@ describe("Resume", () => {
     test(`a machine with a uuid, ${channels} channels: the channels have it`, (image) =>
       Effect.gen(function* () {
         const { qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.uuid = UUID)))
-        assert.strictEqual((yield* Resume.run({ qmp, image, channels })).runState, "running")
+        assert.strictEqual((yield* Resume.run({ qmp, source: image, channels })).runState, "running")
         assert.deepStrictEqual(state.memory, memory)
       }))
   }
@@ -258,12 +258,12 @@ describe("Resume", () => {
       (image) =>
         Effect.gen(function* () {
           const { log, qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.uuid = uuid)))
-          const error = yield* Effect.flip(Resume.run({ qmp, image }))
+          const error = yield* Effect.flip(Resume.run({ qmp, source: image }))
           assert.strictEqual(error._tag, "VmNotReadyError")
           assert.include(error.message, `the machine of /images/vm.img has the uuid ${UUID}, and QEMU's has ${found}; `)
           assert.include(error.message, "--new-identity")
           assert.notInclude(log, "stop")
-          yield* Resume.run({ qmp, image, newIdentity: true })
+          yield* Resume.run({ qmp, source: image, newIdentity: true })
           assert.deepStrictEqual(state.memory, memory)
         }),
       { notes: { uuid: UUID } }
@@ -276,7 +276,7 @@ describe("Resume", () => {
       Effect.forEach([{}, { "query-uuid": () => refused }], (answers) =>
         Effect.gen(function* () {
           const { qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.uuid = UUID)), answers)
-          assert.strictEqual((yield* Resume.run({ qmp, image })).runState, "running")
+          assert.strictEqual((yield* Resume.run({ qmp, source: image })).runState, "running")
           assert.deepStrictEqual(state.memory, memory)
         }).pipe(Effect.scoped)
       ).pipe(Effect.asVoid),
@@ -288,14 +288,14 @@ describe("Resume", () => {
     (image) =>
       Effect.gen(function* () {
         const { log, qmp, state } = yield* FakeQemu.make(waiting)
-        const error = yield* Effect.flip(Resume.run({ qmp, image }))
+        const error = yield* Effect.flip(Resume.run({ qmp, source: image }))
         assert.strictEqual(error._tag, "VmNotReadyError")
         assert.include(
           error.message,
           '3 pages of the RAM block "pc.ram" in /images/vm.img were lost and are zeros; go on without them with --allow-lost'
         )
         assert.notInclude(log, "stop")
-        yield* Resume.run({ qmp, image, allowLost: true })
+        yield* Resume.run({ qmp, source: image, allowLost: true })
         assert.deepStrictEqual(state.memory, memory)
       }),
     { notes: { lost: [{ idstr: "pc.ram", pages: 3 }] } }
@@ -311,13 +311,13 @@ describe("Resume", () => {
       (image) =>
         Effect.gen(function* () {
           const { log, qmp, state } = yield* FakeQemu.make(waiting)
-          const error = yield* Effect.flip(Resume.run({ qmp, image }))
+          const error = yield* Effect.flip(Resume.run({ qmp, source: image }))
           assert.include(
             error.message,
             `the guest in /images/vm.img cannot go on: it ${what} (${runState}); load it with --paused (paused) to look at it`
           )
           assert.notInclude(log, "stop")
-          yield* Resume.run({ qmp, image, paused: true })
+          yield* Resume.run({ qmp, source: image, paused: true })
           assert.deepStrictEqual(state.memory, memory)
           assert.isFalse(state.running)
         }),
@@ -334,7 +334,7 @@ describe("Resume", () => {
         },
         { "x-query-ramblock": () => text(FakeQemu.blockLine("pc.ram", SIZE)) }
       )
-      const error = yield* Effect.flip(Resume.run({ qmp, image }))
+      const error = yield* Effect.flip(Resume.run({ qmp, source: image }))
       assert(error._tag === "QemuMigrationError")
       assert.deepInclude(error, { role: "destination", status: "failed", description: "load of migration failed" })
       assert.match(
@@ -350,7 +350,7 @@ describe("Resume", () => {
       Effect.gen(function* () {
         const { qmp, state } = yield* FakeQemu.make(waiting)
         const before = structuredClone([state.capabilities, state.parameters])
-        const error = yield* Effect.flip(Resume.run({ qmp, image, channels: 1 }))
+        const error = yield* Effect.flip(Resume.run({ qmp, source: image, channels: 1 }))
         assert.strictEqual(error._tag, "QemuMigrationError")
         assert.isFalse(state.running)
         assert.deepStrictEqual([state.capabilities, state.parameters], before)
@@ -365,7 +365,7 @@ describe("Resume", () => {
         const [block] = image.blocks
         const file = yield* PositionalFile.open(image.path, { access: "write" })
         yield* file.write(block!.pagesOffset + 7 * 4096, new Uint8Array(64).fill(0xbd))
-        const error = yield* Effect.flip(Resume.run({ qmp, image, channels }))
+        const error = yield* Effect.flip(Resume.run({ qmp, source: image, channels }))
         assert.strictEqual(error._tag, "IntegrityError")
         assert.isFalse(Buffer.from(state.memory).includes(Buffer.alloc(64, 0xbd)))
         assert.isFalse(state.running)
@@ -380,7 +380,7 @@ describe("Resume", () => {
     test(`QEMU cannot listen where it should (${words}): the place, its words and the way out`, (image) =>
       Effect.gen(function* () {
         const { qmp } = yield* FakeQemu.make(waiting, { "migrate-incoming": () => Effect.fail(words) })
-        const error = yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.unix("/x/migration") }))
+        const error = yield* Effect.flip(Resume.run({ qmp, source: image, listen: SocketAddress.unix("/x/migration") }))
         assert.deepInclude(error, { _tag: "SocketUnreachableError", address: "unix:/x/migration", description: words })
         assert.match(
           error.message,
@@ -392,7 +392,7 @@ describe("Resume", () => {
   test("QEMU listens in a directory of its own: the place and the way out", (image) =>
     Effect.gen(function* () {
       const { qmp } = yield* FakeQemu.make(waiting, { "migrate-incoming": () => Effect.succeed({}) })
-      const error = yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.unix("/x/migration") }))
+      const error = yield* Effect.flip(Resume.run({ qmp, source: image, listen: SocketAddress.unix("/x/migration") }))
       assert.deepInclude(error, { _tag: "SocketUnreachableError", address: "unix:/x/migration" })
       assert.match(
         error.message,
@@ -405,17 +405,17 @@ describe("Resume", () => {
       const uris: Array<unknown> = []
       const answer = ({ uri }: Readonly<Record<string, unknown>>) => (uris.push(uri), Effect.fail("no"))
       const { log, qmp } = yield* FakeQemu.make(waiting, { "migrate-incoming": answer })
-      const none = yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.tcp("h", 0) }))
+      const none = yield* Effect.flip(Resume.run({ qmp, source: image, listen: SocketAddress.tcp("h", 0) }))
       assert.include(none.message, "QEMU cannot listen on the TCP port 0; name a port (--listen tcp:HOST:PORT)")
       assert.notInclude(log, "stop")
-      yield* Effect.flip(Resume.run({ qmp, image, listen: SocketAddress.tcp("", 4444) }))
+      yield* Effect.flip(Resume.run({ qmp, source: image, listen: SocketAddress.tcp("", 4444) }))
       assert.deepStrictEqual(uris, ["tcp:127.0.0.1:4444"])
     }))
 
   test("QEMU takes everything and hangs then: given up in time", (image) =>
     Effect.gen(function* () {
       const { qmp, state } = yield* FakeQemu.make((state) => (waiting(state), (state.isMute = true)))
-      const error = yield* Effect.flip(Resume.run({ qmp, image, timeout: "200 millis" }))
+      const error = yield* Effect.flip(Resume.run({ qmp, source: image, timeout: "200 millis" }))
       assert.deepInclude(error, { _tag: "PeerTimeoutError", peer: "unix:/run/qmp", milliseconds: 200 })
       assert.include(error.message, "QEMU to report that the machine has arrived")
       assert.isFalse(state.running)
@@ -428,7 +428,7 @@ describe("Resume", () => {
       const { qmp } = yield* FakeQemu.make(waiting, {
         "migrate-incoming": () => Effect.as(Effect.orDie(Scope.provide(Listener.make({ address: listen }), scope)), {})
       })
-      const error = yield* Effect.flip(Resume.run({ qmp, image, listen, channels: 0, timeout: "200 millis" }))
+      const error = yield* Effect.flip(Resume.run({ qmp, source: image, listen, channels: 0, timeout: "200 millis" }))
       assert.deepInclude(error, { _tag: "PeerTimeoutError", milliseconds: 200 })
     }))
 
@@ -438,7 +438,7 @@ describe("Resume", () => {
         const problems: Array<string> = []
         const { qmp } = yield* FakeQemu.make(waiting, { "migrate-incoming": () => Effect.fail("no") })
         const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
-        yield* Effect.flip(Resume.run({ qmp, image, listen, onProblem }))
+        yield* Effect.flip(Resume.run({ qmp, source: image, listen, onProblem }))
         return problems
       }, Effect.scoped)
       assert.match(
@@ -454,7 +454,7 @@ describe("Resume", () => {
       const { qmp } = yield* FakeQemu.make(waiting, {
         "migrate-incoming": (_args, { hangUp }) => Effect.andThen(hangUp, Effect.never)
       })
-      const error = yield* Effect.flip(Resume.run({ qmp, image }))
+      const error = yield* Effect.flip(Resume.run({ qmp, source: image }))
       assert.strictEqual(error._tag, "QmpDisconnectedError")
       assert.match(
         error.message,

@@ -57,7 +57,7 @@ export const resumeCommand = define({
       const qmp = yield* QmpClient.make({ address: options.qmp, ...client })
       return yield* Resume.run({
         qmp,
-        image,
+        source: image,
         channels,
         compression,
         timeout,

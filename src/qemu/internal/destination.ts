@@ -1,7 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as ImageNotes from "../../format/seal/ImageNotes.ts"
 import * as Uuid from "../../format/Uuid.ts"
-import type { Image, ImageBlock } from "../../image/Image.ts"
+import type { Shape } from "../../ram/RamBlock.ts"
+import type { SnapshotSource } from "../../snapshot/SnapshotSource.ts"
 import * as Problem from "../../ram/Problem.ts"
 import type { Client } from "../QmpClient.ts"
 import * as QmpCommands from "../QmpCommands.ts"
@@ -43,31 +44,33 @@ const SAME_MACHINE = "start QEMU with the command line of the saved machine"
 const canBeResized = ({ idstr, maxLength, usedLength }: QmpCommands.RamBlock): boolean =>
   usedLength !== maxLength || idstr.startsWith("/rom@")
 
-const fits = (block: ImageBlock, there: QmpCommands.RamBlock): boolean =>
+type Source = SnapshotSource<unknown>
+
+const fits = (block: Shape, there: QmpCommands.RamBlock): boolean =>
   canBeResized(there) ? block.usedLength <= there.maxLength : block.usedLength === there.usedLength
 
 const lengthOf = (there: QmpCommands.RamBlock): string =>
   canBeResized(there) ? `room for ${there.maxLength} bytes` : `${there.usedLength} bytes`
 
 const blockProblems = (
-  { blocks, path }: Image,
+  { blocks, name }: Source,
   there: ReadonlyArray<QmpCommands.RamBlock>
 ): ReadonlyArray<Problem.Problem> => [
   ...blocks.flatMap((block) => {
     const { idstr, usedLength } = block
     const other = there.find((candidate) => candidate.idstr === idstr)
-    if (other === undefined) return [Problem.make(`QEMU has no RAM block "${idstr}" as ${path} has`, SAME_MACHINE)]
+    if (other === undefined) return [Problem.make(`QEMU has no RAM block "${idstr}" as ${name} has`, SAME_MACHINE)]
     if (fits(block, other)) return []
-    const reason = `the RAM block "${idstr}" has ${usedLength} bytes in ${path}, and ${lengthOf(other)} in QEMU`
+    const reason = `the RAM block "${idstr}" has ${usedLength} bytes in ${name}, and ${lengthOf(other)} in QEMU`
     return [Problem.make(reason, SAME_MACHINE)]
   }),
   ...there
     .filter(({ idstr }) => !blocks.some((block) => block.idstr === idstr))
-    .map(({ idstr }) => Problem.make(`QEMU has a RAM block "${idstr}", and ${path} has none`, SAME_MACHINE))
+    .map(({ idstr }) => Problem.make(`QEMU has a RAM block "${idstr}", and ${name} has none`, SAME_MACHINE))
 ]
 
 /** The only possible check if the blocks are unknown: video memory and firmware add to the guest's own memory. */
-const memoryProblems = ({ blocks, path }: Image, memory: number): ReadonlyArray<Problem.Problem> => {
+const memoryProblems = ({ blocks, name }: Source, memory: number): ReadonlyArray<Problem.Problem> => {
   const lengths = blocks.map(({ usedLength }) => usedLength)
   const largest = Math.max(0, ...lengths)
   const all = lengths.reduce((sum, length) => sum + length, 0)
@@ -75,7 +78,7 @@ const memoryProblems = ({ blocks, path }: Image, memory: number): ReadonlyArray<
     ? []
     : [
         Problem.make(
-          `the guest has ${memory} bytes of RAM, and that of ${path} has ${largest} to ${all}`,
+          `the guest has ${memory} bytes of RAM, and that of ${name} has ${largest} to ${all}`,
           "start QEMU with the -m of the saved machine"
         )
       ]
@@ -84,23 +87,23 @@ const memoryProblems = ({ blocks, path }: Image, memory: number): ReadonlyArray<
 const CPU_SECTIONS = ["cpu", "cpu_common"]
 
 /** Each virtual CPU has a separate section. 0: the sections are unknown, or belong to a machine that is not QEMU's. */
-const cpusOf = ({ deviceSections }: Image): number =>
+const cpusOf = ({ deviceSections = [] }: Source): number =>
   Math.max(...CPU_SECTIONS.map((name) => deviceSections.filter((section) => section.name === name).length))
 
-const cpuProblems = (image: Image, cpus: number | undefined): ReadonlyArray<Problem.Problem> => {
-  const wanted = cpusOf(image)
+const cpuProblems = (source: Source, cpus: number | undefined): ReadonlyArray<Problem.Problem> => {
+  const wanted = cpusOf(source)
   return cpus === undefined || wanted === 0 || wanted === cpus
     ? []
-    : [Problem.make(`${image.path} has ${wanted} vCPUs, and QEMU has ${cpus}`, `start QEMU with -smp ${wanted}`)]
+    : [Problem.make(`${source.name} has ${wanted} vCPUs, and QEMU has ${cpus}`, `start QEMU with -smp ${wanted}`)]
 }
 
-const machineProblems = (image: Image, machine: string): ReadonlyArray<Problem.Problem> =>
-  image.machine === undefined || image.machine === machine
+const machineProblems = (source: Source, machine: string): ReadonlyArray<Problem.Problem> =>
+  source.machine === undefined || source.machine === machine
     ? []
     : [
         Problem.make(
-          `${image.path} is a machine ${image.machine}, and QEMU's is ${machine}`,
-          `start QEMU with -machine ${image.machine}`
+          `${source.name} is a machine ${source.machine}, and QEMU's is ${machine}`,
+          `start QEMU with -machine ${source.machine}`
         )
       ]
 
@@ -111,29 +114,29 @@ const ended: Readonly<Record<string, string>> = {
   "internal-error": "was stopped by an internal error of QEMU"
 }
 
-const runStateProblems = ({ path, runState = "" }: Image, paused: boolean): ReadonlyArray<Problem.Problem> =>
+const runStateProblems = ({ name, runState = "" }: Source, paused: boolean): ReadonlyArray<Problem.Problem> =>
   runState in ended && !paused
     ? [
         Problem.make(
-          `the guest in ${path} cannot go on: it ${ended[runState]} (${runState})`,
+          `the guest in ${name} cannot go on: it ${ended[runState]} (${runState})`,
           "load it with --paused (paused) to look at it"
         )
       ]
     : []
 
 /** The UUID of an image's machine, if it is known and not zeros. */
-const uuidIn = ({ configuration, notes }: Image): string | undefined => {
+const uuidIn = ({ machineState: { configuration }, notes }: Source): string | undefined => {
   const uuid = configuration?.uuid
-  return notes.uuid ?? (uuid === undefined || Uuid.isNone(uuid) ? undefined : Uuid.format(uuid))
+  return notes?.uuid ?? (uuid === undefined || Uuid.isNone(uuid) ? undefined : Uuid.format(uuid))
 }
 
-const uuidProblems = (image: Image, uuid: Uint8Array | undefined): ReadonlyArray<Problem.Problem> => {
-  const wanted = uuidIn(image)
+const uuidProblems = (source: Source, uuid: Uint8Array | undefined): ReadonlyArray<Problem.Problem> => {
+  const wanted = uuidIn(source)
   if (uuid === undefined || wanted === undefined || wanted === Uuid.format(uuid)) return []
   const found = Uuid.isNone(uuid) ? "none" : Uuid.format(uuid)
   return [
     Problem.make(
-      `the machine of ${image.path} has the uuid ${wanted}, and QEMU's has ${found}`,
+      `the machine of ${source.name} has the uuid ${wanted}, and QEMU's has ${found}`,
       `start QEMU with -uuid ${wanted}, or load a clone with --new-identity (newIdentity)`
     )
   ]
@@ -145,7 +148,7 @@ const uuidProblems = (image: Image, uuid: Uint8Array | undefined): ReadonlyArray
  * @internal
  */
 export const problemsOf = (
-  image: Image,
+  source: Source,
   there: Destination,
   options: {
     readonly machine: string
@@ -154,10 +157,10 @@ export const problemsOf = (
     readonly allowLost: boolean
   }
 ): ReadonlyArray<Problem.Problem> => [
-  ...machineProblems(image, options.machine),
-  ...(there.blocks === undefined ? memoryProblems(image, there.memory) : blockProblems(image, there.blocks)),
-  ...cpuProblems(image, there.cpus),
-  ...(options.newIdentity ? [] : uuidProblems(image, there.uuid)),
-  ...(options.allowLost ? [] : ImageNotes.lossProblems(image.notes, image.path)),
-  ...runStateProblems(image, options.paused)
+  ...machineProblems(source, options.machine),
+  ...(there.blocks === undefined ? memoryProblems(source, there.memory) : blockProblems(source, there.blocks)),
+  ...cpuProblems(source, there.cpus),
+  ...(options.newIdentity ? [] : uuidProblems(source, there.uuid)),
+  ...(options.allowLost ? [] : ImageNotes.lossProblems(source.notes ?? ImageNotes.empty, source.name)),
+  ...runStateProblems(source, options.paused)
 ]

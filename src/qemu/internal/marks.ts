@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { Method } from "../../compression/Compression.ts"
 import * as MachineType from "../../format/stream/MachineType.ts"
-import type { Image } from "../../image/Image.ts"
+import type { MachineSource } from "../../snapshot/SnapshotSource.ts"
 import type { SendOptions } from "../../migration/SendOptions.ts"
 import type { Client, Version } from "../QmpClient.ts"
 import * as QmpCommands from "../QmpCommands.ts"
@@ -49,18 +49,18 @@ const asked = Effect.fnUntraced(function* (
 const marksOf = Effect.fnUntraced(function* ({
   qmp,
   machine,
-  image: { notes }
+  source: { notes }
 }: Question): Effect.fn.Return<Marks | undefined, QmpError> {
   if (isBefore(qmp.version, 8, 1)) return "each-section"
   const isKnown = MachineType.versionOf(machine) !== undefined
-  if (isKnown) return notes.marks ?? (MachineType.isAtMost(machine, 8, 0) ? "each-section" : "each-round")
+  if (isKnown) return notes?.marks ?? (MachineType.isAtMost(machine, 8, 0) ? "each-section" : "each-round")
   const answer = yield* asked(qmp, machine)
-  return answer ?? (unversioned.has(machine) ? "each-round" : notes.marks)
+  return answer ?? (unversioned.has(machine) ? "each-round" : notes?.marks)
 })
 
 interface Question {
   readonly qmp: Client
-  readonly image: Pick<Image, "notes">
+  readonly source: Pick<MachineSource, "notes">
   /** QEMU's name of its machine. */
   readonly machine: string
 }

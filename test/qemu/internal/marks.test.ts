@@ -72,7 +72,7 @@ const way = Effect.fnUntraced(function* (
     }
   })
   const onProblem = (problem: string) => Effect.sync(() => void problems.push(problem))
-  const found = yield* Marks.wayTo({ qmp, image: { notes: { marks: noted } }, machine }, asked, onProblem)
+  const found = yield* Marks.wayTo({ qmp, source: { notes: { marks: noted } }, machine }, asked, onProblem)
   return { found, problems, questions }
 })
 
