@@ -49,14 +49,14 @@ import type { Options } from "./internal/imageTargetModel.ts"
 export type { Options } from "./internal/imageTargetModel.ts"
 
 /**
- * Everything that is wrong with options.
+ * All problems with the options.
  *
  * @internal
  */
 export const problems = (options: Options): ReadonlyArray<Problem.Problem> => [
   ...Integrity.problems(options.seal),
   ...(options.keepPartial === true && options.seal === false
-    ? [Problem.make("what was written cannot be kept without checksums", "choose a seal, or no keepPartial")]
+    ? [Problem.make("written data cannot be kept without checksums", "choose a seal, or no keepPartial")]
     : []),
   ...optionProblems(options)
 ]
@@ -105,7 +105,7 @@ const prepare = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes the target, in a scope that outlives the whole operation. Its options have been checked (`problems`).
+ * Makes the target, in a scope that outlives the whole operation. Its options have passed `problems`.
  *
  * **Failure effect**: the target is unchanged; only one that is written in place loses its old content, from `begin`
  * on.
@@ -131,12 +131,12 @@ export const makeChecked = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes the target, in a scope that outlives the whole operation. Fails with `MigrationRequestError` for options that do not
- * fit together.
+ * Makes the target, in a scope that outlives the whole operation. Fails with `MigrationRequestError` for options that
+ * contradict each other.
  *
  * **When to use**
  *
- * For an image under other options than those of `save` or `receive`. They make one by themselves of a path.
+ * For an image with other options than those of `save` or `receive`, which make a target themselves from a path.
  *
  * **Failure effect**: the target is as it was; only one that is written in place loses its old content, from `begin` on.
  *
@@ -152,7 +152,7 @@ export const make = Effect.fnUntraced(function* (
   return yield* makeChecked(Location.make(location), options)
 })
 
-/** What is known of the machine, and whose it is. */
+/** The facts about the machine, and its UUID. */
 const notesOf = ({ notes, uuid }: MachineHeader): ImageNotes.ImageNotes =>
   uuid === undefined || Uuid.isNone(uuid) ? { ...notes } : { uuid: Uuid.format(uuid), ...notes }
 

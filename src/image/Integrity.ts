@@ -29,7 +29,7 @@ export interface SealOptions {
 }
 
 /**
- * How reads are verified.
+ * Options of verifying reads.
  *
  * @stability stable
  * @category models
@@ -99,7 +99,7 @@ const keyProblems = ({ algorithm, key }: Settings): ReadonlyArray<Problem.Proble
 
 const optionProblems = Options.problems(schema)
 
-/** Everything that is wrong with how an image shall be sealed. @internal */
+/** All problems with the options of a seal. @internal */
 export const problems = (seal: SealOptions | false | undefined): ReadonlyArray<Problem.Problem> =>
   seal === false || seal === undefined ? [] : [...optionProblems(seal), ...keyProblems(settings(seal))]
 

@@ -123,7 +123,7 @@ const machineStateOf = Effect.fnUntraced(function* (
 })
 
 const nothingToProve = Problem.make(
-  "it has no checksums that are whole, so nothing can be proven to be what was saved",
+  "it has no intact checksums, so nothing can be proven to be from the save",
   "use multifd convert if the image can still be opened"
 )
 

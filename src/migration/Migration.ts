@@ -54,29 +54,29 @@ export type {
  */
 export interface Operations {
   /**
-   * Saves RAM, and whatever else belongs to the machine, into a mapped-ram image that QEMU loads, or into another target.
+   * Saves RAM and the rest of the machine into a mapped-ram image that QEMU loads, or into another target.
    *
-   * **Failure effect**: that of the target, after a failure and after an interruption. An image is as it was and nothing is
-   * left beside it, but for what `keepPartial` keeps. An interruption that comes while the new image is being renamed, when
-   * all of it is durable, finds it under its name. Only a target that cannot be renamed over (a device, an `offset` in an
-   * existing file) is written in place: its old content is lost from the offset on, and what is there is no image until the
-   * save has succeeded. With `live`, a writer that was stopped or slowed down is let go on as before.
+   * **Failure effect**: that of the target, after a failure and after an interruption. An image is unchanged and no
+   * other file is left, except what `keepPartial` keeps. If an interruption comes during the rename, when the new image
+   * is durable, the new image gets its name. Only a target that cannot be renamed over (a device, an `offset` in an
+   * existing file) is written in place: its old content is lost from the offset, and it is not an image until the save
+   * has succeeded. With `live`, a guest that was stopped or throttled is resumed at full speed.
    */
   readonly save: <E = never, A = void, E2 = never>(
     options: SaveOptions<E, A, E2>
   ) => Effect.Effect<Written<A>, MigrationError | E | E2>
   /**
-   * Fills blocks with the pages of a source. Pages that the source does not have are made zero, so nothing stale remains.
+   * Fills blocks with the pages of a source. Pages that the source does not have are zeroed, so no stale data remains.
    *
-   * **Failure effect**: blocks that do not fit are found before any is touched; after that, any page of the blocks may be
-   * the source's or what it was.
+   * **Failure effect**: mismatching blocks are detected before any is touched; after that, each page of the blocks may
+   * have its old content or the source's.
    */
   readonly restore: <E = never, E2 = never>(
     options: RestoreOptions<E, E2>
   ) => Effect.Effect<Summary, MigrationError | E | E2>
   /**
-   * Copies a machine at rest from one place to another. An image is laid out anew as a plain mapped-ram file, as QEMU would
-   * have written it: bytes under clear bits are left behind, and so is whatever libvirt put in front.
+   * Copies a machine at rest from one place to another. An image is rewritten as a plain mapped-ram file, as QEMU would
+   * have written it: bytes under clear bits and libvirt's header are dropped.
    *
    * **Failure effect**: as for `save`.
    */
@@ -84,21 +84,21 @@ export interface Operations {
     options: ConvertOptions<E, A, E2>
   ) => Effect.Effect<Written<A>, MigrationError | E | E2>
   /**
-   * Sends a source, or RAM and whatever else belongs to the machine, to a QEMU or a `receive` that waits for it, as a QEMU
-   * source would. It succeeds when the destination has said that it has everything.
+   * Sends a source, or RAM with the rest of the machine, to a QEMU or a `receive` that waits for it, as a QEMU source
+   * would. Succeeds when the destination has confirmed that it has everything.
    *
    * **Failure effect**: all connections are closed, and the destination discards its data. It is unknown whether it has
    * loaded everything only if the connection broke, or the time ran out, in the phase `sync`.
    */
   readonly send: <E = never>(options: SendOptions<E>) => Effect.Effect<Summary, SendError | E>
   /**
-   * Waits for one sender, a QEMU or a `send`, and writes its machine into a target as it arrives. A sender that has asked for
-   * an answer (QEMU's `return-path`) is told that it is done when the target is complete: an image is durable under its name.
-   * Pages that the sender never speaks of are zero.
+   * Waits for one sender, a QEMU or a `send`, and writes its machine into a target as it arrives. A sender that has
+   * asked for an answer (QEMU's `return-path`) gets it when the target is complete: an image is durable under its name.
+   * Pages that the sender never mentions are zero.
    *
-   * **Failure effect**: as for `save`; of blocks, any page may be the sender's or what it was. All connections are closed, and
-   * the address can be listened on again. A sender that has not asked for an answer may count as done what failed at the very
-   * last.
+   * **Failure effect**: as for `save`; each page of blocks may have its old content or the sender's. All connections
+   * are closed, and the address can be listened on again. A sender that has not asked for an answer may take a failure
+   * at the very end for a success.
    */
   readonly receive: <A = void, E = never>(options: ReceiveOptions<A, E>) => Effect.Effect<Written<A>, ReceiveError | E>
 }
@@ -149,7 +149,7 @@ export const make: Operations = {
   receive: (options) => operation("receive", options, (...run) => receive(options, ...run))
 }
 
-/** Of an operation without a target of its own. */
+/** The summary of an operation without a target of its own. */
 const summaryOf = ({ value: _value, ...summary }: Written): Summary => summary
 
 /**

@@ -1,5 +1,5 @@
 /**
- * What to receive, from whom, and where to.
+ * Options of receiving.
  *
  * @since 0.1.0
  */
@@ -21,16 +21,16 @@ import type { Target } from "./internal/migrationModel.ts"
 import type { Progress } from "./Progress.ts"
 
 /**
- * What to receive, from whom, and where to.
+ * Options of receiving.
  *
  * @stability stable
  * @category models
  * @since 0.1.0
  */
 export interface ReceiveOptions<out A = void, out E = never> extends ImageTarget.Options {
-  /** Where the machine goes; `BlocksTarget.make` makes a target of RAM blocks. */
+  /** The destination of the machine; `BlocksTarget.make` makes a target of RAM blocks. */
   readonly target: Target<A, E>
-  /** What is noted of the machine beside its stream. It counts more than what the sender says. Default: nothing. */
+  /** Notes on the machine besides its stream. They override the sender's. Default: none. */
   readonly notes?: ImageNotes | undefined
   /** The address to listen on for one sender; TCP port 0 is any free port, and an empty host is this machine alone. */
   readonly listen: SocketAddress

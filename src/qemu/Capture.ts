@@ -73,7 +73,7 @@ const connected = ({ options: { qmp, timeout }, progress, watch }: Capture) =>
     progress.status.changes.pipe(
       Stream.filter((status) => status !== "none" && status !== "setup"),
       Stream.runHead,
-      Waits.within(qmp.peer, "QEMU to connect and to say what it sends", timeout)
+      Waits.within(qmp.peer, "QEMU to connect and to announce its machine", timeout)
     )
   )
 
@@ -169,7 +169,7 @@ const transfer = Effect.fnUntraced(function* <A, E extends TaggedError>(
   const sides = Waits.endTogether(Effect.tap(receiving, onDurable), driving, {
     peer: qmp.peer,
     timeout,
-    expected: "QEMU to say that its migration has ended"
+    expected: "QEMU to report the end of its migration"
   })
   const [summary] = yield* runBothEnds(...sides, {
     isConsequence: MigrationWatch.isConsequence,
@@ -273,7 +273,7 @@ export const run = Effect.fn("Capture.run")(function* <A = void, E extends Tagge
   )
   const quits = plan.ending._tag === "Quit"
   if (quits) {
-    const gone = Waits.within(qmp.peer, "QEMU to end", options.timeout)
+    const gone = Waits.within(qmp.peer, "QEMU to exit", options.timeout)
     yield* Effect.tapError(gone(QmpCommands.quit(qmp)), () => tellOfImage)
   }
   const downtimeMillis = runState === "running" ? yield* capture.guest.downtime : undefined

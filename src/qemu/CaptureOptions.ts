@@ -30,7 +30,7 @@ import type { VmOptions } from "./VmOptions.ts"
 export type Leave = "running" | "paused" | "quit"
 
 /**
- * An error of a target, which is told apart from those of QEMU's side by its tag.
+ * An error of a target; its tag distinguishes it from errors on QEMU's side.
  *
  * @stability stable
  * @category errors
@@ -49,7 +49,7 @@ export interface TaggedError {
  */
 export interface Options<out A = void, out E = never>
   extends VmOptions, Pick<ReceiveOptions, "seal" | "keepPartial" | "checkpointBytes"> {
-  /** Where the machine goes: the path of an image, or another target. */
+  /** The destination of the machine: the path of an image, or another target. */
   readonly target: Target<A, E>
   /** `true` to keep the guest running during the save. Default `false`: it is stopped first. */
   readonly live?: boolean | undefined

@@ -23,7 +23,7 @@ export class VmNotReadyError extends Schema.TaggedError<VmNotReadyError>()("VmNo
   /** The monitor's address. */
   peer: Schema.String,
   operation: Schema.Literals(["capture", "resume"]),
-  /** What makes it impossible, and what to do. */
+  /** The reasons, and the remedies. */
   problems: Schema.NonEmptyArray(Problem.Problem)
 }) {
   override readonly [Runtime.errorExitCode] = 2
@@ -83,10 +83,10 @@ export class SocketUnreachableError extends Schema.TaggedError<SocketUnreachable
 }) {
   override readonly [Runtime.errorExitCode] = 10
   override get message(): string {
-    const again = this.role === "destination" ? "; this QEMU has to be started again first" : ""
+    const again = this.role === "destination" ? "; start this QEMU again first" : ""
     return (
       `${this.peer}: QEMU and this program cannot meet at ${this.address}: ${this.description}; if QEMU runs as another user, ` +
-      "in a container or with a /tmp of its own, name a socket that both can reach: --listen unix:PATH in a directory of " +
+      "in a container or with a separate /tmp, name a socket that both can reach: --listen unix:PATH in a directory of " +
       `both, or --listen tcp:HOST:PORT${again}`
     )
   }

@@ -1,5 +1,5 @@
 /**
- * Options of an operation: ranges and defaults as schemas, and every problem of an input at once.
+ * Options of an operation: ranges and defaults as schemas, and all problems with an input at once.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import type * as Problem from "./Problem.ts"
 
-/** The values that a number may have. */
+/** The range of a number. */
 interface Range {
   readonly minimum: number
   readonly maximum: number
@@ -41,7 +41,7 @@ export const wholeNumber = ({ maximum, minimum }: Range, unit = "") => {
 export const positive = wholeNumber({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 
 /**
- * Bytes a second, fractions included; 0 has a meaning of its own.
+ * Bytes per second, fractions included; 0 has a special meaning.
  *
  * @internal
  */
@@ -51,7 +51,7 @@ export const rate = Schema.Number.annotate({ expected: "0 or more bytes a second
 )
 
 /**
- * Values for which `is` holds; `expected` says in words which those are.
+ * Values for which `is` holds; `expected` describes them in words.
  *
  * @internal
  */
@@ -62,7 +62,7 @@ const isPositiveTime = (value: unknown): boolean =>
   EffectOption.exists(Duration.fromInput(value as Duration.Input), Duration.isPositive)
 
 /**
- * Times longer than none, in every form that Effect takes; `Duration.infinity` among them.
+ * Positive times, in every form that Effect accepts, including `Duration.infinity`.
  *
  * @internal
  */
@@ -88,14 +88,14 @@ export const withDefault =
 
 const FOUND_CHARACTERS = 60
 
-/** A value as a message shows it: no secrets, and no more than fits a line. */
+/** Formats a value for a message: no secrets, and at most one line. */
 const show = (value: unknown): string =>
   value instanceof Uint8Array ? `${value.length} bytes long` : Formatter.format(value).slice(0, FOUND_CHARACTERS)
 
 const at = (input: unknown, path: ReadonlyArray<PropertyKey>): unknown =>
   path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], input)
 
-/** Of a value of another type, a schema names the type only. */
+/** For a value of another type, a schema gives only the type. */
 const expectedOf = (message: string): string =>
   message
     .replace(/^Expected /, "")
@@ -104,7 +104,7 @@ const expectedOf = (message: string): string =>
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** One problem for each option: an option can break several checks, and all of them name the same range. */
+/** One problem per option: an option can fail several checks, and all of them describe the same range. */
 const problemsOf = (issue: SchemaIssue.Issue, input: unknown): Problem.NonEmpty => {
   const problems = new Map(
     issuesOf(issue).issues.map(({ message, path = [] }) => {
@@ -118,7 +118,7 @@ const problemsOf = (issue: SchemaIssue.Issue, input: unknown): Problem.NonEmpty 
 }
 
 /**
- * Fills in the defaults and checks everything else. What belongs to no option of the schema is left alone.
+ * Fills in the defaults and checks everything else. Unknown properties are ignored.
  *
  * @internal
  */
@@ -128,7 +128,7 @@ export const decode = <A, I>(schema: Schema.Codec<A, I>): ((input: unknown) => R
 }
 
 /**
- * Every problem of an input, for checks that are put together from several schemas.
+ * All problems with an input, for checks that combine several schemas.
  *
  * @internal
  */

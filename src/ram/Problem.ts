@@ -1,5 +1,5 @@
 /**
- * One reason why a request cannot be carried out, and the way out.
+ * One reason why a request cannot be carried out, and the remedy.
  *
  * @since 0.1.0
  */
@@ -13,11 +13,11 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  */
 export const Problem = Schema.Struct({
-  /** The option that is wrong, nested ones with dots: `throttle.initial`. Absent if no single option is to blame. */
+  /** The invalid option, nested ones with dots: `throttle.initial`. Absent if no single option is the cause. */
   option: Schema.optionalKey(Schema.String),
-  /** What makes the request impossible: `channels is 300`. */
+  /** The reason: `channels is 300`. */
   reason: Schema.String,
-  /** What to do instead: `use a whole number from 1 to 255`. */
+  /** The remedy: `use a whole number from 1 to 255`. */
   remedy: Schema.String
 })
 
@@ -32,14 +32,14 @@ export type Problem = typeof Problem.Type
 export type NonEmpty = readonly [Problem, ...Array<Problem>]
 
 /**
- * A problem that no single option is to blame for.
+ * A problem without a single option as its cause.
  *
  * @internal
  */
 export const make = (reason: string, remedy: string): Problem => ({ reason, remedy })
 
 /**
- * All problems on one line, as the answer to a request: `cannot save: …; …`.
+ * All problems on one line, as the message for a request: `cannot save: …; …`.
  *
  * @internal
  */

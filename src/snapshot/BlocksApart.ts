@@ -8,7 +8,7 @@ import * as Problem from "../ram/Problem.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
 import { type MigrationRequestError, refuse } from "./MigrationRequestError.ts"
 
-/** A part of a file; `file` is `undefined` where there is none yet. */
+/** A part of a file; `file` is `undefined` if it does not exist yet. */
 type Part = Pick<RamBlock.Storage, "start" | "end"> & { readonly file: string | undefined }
 
 /**
@@ -32,7 +32,7 @@ export const problems = (blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>
       .map((other) =>
         Problem.make(
           `the blocks "${other.idstr}" and "${idstr}" overlap in ${storage?.path}`,
-          "give each block a place of its own"
+          "give each block a separate place"
         )
       )
   )

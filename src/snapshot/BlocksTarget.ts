@@ -57,7 +57,7 @@ export const make = <E = never>(blocks: Blocks<E>): SnapshotTarget<MachineState,
   })
 })
 
-/** Whatever is written to a block is there at once. */
+/** Writes to a block take effect at once. */
 const placeOf = ({ storage }: RamBlock.Stored): ReadonlyArray<Place> =>
   storage === undefined ? [] : [{ ...storage, inPlace: true }]
 

@@ -23,7 +23,7 @@ import * as Problem from "../ram/Problem.ts"
 export class MigrationRequestError extends Schema.TaggedError<MigrationRequestError>()("MigrationRequestError", {
   /** The requested operation. */
   operation: Schema.Literals(["save", "restore", "convert", "send", "receive", "read", "seal", "recover", "capture"]),
-  /** What makes it impossible, and what to do. */
+  /** The reasons, and the remedies. */
   problems: Schema.NonEmptyArray(Problem.Problem)
 }) {
   override readonly [Runtime.errorExitCode] = 2

@@ -24,7 +24,7 @@ export interface Range<B> {
   readonly length: number
 }
 
-/** Everything that is present; absent pages are skipped without a read. */
+/** All present pages; absent pages are skipped without a read. */
 function* ranges<B extends Block<unknown>>(blocks: ReadonlyArray<B>, unit: number): Generator<Range<B>> {
   for (const block of blocks) {
     const { pageSize, reader, usedLength } = block

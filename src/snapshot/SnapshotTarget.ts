@@ -42,7 +42,7 @@ export interface MachineHeader {
   readonly ramSectionId: number
   /** The guest's UUID, 16 bytes, zeros if it has none; `undefined`: unknown. */
   readonly uuid?: Uint8Array | undefined
-  /** What is known of the machine beside its stream: lost pages, for example. They count more than `uuid`. Default: nothing. */
+  /** Facts about the machine besides its stream, such as lost pages. They override `uuid`. Default: none. */
   readonly notes?: ImageNotes | undefined
   /** All blocks, those without pages (`ignored`) among them. */
   readonly blocks: ReadonlyArray<Shape & Pick<SourceBlock, "address" | "ignored">>
@@ -113,14 +113,14 @@ export interface Transfer {
  * @since 0.1.0
  */
 export interface Place extends Omit<Storage, "file"> {
-  /** As in `RamBlock.Storage`; `undefined`: there is no such file yet. */
+  /** As in `RamBlock.Storage`; `undefined`: the file does not exist yet. */
   readonly file: string | undefined
-  /** `true`: bytes are written to the file as it is. `false`: another file gets its name when the target is complete. */
+  /** `true`: the file itself is written. `false`: another file gets its name when the target is complete. */
   readonly inPlace: boolean
 }
 
 /**
- * A place for one machine. Its value `A` is what a successful operation gives: the id of a snapshot, for example.
+ * A destination for one machine. Its value `A` is the result of a successful operation, such as the id of a snapshot.
  *
  * @stability unstable
  * @category models
@@ -129,11 +129,11 @@ export interface Place extends Omit<Storage, "file"> {
 export interface SnapshotTarget<out A, out E = never> {
   /** The location for errors and spans: a path, or the address of a store. */
   readonly name: string
-  /** The files that it writes to. An operation that reads from the same bytes is refused. Default: none. */
+  /** The files that it writes to. An operation that reads the same bytes is refused. Default: none. */
   readonly places?: ReadonlyArray<Place> | undefined
-  /** `true`: what follows RAM is kept in memory, so that `maxHeld` limits it when it is received. Default `false`. */
+  /** `true`: the data after RAM is kept in memory, so that `maxHeld` limits it on a receive. Default `false`. */
   readonly holdsState?: boolean | undefined
-  /** Why a source with such notes is refused, one sentence each, before anything is touched. Default: it is not. */
+  /** Reasons to refuse a source with these notes, one sentence each, before anything is touched. Default: none. */
   readonly problems?: ((notes: ImageNotes) => ReadonlyArray<Problem>) | undefined
   /**
    * Accepts a machine, or refuses it with a `Finding` if it does not match. The old content is untouched until then.
@@ -177,12 +177,12 @@ export interface StateWriter<out A, out E = never> {
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, E>
   /** The bytes written so far. */
   readonly written: Effect.Effect<ByteSource<E>>
-  /** Completes everything but its durability. Nothing is written from here on. */
+  /** Completes everything except durability. Nothing is written after this. */
   readonly finish: (layout: StateLayout) => Effect.Effect<Prepared<A, E>, E>
 }
 
 /**
- * A target that is complete, and neither durable nor visible.
+ * A target that is complete, but neither durable nor visible.
  *
  * @stability unstable
  * @category models
@@ -201,7 +201,7 @@ export interface Prepared<out A, out E = never> {
  * @since 0.1.0
  */
 export interface Durable<out A, out E = never> {
-  /** The step from which on the machine is there. It is short: an interruption comes before it, or is too late. */
+  /** The step that makes the machine exist. It is short: an interruption comes before it, or is too late. */
   readonly commit: Effect.Effect<A, E>
 }
 
@@ -290,7 +290,7 @@ export const isSnapshotTarget = <A, E>(u: SnapshotTarget<A, E> | string | object
   typeof u === "object" && "begin" in u && typeof u.begin === "function"
 
 /**
- * A target that knows more of its machine: `notes` count more than those of the source.
+ * A target with more facts about its machine: `notes` override those of the source.
  *
  * @stability unstable
  * @category combinators

@@ -129,7 +129,7 @@ describe("what is read is not written over", () => {
       const listen = `unix:${at("directory/sock")}`
       const { code, stderr } = yield* Command.run("receive", "--listen", listen, at("other-directory/sock"))
       assert.strictEqual(code, 2, stderr)
-      assert.include(stderr, " is the path of the socket, too; write to another file")
+      assert.include(stderr, " is also the path of the socket; write to another file")
       assert.deepStrictEqual(state(), before)
       assert.deepStrictEqual(list(), names)
     })

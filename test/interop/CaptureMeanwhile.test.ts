@@ -261,7 +261,7 @@ describeQemus("what happens while a guest is captured", ["10.0", "11.1"], (qemu)
       yield* Effect.addFinalizer(() => Effect.sync(() => process.kill(pid, "SIGCONT")))
       const options = { qmp, target: space.file("image"), channels: 0, timeout: "1 second" } as const
       const error = yield* Effect.flip(Capture.run({ ...options, onProblem: () => Effect.void }))
-      assert.match(error.message, /timed out after 1 s waiting for QEMU to connect and to say what it sends/)
+      assert.match(error.message, /timed out after 1 s waiting for QEMU to connect and to announce its machine/)
     }).pipe(Effect.scoped, Effect.provide(Migration.layer))
   )
 

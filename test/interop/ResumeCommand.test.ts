@@ -231,7 +231,7 @@ if (!canBeStartedByNobody) {
           const lost = yield* launchAsNobody(Path.join(folder, "lost"), ["-incoming", "defer"])
           const refused = yield* Cli.run("resume", "--qmp", lost, image)
           assert.strictEqual(refused.code, 10)
-          assert.match(refused.stderr, /meet at unix:\S+, found: .*Permission denied; .*has to be started again first/)
+          assert.match(refused.stderr, /cannot meet at unix:\S+: .*Permission denied; .*start this QEMU again first/)
           const fresh = yield* launchAsNobody(Path.join(folder, "fresh"), ["-incoming", "defer"])
           const resumed = yield* Cli.run("resume", "--qmp", fresh, image, "--listen", listen)
           assert.strictEqual(resumed.code, 0, resumed.stderr)

@@ -186,7 +186,7 @@ describe("Capture", () => {
         (state) => (state.runState = "inmigrate"),
         "the guest is inmigrate; give it the machine that it waits for first"
       ],
-      ["blocked", (state) => (state.blockedReasons = ["nvme"]), "QEMU says: nvme; take away what blocks migration"],
+      ["blocked", (state) => (state.blockedReasons = ["nvme"]), "QEMU says: nvme; remove the cause"],
       [
         "without multifd",
         (state) => delete state.capabilities["multifd"],

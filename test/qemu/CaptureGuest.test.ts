@@ -195,7 +195,7 @@ describe("a QEMU that hangs", () => {
       const { qmp, state } = yield* FakeQemu.make(undefined, { migrate: () => Effect.succeed({}) })
       const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET, timeout: "200 millis" }))
       assert(error._tag === "PeerTimeoutError")
-      assert.include(error.message, "timed out after 0.2 s waiting for QEMU to connect and to say what it sends")
+      assert.include(error.message, "timed out after 0.2 s waiting for QEMU to connect and to announce its machine")
       assert.isTrue(state.running)
       assert.deepStrictEqual(disk.files(), [OTHER])
     }))
@@ -235,7 +235,7 @@ describe("a QEMU that hangs", () => {
       const options = { leave: "quit", timeout: "200 millis", onProblem } as const
       const error = yield* Effect.flip(Capture.run({ qmp, target: TARGET, ...options }))
       assert(error._tag === "PeerTimeoutError")
-      assert.include(error.message, "timed out after 0.2 s waiting for QEMU to end")
+      assert.include(error.message, "timed out after 0.2 s waiting for QEMU to exit")
       assert.deepStrictEqual(problems, [`${TARGET}: the image is complete`])
     }))
 })

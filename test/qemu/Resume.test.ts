@@ -384,7 +384,7 @@ describe("Resume", () => {
         assert.deepInclude(error, { _tag: "SocketUnreachableError", address: "unix:/x/migration", description: words })
         assert.match(
           error.message,
-          /--listen unix:PATH in a directory of both, or --listen tcp:HOST:PORT; this QEMU has to be started again first$/
+          /--listen unix:PATH in a directory of both, or --listen tcp:HOST:PORT; start this QEMU again first$/
         )
       }))
   }

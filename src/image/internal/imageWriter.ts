@@ -43,7 +43,7 @@ export interface ImageWriter {
   readonly path: string
   /** The destination of each block's pages, by `idstr`; without the blocks that are left out. */
   readonly targets: Targets
-  /** How the file is synced while pages are written. */
+  /** Settings for syncing the file while pages are written. */
   readonly syncing: Pick<SyncAhead.Options, "around" | "threshold">
   /** Succeeds with the position at which the device state begins. */
   readonly writeEnd: (end: RamEnd) => Effect.Effect<number, FileError>
@@ -54,7 +54,7 @@ export interface ImageWriter {
    * at the start.
    */
   readonly writeSeal: (end: number, late?: ImageNotes.ImageNotes) => Effect.Effect<void, FileError>
-  /** Makes it durable, up to the step from which on there is an image. */
+  /** Makes it durable, up to the step that makes the image exist. */
   readonly sync: Effect.Effect<Durable<void, FileError>, FileError>
 }
 

@@ -12,7 +12,7 @@ import { syncName, unlink } from "./internal/directory.ts"
 import { systemCall } from "./internal/systemCall.ts"
 
 /**
- * A file of a directory.
+ * A file in a directory.
  *
  * @stability unstable
  * @category models
@@ -38,9 +38,9 @@ const makeOne = (path: string): Effect.Effect<boolean, FileError.FileError> =>
   )
 
 /**
- * Makes a directory, and those above it that are missing, for this user only. Its name is durable.
+ * Makes a directory, and its missing parents, for this user only. Its name is durable.
  *
- * **Failure effect**: some of the directories may be there.
+ * **Failure effect**: some of the directories may exist.
  *
  * @stability unstable
  * @category constructors
@@ -69,8 +69,8 @@ const entryOf = Effect.fnUntraced(function* (
 const none: Effect.Effect<ReadonlyArray<never>> = Effect.succeed([])
 
 /**
- * The files and directories in a directory, in any order. A directory that is missing has none; a file that is removed
- * meanwhile is left out.
+ * The files and directories in a directory, in any order. A missing directory has none; a file that is removed during
+ * the call is left out.
  *
  * @stability unstable
  * @category reading

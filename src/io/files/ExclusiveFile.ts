@@ -1,5 +1,5 @@
 /**
- * A file that is created completely, under a name that no file has, or not at all.
+ * A file that is created completely, under an unused name, or not at all.
  *
  * ```text
  *   .NAME.RANDOM.part ── write, fdatasync, close ── link(2) to NAME ── unlink ── fsync of the directory
@@ -26,7 +26,7 @@ const link = (calls: Calls, from: string, to: string): Effect.Effect<"created" |
     )
   )
 
-/** A network file system repeats a call whose answer was lost, and finds the name that the first one made. */
+/** A network file system repeats a call whose answer was lost, and finds the name from the first one. */
 const isOurs = (calls: Calls, path: string, identity: FileIdentity.FileIdentity) =>
   systemCall<Stat>({ operation: "stat", path }, (done) => calls.stat(path, done)).pipe(
     Effect.map((stat) => FileIdentity.equals(stat, identity)),
@@ -58,11 +58,11 @@ const write = Effect.fnUntraced(function* (
 })
 
 /**
- * Creates a file with these bytes, one part behind the other. Succeeds with `exists` if the name is taken; that file is
- * as it was. A file that was created is durable, with all of its bytes.
+ * Creates a file with these bytes, in order. Succeeds with `exists` if the name is taken; that file is unchanged. A
+ * created file is durable with all of its bytes.
  *
- * **Failure effect**: there is no file of that name, or a complete one. If only the sync of the directory fails, it is
- * there, and a power cut may remove it. A process that is killed may leave the temporary file.
+ * **Failure effect**: there is no file of that name, or a complete one. If only the sync of the directory fails, the
+ * file exists, and a power cut may remove it. A killed process may leave the temporary file.
  *
  * @stability unstable
  * @category constructors

@@ -59,7 +59,7 @@ const maximumProblems = ({
 const optionProblems = Options.problems(schema)
 
 /**
- * Everything that is wrong with the options of a live migration.
+ * All problems with the options of a live migration.
  *
  * @internal
  */

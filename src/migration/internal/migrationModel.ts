@@ -38,8 +38,8 @@ export interface TransferOptions {
 }
 
 /**
- * A place for a machine. A path or a `Location` stands for an image there; anything else that takes a machine is a
- * `SnapshotTarget`, which has options of its own.
+ * The destination of a machine. A path or a `Location` means an image there; any other destination is a
+ * `SnapshotTarget`, which has its own options.
  *
  * @stability stable
  * @category models
@@ -55,9 +55,9 @@ export type Target<A = void, E = never> = string | Location | SnapshotTarget<A, 
  * @since 0.1.0
  */
 export interface WriteOptions<out A = void, out E = never> extends TransferOptions, ImageTarget.Options {
-  /** Where the machine goes. An image may replace the one that the machine is from, but not in place. */
+  /** The destination of the machine. An image may replace the one that the machine comes from, but not in place. */
   readonly target: Target<A, E>
-  /** What is noted of the machine beside its stream. It counts more than what the source knows of itself. */
+  /** Notes on the machine besides its stream. They override the source's. */
   readonly notes?: ImageNotes | undefined
   /**
    * Bytes per second of written pages, over all channels together; 0: no limit, the default. A `RateLimit` can be
@@ -86,7 +86,9 @@ export interface SaveOptions<out E = never, out A = void, out E2 = never>
 export interface RestoreOptions<out E = never, out E2 = never> extends TransferOptions {
   /** An image, or another snapshot. */
   readonly source: SnapshotSource<E2>
-  /** Where the pages go: each one a block of the source, of its length. Other blocks of the source are left alone. */
+  /**
+   * The destination blocks: each one is a block of the source, with its length. Other blocks of the source are ignored.
+   */
   readonly blocks: ReadonlyArray<RamBlock.Writable<E>>
 }
 
@@ -125,7 +127,7 @@ export interface Summary {
 }
 
 /**
- * What an operation wrote: its numbers, and the value that the target gives. An image has none.
+ * The counters of an operation that writes, and the value from its target. An image has none.
  *
  * @stability stable
  * @category models

@@ -31,7 +31,7 @@ const hasLeft = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof SenderLeftError
 
 /**
- * How far an operation is, as an interruption finds it.
+ * The progress of an operation at the moment of an interruption.
  *
  * ```text
  *   Running ── last ──▶ Committing ──▶ Committed      an interruption is too late: the exit is that of the last step
@@ -45,8 +45,8 @@ type State<A, E> =
   | { readonly _tag: "Committed"; readonly exit: Exit.Exit<A, E> }
 
 /**
- * An operation. `last` runs the step that decides: with it, it has succeeded or failed, whatever comes afterwards, but for a
- * sender that has left.
+ * An operation. `last` runs the deciding step: with it, the operation has succeeded or failed, whatever follows, unless
+ * the sender has left.
  */
 type Run<A, E> = (progress: Progress.Progress, last: LastStep<A>) => Effect.Effect<A, E, Scope.Scope>
 
@@ -60,7 +60,7 @@ const concluded = <A, E>(run: Run<A, E>, progress: Progress.Progress): Effect.Ef
     Effect.fnUntraced(function* (restore): Effect.fn.Return<A, E> {
       const scope = yield* Scope.make()
       let state: State<A, E> = { _tag: "Running" }
-      // A failure of the step is one of the operation's own, which `run` states.
+      // A failure of the step is the operation's own, which `run` reports.
       const commit = (exit: Exit.Exit<A, unknown>): void => {
         state = { _tag: "Committed", exit: exit as Exit.Exit<A, E> }
       }

@@ -38,7 +38,7 @@ const plan = Effect.fnUntraced(function* (
   return { channels, codec, settings, limits }
 })
 
-/** What is kept in memory has the limit of what is kept in memory. */
+/** A target that keeps the state in memory is limited by `maxHeld`. */
 const limitsFor = (limits: PeerLimits.Limits, { holdsState = false }: SnapshotTarget<unknown, unknown>) =>
   holdsState ? { ...limits, maxDeviceState: Math.min(limits.maxDeviceState, limits.maxHeld) } : limits
 

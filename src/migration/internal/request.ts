@@ -46,7 +46,7 @@ const schema = Schema.Struct({
 })
 
 /**
- * Everything that is wrong with the options that operations share, each of them only where it is given.
+ * All problems with the options that operations share; absent options are not checked.
  *
  * @internal
  */
@@ -54,7 +54,7 @@ export const optionProblems: (options: Partial<typeof schema.Encoded>) => Readon
   Options.problems(schema)
 
 /**
- * A method of compression needs its codec, and channels that carry its payloads.
+ * A compression method needs its codec, and channels that carry its payloads.
  *
  * @internal
  */
@@ -74,7 +74,7 @@ const repeated = (blocks: ReadonlyArray<RamBlock.Shape>): ReadonlyArray<Problem.
   const names = blocks.map((block) => block.idstr)
   return names
     .filter((name, index) => names.indexOf(name) !== index)
-    .map((name) => Problem.make(`two blocks are called "${name}"`, "give each block a name of its own"))
+    .map((name) => Problem.make(`two blocks are called "${name}"`, "give each block a different name"))
 }
 
 /**
@@ -103,13 +103,12 @@ export const checkBlocks = Effect.fnUntraced(function* (
   ])
 })
 
-/**
-/** What is read while a target is written. */
+/** The files that are read while a target is written. */
 interface Reading {
   readonly blocks: ReadonlyArray<RamBlock.Shape & RamBlock.Stored>
-  /** The file that everything but pages is read from. */
+  /** The file from which everything except pages is read. */
   readonly origin: FileIdentity.FileIdentity | undefined
-  /** The part of it that a snapshot takes. Default: all. */
+  /** The part of it that a snapshot occupies. Default: all. */
   readonly storage: RamBlock.Storage | undefined
 }
 
@@ -125,8 +124,8 @@ const conflicts = (reading: Reading, place: Place): ReadonlyArray<Problem.Proble
 }
 
 /**
- * Refuses a target that writes to what is still being read. A file that is replaced as a whole may be the one that the machine
- * is from: it is read to its end before.
+ * Refuses a target that writes to a file that is still being read. A file that is replaced completely may be the
+ * source: it is read to its end first.
  *
  * @internal
  */
@@ -156,7 +155,7 @@ export const checkOther = Effect.fnUntraced(function* (
 })
 
 /**
- * Whether a target has another name than the socket that its sender connects to, which is removed in the end.
+ * Checks that a target has another name than the socket that its sender connects to, which is removed at the end.
  *
  * @internal
  */
@@ -171,11 +170,11 @@ export const checkSocket = Effect.fnUntraced(function* (
   for (const { path } of places) {
     const { key } = yield* FileIdentity.destination(path)
     if (key !== socket?.key) continue
-    yield* refuse("receive", [Problem.make(`${path} is the path of the socket, too`, OTHER_FILE)])
+    yield* refuse("receive", [Problem.make(`${path} is also the path of the socket`, OTHER_FILE)])
   }
 })
 
-/** A block that lies in what is written. */
+/** A block inside the part that is written. */
 const overwritten =
   (place: Place) =>
   ({ idstr, storage }: RamBlock.Shape & RamBlock.Stored): ReadonlyArray<Problem.Problem> => {

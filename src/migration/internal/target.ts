@@ -9,7 +9,7 @@ import { type MigrationRequestError, refuse } from "../../snapshot/MigrationRequ
 import * as SnapshotTarget from "../../snapshot/SnapshotTarget.ts"
 import type { Target } from "./migrationModel.ts"
 
-/** Options of an image that is made here. A target that the caller has made has its own. */
+/** Options of an image that the operation makes itself. A target made by the caller has its own. */
 const imageOptions = ["seal", "keepPartial", "checkpointBytes", "directIo"] as const
 
 const strayProblems = (options: ImageTarget.Options): ReadonlyArray<Problem.Problem> =>
@@ -31,15 +31,15 @@ const open = <A, E>(
 }
 
 /**
- * Opens the target of an operation: an image where there is a path, or one that the caller has made. Whatever keeps it from
- * taking the machine, as far as that can be known yet, is found before it is opened.
+ * Opens the target of an operation: an image for a path, or a target made by the caller. Reasons why it cannot take the
+ * machine are reported before it is opened, as far as they are known.
  *
  * @internal
  */
 export const openTarget = Effect.fnUntraced(function* <A, E>(
   operation: MigrationRequestError["operation"],
   options: ImageTarget.Options & { readonly target: Target<A, E>; readonly notes?: ImageNotes.ImageNotes | undefined },
-  /** What the source knows of itself, if it is a snapshot. */
+  /** The notes of the source, if it is a snapshot. */
   source: ImageNotes.ImageNotes | undefined,
   problems: ReadonlyArray<Problem.Problem> = []
 ): Effect.fn.Return<SnapshotTarget.SnapshotTarget<A, E | FileError>, FileError | MigrationRequestError, Scope.Scope> {

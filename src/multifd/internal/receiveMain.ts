@@ -25,7 +25,7 @@ import { StateEnd } from "./stateEnd.ts"
  * @internal
  */
 export interface Hooks<in out A> extends Pick<Receiver.Hooks<A>, "enter" | "onReceived"> {
-  /** Called when nothing more is expected of the sender. */
+  /** Called when nothing more is expected from the sender. */
   readonly onArrived: () => void
   readonly last: SnapshotTarget.LastStep<A>
 }

@@ -17,7 +17,7 @@ const unsendable: Readonly<Record<string, string>> = {
 }
 
 /**
- * Everything that keeps the machine from being captured.
+ * All reasons why the machine cannot be captured.
  *
  * @internal
  */
@@ -31,7 +31,7 @@ export const problemsOf = (vm: Vm.Vm, { channels, options }: Plan): ReadonlyArra
     ...(runState.status in unsendable
       ? [Problem.make(`the guest is ${runState.status}`, unsendable[runState.status] ?? "")]
       : []),
-    ...blockedReasons.map((reason) => Problem.make(`QEMU says: ${reason}`, "take away what blocks migration")),
+    ...blockedReasons.map((reason) => Problem.make(`QEMU says: ${reason}`, "remove the cause")),
     ...Vm.missing(vm, [...(channels > 0 ? ["multifd"] : []), "return-path", "events"])
   ]
 }
@@ -56,7 +56,7 @@ export const abandoned = ({ peer }: Client): string =>
   "is left running, and the settings stay as they are"
 
 /**
- * The guest while it is captured.
+ * The guest during the capture.
  *
  * - `Live`: it runs, until QEMU stops it for the last pages
  * - `Stopped`: it ran, and the capture stops it first
@@ -72,10 +72,10 @@ export type During =
 /**
  * The machine when everything has arrived.
  *
- * - `GiveBack`: QEMU's migration is called off, and the guest goes on if it stands still because of the capture
- * - `Leave`: it is called off, and the guest runs, or not
- * - `Complete`: QEMU is told that it is done, and the guest stays in `postmigrate`
- * - `Quit`: the same, and then QEMU is ended
+ * - `GiveBack`: QEMU's migration is cancelled, and the guest resumes if the capture has stopped it
+ * - `Leave`: the migration is cancelled, and the guest is left running or stopped, as requested
+ * - `Complete`: QEMU is told of the success, and the guest stays in `postmigrate`
+ * - `Quit`: like `Complete`, and then QEMU exits
  *
  * @internal
  */
@@ -107,7 +107,7 @@ const duringOf = ({ downtimeLimit, live = false }: Options<unknown, unknown>, wa
 const endingOf = ({ leave }: Options<unknown, unknown>, during: During): Ending => {
   if (leave === undefined) return { _tag: "GiveBack" }
   if (leave === "quit") return { _tag: "Quit" }
-  // Only QEMU's own end of the migration keeps a guest that runs from running on.
+  // Only a completed migration keeps a running guest stopped.
   return leave === "paused" && during._tag === "Live"
     ? { _tag: "Complete" }
     : { _tag: "Leave", running: leave === "running" }
@@ -123,7 +123,7 @@ export const make = (options: Options<unknown, unknown>, vm: Vm.Vm): Plan => {
 }
 
 /**
- * `true` if QEMU is told that everything is there, and its guest then stays where the image is.
+ * `true` if QEMU is told of the success, and its guest then stays at the moment of the image.
  *
  * @internal
  */
