@@ -55,6 +55,7 @@ export default defineConfig({
   cacheDir: ".vitepress/cache",
   cleanUrls: true,
   lastUpdated: false,
+  head: [["link", { rel: "icon", href: "data:," }]],
   themeConfig: {
     search: { provider: "local", options: { detailedView: true } },
     outline: [2, 3],
