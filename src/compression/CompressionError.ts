@@ -5,6 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 
 const Method = Schema.Literals(["zlib", "zstd", "qpl", "uadk", "qatzip"])
 
@@ -34,7 +35,7 @@ export type Problem = "corrupt" | "too-little-output" | "too-much-output" | "inp
  * @category errors
  * @since 0.1.0
  */
-export class PayloadError extends Schema.TaggedError<PayloadError>()("PayloadError", {
+export class PayloadError extends TaggedError<PayloadError>()("PayloadError", {
   method: Method,
   problem: Schema.Literals([
     "corrupt",
@@ -64,7 +65,7 @@ export class PayloadError extends Schema.TaggedError<PayloadError>()("PayloadErr
  * @category errors
  * @since 0.1.0
  */
-export class CompressorFailedError extends Schema.TaggedError<CompressorFailedError>()("CompressorFailedError", {
+export class CompressorFailedError extends TaggedError<CompressorFailedError>()("CompressorFailedError", {
   method: Method,
   code: Schema.String,
   cause: Schema.optional(Schema.Defect())
@@ -83,7 +84,7 @@ export class CompressorFailedError extends Schema.TaggedError<CompressorFailedEr
  * @category errors
  * @since 0.1.0
  */
-export class CompressorClosedError extends Schema.TaggedError<CompressorClosedError>()("CompressorClosedError", {
+export class CompressorClosedError extends TaggedError<CompressorClosedError>()("CompressorClosedError", {
   method: Method
 }) {
   override readonly [Runtime.errorExitCode] = 1
@@ -99,7 +100,7 @@ export class CompressorClosedError extends Schema.TaggedError<CompressorClosedEr
  * @category errors
  * @since 0.1.0
  */
-export class CompressionLevelError extends Schema.TaggedError<CompressionLevelError>()("CompressionLevelError", {
+export class CompressionLevelError extends TaggedError<CompressionLevelError>()("CompressionLevelError", {
   method: Method,
   minimum: Schema.Number,
   maximum: Schema.Number,

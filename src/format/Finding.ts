@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 
 /**
  * The consequence of a finding for the whole file or migration.
@@ -222,7 +223,7 @@ export const FindingCode = Schema.Literals(codes)
  * @category models
  * @since 0.1.0
  */
-export class Finding extends Schema.TaggedError<Finding>()("Finding", {
+export class Finding extends TaggedError<Finding>()("Finding", {
   code: FindingCode,
   severity: Severity,
   category: Category,

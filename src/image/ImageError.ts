@@ -5,6 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 import { type Category, Finding } from "../format/Finding.ts"
 
 const fields = {
@@ -33,10 +34,7 @@ const explain = (
  * @category errors
  * @since 0.1.0
  */
-export class NotMigrationImageError extends Schema.TaggedError<NotMigrationImageError>()(
-  "NotMigrationImageError",
-  fields
-) {
+export class NotMigrationImageError extends TaggedError<NotMigrationImageError>()("NotMigrationImageError", fields) {
   override readonly [Runtime.errorExitCode] = 3
   override get message() {
     return explain(this, "not a migration image")
@@ -54,10 +52,7 @@ export class NotMigrationImageError extends Schema.TaggedError<NotMigrationImage
  * @category errors
  * @since 0.1.0
  */
-export class UnsupportedImageError extends Schema.TaggedError<UnsupportedImageError>()(
-  "UnsupportedImageError",
-  fields
-) {
+export class UnsupportedImageError extends TaggedError<UnsupportedImageError>()("UnsupportedImageError", fields) {
   override readonly [Runtime.errorExitCode] = 3
   override get message() {
     return explain(this, "not a mapped-ram image")
@@ -75,7 +70,7 @@ export class UnsupportedImageError extends Schema.TaggedError<UnsupportedImageEr
  * @category errors
  * @since 0.1.0
  */
-export class CorruptImageError extends Schema.TaggedError<CorruptImageError>()("CorruptImageError", fields) {
+export class CorruptImageError extends TaggedError<CorruptImageError>()("CorruptImageError", fields) {
   override readonly [Runtime.errorExitCode] = 4
   override get message() {
     return explain(this, "corrupt")
@@ -93,7 +88,7 @@ export class CorruptImageError extends Schema.TaggedError<CorruptImageError>()("
  * @category errors
  * @since 0.1.0
  */
-export class TruncatedImageError extends Schema.TaggedError<TruncatedImageError>()("TruncatedImageError", fields) {
+export class TruncatedImageError extends TaggedError<TruncatedImageError>()("TruncatedImageError", fields) {
   override readonly [Runtime.errorExitCode] = 5
   override get message() {
     return explain(this, "truncated")
@@ -113,7 +108,7 @@ export class TruncatedImageError extends Schema.TaggedError<TruncatedImageError>
  * @category errors
  * @since 0.1.0
  */
-export class SealMismatchError extends Schema.TaggedError<SealMismatchError>()("SealMismatchError", fields) {
+export class SealMismatchError extends TaggedError<SealMismatchError>()("SealMismatchError", fields) {
   override readonly [Runtime.errorExitCode] = 4
   override get message() {
     return explain(this, "its checksums do not belong to it")

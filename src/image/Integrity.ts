@@ -5,6 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 import * as Checksum from "../format/seal/Checksum.ts"
 import { LostPages } from "../format/seal/ImageNotes.ts"
 import * as ImageSeal from "../format/seal/ImageSeal.ts"
@@ -175,7 +176,7 @@ const describe = ({ block, expected, firstPage, found, pages, position }: Damage
  * @category errors
  * @since 0.1.0
  */
-export class IntegrityError extends Schema.TaggedError<IntegrityError>()("IntegrityError", {
+export class IntegrityError extends TaggedError<IntegrityError>()("IntegrityError", {
   path: Schema.String,
   /** In the order in which they were found; a restore stops at the first. Empty if `changed` is set. */
   damage: Schema.Array(Damage),
@@ -205,7 +206,7 @@ export class IntegrityError extends Schema.TaggedError<IntegrityError>()("Integr
  * @category errors
  * @since 0.1.0
  */
-export class LostPagesError extends Schema.TaggedError<LostPagesError>()("LostPagesError", {
+export class LostPagesError extends TaggedError<LostPagesError>()("LostPagesError", {
   path: Schema.String,
   /** The number of lost pages by block. */
   lost: Schema.NonEmptyArray(LostPages)
@@ -230,7 +231,7 @@ export class LostPagesError extends Schema.TaggedError<LostPagesError>()("LostPa
  * @category errors
  * @since 0.1.0
  */
-export class SealKeyError extends Schema.TaggedError<SealKeyError>()("SealKeyError", {
+export class SealKeyError extends TaggedError<SealKeyError>()("SealKeyError", {
   path: Schema.String,
   problem: Schema.Literals(["missing", "not-keyed", "wrong"])
 }) {

@@ -27,6 +27,7 @@ import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { TaggedError } from "../ram/TaggedError.ts"
 
 /**
  * QEMU's `MigrationStatus`, up to version 11.
@@ -189,7 +190,7 @@ export const isRunning = (status: string): boolean => status !== "none" && !isFi
  * @category errors
  * @since 0.1.0
  */
-export class IllegalTransitionError extends Schema.TaggedError<IllegalTransitionError>()("IllegalTransitionError", {
+export class IllegalTransitionError extends TaggedError<IllegalTransitionError>()("IllegalTransitionError", {
   role: Role,
   from: Status,
   to: Status

@@ -5,6 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 
 /**
  * The destination reported that it could not load the migration, or reported success before everything was sent.
@@ -18,7 +19,7 @@ import * as Schema from "effect/Schema"
  * @category errors
  * @since 0.1.0
  */
-export class PeerFailedError extends Schema.TaggedError<PeerFailedError>()("PeerFailedError", {
+export class PeerFailedError extends TaggedError<PeerFailedError>()("PeerFailedError", {
   /** The address of the other side. */
   peer: Schema.String,
   /** `failed`: it reported a failure; `early`: it reported success before it can have everything. */

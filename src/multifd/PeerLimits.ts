@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 import * as Options from "../ram/Options.ts"
 import * as Problem from "../ram/Problem.ts"
 
@@ -106,7 +107,7 @@ export const defaults: Limits = {
  * @category errors
  * @since 0.1.0
  */
-export class LimitsError extends Schema.TaggedError<LimitsError>()("LimitsError", {
+export class LimitsError extends TaggedError<LimitsError>()("LimitsError", {
   problems: Schema.NonEmptyArray(Problem.Problem)
 }) {
   override readonly [Runtime.errorExitCode] = 2

@@ -5,6 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 import { Finding } from "../format/Finding.ts"
 
 /**
@@ -30,7 +31,7 @@ export type Place = number | "main" | undefined
  * @category errors
  * @since 0.1.0
  */
-export class ProtocolError extends Schema.TaggedError<ProtocolError>()("ProtocolError", {
+export class ProtocolError extends TaggedError<ProtocolError>()("ProtocolError", {
   /** The address of the other side. */
   peer: Schema.String,
   channel: Schema.optional(Schema.Union([Schema.Number, Schema.Literal("main")])),

@@ -5,6 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 
 /**
  * The sender had asked for an answer when everything has arrived (`return-path`), and closed the connection before it
@@ -19,7 +20,7 @@ import * as Schema from "effect/Schema"
  * @category errors
  * @since 0.1.0
  */
-export class SenderLeftError extends Schema.TaggedError<SenderLeftError>()("SenderLeftError", {
+export class SenderLeftError extends TaggedError<SenderLeftError>()("SenderLeftError", {
   /** The address of the other side. */
   peer: Schema.String,
   /** `true` if the received data had been completed by then: an image is durable under its name. */

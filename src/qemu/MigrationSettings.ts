@@ -13,6 +13,7 @@ import * as Formatter from "effect/Formatter"
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 import * as MigrationCapabilities from "./MigrationCapabilities.ts"
 import * as MigrationParameters from "./MigrationParameters.ts"
 
@@ -115,7 +116,7 @@ export type Problem = typeof Problem.Type
  * @category errors
  * @since 0.1.0
  */
-export class MigrationSettingsError extends Schema.TaggedError<MigrationSettingsError>()("MigrationSettingsError", {
+export class MigrationSettingsError extends TaggedError<MigrationSettingsError>()("MigrationSettingsError", {
   problems: Schema.NonEmptyArray(Problem)
 }) {
   override readonly [Runtime.errorExitCode] = 2

@@ -5,6 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 import type { ConnectError, PeerTimeoutError, TlsError } from "../io/sockets/ConnectionError.ts"
 
 const about = (command: string | undefined): string => (command === undefined ? "" : ` to ${JSON.stringify(command)}`)
@@ -17,7 +18,7 @@ const about = (command: string | undefined): string => (command === undefined ? 
  * @category errors
  * @since 0.1.0
  */
-export class QmpCommandError extends Schema.TaggedError<QmpCommandError>()("QmpCommandError", {
+export class QmpCommandError extends TaggedError<QmpCommandError>()("QmpCommandError", {
   /** The monitor's address. */
   peer: Schema.String,
   command: Schema.String,
@@ -39,7 +40,7 @@ export class QmpCommandError extends Schema.TaggedError<QmpCommandError>()("QmpC
  * @category errors
  * @since 0.1.0
  */
-export class QmpDisconnectedError extends Schema.TaggedError<QmpDisconnectedError>()("QmpDisconnectedError", {
+export class QmpDisconnectedError extends TaggedError<QmpDisconnectedError>()("QmpDisconnectedError", {
   /** The monitor's address. */
   peer: Schema.String,
   /** The command that was waiting for its answer, or to be sent. */
@@ -63,7 +64,7 @@ export class QmpDisconnectedError extends Schema.TaggedError<QmpDisconnectedErro
  * @category errors
  * @since 0.1.0
  */
-export class QmpProtocolError extends Schema.TaggedError<QmpProtocolError>()("QmpProtocolError", {
+export class QmpProtocolError extends TaggedError<QmpProtocolError>()("QmpProtocolError", {
   /** The monitor's address. */
   peer: Schema.String,
   /** The command of the result, or the one that was waiting for its answer. */
@@ -86,7 +87,7 @@ export class QmpProtocolError extends Schema.TaggedError<QmpProtocolError>()("Qm
  * @category errors
  * @since 0.1.0
  */
-export class QmpEventsLostError extends Schema.TaggedError<QmpEventsLostError>()("QmpEventsLostError", {
+export class QmpEventsLostError extends TaggedError<QmpEventsLostError>()("QmpEventsLostError", {
   /** The monitor's address. */
   peer: Schema.String,
   /** Most events in the queue. */

@@ -5,6 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 import * as Problem from "../ram/Problem.ts"
 import * as MigrationStatus from "../migration/MigrationStatus.ts"
 
@@ -19,7 +20,7 @@ import * as MigrationStatus from "../migration/MigrationStatus.ts"
  * @category errors
  * @since 0.1.0
  */
-export class VmNotReadyError extends Schema.TaggedError<VmNotReadyError>()("VmNotReadyError", {
+export class VmNotReadyError extends TaggedError<VmNotReadyError>()("VmNotReadyError", {
   /** The monitor's address. */
   peer: Schema.String,
   operation: Schema.Literals(["capture", "resume"]),
@@ -44,7 +45,7 @@ const elsewhere = (description: string): string =>
  * @category errors
  * @since 0.1.0
  */
-export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()("QemuMigrationError", {
+export class QemuMigrationError extends TaggedError<QemuMigrationError>()("QemuMigrationError", {
   /** The monitor's address. */
   peer: Schema.String,
   /** QEMU's side of the migration. */
@@ -71,7 +72,7 @@ export class QemuMigrationError extends Schema.TaggedError<QemuMigrationError>()
  * @category errors
  * @since 0.1.0
  */
-export class SocketUnreachableError extends Schema.TaggedError<SocketUnreachableError>()("SocketUnreachableError", {
+export class SocketUnreachableError extends TaggedError<SocketUnreachableError>()("SocketUnreachableError", {
   /** The monitor's address. */
   peer: Schema.String,
   /** QEMU's side of the migration. */

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import { Buffer } from "node:buffer"
+import { TaggedError } from "./TaggedError.ts"
 import type { PageReader } from "./PageReader.ts"
 import type { PageWriter } from "./PageWriter.ts"
 
@@ -95,7 +96,7 @@ export interface RamBlock<out E = never> extends Readable<E>, Writable<E> {}
  * @category errors
  * @since 0.1.0
  */
-export class RamBlockError extends Schema.TaggedError<RamBlockError>()("RamBlockError", {
+export class RamBlockError extends TaggedError<RamBlockError>()("RamBlockError", {
   /** The name of the block, as it was given. */
   idstr: Schema.String,
   /** The property that is wrong: the name, the length, the page size, the memory, or the range of the memory. */

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 import * as Problem from "../ram/Problem.ts"
 
 /**
@@ -20,7 +21,7 @@ import * as Problem from "../ram/Problem.ts"
  * @category errors
  * @since 0.1.0
  */
-export class MigrationRequestError extends Schema.TaggedError<MigrationRequestError>()("MigrationRequestError", {
+export class MigrationRequestError extends TaggedError<MigrationRequestError>()("MigrationRequestError", {
   /** The requested operation. */
   operation: Schema.Literals(["save", "restore", "convert", "send", "receive", "read", "seal", "recover", "capture"]),
   /** The reasons, and the remedies. */

@@ -5,6 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 
 /**
  * There is no store at that address, or there is one already. Nothing was touched. Exit code 2.
@@ -13,7 +14,7 @@ import * as Schema from "effect/Schema"
  * @category errors
  * @since 0.1.0
  */
-export class RepositoryError extends Schema.TaggedError<RepositoryError>()("RepositoryError", {
+export class RepositoryError extends TaggedError<RepositoryError>()("RepositoryError", {
   store: Schema.String,
   problem: Schema.Literals(["missing", "exists", "encrypted", "not-encrypted"])
 }) {
@@ -38,7 +39,7 @@ const problems = {
  * @category errors
  * @since 0.1.0
  */
-export class StoreKeyError extends Schema.TaggedError<StoreKeyError>()("StoreKeyError", {
+export class StoreKeyError extends TaggedError<StoreKeyError>()("StoreKeyError", {
   store: Schema.String,
   problem: Schema.Literals(["wrong-key", "forged-config"])
 }) {
@@ -57,7 +58,7 @@ export class StoreKeyError extends Schema.TaggedError<StoreKeyError>()("StoreKey
  * @category errors
  * @since 0.1.0
  */
-export class SnapshotNotFoundError extends Schema.TaggedError<SnapshotNotFoundError>()("SnapshotNotFoundError", {
+export class SnapshotNotFoundError extends TaggedError<SnapshotNotFoundError>()("SnapshotNotFoundError", {
   store: Schema.String,
   /** As it was asked for: an id, the start of one, or `NAME@latest`. */
   snapshot: Schema.String,
@@ -84,7 +85,7 @@ const snapshotProblems = {
  * @category errors
  * @since 0.1.0
  */
-export class SnapshotFencedError extends Schema.TaggedError<SnapshotFencedError>()("SnapshotFencedError", {
+export class SnapshotFencedError extends TaggedError<SnapshotFencedError>()("SnapshotFencedError", {
   store: Schema.String,
   snapshot: Schema.String
 }) {

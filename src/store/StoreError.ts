@@ -5,6 +5,7 @@
  */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 import { Finding } from "../format/Finding.ts"
 
 const operations = ["create", "read", "list", "remove", "ask for the time"] as const
@@ -39,7 +40,7 @@ const where = ({ object, operation, store }: { store: string; object: string; op
  * @category errors
  * @since 0.1.0
  */
-export class ObjectMissingError extends Schema.TaggedError<ObjectMissingError>()("ObjectMissingError", {
+export class ObjectMissingError extends TaggedError<ObjectMissingError>()("ObjectMissingError", {
   store: Schema.String,
   object: Schema.String
 }) {
@@ -56,10 +57,7 @@ export class ObjectMissingError extends Schema.TaggedError<ObjectMissingError>()
  * @category errors
  * @since 0.1.0
  */
-export class StoreUnavailableError extends Schema.TaggedError<StoreUnavailableError>()(
-  "StoreUnavailableError",
-  fields
-) {
+export class StoreUnavailableError extends TaggedError<StoreUnavailableError>()("StoreUnavailableError", fields) {
   override readonly [Runtime.errorExitCode] = 6
   override get message() {
     return `${where(this)}: ${this.reason}`
@@ -73,7 +71,7 @@ export class StoreUnavailableError extends Schema.TaggedError<StoreUnavailableEr
  * @category errors
  * @since 0.1.0
  */
-export class StoreFullError extends Schema.TaggedError<StoreFullError>()("StoreFullError", fields) {
+export class StoreFullError extends TaggedError<StoreFullError>()("StoreFullError", fields) {
   override readonly [Runtime.errorExitCode] = 7
   override get message() {
     return `${where(this)}: no space left (${this.reason}); make room, or run "multifd store prune"`
@@ -87,7 +85,7 @@ export class StoreFullError extends Schema.TaggedError<StoreFullError>()("StoreF
  * @category errors
  * @since 0.1.0
  */
-export class StoreAccessError extends Schema.TaggedError<StoreAccessError>()("StoreAccessError", fields) {
+export class StoreAccessError extends TaggedError<StoreAccessError>()("StoreAccessError", fields) {
   override readonly [Runtime.errorExitCode] = 6
   override get message() {
     return `${where(this)}: not permitted (${this.reason}); check the credentials and the permissions`
@@ -101,7 +99,7 @@ export class StoreAccessError extends Schema.TaggedError<StoreAccessError>()("St
  * @category errors
  * @since 0.1.0
  */
-export class StoreDamagedError extends Schema.TaggedError<StoreDamagedError>()("StoreDamagedError", {
+export class StoreDamagedError extends TaggedError<StoreDamagedError>()("StoreDamagedError", {
   store: Schema.String,
   object: Schema.String,
   findings: Schema.NonEmptyArray(Finding)
@@ -120,7 +118,7 @@ export class StoreDamagedError extends Schema.TaggedError<StoreDamagedError>()("
  * @category errors
  * @since 0.1.0
  */
-export class StoreFormatError extends Schema.TaggedError<StoreFormatError>()("StoreFormatError", {
+export class StoreFormatError extends TaggedError<StoreFormatError>()("StoreFormatError", {
   store: Schema.String,
   object: Schema.String,
   finding: Finding

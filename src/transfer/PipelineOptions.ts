@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../ram/TaggedError.ts"
 import * as Options from "../ram/Options.ts"
 import * as Problem from "../ram/Problem.ts"
 
@@ -79,7 +80,7 @@ export const limits: { readonly [Name in keyof PipelineOptions]: Limits } = {
  * @category errors
  * @since 0.1.0
  */
-export class PipelineOptionsError extends Schema.TaggedError<PipelineOptionsError>()("PipelineOptionsError", {
+export class PipelineOptionsError extends TaggedError<PipelineOptionsError>()("PipelineOptionsError", {
   problems: Schema.NonEmptyArray(Problem.Problem)
 }) {
   override readonly [Runtime.errorExitCode] = 2

@@ -140,7 +140,7 @@ describe("what is not confirmed", () => {
       FileError.fromCause({ operation: "sync the directory", path: "/" }, cause)
     )
     const placed = FileError.at(error, { step: "sync" })
-    assert.include(placed, { _tag: "UnconfirmedError", name: "/vm.img", code: "EIO", step: "sync" })
+    assert.include(placed, { _tag: "UnconfirmedError", file: "/vm.img", code: "EIO", step: "sync" })
     assert.strictEqual(
       placed.message,
       "/: sync the directory (sync) failed with EIO: /vm.img is complete, but a power cut may bring back the old content"

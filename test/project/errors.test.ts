@@ -23,7 +23,7 @@ const rows = [...page.matchAll(/^\| `([\w.-]+)` +\|(.*)\|$/gm)].map(([, name, re
 }))
 const isClass = ({ name }: { readonly name: string }): boolean => name.includes(".")
 
-const declaration = /^export class (\w+) extends Schema\.TaggedError\b([^]*?)^\}$/gm
+const declaration = /^export class (\w+) extends TaggedError\b([^]*?)^\}$/gm
 const exitCodes = /errorExitCode\] = (.*)$/m
 
 /** Every error class that users can meet, as `Module.Class`, with all exit codes that its instances have. */

@@ -10,6 +10,7 @@
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../../ram/TaggedError.ts"
 import * as MigrationUri from "../../io/sockets/MigrationUri.ts"
 
 /**
@@ -32,7 +33,7 @@ export interface BlockArgument {
  *
  * @internal
  */
-export class BlockArgumentError extends Schema.TaggedError<BlockArgumentError>()("BlockArgumentError", {
+export class BlockArgumentError extends TaggedError<BlockArgumentError>()("BlockArgumentError", {
   /** The text as it was given. */
   text: Schema.String,
   /** What would be right. */

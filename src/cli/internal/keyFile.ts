@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../../ram/TaggedError.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import * as PositionalFile from "../../io/files/PositionalFile.ts"
 
@@ -12,7 +13,7 @@ const MAX_KEY_BYTES = 1024 * 1024
  *
  * @internal
  */
-export class KeyFileError extends Schema.TaggedError<KeyFileError>()("KeyFileError", {
+export class KeyFileError extends TaggedError<KeyFileError>()("KeyFileError", {
   path: Schema.String,
   found: Schema.String
 }) {

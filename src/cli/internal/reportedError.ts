@@ -1,5 +1,6 @@
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../../ram/TaggedError.ts"
 import { Failure } from "./failure.ts"
 
 /**
@@ -7,7 +8,7 @@ import { Failure } from "./failure.ts"
  *
  * @internal
  */
-export class ReportedError extends Schema.TaggedError<ReportedError>()("ReportedError", {
+export class ReportedError extends TaggedError<ReportedError>()("ReportedError", {
   exitCode: Schema.Number,
   failure: Schema.optionalKey(Failure)
 }) {

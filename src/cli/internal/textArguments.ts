@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../../ram/TaggedError.ts"
 import * as PositionalFile from "../../io/files/PositionalFile.ts"
 
 /**
@@ -9,7 +10,7 @@ import * as PositionalFile from "../../io/files/PositionalFile.ts"
  *
  * @internal
  */
-export class ArgumentError extends Schema.TaggedError<ArgumentError>()("ArgumentError", {
+export class ArgumentError extends TaggedError<ArgumentError>()("ArgumentError", {
   problems: Schema.NonEmptyArray(Schema.String)
 }) {
   override readonly [Runtime.errorExitCode] = 2

@@ -13,6 +13,7 @@
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../../ram/TaggedError.ts"
 import type { Description } from "./Description.ts"
 import * as DeviceFields from "./DeviceFields.ts"
 import type * as DeviceTree from "./DeviceTree.ts"
@@ -32,7 +33,7 @@ export type { DeviceSection, SectionInput, Split } from "./internal/deviceStateM
  * @category errors
  * @since 0.1.0
  */
-export class DeviceSectionError extends Schema.TaggedError<DeviceSectionError>()("DeviceSectionError", {
+export class DeviceSectionError extends TaggedError<DeviceSectionError>()("DeviceSectionError", {
   /** The section's name. */
   section: Schema.String,
   expected: Schema.String,

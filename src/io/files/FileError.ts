@@ -6,6 +6,7 @@
 import { dual } from "effect/Function"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../../ram/TaggedError.ts"
 import { codeOf } from "../internal/errno.ts"
 
 const operations = [
@@ -106,7 +107,7 @@ const where = (error: Call & Place): string => {
  * @category errors
  * @since 0.1.0
  */
-export class FileIoError extends Schema.TaggedError<FileIoError>()("FileIoError", fields) {
+export class FileIoError extends TaggedError<FileIoError>()("FileIoError", fields) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
     const why = this.code === "EILSEQ" ? ": expected a path in UTF-8, found other bytes" : ""
@@ -122,7 +123,7 @@ export class FileIoError extends Schema.TaggedError<FileIoError>()("FileIoError"
  * @category errors
  * @since 0.1.0
  */
-export class NoSpaceError extends Schema.TaggedError<NoSpaceError>()("NoSpaceError", fields) {
+export class NoSpaceError extends TaggedError<NoSpaceError>()("NoSpaceError", fields) {
   override readonly [Runtime.errorExitCode] = 7
   override get message(): string {
     return `${where(this)}: no space left (${this.code})`
@@ -137,7 +138,7 @@ export class NoSpaceError extends Schema.TaggedError<NoSpaceError>()("NoSpaceErr
  * @category errors
  * @since 0.1.0
  */
-export class FilePermissionError extends Schema.TaggedError<FilePermissionError>()("FilePermissionError", fields) {
+export class FilePermissionError extends TaggedError<FilePermissionError>()("FilePermissionError", fields) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
     return `${where(this)}: not permitted (${this.code})`
@@ -151,7 +152,7 @@ export class FilePermissionError extends Schema.TaggedError<FilePermissionError>
  * @category errors
  * @since 0.1.0
  */
-export class FileNotFoundError extends Schema.TaggedError<FileNotFoundError>()("FileNotFoundError", fields) {
+export class FileNotFoundError extends TaggedError<FileNotFoundError>()("FileNotFoundError", fields) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
     return `${where(this)}: no such file or directory (${this.code})`
@@ -166,7 +167,7 @@ export class FileNotFoundError extends Schema.TaggedError<FileNotFoundError>()("
  * @category errors
  * @since 0.1.0
  */
-export class NotSeekableError extends Schema.TaggedError<NotSeekableError>()("NotSeekableError", {
+export class NotSeekableError extends TaggedError<NotSeekableError>()("NotSeekableError", {
   ...fields,
   kind: Schema.String
 }) {
@@ -183,7 +184,7 @@ export class NotSeekableError extends Schema.TaggedError<NotSeekableError>()("No
  * @category errors
  * @since 0.1.0
  */
-export class FileReplacedError extends Schema.TaggedError<FileReplacedError>()("FileReplacedError", fields) {
+export class FileReplacedError extends TaggedError<FileReplacedError>()("FileReplacedError", fields) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
     return `${where(this)}: another process replaced the file that was opened before`
@@ -198,14 +199,14 @@ export class FileReplacedError extends Schema.TaggedError<FileReplacedError>()("
  * @category errors
  * @since 0.1.0
  */
-export class UnconfirmedError extends Schema.TaggedError<UnconfirmedError>()("UnconfirmedError", {
+export class UnconfirmedError extends TaggedError<UnconfirmedError>()("UnconfirmedError", {
   ...fields,
   /** The name of the file. */
-  name: Schema.String
+  file: Schema.String
 }) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
-    const left = `${this.name} is complete, but a power cut may bring back the old content`
+    const left = `${this.file} is complete, but a power cut may bring back the old content`
     return `${where(this)} failed with ${this.code}: ${left}`
   }
 }
@@ -217,10 +218,10 @@ export class UnconfirmedError extends Schema.TaggedError<UnconfirmedError>()("Un
  * @category errors
  * @since 0.1.0
  */
-export class UnexpectedEndOfFileError extends Schema.TaggedError<UnexpectedEndOfFileError>()(
-  "UnexpectedEndOfFileError",
-  { ...fields, found: Schema.Number }
-) {
+export class UnexpectedEndOfFileError extends TaggedError<UnexpectedEndOfFileError>()("UnexpectedEndOfFileError", {
+  ...fields,
+  found: Schema.Number
+}) {
   override readonly [Runtime.errorExitCode] = 5
   override get message(): string {
     return `${where(this)}: the file ends after ${this.found} of them`
@@ -297,7 +298,7 @@ export const fromCause = (call: Call, cause: unknown): FileError => {
 export const unconfirmed =
   (name: string) =>
   ({ cause, code, operation, path }: FileError): UnconfirmedError =>
-    new UnconfirmedError({ operation, path, code, name, cause })
+    new UnconfirmedError({ operation, path, code, file: name, cause })
 
 /**
  * Adds the place in the migration to an error; fields that the error already has are kept.
@@ -336,7 +337,7 @@ export const at: {
     case "NotSeekableError":
       return new NotSeekableError({ ...fields, kind: self.kind })
     case "UnconfirmedError":
-      return new UnconfirmedError({ ...fields, name: self.name })
+      return new UnconfirmedError({ ...fields, file: self.file })
     case "UnexpectedEndOfFileError":
       return new UnexpectedEndOfFileError({ ...fields, found: self.found })
     default:

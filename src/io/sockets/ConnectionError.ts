@@ -6,6 +6,7 @@
 import { dual } from "effect/Function"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../../ram/TaggedError.ts"
 
 /**
  * The connection of a migration. Unknown fields are left out.
@@ -42,7 +43,7 @@ const where = (peer: string, { channel }: Place): string => {
  * @category errors
  * @since 0.1.0
  */
-export class ConnectError extends Schema.TaggedError<ConnectError>()("ConnectError", {
+export class ConnectError extends TaggedError<ConnectError>()("ConnectError", {
   /** The address as a migration URI. */
   address: Schema.String,
   ...failure
@@ -61,7 +62,7 @@ export class ConnectError extends Schema.TaggedError<ConnectError>()("ConnectErr
  * @category errors
  * @since 0.1.0
  */
-export class ListenError extends Schema.TaggedError<ListenError>()("ListenError", {
+export class ListenError extends TaggedError<ListenError>()("ListenError", {
   /** The address as a migration URI. */
   address: Schema.String,
   operation: Schema.Literals(["listen", "accept"]),
@@ -81,7 +82,7 @@ export class ListenError extends Schema.TaggedError<ListenError>()("ListenError"
  * @category errors
  * @since 0.1.0
  */
-export class ConnectionLostError extends Schema.TaggedError<ConnectionLostError>()("ConnectionLostError", {
+export class ConnectionLostError extends TaggedError<ConnectionLostError>()("ConnectionLostError", {
   /** The address of the other side. */
   peer: Schema.String,
   operation: Schema.Literals(["read", "write", "end"]),
@@ -100,7 +101,7 @@ export class ConnectionLostError extends Schema.TaggedError<ConnectionLostError>
  * @category errors
  * @since 0.1.0
  */
-export class ConnectionEndedError extends Schema.TaggedError<ConnectionEndedError>()("ConnectionEndedError", {
+export class ConnectionEndedError extends TaggedError<ConnectionEndedError>()("ConnectionEndedError", {
   /** The address of the other side. */
   peer: Schema.String,
   expected: Schema.Number,
@@ -150,7 +151,7 @@ export type TlsReason = keyof typeof tlsReasons
  * @category errors
  * @since 0.1.0
  */
-export class TlsError extends Schema.TaggedError<TlsError>()("TlsError", {
+export class TlsError extends TaggedError<TlsError>()("TlsError", {
   /** The address of the other side; for unusable credentials, the file or directory. */
   peer: Schema.String,
   reason: Schema.Literals(Object.keys(tlsReasons) as ReadonlyArray<TlsReason>),
@@ -171,7 +172,7 @@ export class TlsError extends Schema.TaggedError<TlsError>()("TlsError", {
  * @category errors
  * @since 0.1.0
  */
-export class PeerTimeoutError extends Schema.TaggedError<PeerTimeoutError>()("PeerTimeoutError", {
+export class PeerTimeoutError extends TaggedError<PeerTimeoutError>()("PeerTimeoutError", {
   /** The address of the other side. */
   peer: Schema.String,
   /** The expected action, such as `an answer to the attempt to connect`. */

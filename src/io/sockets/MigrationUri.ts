@@ -15,6 +15,7 @@
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "../../ram/TaggedError.ts"
 import * as Invariant from "../../ram/Invariant.ts"
 import * as SocketAddress from "./SocketAddress.ts"
 
@@ -48,7 +49,7 @@ export type MigrationUri = FileUri | SocketAddress.SocketAddress
  * @category errors
  * @since 0.1.0
  */
-export class MigrationUriError extends Schema.TaggedError<MigrationUriError>()("MigrationUriError", {
+export class MigrationUriError extends TaggedError<MigrationUriError>()("MigrationUriError", {
   /** The given string. */
   uri: Schema.String,
   /** The valid forms. */
