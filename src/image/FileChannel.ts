@@ -16,6 +16,8 @@ import type * as Scope from "effect/Scope"
 import * as AlignedMemory from "../io/files/AlignedMemory.ts"
 import * as FileError from "../io/files/FileError.ts"
 import * as PositionalFile from "../io/files/PositionalFile.ts"
+import type * as Lanes from "../lanes/Lanes.ts"
+import type { FailedCall } from "../ram/FileRange.ts"
 import * as PageBatch from "../ram/PageBatch.ts"
 import type { PageBitmap } from "../ram/PageBitmap.ts"
 import * as PageRuns from "../ram/PageRuns.ts"
@@ -24,6 +26,7 @@ import type { Channel } from "../transfer/Channel.ts"
 import { layOut } from "./internal/extents.ts"
 import { makeBuffer } from "../transfer/ChannelBuffer.ts"
 import { reportingFailure } from "../transfer/FirstError.ts"
+import * as LaneCopy from "../transfer/LaneCopy.ts"
 import * as PipelineOptions from "../transfer/PipelineOptions.ts"
 import * as RateLimit from "../transfer/RateLimit.ts"
 import * as TransferCounters from "../transfer/TransferCounters.ts"
@@ -115,19 +118,47 @@ export const make = Effect.fnUntraced(function* (
     if (counters !== undefined) TransferCounters.add(counters, batch, 0)
   }
 
+  const count = (bytes: number): void => {
+    if (counters !== undefined) counters.bytes += bytes
+    if (written !== undefined && bytes > 0) written(bytes)
+  }
+
   const write = (
     batch: PageBatch.LoadedBatch<unknown>,
     extents: ReadonlyArray<PositionalFile.Extent>
   ): Effect.Effect<void, FileError.FileError> =>
     file.writeExtents(extents).pipe(
-      Effect.map(() => {
-        const bytes = extents.reduce((sum, extent) => sum + extent.bytes.length, 0)
-        if (counters !== undefined) counters.bytes += bytes
-        if (written !== undefined && bytes > 0) written(bytes)
-      }),
+      Effect.map(() => count(extents.reduce((sum, extent) => sum + extent.bytes.length, 0))),
       Effect.mapError(FileError.at({ step: "ram", channel: id, block: batch.block.idstr, offset: batch.offset })),
       reportingFailure
     )
+
+  /** What a lane can do without this thread; `undefined`: nothing. */
+  const onLane = <E>(
+    batch: PageBatch.PageBatch<E>,
+    lanes: Lanes.Lanes
+  ): Effect.Effect<void, E | FileError.FileError> | undefined => {
+    const { idstr, pageSize } = batch.block
+    const place = blocks.get(idstr)
+    const source = LaneCopy.sourceOf(batch)
+    if (place === undefined || source === undefined) return undefined
+    const target = file.inFile?.("write", place.pagesOffset + batch.offset)
+    if (target === undefined) return undefined
+    const present = presentOf(batch)
+    if (present?.length === 0) return undefined
+    const { bitmap, digests } = place
+    const job = { pageSize, pages: batch.pages, normal: present, gap: coalescePages, clear: PageRuns.empty }
+    const at = FileError.at({ step: "ram", channel: id, block: idstr, offset: batch.offset })
+    const placed = { ...target, failure: (call: FailedCall) => at(target.failure(call)) }
+    return Effect.map(
+      LaneCopy.copy(lanes, { source, target: placed, path: file.path }, { ...job, digests: digests?.algorithm }),
+      ({ bytes, digests: taken, normal }) => {
+        digests?.take(batch.offset / pageSize, taken, normal)
+        count(bytes)
+        recordStored({ ...batch, data: taken, normal, zero: PageRuns.difference(batch.pages, normal) }, bitmap)
+      }
+    )
+  }
 
   const store = (batch: PageBatch.LoadedBatch<unknown>): Effect.Effect<void, FileError.FileError> => {
     const { idstr, pageSize } = batch.block
@@ -147,11 +178,23 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     id,
-    transfer: (batch) => Effect.flatMap(PageBatch.load(batch, buffer), store),
+    transfer: (batch) => {
+      const plain = Effect.flatMap(PageBatch.load(batch, buffer), store)
+      const isLimited = rateLimit !== undefined && rateLimit.bytesPerSecond() > 0
+      if (isLimited || !LaneCopy.isWorthIt(batch)) return plain
+      return Effect.flatMap(LaneCopy.lanes, (lanes) => (lanes && onLane(batch, lanes)) ?? plain)
+    },
     sync: Effect.void,
     finish: reportingFailure(onChannel(Effect.andThen(file.sync, file.close)))
   }
 })
+
+/** The pages of a batch that its block knows to be there. */
+const presentOf = ({ block, length, offset, pages }: PageBatch.PageBatch<unknown>): PageRuns.PageRuns | undefined => {
+  const { pageSize, reader } = block
+  const present = reader.present?.runs(offset / pageSize, length / pageSize)
+  return present === undefined ? undefined : PageRuns.intersect(pages, present)
+}
 
 /** The normal pages, and zero pages between them. */
 const coalesce = ({ normal, pages }: PageBatch.LoadedBatch<unknown>, atMost: number): PageRuns.PageRuns => {

@@ -247,7 +247,8 @@ const restoreChannel =
         pagesOffset,
         bitmap: reader.present,
         writer: target.writer,
-        verify
+        verify,
+        checks: checks?.forLanes
       }
       return [[idstr, place] as const]
     })

@@ -20,6 +20,8 @@ import * as AlignedMemory from "../io/files/AlignedMemory.ts"
 import * as FileError from "../io/files/FileError.ts"
 import type { FileIdentity } from "../io/files/FileIdentity.ts"
 import * as PositionalFile from "../io/files/PositionalFile.ts"
+import type * as Lanes from "../lanes/Lanes.ts"
+import type { FailedCall, RangeChecks } from "../ram/FileRange.ts"
 import type { PageBatch } from "../ram/PageBatch.ts"
 import type { PageBitmap } from "../ram/PageBitmap.ts"
 import * as PageRuns from "../ram/PageRuns.ts"
@@ -29,6 +31,7 @@ import { layOut } from "./internal/extents.ts"
 import { makeBuffer } from "../transfer/ChannelBuffer.ts"
 import { reportingFailure } from "../transfer/FirstError.ts"
 import * as PipelineOptions from "../transfer/PipelineOptions.ts"
+import * as LaneCopy from "../transfer/LaneCopy.ts"
 import * as TransferCounters from "../transfer/TransferCounters.ts"
 
 /**
@@ -49,6 +52,8 @@ export interface Place<out E = never> {
    * which it fails. Default: no check.
    */
   readonly verify?: ((offset: number, data: Uint8Array) => Effect.Effect<void, E>) | undefined
+  /** The same for a lane, which looks at the bytes itself. Default: where there is a `verify`, lanes are left out. */
+  readonly checks?: RangeChecks<E> | undefined
 }
 
 /**
@@ -130,19 +135,44 @@ export const make = Effect.fnUntraced(function* <E = never>(
     return straight ? verified : Effect.andThen(verified, writePages(batch, plan, place.writer, data))
   }
 
+  const record = (batch: PageBatch<unknown>, plan: Plan, bytes: number): void => {
+    if (counters !== undefined) TransferCounters.add(counters, { block: batch.block, ...plan }, bytes)
+  }
+
+  /** Does without this thread what a lane can do; `undefined`: nothing. */
+  const onLane = (batch: PageBatch<unknown>, plan: Plan, place: Place<E>, lanes: Lanes.Lanes) => {
+    const { checks, pagesOffset, verify, writer } = place
+    const { idstr, pageSize } = batch.block
+    const target = LaneCopy.targetOf(writer, batch)
+    const range = file.inFile?.("read", pagesOffset)
+    if (target === undefined || range === undefined || (verify !== undefined && checks === undefined)) return undefined
+    const at = FileError.at({ step: "ram", channel: id, block: idstr, offset: batch.offset })
+    const failure = (call: FailedCall) => at(range.failure(call))
+    const source = LaneCopy.fromFile<FileError.FileError | E>({ ...range, failure, checks }, batch)
+    if (source === undefined) return undefined
+    const { normal, zero } = plan
+    const clear = writer.fresh ? PageRuns.empty : zero
+    const gap = writer.view === undefined ? coalescePages : memoryCoalescePages
+    const job = { pageSize, pages: batch.pages, normal, gap, clear, digests: undefined }
+    const ends = { source, target, path: file.path }
+    return Effect.map(LaneCopy.copy(lanes, ends, job), ({ bytes }) => record(batch, plan, bytes))
+  }
+
+  const restoreHere = (batch: PageBatch<unknown>, plan: Plan, place: Place<E>) => {
+    const read = plan.runs.length === 0 ? Effect.void : readPages(batch, plan, place)
+    return Effect.andThen(read, zeroPages(batch, plan, place.writer)).pipe(
+      Effect.map(() => record(batch, plan, PageRuns.pages(plan.runs) * batch.block.pageSize))
+    )
+  }
+
   const restore = (batch: PageBatch<unknown>): Effect.Effect<void, FileError.FileError | E> => {
     const place = blocks.get(batch.block.idstr)
     if (place === undefined)
       return Effect.die(new Error(`no place in the image is known for block ${batch.block.idstr}`))
     const plan = planOf(batch, place.bitmap, place.writer.view === undefined ? coalescePages : memoryCoalescePages)
-    const read = plan.runs.length === 0 ? Effect.void : readPages(batch, plan, place)
-    return read.pipe(
-      Effect.andThen(zeroPages(batch, plan, place.writer)),
-      Effect.map(() => {
-        const bytes = PageRuns.pages(plan.runs) * batch.block.pageSize
-        if (counters !== undefined) TransferCounters.add(counters, { block: batch.block, ...plan }, bytes)
-      })
-    )
+    const here = restoreHere(batch, plan, place)
+    if (plan.runs.length === 0 || !LaneCopy.isWorthIt(batch)) return here
+    return Effect.flatMap(LaneCopy.lanes, (lanes) => (lanes && onLane(batch, plan, place, lanes)) ?? here)
   }
 
   return {

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type { Algorithm } from "../format/seal/Checksum.ts"
+import type { DamagedExtent, ExtentDigests } from "../ram/FileRange.ts"
 import type { PageRuns } from "../ram/PageRuns.ts"
 
 /**
@@ -39,6 +40,8 @@ export interface CopyJob {
   readonly digests: Algorithm | undefined
   /** Pages of the target that are made zero where they are not zero already. */
   readonly clear: PageRuns
+  /** What to compare the pages with that are read. Damaged extents go nowhere. `undefined`: nothing. */
+  readonly checks: ExtentDigests | undefined
 }
 
 /**
@@ -93,6 +96,18 @@ export interface SystemError {
 }
 
 /**
+ * All extents were read, and some are damaged. The others were copied.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface Damaged {
+  readonly _tag: "Damaged"
+  readonly extents: readonly [DamagedExtent, ...ReadonlyArray<DamagedExtent>]
+}
+
+/**
  * The thread of the lane has ended. Some of the job's pages may have been copied.
  *
  * @stability unstable
@@ -122,4 +137,4 @@ export interface Cancelled {
  * @category models
  * @since 0.1.0
  */
-export type Answer = Copied | CallFailed | LaneDied | Cancelled
+export type Answer = Copied | Damaged | CallFailed | LaneDied | Cancelled

@@ -62,6 +62,48 @@ export interface Options {
   readonly file?: URL | undefined
 }
 
+/**
+ * What does the jobs, by callbacks.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface Threads {
+  /** See `Lanes`. */
+  readonly start: Effect.Effect<boolean>
+  /** Begins a job, calls `done` once, later, and succeeds with what cancels it. */
+  readonly run: (job: LaneJob.CopyJob, done: (answer: LaneJob.Answer) => void) => () => void
+}
+
+/**
+ * Lanes on other threads than Node's workers, such as those of a test.
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromThreads = ({ run, start }: Threads): Lanes => ({
+  start,
+  copy: (job, late = () => Effect.void) =>
+    Effect.callback<LaneJob.Answer>((resume) => {
+      let answer: LaneJob.Answer | undefined
+      let wake: (() => void) | undefined
+      const cancel = run(job, (found) => {
+        answer = found
+        if (wake === undefined) resume(Effect.succeed(found))
+        else wake()
+      })
+      const answered = Effect.callback<void>((resume) => {
+        if (answer !== undefined) return resume(Effect.void)
+        wake = () => resume(Effect.void)
+        cancel()
+      })
+      const tellLate = Effect.suspend(() => (answer === undefined ? Effect.void : late(answer)))
+      return Effect.uninterruptible(Effect.andThen(answered, tellLate))
+    })
+})
+
 const fromPool = (pool: Pool | undefined): Lanes => {
   let isLogged = false
   const log = (reason: string) =>
@@ -73,30 +115,16 @@ const fromPool = (pool: Pool | undefined): Lanes => {
   const start = Effect.suspend(() =>
     pool === undefined ? Effect.succeed("their program is missing") : Effect.promise(() => pool.start())
   )
-  return {
+  return fromThreads({
     start: Effect.flatMap(start, (reason) =>
       reason === undefined ? Effect.succeed(true) : Effect.as(log(reason), false)
     ),
-    copy: (job, late = () => Effect.void) =>
-      Effect.callback<LaneJob.Answer>((resume) => {
-        let answer: LaneJob.Answer | undefined
-        let wake: (() => void) | undefined
-        const cancel = pool!.run(job, (found) => {
-          answer = found
-          if (wake === undefined) resume(Effect.succeed(found))
-          else wake()
-        })
-        const answered = Effect.callback<void>((resume) => {
-          if (answer !== undefined) return resume(Effect.void)
-          wake = () => resume(Effect.void)
-          cancel()
-        })
-        return Effect.andThen(
-          Effect.uninterruptible(answered),
-          Effect.suspend(() => (answer === undefined ? Effect.void : late(answer)))
-        )
-      })
-  }
+    run: (job, done) => {
+      if (pool !== undefined) return pool.run(job, done)
+      queueMicrotask(() => done({ _tag: "LaneDied", reason: "there are no threads" }))
+      return () => undefined
+    }
+  })
 }
 
 const open = ({ file, threads = Os.availableParallelism() }: Options): Pool | undefined => {

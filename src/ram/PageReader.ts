@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import type { FileRange } from "./FileRange.ts"
 import type { PageBitmap } from "./PageBitmap.ts"
 import type { PageRuns } from "./PageRuns.ts"
 
@@ -33,4 +34,6 @@ export interface PageReader<out E = never> {
    * selects the wanted pages; default: all. The bytes between them may or may not be filled.
    */
   readonly readInto: (offset: number, target: Uint8Array, pages?: PageRuns) => Effect.Effect<void, E>
+  /** Where all pages lie in an open file, for lanes. Default: `readInto` is the only way to them. */
+  readonly inFile?: FileRange<E> | undefined
 }

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import type { FileRange } from "./FileRange.ts"
 
 /**
  * Random write access to the bytes of one RAM block.
@@ -28,4 +29,6 @@ export interface PageWriter<out E = never> {
   readonly zero: (offset: number, length: number) => Effect.Effect<void, E>
   /** Makes everything written so far durable, if the store is durable. A no-op for process memory. */
   readonly sync: Effect.Effect<void, E>
+  /** Where all pages lie in an open file, for lanes. Default: `write` and `zero` are the only way to them. */
+  readonly inFile?: FileRange<E> | undefined
 }

@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 export * as FaultyFiles from "./FaultyFiles.ts"
+export * as FaultyLanes from "./FaultyLanes.ts"
 export * as FaultyNetwork from "./FaultyNetwork.ts"
 export * as MemoryDisk from "./MemoryDisk.ts"
 export * as RamArbitraries from "./RamArbitraries.ts"

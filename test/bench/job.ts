@@ -14,8 +14,10 @@ const common = {
 const withFiles = {
   /** Of the one block. */
   idstr: Schema.String,
-  /** Whether the pages lie in process memory or in a file. */
-  store: Schema.Literals(["memory", "file"]),
+  /** Whether the pages lie in process memory, in such that threads share, or in a file. */
+  store: Schema.Literals(["memory", "shared", "file"]),
+  /** Whether there are lanes. */
+  lanes: Schema.Boolean,
   /** The image that is written, or the file that is restored into. */
   target: Schema.String,
   ...common

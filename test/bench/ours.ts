@@ -17,13 +17,19 @@ const PROGRAM = Path.join(import.meta.dirname, "oursWorker.ts")
 /** Makes glibc ask for huge pages for memory that it maps: what an application sets that restores into its memory. */
 const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" }
 
-/** Where the pages lie: process memory, process memory with huge pages, or a file. */
-export type Store = "memory" | "huge" | "file"
+/**
+ * Where the pages lie: process memory, process memory with huge pages, memory that threads share, with huge pages or without, or a
+ * file. `plain`: a file, and no lanes, which is the way of everything that lanes cannot do.
+ */
+export type Store = "memory" | "huge" | "shared" | "huge shared" | "file" | "plain"
 
 const names: Record<Store, string> = {
   memory: "effect-multifd, memory",
   huge: "effect-multifd, memory, huge pages",
-  file: "effect-multifd, file"
+  shared: "effect-multifd, shared memory",
+  "huge shared": "effect-multifd, shared memory, huge pages",
+  file: "effect-multifd, file",
+  plain: "effect-multifd, file, without lanes"
 }
 
 /** The name of the variant of a store. */
@@ -47,9 +53,13 @@ export interface Options {
   readonly scratch: string
 }
 
+const isFile = (store: Store): boolean => store === "file" || store === "plain"
+const isShared = (store: Store): boolean => store === "shared" || store === "huge shared"
+
 const common = ({ scratch, store, target }: Options) => ({
   idstr: MAIN_BLOCK,
-  store: store === "file" ? ("file" as const) : ("memory" as const),
+  store: isFile(store) ? ("file" as const) : isShared(store) ? ("shared" as const) : ("memory" as const),
+  lanes: store !== "plain",
   target,
   scratch,
   warm: true
@@ -73,11 +83,11 @@ export const restore = (ram: RamFile, image: ImagePlace, options: Options): Vari
   prepare: Effect.map(
     start(
       { kind: "restore", image: image.path, size: ram.size, ...common(options) },
-      options.store === "huge" ? HUGE_PAGES : {}
+      options.store === "huge" || options.store === "huge shared" ? HUGE_PAGES : {}
     ),
     (worker) => (check) =>
       Effect.tap(worker.run(check ? ram.path : ""), () =>
-        check && options.store === "file" ? ram.compare(options.target, 0) : Effect.void
+        check && isFile(options.store) ? ram.compare(options.target, 0) : Effect.void
       )
   )
 })

@@ -28,12 +28,15 @@ const measured = <R>(run: Effect.Effect<Migration.Summary, Error, R>): Effect.Ef
   Effect.gen(function* () {
     const delay = PerfHooks.monitorEventLoopDelay({ resolution: 1 })
     delay.enable()
+    const before = process.cpuUsage()
     const begin = performance.now()
     const { phaseMillis } = yield* run
     const total = performance.now() - begin
+    const { system, user } = process.cpuUsage(before)
     delay.disable()
     return {
       total,
+      cpu: (user + system) / 1000,
       phases: { ...phaseMillis },
       maxResident: process.resourceUsage().maxRSS * 1024,
       delay: { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 }

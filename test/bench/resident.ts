@@ -46,7 +46,7 @@ export const run = (machine: Machine): Effect.Effect<ReadonlyArray<Verdict>, Ben
   const ram = machine.file("disk", "sparse")
   const image = machine.file("disk", "image")
   const target = machine.file("disk", "target")
-  const common = { idstr: MAIN_BLOCK, store: "file", ...cold } as const
+  const common = { idstr: MAIN_BLOCK, store: "file", lanes: true, ...cold } as const
   const alone = (job: Parameters<typeof Ours.start>[0]) =>
     Effect.scoped(Effect.flatMap(Ours.start(job), ({ run }) => run()))
   const verdict = (what: string, { maxResident }: Reply, limit: number) =>

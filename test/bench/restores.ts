@@ -21,8 +21,12 @@ const works = ["restore into a shared-memory file", "restore into private memory
 type Work = (typeof works)[number]
 
 const how = {
-  "restore into a shared-memory file": { limits: ["file"], qemu: "file", stores: ["file"] },
-  "restore into private memory": { limits: ["4k", "huge"], qemu: "private", stores: ["memory", "huge"] }
+  "restore into a shared-memory file": { limits: ["file"], qemu: "file", stores: ["file", "plain"] },
+  "restore into private memory": {
+    limits: ["4k", "huge"],
+    qemu: "private",
+    stores: ["memory", "huge", "shared", "huge shared"]
+  }
 } as const
 
 const variantsOf = (machine: Machine, ram: RamFile, image: ImagePlace, work: Work): ReadonlyArray<Variant> => {
@@ -74,6 +78,6 @@ export const run = (
   Effect.gen(function* () {
     const cells: Array<Cell> = []
     for (const pattern of machine.settings.patterns.filter((pattern) => pattern !== "zero"))
-      for (const place of ["tmpfs", "disk"] as const) cells.push(...(yield* cellsOf(machine, place, pattern, print)))
+      for (const place of machine.settings.places) cells.push(...(yield* cellsOf(machine, place, pattern, print)))
     return cells
   })

@@ -31,7 +31,9 @@ const one = (machine: Machine, ram: RamFile, place: Place, pattern: Pattern): Ef
   const variants = [
     ...limits(machine, ram, place, target),
     ...CHANNELS.map((channels) => Qemu.save(ram, target, channels)),
-    ...(["memory", "file"] as const).map((store) => Ours.save(ram, { store, target, scratch, sealed: false }))
+    ...(["memory", "shared", "file", "plain"] as const).map((store) =>
+      Ours.save(ram, { store, target, scratch, sealed: false })
+    )
   ]
   return measure(variants, { rounds: machine.settings.rounds, settle: machine.settle(place) }).pipe(
     Effect.map((measured) => ({ work: { work: "save" as const, place, pattern }, size: ram.size, measured })),
@@ -48,7 +50,7 @@ export const run = (
     const cells: Array<Cell> = []
     for (const pattern of machine.settings.patterns) {
       const ram = makeRam(machine.file("tmpfs", "ram"), pattern, machine.settings.size)
-      for (const place of ["tmpfs", "disk"] as const) {
+      for (const place of machine.settings.places) {
         yield* Effect.logInfo(title({ work: "save", place, pattern }))
         const cell = yield* one(machine, ram, place, pattern)
         cells.push(cell)

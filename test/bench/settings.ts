@@ -4,6 +4,7 @@
  *     BENCH_MIB=1024                MiB of RAM
  *     BENCH_ROUNDS=5                rounds of which the median is taken
  *     BENCH_PATTERNS=random,half-zero,alternating,zero
+ *     BENCH_PLACES=tmpfs,disk       where images lie in saves and restores
  *     BENCH_PARTS=save,restore,sockets,resident,open,delay,seal
  *     BENCH_DISK=…                  a folder on a real disk; default: the system's folder for temporary files
  *     BENCH_TMPFS=/dev/shm          a folder on a tmpfs: RAM lies there, too
@@ -14,7 +15,9 @@ import * as Config from "effect/Config"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import type { Pattern } from "../support/qemu/pattern.ts"
+import type { Place } from "./cell.ts"
 
+const places = ["tmpfs", "disk"] as const satisfies ReadonlyArray<Place>
 const patterns = ["random", "half-zero", "alternating", "zero"] as const satisfies ReadonlyArray<Pattern>
 const parts = ["save", "restore", "sockets", "resident", "open", "delay", "seal"] as const
 
@@ -41,6 +44,7 @@ export const settings = Config.all({
   size: Config.map(number("BENCH_MIB", 1024), (mib) => mib * MIB),
   rounds: number("BENCH_ROUNDS", 5),
   patterns: list("BENCH_PATTERNS", patterns),
+  places: list("BENCH_PLACES", places),
   parts: list("BENCH_PARTS", parts),
   disk: text("BENCH_DISK", Os.tmpdir()),
   tmpfs: text("BENCH_TMPFS", "/dev/shm"),

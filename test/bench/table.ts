@@ -31,10 +31,15 @@ export const ofCell = (cell: Cell.Cell): string => {
     (cell.size / MIB / (measured.median / 1000)).toFixed(0),
     times(qemu, measured),
     times(limit, measured),
+    measured.cpu === undefined ? "" : ((measured.cpu * 1024 * MIB) / cell.size).toFixed(0),
+    measured.stall === undefined ? "" : milliseconds(measured.stall),
     Object.entries(measured.phases)
       .filter(([name]) => name !== "total")
       .map(([name, value]) => `${name} ${milliseconds(value)}`)
       .join(", ")
   ]
-  return markdown(["variant", "ms", "range", "MiB/s", "× QEMU", "× limit", "phases, ms"], cell.measured.map(row))
+  return markdown(
+    ["variant", "ms", "range", "MiB/s", "× QEMU", "× limit", "CPU ms/GiB", "stall, ms", "phases, ms"],
+    cell.measured.map(row)
+  )
 }

@@ -23,6 +23,10 @@ export interface Measured {
   readonly median: number
   readonly fastest: number
   readonly slowest: number
+  /** The median of the processors' milliseconds, where that is known. */
+  readonly cpu: number | undefined
+  /** The longest that the event loop stood still, where that is known: the median. */
+  readonly stall: number | undefined
   /** The median of each phase. */
   readonly phases: Readonly<Record<string, number>>
 }
@@ -39,6 +43,11 @@ export const median = (numbers: ReadonlyArray<number>): number => quantile(numbe
 /** A quarter of the numbers are less. */
 export const lowerQuartile = (numbers: ReadonlyArray<number>): number => quantile(numbers, 1 / 4)
 
+const medianOf = (numbers: ReadonlyArray<number | undefined>): number | undefined => {
+  const known = numbers.filter((number) => number !== undefined)
+  return known.length === 0 ? undefined : median(known)
+}
+
 const summary = (variant: Variant, replies: ReadonlyArray<Reply>): Measured => {
   const totals = replies.map(({ total }) => total)
   const names = Object.keys(replies[0]!.phases)
@@ -47,6 +56,8 @@ const summary = (variant: Variant, replies: ReadonlyArray<Reply>): Measured => {
     median: median(totals),
     fastest: Math.min(...totals),
     slowest: Math.max(...totals),
+    cpu: medianOf(replies.map(({ cpu }) => cpu)),
+    stall: medianOf(replies.map(({ delay }) => delay?.max)),
     phases: Object.fromEntries(names.map((name) => [name, median(replies.map(({ phases }) => phases[name]!))]))
   }
 }

@@ -22,6 +22,8 @@ export const Reply = Schema.Struct({
   total: Schema.Number,
   /** Milliseconds of the parts of it. */
   phases: Schema.Record(Schema.String, Schema.Number),
+  /** Milliseconds of processors, of all threads, in user and system mode. */
+  cpu: Schema.optionalKey(Schema.Number),
   /** Whether the right bytes were restored, where that was asked. */
   equal: Schema.optionalKey(Schema.Boolean),
   /** The largest resident memory that the process ever had, in bytes. */

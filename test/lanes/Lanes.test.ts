@@ -47,7 +47,8 @@ const jobOf = (
   normal: undefined,
   gap: 0,
   digests: "crc32",
-  clear: []
+  clear: [],
+  checks: undefined
 })
 
 /** Lanes whose threads run a program of the test's own. */

@@ -19,6 +19,10 @@ import { Extents } from "./SealedExtents.ts"
 export interface PageDigests {
   /** Records the digests of pages: `runs` count from page `first`, the start of `data`. */
   readonly record: (first: number, data: Uint8Array, runs: PageRuns.PageRuns) => void
+  /** The digest that is taken of each page. */
+  readonly algorithm: Checksum.Algorithm
+  /** The same for digests that were made elsewhere: `digests` of the pages of `runs`, one behind the other. */
+  readonly take: (first: number, digests: Uint8Array, runs: PageRuns.PageRuns) => void
   /**
    * The digests of all extents, one after another, for the pages that the bitmap marks present now. Later calls
    * recompute only the extents that have changed.
@@ -112,6 +116,21 @@ export const make = (options: {
   }
 
   return {
+    algorithm,
+    take: (first, taken, runs) => {
+      let extent: ReturnType<typeof begin> = { first: 0, end: 0, digests: all }
+      let from = 0
+      PageRuns.forEach(runs, (page, count) => {
+        for (let at = first + page, left = count; left > 0;) {
+          if (at >= extent.end) extent = begin(at)
+          const now = Math.min(left, extent.end - at)
+          extent.digests.set(taken.subarray(from, from + now * length), (at - extent.first) * length)
+          from += now * length
+          at += now
+          left -= now
+        }
+      })
+    },
     record: (first, data, runs) => {
       let extent: ReturnType<typeof begin> = { first: 0, end: 0, digests: all }
       PageRuns.forEach(runs, (from, count) => {

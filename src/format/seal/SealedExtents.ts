@@ -42,13 +42,18 @@ export class Extents {
   readonly idstr: string
   readonly pagesPerExtent: number
   readonly bitmap: PageBitmap
+  /** The number of the extent that `bitmap` begins with. */
+  readonly firstIndex: number
   readonly #gathered: Uint8Array
 
-  constructor(options: Pick<Extents, "algorithm" | "idstr" | "pagesPerExtent" | "bitmap">) {
+  constructor(
+    options: Pick<Extents, "algorithm" | "idstr" | "pagesPerExtent" | "bitmap"> & Partial<Pick<Extents, "firstIndex">>
+  ) {
     this.algorithm = options.algorithm
     this.idstr = options.idstr
     this.pagesPerExtent = options.pagesPerExtent
     this.bitmap = options.bitmap
+    this.firstIndex = options.firstIndex ?? 0
     this.#gathered = new Uint8Array(options.pagesPerExtent * Checksum.digestLength(options.algorithm))
   }
 
@@ -58,7 +63,7 @@ export class Extents {
 
   /** The first page of an extent, and its number of pages. */
   range(index: number): { readonly first: number; readonly pages: number } {
-    const first = index * this.pagesPerExtent
+    const first = (index - this.firstIndex) * this.pagesPerExtent
     return { first, pages: Math.min(this.pagesPerExtent, this.bitmap.pages - first) }
   }
 

@@ -3,7 +3,8 @@ import { Buffer } from "node:buffer"
 import * as Checksum from "../../format/seal/Checksum.ts"
 import type * as ImageSeal from "../../format/seal/ImageSeal.ts"
 import { Extents } from "../../format/seal/SealedExtents.ts"
-import type { PageBitmap } from "../../ram/PageBitmap.ts"
+import type { RangeChecks } from "../../ram/FileRange.ts"
+import * as PageBitmap from "../../ram/PageBitmap.ts"
 import * as Integrity from "../Integrity.ts"
 
 /** Bytes examined between two turns of the event loop: a millisecond, or two with SHA-256. */
@@ -27,7 +28,7 @@ export class ExtentChecks {
     readonly path: string
     readonly seal: ImageSeal.Seal
     readonly block: ImageSeal.SealedBlock
-    readonly present: PageBitmap
+    readonly present: PageBitmap.PageBitmap
   }) {
     const { block, path, present, seal } = options
     const { algorithm, extentSize } = seal
@@ -56,13 +57,42 @@ export class ExtentChecks {
 
   /** The damage in one extent, or `undefined` if it matches the seal. */
   damageIn(index: number, data: Uint8Array): Integrity.Damage | undefined {
-    const { digests, idstr, pageSize, pagesOffset } = this.#block
-    const expected = digests.subarray(index * this.#digestLength, (index + 1) * this.#digestLength)
+    const { pageSize } = this.#block
+    const expected = this.#digests(index, 1)
     const found = this.#extents.digestOf(index, data, pageSize)
-    if (Buffer.compare(expected, found) === 0) return undefined
+    return Buffer.compare(expected, found) === 0 ? undefined : this.#damage(index, found)
+  }
+
+  #damage(index: number, found: Uint8Array): Integrity.Damage {
+    const { idstr, pageSize, pagesOffset } = this.#block
     const { first, pages } = this.#extents.range(index)
     const position = pagesOffset + first * pageSize
-    return { block: idstr, firstPage: first, pages, position, expected: hex(expected), found: hex(found) }
+    const expected = hex(this.#digests(index, 1))
+    return { block: idstr, firstPage: first, pages, position, expected, found: hex(found) }
+  }
+
+  #digests(index: number, count: number): Uint8Array {
+    return this.#block.digests.subarray(index * this.#digestLength, (index + count) * this.#digestLength)
+  }
+
+  /** The same for who reads the pages elsewhere. */
+  readonly forLanes: RangeChecks<Integrity.IntegrityError> = {
+    of: (offset, length) => {
+      if (!this.isWhole(offset, length)) return undefined
+      const { idstr, pageSize } = this.#block
+      const { algorithm, bitmap, pagesPerExtent } = this.#extents
+      const pages = length / pageSize
+      const present = PageBitmap.make(pages)
+      present.setRuns(0, bitmap.runs(offset / pageSize, pages))
+      const firstExtent = offset / this.extentSize
+      const digests = this.#digests(firstExtent, Math.ceil(pages / pagesPerExtent)).slice()
+      return { idstr, algorithm, pagesPerExtent, firstExtent, pages, present: present.bytes, digests }
+    },
+    failure: ([first, ...rest]) =>
+      new Integrity.IntegrityError({
+        path: this.#path,
+        damage: [this.#damage(first.index, first.found), ...rest.map(({ found, index }) => this.#damage(index, found))]
+      })
   }
 
   /** All damage in a range of whole extents. Damaged bytes are cleared, so that they cannot be used. */

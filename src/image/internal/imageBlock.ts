@@ -29,6 +29,7 @@ export const makeReader = (
 /** Checksums cover extents: to read a part of one, all of it must be read. */
 const checked = (plain: PageReader<FileError>, checks: ExtentChecks): PageReader<FileError | IntegrityError> => ({
   ...plain,
+  inFile: plain.inFile && { ...plain.inFile, checks: checks.forLanes },
   readInto: (offset, target) => {
     if (checks.isWhole(offset, target.length)) {
       return Effect.andThen(plain.readInto(offset, target), checks.verify(offset, target))
@@ -48,6 +49,7 @@ const checked = (plain: PageReader<FileError>, checks: ExtentChecks): PageReader
 const unchecked = (file: PositionalFile, block: MappedBlock, present: PageBitmap): PageReader<FileError> => ({
   present,
   view: undefined,
+  inFile: file.inFile?.("read", block.header.pagesOffset),
   readInto: (offset, target) => {
     const { pageSize, pagesOffset } = block.header
     const first = Math.floor(offset / pageSize)

@@ -229,6 +229,21 @@ export class UnexpectedEndOfFileError extends TaggedError<UnexpectedEndOfFileErr
 }
 
 /**
+ * The worker thread that moved bytes of the file has ended: it ran out of memory, or something outside ended it. The file may
+ * hold some of the bytes. The next operation gets a new thread. Exit code 6.
+ *
+ * @stability stable
+ * @category errors
+ * @since 0.1.0
+ */
+export class WorkerDiedError extends Schema.TaggedError<WorkerDiedError>()("WorkerDiedError", fields) {
+  override readonly [Runtime.errorExitCode] = 6
+  override get message(): string {
+    return `${where(this)}: the worker thread that did it has ended; do it again`
+  }
+}
+
+/**
  * All errors of file operations.
  *
  * @stability stable
@@ -244,6 +259,7 @@ export type FileError =
   | FileReplacedError
   | UnconfirmedError
   | UnexpectedEndOfFileError
+  | WorkerDiedError
 
 interface Fields extends Call, Place {
   readonly code: string
@@ -255,7 +271,8 @@ const constructors = {
   NoSpaceError: (fields: Fields) => new NoSpaceError(fields),
   FilePermissionError: (fields: Fields) => new FilePermissionError(fields),
   FileNotFoundError: (fields: Fields) => new FileNotFoundError(fields),
-  FileReplacedError: (fields: Fields) => new FileReplacedError(fields)
+  FileReplacedError: (fields: Fields) => new FileReplacedError(fields),
+  WorkerDiedError: (fields: Fields) => new WorkerDiedError(fields)
 }
 
 const tags: { readonly [code: string]: keyof typeof constructors } = {

@@ -48,7 +48,8 @@ const zeros = new Uint8Array(pieceLength)
 const reader = (file: PositionalFile.PositionalFile, offset: number): PageReader<FileError> => ({
   present: undefined,
   view: undefined,
-  readInto: (at, target) => file.readExtents([{ position: offset + at, bytes: target }])
+  readInto: (at, target) => file.readExtents([{ position: offset + at, bytes: target }]),
+  inFile: file.inFile?.("read", offset)
 })
 
 /** Writes zeros only over nonzero bytes, so that holes stay holes. */
@@ -170,6 +171,7 @@ const forWriting = Effect.fnUntraced(function* (
       view: undefined,
       write: (at, data) => file.write(offset + at, data),
       zero: zeroing(file, offset, shape.pageSize),
+      inFile: file.inFile?.("write", offset),
       sync: created ? Effect.andThen(file.sync, syncName(yield* FileCalls, options.path)) : file.sync
     }
   }

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
-import { type Calls, FileCalls, type Stat } from "./FileCalls.ts"
+import { type Calls, FileCalls, node as nodeCalls, type Stat } from "./FileCalls.ts"
 import * as FileError from "./FileError.ts"
 import * as FileIdentity from "./FileIdentity.ts"
 import { Descriptor } from "./internal/descriptor.ts"
@@ -16,6 +16,7 @@ import { badPosition, isPosition } from "./internal/position.ts"
 import { systemCall } from "./internal/systemCall.ts"
 import { ThreadMover } from "./internal/threadMover.ts"
 import { transfer } from "./internal/transfer.ts"
+import { failureOf } from "./internal/transferFailure.ts"
 import type { PositionalFile } from "./internal/positionalFileModel.ts"
 
 export type { Extent, PositionalFile } from "./internal/positionalFileModel.ts"
@@ -124,6 +125,10 @@ const sizeOf = (read: PositionalFile["read"], stat: Stat): Effect.Effect<number,
   }
 }
 
+/** Another thread makes Node's own calls: where others stand in their place, it must not. */
+const isLendable = ({ calls, directIo }: Descriptor): boolean =>
+  calls.read === nodeCalls.read && calls.write === nodeCalls.write && !directIo
+
 const make = (descriptor: Descriptor): PositionalFile => {
   const { calls, path } = descriptor
   const readExtents: PositionalFile["readExtents"] = (extents) => transfer(descriptor, "read", extents)
@@ -154,7 +159,14 @@ const make = (descriptor: Descriptor): PositionalFile => {
       descriptor.call({ operation: "set the mode" }, (fd, done) => calls.fchmod(fd, mode, (error) => done(error))),
     chown: (uid, gid) =>
       descriptor.call({ operation: "set the owner" }, (fd, done) => calls.fchown(fd, uid, gid, (error) => done(error))),
-    close: descriptor.close
+    close: descriptor.close,
+    inFile: isLendable(descriptor)
+      ? (direction, position) => ({
+          position,
+          lend: (use) => descriptor.lend(direction, use),
+          failure: failureOf(path)
+        })
+      : undefined
   }
 }
 

@@ -2,6 +2,7 @@ import * as Checksum from "../../format/seal/Checksum.ts"
 import * as PageRuns from "../../ram/PageRuns.ts"
 import * as ZeroPages from "../../ram/ZeroPages.ts"
 import type * as LaneJob from "../LaneJob.ts"
+import { ExtentCheck } from "./extentCheck.ts"
 import { RunCutter } from "./runCutter.ts"
 import type { ScanBuffer } from "./scanBuffer.ts"
 import { CallFailure, moveAll, type SystemCalls } from "./systemCalls.ts"
@@ -27,6 +28,8 @@ export interface Tools {
   readonly isCancelled: () => boolean
 }
 
+const NO_BYTES = new Uint8Array(0)
+
 /** Pages of one piece, relative to it. */
 interface Piece {
   /** The number of its first page. */
@@ -50,6 +53,7 @@ class Copy {
   readonly #tools: Tools
   readonly #normal: Array<number> = []
   readonly #digestLength: number
+  readonly #checks: ExtentCheck | undefined
   #digests: Uint8Array
   #digested = 0
   #bytes = 0
@@ -57,17 +61,18 @@ class Copy {
   constructor(job: LaneJob.CopyJob, tools: Tools) {
     this.#job = job
     this.#tools = tools
-    const { digests } = job
+    const { checks, digests } = job
+    this.#checks = checks === undefined ? undefined : new ExtentCheck(checks, job.pageSize)
     this.#digestLength = digests === undefined ? 0 : Checksum.digestLength(digests)
     this.#digests = new Uint8Array(PageRuns.pages(job.normal ?? job.pages) * this.#digestLength)
   }
 
-  run(): LaneJob.Copied | LaneJob.Cancelled {
-    const { clear, normal, pageSize, pages } = this.#job
+  run(): LaneJob.Answer {
+    const { checks, clear, normal, pageSize, pages } = this.#job
     const cutters = { pages: new RunCutter(pages), clear: new RunCutter(clear) }
     const known = normal === undefined ? undefined : new RunCutter(normal)
     const end = Math.max(PageRuns.end(pages), PageRuns.end(clear))
-    const step = Math.max(1, PIECE_BYTES / pageSize)
+    const step = checks?.pagesPerExtent ?? Math.max(1, PIECE_BYTES / pageSize)
     for (let first = 0; first < end; first += step) {
       if (this.#tools.isCancelled()) return { _tag: "Cancelled" }
       const to = first + step
@@ -78,17 +83,23 @@ class Copy {
         normal: known?.within(first, to)
       })
     }
+    const [damaged, ...others] = this.#checks?.damaged ?? []
+    if (damaged !== undefined) return { _tag: "Damaged", extents: [damaged, ...others] }
     const digests = this.#digests.slice(0, this.#digested * this.#digestLength)
     return { _tag: "Copied", normal: normal ?? this.#normal, digests, bytes: this.#bytes }
   }
 
   #copy(piece: Piece): void {
     const wanted = piece.normal ?? piece.pages
-    if (wanted.length > 0) this.#copyPages(piece, wanted)
-    PageRuns.forEach(piece.clear, (page, count) => this.#clear(piece.first + page, count))
+    // Also an extent without pages has a digest, which says so.
+    if (wanted.length === 0) this.#checks?.isDamaged(piece.first, NO_BYTES)
+    const along = wanted.length > 0 ? this.#copyPages(piece, wanted) : PageRuns.empty
+    const rest = PageRuns.difference(piece.clear, along)
+    PageRuns.forEach(rest, (page, count) => this.#clear(piece.first + page, count))
   }
 
-  #copyPages(piece: Piece, wanted: PageRuns.PageRuns): void {
+  /** The pages that have their bytes now. */
+  #copyPages(piece: Piece, wanted: PageRuns.PageRuns): PageRuns.PageRuns {
     const { gap, pageSize, source, target } = this.#job
     const length = PageRuns.end(piece.pages) * pageSize
     const at = piece.first * pageSize
@@ -98,6 +109,10 @@ class Copy {
       : this.#read(piece, wanted, straight ?? this.#tools.buffer.bytes(length))
     const normal = piece.normal ?? this.#look(data, piece.pages)
     if (piece.normal === undefined) this.#collect(piece.first, normal)
+    if (this.#checks?.isDamaged(piece.first, data) === true) {
+      if (straight !== undefined) data.fill(0)
+      return normal
+    }
     if (this.#digestLength > 0) this.#digest(data, normal)
     const runs = PageRuns.intersect(PageRuns.merge(normal, gap), piece.pages)
     if (straight !== undefined) {
@@ -106,11 +121,12 @@ class Copy {
     }
     if (piece.normal !== undefined) clearRuns(data, PageRuns.difference(runs, normal), pageSize)
     PageRuns.forEach(runs, (page, count) => this.#write(at + page * pageSize, slice(data, page, count, pageSize)))
-    this.#count(runs)
+    return this.#count(runs)
   }
 
-  #count(runs: PageRuns.PageRuns): void {
+  #count(runs: PageRuns.PageRuns): PageRuns.PageRuns {
     this.#bytes += PageRuns.pages(runs) * this.#job.pageSize
+    return runs
   }
 
   /** Reads what is wanted, and what is read along with it where it is read to its place is zero. */

@@ -6,6 +6,7 @@ import * as RamScanner from "../../ram/RamScanner.ts"
 import * as SnapshotSource from "../../snapshot/SnapshotSource.ts"
 import * as Job from "../../transfer/Job.ts"
 import * as PageSink from "../../transfer/PageSink.ts"
+import * as LaneCopy from "../../transfer/LaneCopy.ts"
 import * as Pipeline from "../../transfer/Pipeline.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import * as SinkChannel from "../../transfer/SinkChannel.ts"
@@ -40,7 +41,7 @@ export const restore = Effect.fnUntraced(function* <E, E2>(
   yield* progress.begin(blocks)
   yield* progress.enter("ram")
   yield* Pipeline.run({
-    source: Job.round(scan(options, sources, batchSize)),
+    source: Job.round(scan(options, sources, (yield* LaneCopy.suit(options)) ? LaneCopy.batchSize : batchSize)),
     channels,
     queueDepth,
     open: (id) =>

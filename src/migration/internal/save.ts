@@ -6,6 +6,7 @@ import * as ByteSource from "../../snapshot/ByteSource.ts"
 import * as MachineState from "../../snapshot/MachineState.ts"
 import * as SnapshotSource from "../../snapshot/SnapshotSource.ts"
 import * as SnapshotTarget from "../../snapshot/SnapshotTarget.ts"
+import * as LaneCopy from "../../transfer/LaneCopy.ts"
 import * as Pipeline from "../../transfer/Pipeline.ts"
 import * as PipelineOptions from "../../transfer/PipelineOptions.ts"
 import * as RateLimit from "../../transfer/RateLimit.ts"
@@ -63,7 +64,7 @@ export const save = Effect.fnUntraced(function* <E, A, E2>(
   yield* progress.enter("setup")
   const settings = yield* PipelineOptions.make({
     ...options,
-    batchSize: SnapshotSource.wholeUnits(options.batchSize ?? PipelineOptions.limits.batchSize.default, source)
+    batchSize: SnapshotSource.wholeUnits(options.batchSize ?? (yield* defaultBatchSize(source, options)), source)
   })
   const blocks = SnapshotSource.blocksWithPages(source)
   yield* checkBlocks(operation, blocks)
@@ -92,6 +93,17 @@ export const save = Effect.fnUntraced(function* <E, A, E2>(
         Effect.andThen(refuse(operation, [Problem.make(message, "use a target that takes this machine")]), Effect.never)
     )
   )
+})
+
+/** Larger where lanes move the batches to an image, which look for zero pages without holding up the event loop. */
+const defaultBatchSize = Effect.fnUntraced(function* <A, E>(
+  source: Pick<SnapshotSource.MachineSource<unknown>, "blocks">,
+  { directIo, target }: WriteOptions<A, E>
+) {
+  const plain = PipelineOptions.limits.batchSize.default
+  if (directIo === true || SnapshotTarget.isSnapshotTarget(target)) return plain
+  if (!LaneCopy.canRead(SnapshotSource.blocksWithPages(source))) return plain
+  return (yield* LaneCopy.lanes) === undefined ? plain : LaneCopy.batchSize
 })
 
 /** The target's own channels, or those that go through its sinks. */

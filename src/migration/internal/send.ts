@@ -40,7 +40,7 @@ const connect = ({ limits }: SendPlan<unknown>, { tls, to }: SendOptions<unknown
 /** Without its bitmap an absent page is one like any other, and no batch is joined because nothing of it is present. */
 const withoutPresence = <E>(block: RamBlock.Readable<E>): RamBlock.Readable<E> => ({
   ...block,
-  reader: { ...block.reader, present: undefined }
+  reader: { ...block.reader, present: undefined, inFile: undefined }
 })
 
 /** What is to be sent. Between rounds the peer has nothing to do, so it is not to blame for the time that is taken. */

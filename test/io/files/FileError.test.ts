@@ -72,6 +72,7 @@ describe("FileError", () => {
   const place: FileError.Place = { step: "ram", channel: 2, block: "pc.ram", offset: 8192 }
   const all: ReadonlyArray<FileError.FileError> = [
     ...classes.map(([code]) => FileError.fromCause(write, errno(code))),
+    new FileError.WorkerDiedError({ ...write, code: "EIO", cause: new Error("out of memory") }),
     new FileError.UnexpectedEndOfFileError({ ...write, code: "EOF", found: 17 })
   ]
 

@@ -52,6 +52,7 @@ const job = (options: Partial<LaneJob.CopyJob>): LaneJob.CopyJob => ({
   gap: 0,
   digests: undefined,
   clear: [],
+  checks: undefined,
   ...options
 })
 

@@ -5,6 +5,7 @@ import type { FileKind } from "./fileKind.ts"
 import { CallLimit } from "./callLimit.ts"
 import { systemCall } from "./systemCall.ts"
 import type { ThreadMover } from "./threadMover.ts"
+import type { Direction } from "./transferModel.ts"
 
 /**
  * The kernel takes buffered writes to a file one at a time: more of them only keep its processors spinning. With two,
@@ -63,6 +64,22 @@ export class Descriptor {
 
   leave(): void {
     if (--this.#underWay === 0) this.#idle?.()
+  }
+
+  /** Lends the number to whoever makes calls on it by another way than `calls`, as long as `use` runs. */
+  lend<A, E>(
+    direction: Direction,
+    use: (fd: number) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E | FileError.FileError> {
+    return Effect.suspend((): Effect.Effect<A, E | FileError.FileError> => {
+      const refusal = this.enter({ operation: direction, path: this.path })
+      if (refusal !== undefined) return Effect.fail(refusal)
+      if (direction === "write") this.unsynced = true
+      return Effect.ensuring(
+        use(this.fd),
+        Effect.sync(() => this.leave())
+      )
+    })
   }
 
   /** One system call on the descriptor. */

@@ -1,6 +1,8 @@
 import type * as Effect from "effect/Effect"
 import { type Stat } from "../FileCalls.ts"
 import type * as FileError from "../FileError.ts"
+import type { FileRange } from "../../../ram/FileRange.ts"
+import type { Direction } from "./transferModel.ts"
 
 /**
  * Bytes and their position in the file.
@@ -55,4 +57,9 @@ export interface PositionalFile {
    * with `EBADF`, and a later `close` does nothing. It does not sync.
    */
   readonly close: Effect.Effect<void, FileError.FileError>
+  /**
+   * The file from `position` on, for a thread that makes its own calls on the descriptor. `undefined` with direct I/O, and where
+   * `FileCalls` are not Node's own reads and writes: then no other thread could see what they see.
+   */
+  readonly inFile: ((direction: Direction, position: number) => FileRange<FileError.FileError>) | undefined
 }

@@ -1,3 +1,4 @@
+import type { FailedCall } from "../../../ram/FileRange.ts"
 import * as FileError from "../FileError.ts"
 import type { Extent } from "./positionalFileModel.ts"
 import type { Direction } from "./transferModel.ts"
@@ -27,3 +28,15 @@ export const movedNothing = (call: FileError.Call, done: number): FileError.File
         cause: new Error(`the kernel took no byte after the first ${done}`)
       })
     : new FileError.UnexpectedEndOfFileError({ ...call, code: "EOF", found: done })
+
+/**
+ * The error of a call that another thread made.
+ *
+ * @internal
+ */
+export const failureOf =
+  (path: string) =>
+  ({ cause, length, moved, operation, position }: FailedCall): FileError.FileError => {
+    const call = { operation, path, position, length }
+    return cause === undefined ? movedNothing(call, moved) : FileError.fromCause(call, cause)
+  }
