@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import type { Finding } from "../../../src/format/Finding.ts"
 import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
 import * as Bytes from "../../support/bytes.ts"
+import { named, u32, u8 } from "../../support/wire/records.ts"
 
 const { concat, hex, text } = Bytes
 
@@ -52,40 +53,29 @@ describe("the file header", () => {
 describe("the configuration", () => {
   const machine = "pc-i440fx-10.0"
   const uuid = hex("00112233445566778899aabbccddeeff")
-  const named = concat(hex("07 0000000e"), text(machine))
-  const capabilities = concat(hex("05 1a"), text("configuration/capabilities"), hex("00000001"))
+  const machineType = concat(u8(7), u32(14), text(machine))
+  const subsection = (name: string, ...data: ReadonlyArray<Uint8Array>) =>
+    concat(u8(5), named(`configuration/${name}`), u32(1), ...data)
+  const capabilities = (count: number, ...names: ReadonlyArray<string>) =>
+    subsection("capabilities", u32(count), ...names.map(named))
+  const pageBits = (bits: number) => subsection("target-page-bits", u32(bits))
+  const mappedRam = capabilities(1, "mapped-ram")
 
   /** What QEMU 10.0 wrote, and what it stands for. */
   const captures: ReadonlyArray<readonly [string, Uint8Array, MigrationStream.Configuration]> = [
-    ["no capability", named, { machine, capabilities: [] }],
-    [
-      "mapped-ram",
-      concat(named, capabilities, hex("00000001 0a 6d61707065642d72616d")),
-      { machine, capabilities: ["mapped-ram"] }
-    ],
+    ["no capability", machineType, { machine, capabilities: [] }],
+    ["mapped-ram", concat(machineType, mappedRam), { machine, capabilities: ["mapped-ram"] }],
     [
       "mapped-ram and x-ignore-shared",
-      concat(named, capabilities, hex("00000002 0f 782d69676e6f72652d736861726564 0a 6d61707065642d72616d")),
+      concat(machineType, capabilities(2, "x-ignore-shared", "mapped-ram")),
       { machine, capabilities: ["x-ignore-shared", "mapped-ram"] }
     ],
     [
       "mapped-ram and validate-uuid",
-      concat(
-        named,
-        capabilities,
-        hex("00000001 0a 6d61707065642d72616d"),
-        hex("05 12"),
-        text("configuration/uuid"),
-        hex("00000001"),
-        uuid
-      ),
+      concat(machineType, mappedRam, subsection("uuid", uuid)),
       { machine, capabilities: ["mapped-ram"], uuid }
     ],
-    [
-      "target page bits",
-      concat(named, hex("05 1e"), text("configuration/target-page-bits"), hex("00000001 0000000c")),
-      { machine, targetPageBits: 12, capabilities: [] }
-    ]
+    ["target page bits", concat(machineType, pageBits(12)), { machine, targetPageBits: 12, capabilities: [] }]
   ]
 
   for (const [title, bytes, configuration] of captures) {
@@ -102,16 +92,15 @@ describe("the configuration", () => {
     ))
 
   it("ends where no subsection of it follows", () => {
-    const other = concat(hex("05 0d"), text("something/els"), hex("00000001"))
+    const other = concat(u8(5), named("something/els"), u32(1))
     for (const behind of [other, hex("05"), hex("05 1a 63"), hex("01")]) {
-      const result = MigrationStream.decodeConfiguration(concat(named, behind))
-      assert.deepStrictEqual(result, Result.succeed({ value: { machine, capabilities: [] }, end: named.length }))
+      const result = MigrationStream.decodeConfiguration(concat(machineType, behind))
+      assert.deepStrictEqual(result, Result.succeed({ value: { machine, capabilities: [] }, end: machineType.length }))
     }
   })
 
   it("may come with its subsections in any order", () => {
-    const bits = concat(hex("05 1e"), text("configuration/target-page-bits"), hex("00000001 0000000d"))
-    const bytes = concat(named, capabilities, hex("00000001 0a 6d61707065642d72616d"), bits)
+    const bytes = concat(machineType, mappedRam, pageBits(13))
     assert.deepStrictEqual(
       MigrationStream.decodeConfiguration(bytes),
       wholly({ machine, capabilities: ["mapped-ram"], targetPageBits: 13 }, bytes)
@@ -119,25 +108,13 @@ describe("the configuration", () => {
   })
 
   const damages: ReadonlyArray<readonly [string, string, Uint8Array]> = [
-    ["an endless machine type", "configuration-corrupt", hex("07 00000401")],
-    ["a machine type that is no text", "name-invalid", hex("07 00000002 c328")],
-    ["a subsection of another version", "configuration-unsupported", concat(named, capabilities.with(31, 2))],
-    [
-      "an unknown subsection",
-      "configuration-unsupported",
-      concat(named, hex("05 10"), text("configuration/xy"), hex("00000001"))
-    ],
-    ["more capabilities than there are", "configuration-corrupt", concat(named, capabilities, hex("00000101"))],
-    [
-      "page bits of no machine",
-      "configuration-corrupt",
-      concat(named, hex("05 1e"), text("configuration/target-page-bits"), hex("00000001 00000009"))
-    ],
-    [
-      "page bits of no machine",
-      "configuration-corrupt",
-      concat(named, hex("05 1e"), text("configuration/target-page-bits"), hex("00000001 00000015"))
-    ]
+    ["an endless machine type", "configuration-corrupt", concat(u8(7), u32(1025))],
+    ["a machine type that is no text", "name-invalid", concat(u8(7), u32(2), hex("c328"))],
+    ["a subsection of another version", "configuration-unsupported", concat(machineType, mappedRam.with(31, 2))],
+    ["an unknown subsection", "configuration-unsupported", concat(machineType, subsection("xy"))],
+    ["more capabilities than there are", "configuration-corrupt", concat(machineType, capabilities(257))],
+    ["page bits below those of any machine", "configuration-corrupt", concat(machineType, pageBits(9))],
+    ["page bits above those of any machine", "configuration-corrupt", concat(machineType, pageBits(21))]
   ]
 
   for (const [title, code, bytes] of damages) {

@@ -1,21 +1,25 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as RamRecords from "../../../src/format/stream/RamRecords.ts"
 import { concat, hex } from "../../support/bytes.ts"
+import { type Record, record } from "../../support/wire/records.ts"
 
 const block = { idstr: "m", usedLength: 0x2000000, pageSize: 4096 }
 const other = { ...block, idstr: "/rom@etc/acpi/tables" }
 const page = new Uint8Array(4096).fill(1)
 const twoPages = concat(page, new Uint8Array(4096).fill(2))
 
+const zero = (fields: Partial<Record>) => record({ flags: ["ZERO"], data: [0], ...fields })
+const goesOn = (page: number) => zero({ flags: ["ZERO", "CONTINUE"], page })
+
 describe("the records of pages", () => {
   it("are those of QEMU for zero pages: the first names its block, the others go on with it", () => {
     const encoder = RamRecords.make()
     const first = encoder.zeros(block, [{ offset: 0, length: 8192 }])
-    assert.deepStrictEqual(first, hex("0000000000000002 01 6d 00  0000000000001022 00"))
+    assert.deepStrictEqual(first, concat(zero({ block: "m" }), goesOn(1)))
     const second = encoder.zeros(block, [{ offset: 0x14d6000, length: 4096 }])
-    assert.deepStrictEqual(second, hex("00000000014d6022 00"))
+    assert.deepStrictEqual(second, goesOn(0x14d6))
     const third = encoder.zeros(other, [{ offset: 0x2000, length: 4096 }])
-    assert.deepStrictEqual(third, hex("0000000000002002 14 2f726f6d406574632f616370692f7461626c6573 00"))
+    assert.deepStrictEqual(third, zero({ block: other.idstr, page: 2 }))
   })
 
   it("have a page behind each, which is not copied", () => {
@@ -24,9 +28,9 @@ describe("the records of pages", () => {
       { offset: 0x9000, bytes: page }
     ])
     assert.strictEqual(parts.length, 6)
-    assert.deepStrictEqual(parts[0], hex("0000000000001008 01 6d"))
-    assert.deepStrictEqual(parts[2], hex("0000000000002028"))
-    assert.deepStrictEqual(parts[4], hex("0000000000009028"))
+    assert.deepStrictEqual(parts[0], record({ flags: ["PAGE"], block: "m", page: 1 }))
+    assert.deepStrictEqual(parts[2], record({ flags: ["PAGE", "CONTINUE"], page: 2 }))
+    assert.deepStrictEqual(parts[4], record({ flags: ["PAGE", "CONTINUE"], page: 9 }))
     assert.strictEqual(parts[1]!.buffer, twoPages.buffer)
     assert.deepStrictEqual(concat(parts[1]!, parts[3]!), twoPages)
     assert.strictEqual(parts[5]!.buffer, page.buffer)
@@ -37,9 +41,9 @@ describe("the records of pages", () => {
       { offset: 0, bytes: hex("00 01 08") },
       { offset: 0x1000, bytes: new Uint8Array(300) }
     ])
-    assert.deepStrictEqual(parts[0], hex("0000000000000040 01 6d 01 0003"))
+    assert.deepStrictEqual(parts[0], record({ flags: ["XBZRLE"], block: "m", data: [1, 0, 3] }))
     assert.deepStrictEqual(parts[1], hex("00 01 08"))
-    assert.deepStrictEqual(parts[2], hex("0000000000001060 01 012c"))
+    assert.deepStrictEqual(parts[2], record({ flags: ["XBZRLE", "CONTINUE"], page: 1, data: [1, 0x01, 0x2c] }))
     assert.strictEqual(parts[3]!.length, 300)
   })
 
@@ -47,11 +51,11 @@ describe("the records of pages", () => {
     const encoder = RamRecords.make()
     assert.deepStrictEqual(encoder.zeros(block, []), new Uint8Array(0))
     assert.deepStrictEqual(encoder.pages(block, []), [])
-    assert.deepStrictEqual(encoder.zeros(block, [{ offset: 0, length: 4096 }]), hex("0000000000000002 01 6d 00"))
+    assert.deepStrictEqual(encoder.zeros(block, [{ offset: 0, length: 4096 }]), zero({ block: "m" }))
   })
 
   it("reach beyond 4 GiB", () => {
     const records = RamRecords.make().zeros(block, [{ offset: 2 ** 40 + 4096, length: 4096 }])
-    assert.deepStrictEqual(records.subarray(0, 8), hex("0000010000001002"))
+    assert.deepStrictEqual(records.subarray(0, 8), record({ flags: ["ZERO"], address: 2 ** 40 + 4096 }))
   })
 })

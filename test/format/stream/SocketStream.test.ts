@@ -14,6 +14,7 @@ import * as Captures from "../../support/images/captures.ts"
 import * as Images from "../../support/images/images.ts"
 import * as Fixtures from "../../support/wire/captured.ts"
 import * as Replay from "../../support/images/replay.ts"
+import { type Record, command, named, record, u16, u32, u64, u8 } from "../../support/wire/records.ts"
 import * as Streams from "../../support/wire/socketStreams.ts"
 
 const { concat, hex, int } = Bytes
@@ -22,6 +23,8 @@ const PAGE = 4096
 const block = { idstr: "pc.ram", usedLength: 16 * PAGE, pageSize: PAGE }
 const bios = { idstr: "pc.bios", usedLength: PAGE, pageSize: PAGE }
 const page = (value: number) => new Uint8Array(PAGE).fill(value)
+
+const switchoverStart = command(11)
 
 const codeOf = (stream: Uint8Array, arrival: Streams.Arrival = {}) =>
   Streams.read(stream, arrival).finding?.code ?? "no finding"
@@ -122,9 +125,9 @@ describe("a main channel", () => {
   const everything = Streams.make({
     head: SocketSections.encodeHead({
       configuration: Streams.configuration,
-      prelude: hex("08 0001 0000 08 0002 0004 00000007")
+      prelude: concat(command(1), command(2, u32(7)))
     }),
-    early: concat(Images.early, hex("08 000b 0000")),
+    early: concat(Images.early, switchoverStart),
     records: concat(
       ...records.pages(block, [{ offset: PAGE, bytes: page(1) }]),
       records.zeros(block, [{ offset: 2 * PAGE, length: 2 * PAGE }]),
@@ -175,10 +178,12 @@ describe("a main channel", () => {
     const command = 5
     const start = head + SocketSections.encodeStart({ sectionId: 2, blocks: Streams.blocks }).length
     const stream = Streams.make({
-      early: hex("08 000b 0000"),
+      early: switchoverStart,
       records: concat(
         RamRecords.make().zeros(block, [{ offset: 0, length: PAGE }]),
-        hex("0000000000000010 7e 00000002  02 00000002  0000000000001022 00")
+        SocketSections.encodeClose({ sectionId: 2 }),
+        SocketSections.encodeOpen("part", 2),
+        record({ flags: ["ZERO", "CONTINUE"], page: 1, data: [0] })
       )
     })
     const part = start + command + 5
@@ -411,7 +416,7 @@ describe("an early section", () => {
     ]))
 
   it("ends at its footer if END, a command or another section follows", () => {
-    const follow = [Images.early, hex("08 000b 0000"), virtioMem]
+    const follow = [Images.early, switchoverStart, virtioMem]
     for (const next of follow) {
       const [first] = sections(Streams.make({ early: concat(virtioMem, next) }))
       assert.deepStrictEqual(first?.bytes, virtioMem)
@@ -508,178 +513,119 @@ describe("an early section", () => {
 })
 
 describe("a main channel is refused", () => {
-  const { encodeHead, encodeOpen, encodeStart } = SocketSections
-  const { encodeConfiguration, encodeFileHeader, encodeRamRecord, encodeSectionHeader, RamFlag } = MigrationStream
+  const { encodeHead, encodeOpen } = SocketSections
+  const { encodeConfiguration, encodeFileHeader, encodeSectionHeader } = MigrationStream
 
   const head = (capabilities: ReadonlyArray<string>) =>
     concat(encodeFileHeader(), encodeConfiguration({ ...Streams.configuration, capabilities }))
-  const prelude = (digits: string) => encodeHead({ configuration: undefined, prelude: hex(digits) })
-  const start = (name: string, instanceId: number, version: number) =>
+  const before = (prelude: Uint8Array) => encodeHead({ configuration: undefined, prelude })
+  const section = (name: string, instanceId: number, version: number) =>
     encodeSectionHeader({ type: "start", sectionId: 2, name, instanceId, version })
-  const list = (blocks: ReadonlyArray<SocketStream.AnnouncedBlock>, total?: number) => {
-    const sum = blocks.reduce((sum, { usedLength }) => sum + usedLength, 0)
-    const entries = encodeStart({ sectionId: 2, blocks }).subarray(25)
-    return concat(start("ram", 0, 4), encodeRamRecord(RamFlag.memSize, total ?? sum), entries)
-  }
-  const twoPages = [{ idstr: "m", usedLength: 8192 }]
-  const ram = concat(start("ram", 0, 4))
-  const entry = hex("01 6d 0000000000002000")
-  const memSize = hex("0000000000002004")
-  const eos = hex("0000000000000010")
-  const flush = hex("0000000000000200")
-  const changes = (digits: string) => hex(`0000000000000040 06 70632e72616d ${digits}`)
+  const ram = (...records: ReadonlyArray<Uint8Array>) => ({ start: concat(section("ram", 0, 4), ...records) })
+  const memSize = (address: number | bigint) => record({ flags: ["MEM_SIZE"], address })
+  const entry = (idstr: string | Uint8Array, usedLength: number | bigint) => concat(named(idstr), u64(usedLength))
+  const list = (total: number, ...entries: ReadonlyArray<Uint8Array>) => ram(memSize(total), ...entries)
+  const twoPages = entry("m", 8192)
+  const flush = record({ flags: ["MULTIFD_FLUSH"] })
+  const eos = record({ flags: ["EOS"] })
+  const part = (...bytes: ReadonlyArray<Uint8Array>) => ({ part: concat(encodeOpen("part", 2), ...bytes) })
+  const name = block.idstr
+  const zero = (fields: Partial<Record>) => ({ records: record({ flags: ["ZERO"], data: [0], ...fields }) })
+  const changes = (...data: ReadonlyArray<number>) => record({ flags: ["XBZRLE"], block: name, data })
 
-  const cases: ReadonlyArray<readonly [string, Uint8Array, string, Streams.Arrival?]> = [
+  /** A title, the parts of a stream that differ from the whole one or all of its bytes, and the finding. */
+  const cases: ReadonlyArray<readonly [string, Streams.Parts | Uint8Array, string, Streams.Arrival?]> = [
     ["if it is none", Bytes.text("GET / HTTP/1.1\r\n\r\n"), "magic-wrong"],
     ["if it is a channel", hex("11223344 00000001"), "magic-wrong"],
-    ["in another version", hex("5145564d 00000004"), "stream-version-unsupported"],
-    ["with mapped-ram", Streams.make({ head: head(["mapped-ram"]) }), "mapped-ram-unexpected"],
-    ["with a capability of the future", Streams.make({ head: head(["new"]) }), "configuration-unsupported"],
-    ["with a machine type beyond all bounds", hex("5145564d 00000003 07 7fffffff"), "configuration-corrupt"],
-    ["with postcopy advice", prelude("08 0003 0010 00000000000010000000000000001000"), "command-unsupported"],
-    ["with COLO", prelude("08 0008 0000"), "command-unsupported"],
-    ["with a package", prelude("08 0007 0004 00000000"), "command-unsupported"],
-    ["with an unknown command", prelude("08 000c 0000"), "command-corrupt"],
-    ["with a PING of the wrong length", prelude("08 0002 0003 000000"), "command-corrupt"],
-    ["if it ends without RAM", prelude("00"), "section-unexpected"],
-    ["with a part of nothing", prelude("02 00000002"), "section-unexpected"],
-    ["with a description in front of RAM", prelude("06 00000002 7b7d"), "section-unexpected"],
-    [
-      "with another iterable in front of RAM",
-      Streams.make({ start: start("dirty-bitmap", 0, 1) }),
-      "iterable-unsupported"
-    ],
-    ["with another iterable behind RAM's START", Streams.make({ early: start("vfio", 0, 1) }), "iterable-unsupported"],
-    ["with another version of RAM", Streams.make({ start: start("ram", 0, 5) }), "ram-version-unsupported"],
-    ["with a second RAM", Streams.make({ start: start("ram", 1, 4) }), "ram-instance-wrong"],
-    ["without a list of blocks", Streams.make({ start: concat(ram, eos) }), "block-list-missing"],
-    [
-      "with a page in front of the list",
-      Streams.make({ start: concat(ram, hex("0000000000000008")) }),
-      "block-list-missing"
-    ],
-    ["with a flush in front of the list", Streams.make({ start: concat(ram, flush) }), "block-list-missing"],
-    ["with two lists", Streams.make({ start: concat(ram, memSize, entry, memSize) }), "block-list-duplicated"],
-    ["with a list in a PART", Streams.make({ records: memSize }), "record-unexpected"],
-    ["with a total below the sum", Streams.make({ start: list(twoPages, 4096) }), "total-mismatch"],
-    ["with a total above the sum", Streams.make({ start: list(twoPages, 16384) }), "name-invalid"],
-    ["with a block twice", Streams.make({ start: list([...twoPages, ...twoPages]) }), "block-duplicated"],
-    [
-      "with a block of no length",
-      Streams.make({ start: list([{ idstr: "m", usedLength: 0 }], 4096) }),
-      "length-not-whole-pages"
-    ],
-    [
-      "with a block of part of a page",
-      Streams.make({ start: list([{ idstr: "m", usedLength: 4095 }], 4096) }),
-      "length-not-whole-pages"
-    ],
-    [
-      "with a name with a zero byte",
-      Streams.make({ start: list([{ idstr: "m\0", usedLength: 4096 }]) }),
-      "name-invalid"
-    ],
-    [
-      "with a name that is not text",
-      Streams.make({ start: concat(ram, memSize, hex("01 ff 0000000000002000")) }),
-      "name-invalid"
-    ],
-    [
-      "with a block beyond 2^53",
-      Streams.make({ start: concat(ram, memSize, hex("01 6d 0020000000000000")) }),
-      "number-too-large"
-    ],
-    ["with more RAM than allowed", Streams.make(), "bitmap-limit-exceeded", { limits: { maxRam: 17 * PAGE - 1 } }],
-    [
-      "with RAM beyond all bounds",
-      Streams.make({ start: concat(ram, hex("fffffffffffffc04")) }),
-      "bitmap-limit-exceeded"
-    ],
-    ["with more blocks than allowed", Streams.make(), "block-limit-exceeded", { limits: { maxBlocks: 1 } }],
-    [
-      "without a footer, if START has one",
-      Streams.make({ part: concat(encodeOpen("part", 2), eos, hex("03")) }),
-      "footer-missing"
-    ],
-    [
-      "with the footer of another section",
-      Streams.make({ part: concat(encodeOpen("part", 2), eos, hex("7e 00000003")) }),
-      "footer-mismatch"
-    ],
-    ["with a PART of another section", Streams.make({ part: encodeOpen("part", 3) }), "section-id-unknown"],
-    ["if the device state follows without RAM's END", Streams.make({ early: hex("00") }), "section-unexpected"],
-    ["with a configuration behind RAM's START", Streams.make({ early: hex("07") }), "section-unexpected"],
-    ["with a retired record", Streams.make({ records: hex("0000000000000001") }), "record-unexpected"],
-    ["with a record for RDMA", Streams.make({ records: hex("0000000000000080") }), "record-unexpected"],
-    ["with a record that is two things", Streams.make({ records: hex("000000000000000a") }), "record-unexpected"],
-    ["with CONTINUE alone", Streams.make({ records: hex("0000000000000020") }), "record-unexpected"],
-    ["with CONTINUE of no block", Streams.make({ records: hex("0000000000000022 00") }), "record-block-missing"],
+    ["in another version", concat(Bytes.text("QEVM"), u32(4)), "stream-version-unsupported"],
+    ["with mapped-ram", { head: head(["mapped-ram"]) }, "mapped-ram-unexpected"],
+    ["with a capability of the future", { head: head(["new"]) }, "configuration-unsupported"],
+    ["with an endless machine type", concat(encodeFileHeader(), u8(7), u32(0x7fffffff)), "configuration-corrupt"],
+    ["with postcopy advice", before(command(3, u64(4096), u64(4096))), "command-unsupported"],
+    ["with COLO", before(command(8)), "command-unsupported"],
+    ["with a package", before(command(7, u32(0))), "command-unsupported"],
+    ["with an unknown command", before(command(12)), "command-corrupt"],
+    ["with a PING of the wrong length", before(command(2, u8(0), u16(0))), "command-corrupt"],
+    ["if it ends without RAM", before(u8(0)), "section-unexpected"],
+    ["with a part of nothing", before(concat(u8(2), u32(2))), "section-unexpected"],
+    ["with a description in front of RAM", before(concat(u8(6), u32(2), Bytes.text("{}"))), "section-unexpected"],
+    ["with another iterable in front of RAM", { start: section("dirty-bitmap", 0, 1) }, "iterable-unsupported"],
+    ["with another iterable behind RAM's START", { early: section("vfio", 0, 1) }, "iterable-unsupported"],
+    ["with another version of RAM", { start: section("ram", 0, 5) }, "ram-version-unsupported"],
+    ["with a second RAM", { start: section("ram", 1, 4) }, "ram-instance-wrong"],
+    ["without a list of blocks", ram(eos), "block-list-missing"],
+    ["with a page in front of the list", ram(record({ flags: ["PAGE"] })), "block-list-missing"],
+    ["with a flush in front of the list", ram(flush), "block-list-missing"],
+    ["with two lists", list(8192, twoPages, memSize(8192)), "block-list-duplicated"],
+    ["with a list in a PART", { records: memSize(8192) }, "record-unexpected"],
+    ["with a total below the sum", list(4096, twoPages, eos), "total-mismatch"],
+    ["with a total above the sum", list(16384, twoPages, eos), "name-invalid"],
+    ["with a block twice", list(16384, twoPages, twoPages, eos), "block-duplicated"],
+    ["with a block of no length", list(4096, entry("m", 0), eos), "length-not-whole-pages"],
+    ["with a block of part of a page", list(4096, entry("m", 4095), eos), "length-not-whole-pages"],
+    ["with a name with a zero byte", list(4096, entry("m\0", 4096), eos), "name-invalid"],
+    ["with a name that is not text", list(8192, entry(u8(0xff), 8192)), "name-invalid"],
+    ["with a block beyond 2^53", list(8192, entry("m", 2n ** 53n)), "number-too-large"],
+    ["with more RAM than allowed", {}, "bitmap-limit-exceeded", { limits: { maxRam: 17 * PAGE - 1 } }],
+    ["with RAM beyond all bounds", ram(memSize(0xffff_ffff_ffff_fc00n)), "bitmap-limit-exceeded"],
+    ["with more blocks than allowed", {}, "block-limit-exceeded", { limits: { maxBlocks: 1 } }],
+    ["without a footer, if START has one", part(eos, u8(3)), "footer-missing"],
+    ["with the footer of another section", part(eos, u8(0x7e), u32(3)), "footer-mismatch"],
+    ["with a PART of another section", { part: encodeOpen("part", 3) }, "section-id-unknown"],
+    ["if the device state follows without RAM's END", { early: u8(0) }, "section-unexpected"],
+    ["with a configuration behind RAM's START", { early: u8(7) }, "section-unexpected"],
+    ["with a retired record", { records: record({ flags: ["FULL"] }) }, "record-unexpected"],
+    ["with a record for RDMA", { records: record({ flags: ["HOOK"] }) }, "record-unexpected"],
+    ["with a record that is two things", { records: record({ flags: ["PAGE", "ZERO"] }) }, "record-unexpected"],
+    ["with CONTINUE alone", { records: record({ flags: ["CONTINUE"] }) }, "record-unexpected"],
+    ["with CONTINUE of no block", zero({ flags: ["ZERO", "CONTINUE"] }), "record-block-missing"],
     [
       "with a page of an unknown block",
-      Streams.make({ records: hex("0000000000000008 04 6e6f7065") }),
+      { records: record({ flags: ["PAGE"], block: "nope" }) },
       "record-block-unknown"
     ],
-    [
-      "with a block whose name is not text",
-      Streams.make({ records: hex("0000000000000002 01 ff 00") }),
-      "record-block-unknown"
-    ],
-    [
-      "with a page behind its block",
-      Streams.make({ records: hex("0000000000010002 06 70632e72616d 00") }),
-      "record-offset-out-of-range"
-    ],
+    ["with a block whose name is not text", zero({ block: u8(0xff) }), "record-block-unknown"],
+    ["with a page behind its block", zero({ block: name, page: 16 }), "record-offset-out-of-range"],
     [
       "with a page beyond all bounds",
-      Streams.make({ records: hex("fffffffffffff002 06 70632e72616d 00") }),
+      zero({ block: name, address: 0xffff_ffff_ffff_f000n }),
       "record-offset-out-of-range"
     ],
-    [
-      "with a page between two",
-      Streams.make({ records: hex("0000000000000402 06 70632e72616d 00") }),
-      "record-offset-misaligned"
-    ],
-    [
-      "with a zero page of ones",
-      Streams.make({ records: hex("0000000000000002 06 70632e72616d 01") }),
-      "record-fill-wrong"
-    ],
-    ["with changes in another encoding", Streams.make({ records: changes("02 0001 00") }), "xbzrle-corrupt"],
-    ["with changes larger than a page", Streams.make({ records: changes("01 1001") }), "xbzrle-corrupt"],
-    ["with a flush if START had none", Streams.make({ records: flush }), "flush-unexpected"]
+    ["with a page between two", zero({ block: name, address: 1024 }), "record-offset-misaligned"],
+    ["with a zero page of ones", zero({ block: name, data: [1] }), "record-fill-wrong"],
+    ["with changes in another encoding", { records: changes(2, 0, 1, 0) }, "xbzrle-corrupt"],
+    ["with changes larger than a page", { records: changes(1, 0x10, 1) }, "xbzrle-corrupt"],
+    ["with a flush if START had none", { records: flush }, "flush-unexpected"]
   ]
-  for (const [title, stream, code, arrival] of cases) {
+  for (const [title, parts, code, arrival] of cases) {
     it(title, () => {
+      const stream = parts instanceof Uint8Array ? parts : Streams.make(parts)
       assert.strictEqual(codeOf(stream, arrival), code)
       assert.strictEqual(codeOf(stream, { ...arrival, chunk: 1 }), code)
     })
   }
 
+  /** A page, and one behind the end of its block. */
+  const tooFar = Streams.make({
+    records: concat(zero({ block: name }).records, zero({ flags: ["ZERO", "CONTINUE"], page: 16 }).records)
+  })
+
   it("at the place where it is wrong", () => {
     const before = Streams.make({ part: encodeOpen("part", 2), end: new Uint8Array(0) }).length
-    const { finding } = Streams.read(
-      Streams.make({
-        records: concat(RamRecords.make().zeros(block, [{ offset: 0, length: PAGE }]), hex("0000000000010022 00"))
-      })
-    )
+    const { finding } = Streams.read(tooFar)
     assert.strictEqual(finding?.offset, before + 16)
     assert.strictEqual(finding?.block, "pc.ram")
     assert.strictEqual(finding?.expected, "an offset up to 61440")
   })
 
   it("only when all that came in front of it was told", () => {
-    const records = concat(RamRecords.make().zeros(block, [{ offset: 0, length: PAGE }]), hex("0000000000010022 00"))
-    const outcome = Streams.read(Streams.make({ records }))
+    const outcome = Streams.read(tooFar)
     assert.strictEqual(outcome.events.at(-1)?._tag, "Zeros")
     assert.strictEqual(outcome.finding?.code, "record-offset-out-of-range")
   })
 
   it("without a byte of the guest in what is said of it", () => {
-    const secret = concat(
-      hex("0000000000000008 06 70632e72616d"),
-      new Uint8Array(PAGE).fill(0x5a),
-      hex("0000000000000001")
-    )
+    const secret = concat(record({ flags: ["PAGE"], block: "pc.ram", data: page(0x5a) }), record({ flags: ["FULL"] }))
     const { finding } = Streams.read(Streams.make({ records: secret }))
     assert.strictEqual(finding?.code, "record-unexpected")
     assert.notInclude(finding?.message, "5a5a")
@@ -692,7 +638,7 @@ describe("a main channel is refused", () => {
       ...encoder.changes(block, [{ offset: 0, bytes: hex("000109") }]),
       ...encoder.pages(block, [{ offset: 0, bytes: page(1) }])
     )
-    const stream = Streams.make({ early: hex("08 000b 0000"), records })
+    const stream = Streams.make({ early: switchoverStart, records })
     for (let length = 1; length < stream.length; length++) {
       const { finding } = Streams.read(stream.subarray(0, length))
       assert.strictEqual(finding?.code, "stream-cut", `${length} bytes`)
