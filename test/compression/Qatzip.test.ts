@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as NodeZlib from "node:zlib"
 import * as Qatzip from "../../src/compression/Qatzip.ts"
-import { describeContract, failureOf, pagesOf, payloadsOf } from "../support/codecs/contract.ts"
+import { changedAt, describeContract, failureOf, pagesOf, payloadsOf, sixteen } from "../support/codecs/contract.ts"
 import * as Packets from "../support/codecs/packets.ts"
 
 const PAGE = 4096
@@ -20,14 +20,16 @@ const members = (payload: Buffer): ReadonlyArray<Buffer> => {
   return found
 }
 
-describe("Qatzip", () => {
-  describeContract(Qatzip.codec)
+const member = NodeZlib.gzipSync(sixteen)
+const bomb = NodeZlib.gzipSync(new Uint8Array(8 * 1024 * 1024))
 
-  it("has QEMU's flag, levels and room", () => {
-    assert.strictEqual(Qatzip.codec.method, "qatzip")
-    assert.strictEqual(Qatzip.codec.flag, 0x20)
-    assert.deepStrictEqual(Qatzip.codec.levels, { min: 1, max: 9, default: 1 })
-    assert.strictEqual(Qatzip.codec.maxPayload(128, PAGE), 1024 * 1024)
+describe("Qatzip", () => {
+  describeContract(Qatzip.codec, {
+    method: "qatzip",
+    flag: 0x20,
+    levels: { min: 1, max: 9, default: 1 },
+    bombs: [bomb, Buffer.concat([NodeZlib.gzipSync(sixteen), bomb, bomb])],
+    corrupt: [changedAt(member, 1), changedAt(member, 5), NodeZlib.deflateSync(sixteen)]
   })
 
   it.effect("makes members of 64 KiB with both sizes in an extra field", () =>
@@ -52,14 +54,6 @@ describe("Qatzip", () => {
     })
   )
 
-  it.effect("compresses more at a higher level", () =>
-    Effect.gen(function* () {
-      const length = (level: number) =>
-        Effect.map(payloadsOf(Qatzip.codec, [packet], { level }), ([payload]) => payload!.length)
-      assert.isBelow(yield* length(9), yield* length(1))
-    })
-  )
-
   it.effect("takes members of any size and header, packet after packet", () =>
     Effect.gen(function* () {
       const decompressor = yield* Qatzip.codec.decompressor
@@ -77,25 +71,19 @@ describe("Qatzip", () => {
     })
   )
 
-  it.effect("refuses a member that is cut, or has another checksum or length", () =>
+  it.effect("refuses a member that is cut", () =>
     Effect.gen(function* () {
       const whole = NodeZlib.gzipSync(pages)
       assert.strictEqual(
         (yield* failureOf(Qatzip.codec, whole.subarray(0, -1), pages.length)).message,
         "qatzip payload: expected a complete stream, found one that continues past its end"
       )
-      for (const at of [1, 5]) {
-        const changed = Buffer.from(whole)
-        changed[changed.length - at]! ^= 1
-        assert.strictEqual((yield* failureOf(Qatzip.codec, changed, pages.length)).problem, "corrupt")
-      }
     })
   )
 
-  it.effect("refuses what is no member, and zeros and a broken member behind the last one", () =>
+  it.effect("refuses zeros and a broken member behind the last one", () =>
     Effect.gen(function* () {
       const whole = NodeZlib.gzipSync(pages)
-      assert.strictEqual((yield* failureOf(Qatzip.codec, NodeZlib.deflateSync(pages), pages.length)).problem, "corrupt")
       for (const more of ["00", "00000000", "1f", "ffff"]) {
         const payload = Buffer.concat([whole, Buffer.from(more, "hex")])
         assert.include(
@@ -103,14 +91,6 @@ describe("Qatzip", () => {
           (yield* failureOf(Qatzip.codec, payload, pages.length)).problem
         )
       }
-    })
-  )
-
-  it.effect("refuses bombs, in one member and in many", () =>
-    Effect.gen(function* () {
-      const bomb = NodeZlib.gzipSync(new Uint8Array(8 * 1024 * 1024))
-      for (const payload of [bomb, Buffer.concat([NodeZlib.gzipSync(pages), bomb, bomb])])
-        assert.strictEqual((yield* failureOf(Qatzip.codec, payload, pages.length)).problem, "too-much-output")
     })
   )
 })

@@ -7,15 +7,10 @@ import * as Packets from "../support/codecs/packets.ts"
 import { describePages, split } from "../support/codecs/pageMethod.ts"
 
 describe("Qpl", () => {
-  describeContract(Qpl.codec)
+  describeContract(Qpl.codec, { method: "qpl", flag: 0x08, levels: { min: 1, max: 1, default: 1 } })
   describePages(Qpl.codec, {
     deflate: (page) => NodeZlib.deflateRawSync(page),
     inflate: (bytes) => NodeZlib.inflateRawSync(bytes)
-  })
-
-  it("has QEMU's flag", () => {
-    assert.strictEqual(Qpl.codec.method, "qpl")
-    assert.strictEqual(Qpl.codec.flag, 0x08)
   })
 
   it.effect("looks back 4 KiB at most, in larger pages too", () =>

@@ -1,10 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Fs from "node:fs"
 import * as NodeZlib from "node:zlib"
 import * as Zlib from "../../src/compression/Zlib.ts"
-import { describeContract, failureOf, pagesOf, payloadsOf } from "../support/codecs/contract.ts"
-import * as Guest from "../support/codecs/captured.ts"
+import { changedAt, describeContract, failureOf, pagesOf, payloadsOf } from "../support/codecs/contract.ts"
 import * as Packets from "../support/codecs/packets.ts"
 
 const PAGE = 4096
@@ -26,24 +24,19 @@ const sent = (flush: number, pieceSize: number, options: NodeZlib.ZlibOptions = 
   })
 
 describe("Zlib", () => {
-  describeContract(Zlib.codec)
-
-  it("has QEMU's flag, levels and room", () => {
-    assert.strictEqual(Zlib.codec.method, "zlib")
-    assert.strictEqual(Zlib.codec.flag, 0x02)
-    assert.deepStrictEqual(Zlib.codec.levels, { min: 0, max: 9, default: 1 })
-    assert.strictEqual(Zlib.codec.maxPayload(128, PAGE), 1024 * 1024)
+  describeContract(Zlib.codec, {
+    method: "zlib",
+    flag: 0x02,
+    levels: { min: 0, max: 9, default: 1 },
+    captured: { file: "zlib.bin", lengths: [5108, 5315, 1851] },
+    bombs: [NodeZlib.deflateSync(new Uint8Array(64 * 1024 * 1024))],
+    corrupt: [
+      changedAt(NodeZlib.deflateSync(pages), 1),
+      NodeZlib.deflateRawSync(pages),
+      NodeZlib.gzipSync(pages),
+      NodeZlib.deflateSync(pages, { dictionary: Buffer.from("dictionary") })
+    ]
   })
-
-  it.effect("decompresses what a real QEMU sent", () =>
-    Effect.gen(function* () {
-      const decompressor = yield* Zlib.codec.decompressor
-      const captured = Fs.readFileSync(Guest.file("zlib.bin"))
-      const lengths = [5108, 5315, 1851]
-      for (const [payload, expected] of Guest.packets(captured, lengths))
-        assert.deepStrictEqual(yield* pagesOf(decompressor, payload, expected.length), expected)
-    })
-  )
 
   it.effect("is one stream with one header, flushed after every packet, never finished", () =>
     Effect.gen(function* () {
@@ -65,12 +58,10 @@ describe("Zlib", () => {
     })
   )
 
-  it.effect("compresses more at a higher level, and stores at level 0", () =>
+  it.effect("stores at level 0", () =>
     Effect.gen(function* () {
-      const length = (level: number) =>
-        Effect.map(payloadsOf(Zlib.codec, [packet], { level }), ([payload]) => payload!.length)
-      assert.isAbove(yield* length(0), pages.length)
-      assert.isBelow(yield* length(9), yield* length(1))
+      const [payload] = yield* payloadsOf(Zlib.codec, [packet], { level: 0 })
+      assert.isAbove(payload!.length, pages.length)
     })
   )
 
@@ -102,31 +93,6 @@ describe("Zlib", () => {
         error.message,
         `zlib payload: expected a stream of ${finished.length} bytes, found one that ends after 0`
       )
-    })
-  )
-
-  it.effect("refuses deflate without the header, gzip, and a preset dictionary", () =>
-    Effect.gen(function* () {
-      const dictionary = NodeZlib.deflateSync(pages, { dictionary: Buffer.from("dictionary") })
-      for (const payload of [NodeZlib.deflateRawSync(pages), NodeZlib.gzipSync(pages), dictionary])
-        assert.strictEqual((yield* failureOf(Zlib.codec, payload, pages.length)).problem, "corrupt")
-    })
-  )
-
-  it.effect("refuses a checksum that does not match", () =>
-    Effect.gen(function* () {
-      const finished = NodeZlib.deflateSync(pages)
-      finished[finished.length - 1]! ^= 1
-      assert.strictEqual((yield* failureOf(Zlib.codec, finished, pages.length)).problem, "corrupt")
-    })
-  )
-
-  it.effect("refuses a bomb with its first output", () =>
-    Effect.gen(function* () {
-      const bomb = NodeZlib.deflateSync(new Uint8Array(64 * 1024 * 1024))
-      const error = yield* failureOf(Zlib.codec, bomb, PAGE)
-      assert.strictEqual(error.problem, "too-much-output")
-      assert.strictEqual(error.message, "zlib payload: expected 4096 bytes after decompression, found more")
     })
   )
 

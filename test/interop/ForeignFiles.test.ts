@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
+import { itSpace } from "../support/qemu/it.ts"
 import * as Cli from "../support/qemu/cli.ts"
 import * as Files from "../support/qemu/files.ts"
 import * as Guest from "../support/qemu/guest.ts"
@@ -44,15 +45,12 @@ const archives: ReadonlyArray<readonly [tool: string, args: ReadonlyArray<string
 
 for (const [tool, args, words] of archives) {
   describeWhere(`${tool}`, { isThere: isThere(tool), isRequired: false, missing: `needs ${tool}` }, () => {
-    it.live("what it writes is called by its name", () =>
-      Effect.gen(function* () {
-        const space = yield* Workspace.make
-        const path = space.file("packed")
-        Fs.writeFileSync(space.file("plain"), Buffer.alloc(20_000, "image"))
-        Fs.writeFileSync(path, execFileSync(tool, [...args, space.file("plain")]))
-        yield* isCalled(path, words)
-      })
-    )
+    itSpace("what it writes is called by its name", function* (space) {
+      const path = space.file("packed")
+      Fs.writeFileSync(space.file("plain"), Buffer.alloc(20_000, "image"))
+      Fs.writeFileSync(path, execFileSync(tool, [...args, space.file("plain")]))
+      yield* isCalled(path, words)
+    })
   })
 }
 
@@ -74,38 +72,32 @@ describeWhere("qemu-img", { isThere: isThere("qemu-img"), isRequired: false, mis
 })
 
 describeQemu("files of QEMU that are no images", () => {
-  it.live("a core dump, and an empty file", () =>
-    Effect.gen(function* () {
-      const space = yield* Workspace.make
-      const guest = yield* Guest.start({ ram: { file: space.ram("ram"), size: 8 * MIB } })
-      const core = space.file("core")
-      yield* guest.qmp.execute("dump-guest-memory", { paging: false, protocol: `file:${core}` })
-      yield* isCalled(core, /an ELF core dump [^;]*; it has no device state/)
-      Fs.writeFileSync(space.file("empty"), "")
-      yield* isCalled(space.file("empty"), /an empty file; nothing was saved into it/)
-    })
-  )
+  itSpace("a core dump, and an empty file", function* (space) {
+    const guest = yield* Guest.start({ ram: { file: space.ram("ram"), size: 8 * MIB } })
+    const core = space.file("core")
+    yield* guest.qmp.execute("dump-guest-memory", { paging: false, protocol: `file:${core}` })
+    yield* isCalled(core, /an ELF core dump [^;]*; it has no device state/)
+    Fs.writeFileSync(space.file("empty"), "")
+    yield* isCalled(space.file("empty"), /an empty file; nothing was saved into it/)
+  })
 
-  it.live("a plain stream, and its way on leads to an image", () =>
-    Effect.gen(function* () {
-      const space = yield* Workspace.make
-      const [ram, plain] = [space.ram("ram"), space.file("plain")]
-      Pattern.writeFile(ram, "mixed", 8 * MIB)
-      const guest = yield* Guest.start({ ram: { file: ram, size: 8 * MIB } })
-      yield* Migrate.outgoing(guest, `file:${plain}`, {})
-      yield* isCalled(plain, /a plain migration stream; multifd receive --channels 0/)
+  itSpace("a plain stream, and its way on leads to an image", function* (space) {
+    const [ram, plain] = [space.ram("ram"), space.file("plain")]
+    Pattern.writeFile(ram, "mixed", 8 * MIB)
+    const guest = yield* Guest.start({ ram: { file: ram, size: 8 * MIB } })
+    yield* Migrate.outgoing(guest, `file:${plain}`, {})
+    yield* isCalled(plain, /a plain migration stream; multifd receive --channels 0/)
 
-      const socket = space.file("socket")
-      const { ran } = yield* Cli.listen("--listen", `unix:${socket}`, "--channels", "0", space.file("image"))
-      const connection = Net.connect(socket)
-      Fs.createReadStream(plain).pipe(connection)
-      const received = yield* ran
-      assert.strictEqual(received.code, 0, received.stderr)
-      const restored = space.file("restored")
-      Fs.writeFileSync(restored, "")
-      const block = `${Guest.MAIN_BLOCK}=${restored}`
-      assert.strictEqual((yield* Cli.run("restore", space.file("image"), "--block", block)).code, 0)
-      assert.strictEqual(Files.firstDifference(ram, restored), undefined)
-    })
-  )
+    const socket = space.file("socket")
+    const { ran } = yield* Cli.listen("--listen", `unix:${socket}`, "--channels", "0", space.file("image"))
+    const connection = Net.connect(socket)
+    Fs.createReadStream(plain).pipe(connection)
+    const received = yield* ran
+    assert.strictEqual(received.code, 0, received.stderr)
+    const restored = space.file("restored")
+    Fs.writeFileSync(restored, "")
+    const block = `${Guest.MAIN_BLOCK}=${restored}`
+    assert.strictEqual((yield* Cli.run("restore", space.file("image"), "--block", block)).code, 0)
+    assert.strictEqual(Files.firstDifference(ram, restored), undefined)
+  })
 })

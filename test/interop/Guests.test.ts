@@ -5,6 +5,7 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
+import { itGuest } from "../support/qemu/it.ts"
 import * as Guests from "../support/qemu/guests.ts"
 import * as Machine from "../support/qemu/machine.ts"
 import { describeQemus } from "../support/qemu/suite.ts"
@@ -27,12 +28,8 @@ describeQemus("a guest that people run", ["5.2", "7.2", "10.0", "11.1"], (qemu) 
       })
     )
     if (!boots) continue
-    it.live(`${name}: runs the workload`, () =>
-      Effect.gen(function* () {
-        const space = yield* Workspace.make
-        const vm = yield* Machine.running(space, { qemu, as: name })
-        yield* Machine.goesOn(vm)
-      })
-    )
+    itGuest(`${name}: runs the workload`, { qemu, as: name }, function* (vm) {
+      yield* Machine.goesOn(vm)
+    })
   }
 })

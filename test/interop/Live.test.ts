@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Image from "../../src/image/Image.ts"
-import * as Migration from "../../src/migration/Migration.ts"
+import { itSpace } from "../support/qemu/it.ts"
 import * as Files from "../support/qemu/files.ts"
 import * as Guest from "../support/qemu/guest.ts"
 import * as Library from "../support/qemu/library.ts"
@@ -41,9 +41,9 @@ const stalePages = (path: string): number => {
 
 describeQemu("a guest that was saved while it ran", () => {
   for (const channels of [0, 4]) {
-    it.live(`over ${channels} channels: restores to the memory of the moment it stopped, and goes on`, () =>
-      Effect.gen(function* () {
-        const space = yield* Workspace.make
+    itSpace(
+      `over ${channels} channels: restores to the memory of the moment it stopped, and goes on`,
+      function* (space) {
         const { path, ram } = yield* saveRunning(space, channels)
         assert.isAbove(stalePages(path), 0)
 
@@ -64,7 +64,7 @@ describeQemu("a guest that was saved while it ran", () => {
         yield* Workload.reach(revived, Workload.round(ram) + 2)
         yield* guest.qmp.execute("stop")
         assert.doesNotThrow(() => Workload.position(revived, END))
-      }).pipe(Effect.provide(Migration.layer))
+      }
     )
   }
   it.live("by a background snapshot, whose bitmaps QEMU never writes: TruncatedImageError", (context) =>

@@ -7,15 +7,14 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Temporary from "../support/project/temporary.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
-import * as Migration from "../../src/migration/Migration.ts"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
+import { itSpace } from "../support/qemu/it.ts"
 import * as Machine from "../support/qemu/machine.ts"
 import * as Nodes from "../support/qemu/nodes.ts"
 import * as Qemu from "../support/qemu/qemu.ts"
 import { describeWhere } from "../support/qemu/suite.ts"
 import * as Workload from "../support/qemu/workload.ts"
-import * as Workspace from "../support/qemu/workspace.ts"
 
 /** Old ones refuse the work, the others do it. */
 const versions = [
@@ -74,45 +73,39 @@ const refuses = (node: Nodes.Node): void =>
   )
 
 const works = (node: Nodes.Node): void => {
-  it.live("save, info, verify, restore", () =>
-    Effect.gen(function* () {
-      const space = yield* Workspace.make
-      const ram = Buffer.alloc(300 * 4096, "memory of a machine").fill(0, 100 * 4096, 200 * 4096)
-      Fs.writeFileSync(space.file("ram"), ram)
-      const image = space.file("vm.img")
-      assert.deepStrictEqual(yield* runOn(node, "save", "--block", `pc.ram=${space.file("ram")}`, image), done)
-      const info = yield* runOn(node, "info", image, "--json")
-      assert.include(info, { code: 0, stderr: "" })
-      assert.strictEqual(JSON.parse(info.stdout).blocks[0].pagesPresent, 200)
-      const verified = yield* runOn(node, "verify", image)
-      assert.include(verified, { code: 0, stderr: "" })
-      assert.match(verified.stdout, /: OK: every page matches its checksum/)
-      assert.deepStrictEqual(yield* runOn(node, "restore", image, "--block", `pc.ram=${space.file("new")}`), done)
-      assert.isTrue(Fs.readFileSync(space.file("new")).equals(ram))
-    })
-  )
+  itSpace("save, info, verify, restore", function* (space) {
+    const ram = Buffer.alloc(300 * 4096, "memory of a machine").fill(0, 100 * 4096, 200 * 4096)
+    Fs.writeFileSync(space.file("ram"), ram)
+    const image = space.file("vm.img")
+    assert.deepStrictEqual(yield* runOn(node, "save", "--block", `pc.ram=${space.file("ram")}`, image), done)
+    const info = yield* runOn(node, "info", image, "--json")
+    assert.include(info, { code: 0, stderr: "" })
+    assert.strictEqual(JSON.parse(info.stdout).blocks[0].pagesPresent, 200)
+    const verified = yield* runOn(node, "verify", image)
+    assert.include(verified, { code: 0, stderr: "" })
+    assert.match(verified.stdout, /: OK: every page matches its checksum/)
+    assert.deepStrictEqual(yield* runOn(node, "restore", image, "--block", `pc.ram=${space.file("new")}`), done)
+    assert.isTrue(Fs.readFileSync(space.file("new")).equals(ram))
+  })
 
   describeWhere(
     "with a real QEMU",
     { isThere: Qemu.installed !== undefined, isRequired: Qemu.isRequired, missing: Qemu.missing },
     () => {
-      it.live("capture a running guest, and resume it elsewhere", () =>
-        Effect.gen(function* () {
-          const space = yield* Workspace.make
-          const image = space.file("vm.img")
-          const vm = yield* Machine.launch(space)
-          yield* Workload.reach(vm.ram, 2)
-          const args = ["--compression", "zstd"]
-          assert.deepStrictEqual(yield* runOn(node, "capture", "--qmp", vm.socket, image, ...args), done)
-          yield* Machine.goesOn(vm)
-          const memory = yield* Machine.memoryOf(space, image)
+      itSpace("capture a running guest, and resume it elsewhere", function* (space) {
+        const image = space.file("vm.img")
+        const vm = yield* Machine.launch(space)
+        yield* Workload.reach(vm.ram, 2)
+        const args = ["--compression", "zstd"]
+        assert.deepStrictEqual(yield* runOn(node, "capture", "--qmp", vm.socket, image, ...args), done)
+        yield* Machine.goesOn(vm)
+        const memory = yield* Machine.memoryOf(space, image)
 
-          const fresh = yield* Machine.launch(space, { name: "fresh", incoming: true })
-          assert.deepStrictEqual(yield* runOn(node, "resume", "--qmp", fresh.socket, image, ...args), done)
-          assert.strictEqual((yield* statusOf(fresh.socket)).status, "running")
-          yield* Workload.reach(fresh.ram, Workload.round(memory) + 1)
-        }).pipe(Effect.provide(Migration.layer))
-      )
+        const fresh = yield* Machine.launch(space, { name: "fresh", incoming: true })
+        assert.deepStrictEqual(yield* runOn(node, "resume", "--qmp", fresh.socket, image, ...args), done)
+        assert.strictEqual((yield* statusOf(fresh.socket)).status, "running")
+        yield* Workload.reach(fresh.ram, Workload.round(memory) + 1)
+      })
     }
   )
 }

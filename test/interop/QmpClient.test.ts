@@ -8,6 +8,7 @@ import * as Net from "node:net"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
+import { itSpace } from "../support/qemu/it.ts"
 import * as Guest from "../support/qemu/guest.ts"
 import * as Qemu from "../support/qemu/qemu.ts"
 import { describeQemu } from "../support/qemu/suite.ts"
@@ -194,31 +195,25 @@ describeQemu("QmpClient with a real QEMU", () => {
     })
   )
 
-  it.live("the human monitor is not QMP", () =>
-    Effect.gen(function* () {
-      const space = yield* Workspace.make
-      const path = space.file("hmp")
-      yield* Guest.start({ ram: { size: 16 * MIB }, args: ["-monitor", `unix:${path},server=on,wait=off`] })
-      const error = yield* Effect.flip(QmpClient.make({ address: SocketAddress.unix(path) }))
-      assert.strictEqual(error._tag, "QmpProtocolError")
-      assert.match(error.message, /expected a QMP monitor, found QEMU's human monitor \(-monitor\)/)
-    })
-  )
+  itSpace("the human monitor is not QMP", function* (space) {
+    const path = space.file("hmp")
+    yield* Guest.start({ ram: { size: 16 * MIB }, args: ["-monitor", `unix:${path},server=on,wait=off`] })
+    const error = yield* Effect.flip(QmpClient.make({ address: SocketAddress.unix(path) }))
+    assert.strictEqual(error._tag, "QmpProtocolError")
+    assert.match(error.message, /expected a QMP monitor, found QEMU's human monitor \(-monitor\)/)
+  })
 
-  it.live("nobody there, and somebody who hangs up", () =>
-    Effect.gen(function* () {
-      const space = yield* Workspace.make
-      const missing = yield* Effect.flip(QmpClient.make({ address: SocketAddress.unix(space.file("none")) }))
-      assert.strictEqual(missing._tag, "ConnectError")
+  itSpace("nobody there, and somebody who hangs up", function* (space) {
+    const missing = yield* Effect.flip(QmpClient.make({ address: SocketAddress.unix(space.file("none")) }))
+    assert.strictEqual(missing._tag, "ConnectError")
 
-      const path = space.file("hangs-up")
-      const server = Net.createServer((socket) => socket.destroy())
-      yield* Effect.acquireRelease(
-        Effect.callback<void>((resume) => void server.listen(path, () => resume(Effect.void))),
-        () => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
-      )
-      const gone = yield* Effect.flip(QmpClient.make({ address: SocketAddress.unix(path) }))
-      assert.strictEqual(gone._tag, "QmpDisconnectedError")
-    })
-  )
+    const path = space.file("hangs-up")
+    const server = Net.createServer((socket) => socket.destroy())
+    yield* Effect.acquireRelease(
+      Effect.callback<void>((resume) => void server.listen(path, () => resume(Effect.void))),
+      () => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+    )
+    const gone = yield* Effect.flip(QmpClient.make({ address: SocketAddress.unix(path) }))
+    assert.strictEqual(gone._tag, "QmpDisconnectedError")
+  })
 })

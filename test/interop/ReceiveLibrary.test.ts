@@ -10,6 +10,7 @@ import * as BlocksTarget from "../../src/snapshot/BlocksTarget.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import type { ReceiveOptions } from "../../src/migration/ReceiveOptions.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
+import { itSpace } from "../support/qemu/it.ts"
 import * as Files from "../support/qemu/files.ts"
 import * as Guest from "../support/qemu/guest.ts"
 import * as Migrate from "../support/qemu/migrate.ts"
@@ -170,17 +171,14 @@ describeQemu("a guest whose migration fails", () => {
     }).pipe(Effect.provide(Migration.layer))
   )
 
-  it.live("hears on its return path that the receiver could not go on, and goes on itself", () =>
-    Effect.gen(function* () {
-      const space = yield* Workspace.make
-      const ram = space.ram("ram")
-      Pattern.writeFile(ram, "random", SIZE)
-      const guest = yield* Guest.start({ ram: { file: ram, size: SIZE } })
-      const limits = { maxRam: MIB }
-      const options = { channels: 2, capabilities: ["return-path"], receive: { limits } }
-      const error = yield* Effect.flip(capture(guest, space.file("image"), options))
-      assert.strictEqual(error._tag, "ProtocolError")
-      yield* guest.qmp.execute("cont")
-    }).pipe(Effect.provide(Migration.layer))
-  )
+  itSpace("hears on its return path that the receiver could not go on, and goes on itself", function* (space) {
+    const ram = space.ram("ram")
+    Pattern.writeFile(ram, "random", SIZE)
+    const guest = yield* Guest.start({ ram: { file: ram, size: SIZE } })
+    const limits = { maxRam: MIB }
+    const options = { channels: 2, capabilities: ["return-path"], receive: { limits } }
+    const error = yield* Effect.flip(capture(guest, space.file("image"), options))
+    assert.strictEqual(error._tag, "ProtocolError")
+    yield* guest.qmp.execute("cont")
+  })
 })

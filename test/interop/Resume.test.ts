@@ -1,18 +1,18 @@
-import { assert, it } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as Image from "../../src/image/Image.ts"
-import * as Migration from "../../src/migration/Migration.ts"
 import * as Capture from "../../src/qemu/Capture.ts"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
 import * as Resume from "../../src/qemu/Resume.ts"
+import { itSpace } from "../support/qemu/it.ts"
 import * as Files from "../support/qemu/files.ts"
 import * as Guest from "../support/qemu/guest.ts"
 import type * as Qemu from "../support/qemu/qemu.ts"
 import { describeQemus } from "../support/qemu/suite.ts"
-import * as Workspace from "../support/qemu/workspace.ts"
+import type * as Workspace from "../support/qemu/workspace.ts"
 
 const MIB = 1024 * 1024
 const SIZE = 32 * MIB
@@ -88,26 +88,23 @@ const start = Effect.fnUntraced(function* (
 const machinesOf = (version: string) => (qemu: Qemu.Qemu) => {
   for (const type of [`pc-i440fx-${version}`, `pc-q35-${version}`]) {
     for (const [name, style] of Object.entries(styles)) {
-      it.live(`${name}, ${type}: captured and resumed with its uuid, and its memory is there`, () =>
-        Effect.gen(function* () {
-          const space = yield* Workspace.make
-          const vm = yield* start(space, { qemu, name: "vm", style: style(type, space, "vm") })
-          yield* QmpCommands.cont(vm.qmp)
-          yield* Effect.sleep("1 second")
-          yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), leave: "paused" })
-          const image = yield* Image.open(space.file("image"))
-          assert.strictEqual(image.machine, type)
-          assert.strictEqual(image.runState, "paused")
-          assert.strictEqual(image.notes.uuid, UUID)
+      itSpace(`${name}, ${type}: captured and resumed with its uuid, and its memory is there`, function* (space) {
+        const vm = yield* start(space, { qemu, name: "vm", style: style(type, space, "vm") })
+        yield* QmpCommands.cont(vm.qmp)
+        yield* Effect.sleep("1 second")
+        yield* Capture.run({ qmp: vm.qmp, target: space.file("image"), leave: "paused" })
+        const image = yield* Image.open(space.file("image"))
+        assert.strictEqual(image.machine, type)
+        assert.strictEqual(image.runState, "paused")
+        assert.strictEqual(image.notes.uuid, UUID)
 
-          const fresh = yield* start(space, { qemu, name: "fresh", style: style(type, space, "fresh"), incoming: true })
-          const resumed = yield* Resume.run({ qmp: fresh.qmp, source: image, paused: true })
-          assert.strictEqual(resumed.runState, "paused")
-          assert.strictEqual(Files.firstDifference(vm.ram, fresh.ram), undefined)
-          yield* QmpCommands.cont(fresh.qmp)
-          assert.isTrue((yield* QmpCommands.queryStatus(fresh.qmp)).running)
-        }).pipe(Effect.provide(Migration.layer))
-      )
+        const fresh = yield* start(space, { qemu, name: "fresh", style: style(type, space, "fresh"), incoming: true })
+        const resumed = yield* Resume.run({ qmp: fresh.qmp, source: image, paused: true })
+        assert.strictEqual(resumed.runState, "paused")
+        assert.strictEqual(Files.firstDifference(vm.ram, fresh.ram), undefined)
+        yield* QmpCommands.cont(fresh.qmp)
+        assert.isTrue((yield* QmpCommands.queryStatus(fresh.qmp)).running)
+      })
     }
   }
 }

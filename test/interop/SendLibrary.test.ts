@@ -1,4 +1,4 @@
-import { assert, it, layer } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
@@ -11,6 +11,7 @@ import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as Progress from "../../src/migration/Progress.ts"
 import type { SendOptions } from "../../src/migration/SendOptions.ts"
+import { itSpace } from "../support/qemu/it.ts"
 import * as Files from "../support/qemu/files.ts"
 import * as Fixtures from "../support/qemu/fixtures.ts"
 import * as Guest from "../support/qemu/guest.ts"
@@ -19,7 +20,6 @@ import * as QemuImage from "../support/qemu/qemuImage.ts"
 import * as Sockets from "../support/qemu/sockets.ts"
 import { describeQemu } from "../support/qemu/suite.ts"
 import * as Workload from "../support/qemu/workload.ts"
-import * as Workspace from "../support/qemu/workspace.ts"
 
 const MIB = 1024 * 1024
 
@@ -281,30 +281,27 @@ describeQemu("an image that is sent to QEMU", () => {
     )
   })
 
-  it.live("a guest that was saved while it ran goes on in its destination, and no page is torn", () =>
-    Effect.gen(function* () {
-      const space = yield* Workspace.make
-      const [ram, path, boot] = [space.ram("ram"), space.file("image"), space.file("boot")]
-      const [end, size] = [8 * MIB, 16 * MIB]
-      Workload.writeDisk(boot, end)
-      Workload.writeMemory(ram, size, end)
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const guest = yield* Guest.start({ ram: { file: ram, size }, boot })
-          yield* Workload.reach(ram, 2)
-          yield* Migrate.save(guest, { path, channels: 2, passes: 3 })
-        })
-      )
-      const revived = space.ram("revived")
-      const guest = yield* Guest.start({ ram: { file: revived, size }, boot, incoming: true })
-      const { loaded, uri } = yield* Sockets.listen(guest, "tcp:127.0.0.1:0", { channels: 2 })
-      const migration = yield* Migration.Migration
-      yield* migration.send({ source: yield* Image.open(path), to: addressOf(uri), channels: 2 })
-      assert.include(yield* loaded, { status: "completed" })
-      yield* Workload.reach(revived, Workload.round(ram) + 2)
-      assert.include(yield* guest.qmp.execute("query-status"), { running: true })
-      yield* guest.qmp.execute("stop")
-      assert.doesNotThrow(() => Workload.position(revived, end))
-    }).pipe(Effect.provide(Migration.layer))
-  )
+  itSpace("a guest that was saved while it ran goes on in its destination, and no page is torn", function* (space) {
+    const [ram, path, boot] = [space.ram("ram"), space.file("image"), space.file("boot")]
+    const [end, size] = [8 * MIB, 16 * MIB]
+    Workload.writeDisk(boot, end)
+    Workload.writeMemory(ram, size, end)
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const guest = yield* Guest.start({ ram: { file: ram, size }, boot })
+        yield* Workload.reach(ram, 2)
+        yield* Migrate.save(guest, { path, channels: 2, passes: 3 })
+      })
+    )
+    const revived = space.ram("revived")
+    const guest = yield* Guest.start({ ram: { file: revived, size }, boot, incoming: true })
+    const { loaded, uri } = yield* Sockets.listen(guest, "tcp:127.0.0.1:0", { channels: 2 })
+    const migration = yield* Migration.Migration
+    yield* migration.send({ source: yield* Image.open(path), to: addressOf(uri), channels: 2 })
+    assert.include(yield* loaded, { status: "completed" })
+    yield* Workload.reach(revived, Workload.round(ram) + 2)
+    assert.include(yield* guest.qmp.execute("query-status"), { running: true })
+    yield* guest.qmp.execute("stop")
+    assert.doesNotThrow(() => Workload.position(revived, end))
+  })
 })

@@ -8,6 +8,7 @@ import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { itSpace } from "../support/qemu/it.ts"
 import * as Workspace from "../support/qemu/workspace.ts"
 
 const ROOT = Path.resolve(import.meta.dirname, "../..")
@@ -79,29 +80,23 @@ describe("tests that need a QEMU", () => {
       })
   )
 
-  it.live("fail where 10.0 or 11.1 is missing and QEMU is mandatory", () =>
-    Effect.gen(function* () {
-      const space = yield* Workspace.make
-      const [oldest, broken] = [fake(space, "5.2.0"), fake(space, "broken")]
-      const found = yield* outcomes(broken, [oldest], true)
-      assert.lengthOf(found, 4)
-      assert.match(found[0]!, /^the default QEMU: failed: .*needs QEMU 9\.0 or newer/)
-      assert.strictEqual(found[1], "QEMU 5.2: QEMU: passed")
-      assert.include(found[2], "QEMU 10.0: QEMU: failed")
-      assert.include(found[2], MISSING("10.0"))
-      assert.include(found[3], "QEMU 11.1: QEMU: failed")
-      assert.include(found[3], MISSING("11.1"))
-    })
-  )
+  itSpace("fail where 10.0 or 11.1 is missing and QEMU is mandatory", function* (space) {
+    const [oldest, broken] = [fake(space, "5.2.0"), fake(space, "broken")]
+    const found = yield* outcomes(broken, [oldest], true)
+    assert.lengthOf(found, 4)
+    assert.match(found[0]!, /^the default QEMU: failed: .*needs QEMU 9\.0 or newer/)
+    assert.strictEqual(found[1], "QEMU 5.2: QEMU: passed")
+    assert.include(found[2], "QEMU 10.0: QEMU: failed")
+    assert.include(found[2], MISSING("10.0"))
+    assert.include(found[3], "QEMU 11.1: QEMU: failed")
+    assert.include(found[3], MISSING("11.1"))
+  })
 
-  it.live("are skipped where only the default QEMU is asked for, unless they are of that one", () =>
-    Effect.gen(function* () {
-      const space = yield* Workspace.make
-      const found = yield* outcomes(fake(space, "11.1.3"), [fake(space, "5.2.0")], true, true)
-      assert.strictEqual(found[0], "the default QEMU: passed")
-      for (const outcome of found.slice(1)) assert.match(outcome, /\(skipped: QEMU_ONLY .*\): skipped$/)
-    })
-  )
+  itSpace("are skipped where only the default QEMU is asked for, unless they are of that one", function* (space) {
+    const found = yield* outcomes(fake(space, "11.1.3"), [fake(space, "5.2.0")], true, true)
+    assert.strictEqual(found[0], "the default QEMU: passed")
+    for (const outcome of found.slice(1)) assert.match(outcome, /\(skipped: QEMU_ONLY .*\): skipped$/)
+  })
 
   it.live("are skipped where nothing is there and nothing is mandatory", () =>
     Effect.gen(function* () {

@@ -11,6 +11,7 @@ import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import * as RamArbitraries from "../../src/testing/RamArbitraries.ts"
 import * as Memory from "../support/memory.ts"
 import { between } from "../support/arbitraries.ts"
+import { itDisk } from "../support/worlds/it.ts"
 
 const { convert, restore, save } = Migration.make
 
@@ -81,45 +82,30 @@ describe("save and restore", () => {
     { arbitrary: { runs: 60 } }
   )
 
-  it.effect("leaves holes where pages are zero", () =>
-    Effect.gen(function* () {
-      const disk = MemoryDisk.make()
-      yield* Effect.gen(function* () {
-        const block = yield* Memory.filled({ idstr: "a", pageSize: 4096, pages: 4096, pattern: "half", seed: 3 })
-        yield* save({ target: "/vm.img", blocks: [block.block] })
-      }).pipe(Effect.provide(disk.layer))
-      const { blocks, size } = disk.stat("/vm.img")!
-      assert.isAbove(size, 4096 * 4096)
-      assert.isBelow(blocks * 512, 2048 * 4096 + 64 * 1024)
-    })
-  )
+  itDisk("leaves holes where pages are zero", function* (disk) {
+    const block = yield* Memory.filled({ idstr: "a", pageSize: 4096, pages: 4096, pattern: "half", seed: 3 })
+    yield* save({ target: "/vm.img", blocks: [block.block] })
+    const { blocks, size } = disk.stat("/vm.img")!
+    assert.isAbove(size, 4096 * 4096)
+    assert.isBelow(blocks * 512, 2048 * 4096 + 64 * 1024)
+  })
 
-  it.effect("restores the blocks that are asked for and leaves the others alone", () =>
-    Effect.gen(function* () {
-      const disk = MemoryDisk.make()
-      yield* Effect.gen(function* () {
-        const sources = [yield* Memory.small("a"), yield* Memory.small("b")]
-        yield* save({ target: "/vm.img", blocks: blocksOf(sources) })
-        const { bytes } = yield* restored("/vm.img", sources.slice(1), {})
-        assert.deepStrictEqual(bytes, [sources[1]!.bytes])
-      }).pipe(Effect.provide(disk.layer))
-    })
-  )
+  itDisk("restores the blocks that are asked for and leaves the others alone", function* () {
+    const sources = [yield* Memory.small("a"), yield* Memory.small("b")]
+    yield* save({ target: "/vm.img", blocks: blocksOf(sources) })
+    const { bytes } = yield* restored("/vm.img", sources.slice(1), {})
+    assert.deepStrictEqual(bytes, [sources[1]!.bytes])
+  })
 
-  it.effect("replaces an older image as a whole, keeping its permissions", () =>
-    Effect.gen(function* () {
-      const disk = MemoryDisk.make()
-      disk.write("/vm.img", new Uint8Array(100_000_000).fill(1), { mode: 0o640 })
-      yield* Effect.gen(function* () {
-        const source = yield* Memory.small()
-        yield* save({ target: "/vm.img", blocks: [source.block] })
-        const { bytes } = yield* restored("/vm.img", [source], {})
-        assert.deepStrictEqual(bytes, [source.bytes])
-      }).pipe(Effect.provide(disk.layer))
-      assert.strictEqual(disk.stat("/vm.img")!.mode & 0o777, 0o640)
-      assert.isBelow(disk.stat("/vm.img")!.size, 2_000_000)
-    })
-  )
+  itDisk("replaces an older image as a whole, keeping its permissions", function* (disk) {
+    disk.write("/vm.img", new Uint8Array(100_000_000).fill(1), { mode: 0o640 })
+    const source = yield* Memory.small()
+    yield* save({ target: "/vm.img", blocks: [source.block] })
+    const { bytes } = yield* restored("/vm.img", [source], {})
+    assert.deepStrictEqual(bytes, [source.bytes])
+    assert.strictEqual(disk.stat("/vm.img")!.mode & 0o777, 0o640)
+    assert.isBelow(disk.stat("/vm.img")!.size, 2_000_000)
+  })
 
   it.effect("survives a power cut right after it succeeded", () =>
     Effect.gen(function* () {
@@ -131,18 +117,13 @@ describe("save and restore", () => {
     })
   )
 
-  it.effect("writes a device in place", () =>
-    Effect.gen(function* () {
-      const disk = MemoryDisk.make()
-      disk.device("/dev/sdb", 4 * 1024 * 1024)
-      yield* Effect.gen(function* () {
-        const source = yield* Memory.small()
-        yield* save({ target: "/dev/sdb", blocks: [source.block] })
-        const { bytes } = yield* restored("/dev/sdb", [source], {})
-        assert.deepStrictEqual(bytes, [source.bytes])
-      }).pipe(Effect.provide(disk.layer))
-    })
-  )
+  itDisk("writes a device in place", function* (disk) {
+    disk.device("/dev/sdb", 4 * 1024 * 1024)
+    const source = yield* Memory.small()
+    yield* save({ target: "/dev/sdb", blocks: [source.block] })
+    const { bytes } = yield* restored("/dev/sdb", [source], {})
+    assert.deepStrictEqual(bytes, [source.bytes])
+  })
 })
 
 describe("requests that do not fit", () => {
@@ -244,67 +225,46 @@ describe("convert", () => {
     { arbitrary: { runs: 20 } }
   )
 
-  it.effect("of a file onto itself", () =>
-    Effect.gen(function* () {
-      const disk = MemoryDisk.make()
-      yield* Effect.gen(function* () {
-        const source = yield* Memory.small()
-        yield* save({ target: "/a.img", blocks: [source.block] })
-        const before = disk.read("/a.img")
-        yield* convert({ source: yield* Image.open("/a.img"), target: "/a.img" })
-        assert.deepStrictEqual(disk.read("/a.img"), before)
-      }).pipe(Effect.scoped, Effect.provide(disk.layer))
-      assert.deepStrictEqual(disk.files(), ["/a.img"])
-    })
-  )
+  itDisk("of a file onto itself", function* (disk) {
+    const source = yield* Memory.small()
+    yield* save({ target: "/a.img", blocks: [source.block] })
+    const before = disk.read("/a.img")
+    yield* convert({ source: yield* Image.open("/a.img"), target: "/a.img" })
+    assert.deepStrictEqual(disk.read("/a.img"), before)
+    assert.deepStrictEqual(disk.files(), ["/a.img"])
+  })
 
-  it.effect("in place over its own source is refused, and the source is as it was", () =>
-    Effect.gen(function* () {
-      const disk = MemoryDisk.make()
-      yield* Effect.gen(function* () {
-        const source = yield* Memory.small()
-        disk.write("/a.img", new Uint8Array(512))
-        yield* save({ target: { path: "/a.img", offset: 512 }, blocks: [source.block] })
-        const before = disk.read("/a.img")
-        const image = yield* Image.open({ path: "/a.img", offset: 512 })
-        const error = yield* Effect.flip(convert({ source: image, target: { path: "/a.img", offset: 4096 } }))
-        assert.strictEqual(error._tag, "MigrationRequestError")
-        assert.deepStrictEqual(disk.read("/a.img"), before)
-      }).pipe(Effect.scoped, Effect.provide(disk.layer))
-    })
-  )
+  itDisk("in place over its own source is refused, and the source is as it was", function* (disk) {
+    const source = yield* Memory.small()
+    disk.write("/a.img", new Uint8Array(512))
+    yield* save({ target: { path: "/a.img", offset: 512 }, blocks: [source.block] })
+    const before = disk.read("/a.img")
+    const image = yield* Image.open({ path: "/a.img", offset: 512 })
+    const error = yield* Effect.flip(convert({ source: image, target: { path: "/a.img", offset: 4096 } }))
+    assert.strictEqual(error._tag, "MigrationRequestError")
+    assert.deepStrictEqual(disk.read("/a.img"), before)
+  })
 
-  it.effect("onto the device that it is read from is refused", () =>
-    Effect.gen(function* () {
-      const disk = MemoryDisk.make()
-      disk.device("/dev/sdb", 4 * 1024 * 1024)
-      yield* Effect.gen(function* () {
-        const source = yield* Memory.small()
-        yield* save({ target: "/dev/sdb", blocks: [source.block] })
-        const before = disk.read("/dev/sdb")
-        const error = yield* Effect.flip(convert({ source: yield* Image.open("/dev/sdb"), target: "/dev/sdb" }))
-        assert.strictEqual(error._tag, "MigrationRequestError")
-        assert.deepStrictEqual(disk.read("/dev/sdb"), before)
-      }).pipe(Effect.scoped, Effect.provide(disk.layer))
-    })
-  )
+  itDisk("onto the device that it is read from is refused", function* (disk) {
+    disk.device("/dev/sdb", 4 * 1024 * 1024)
+    const source = yield* Memory.small()
+    yield* save({ target: "/dev/sdb", blocks: [source.block] })
+    const before = disk.read("/dev/sdb")
+    const error = yield* Effect.flip(convert({ source: yield* Image.open("/dev/sdb"), target: "/dev/sdb" }))
+    assert.strictEqual(error._tag, "MigrationRequestError")
+    assert.deepStrictEqual(disk.read("/dev/sdb"), before)
+  })
 })
 
 describe("an image that is replaced while it is open", () => {
-  it.effect("is not mixed with the new one", () =>
-    Effect.gen(function* () {
-      const disk = MemoryDisk.make()
-      yield* Effect.gen(function* () {
-        const source = yield* Memory.small()
-        yield* save({ target: "/a.img", blocks: [source.block] })
-        const image = yield* Image.open("/a.img")
-        yield* save({ target: "/a.img", blocks: [source.block] })
-        const target = yield* Memory.stale(source)
-        const error = yield* Effect.flip(restore({ source: image, blocks: [target.block] }))
-        assert.strictEqual(error._tag, "FileReplacedError")
-        assert.isTrue(target.bytes.every((byte) => byte === 0xa5))
-      }).pipe(Effect.scoped, Effect.provide(disk.layer))
-      assert.deepStrictEqual(disk.openFiles(), [])
-    })
-  )
+  itDisk("is not mixed with the new one", function* () {
+    const source = yield* Memory.small()
+    yield* save({ target: "/a.img", blocks: [source.block] })
+    const image = yield* Image.open("/a.img")
+    yield* save({ target: "/a.img", blocks: [source.block] })
+    const target = yield* Memory.stale(source)
+    const error = yield* Effect.flip(restore({ source: image, blocks: [target.block] }))
+    assert.strictEqual(error._tag, "FileReplacedError")
+    assert.isTrue(target.bytes.every((byte) => byte === 0xa5))
+  })
 })

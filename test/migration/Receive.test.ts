@@ -9,7 +9,6 @@ import * as RamRecords from "../../src/format/stream/RamRecords.ts"
 import * as ReturnPath from "../../src/format/stream/ReturnPath.ts"
 import * as Xbzrle from "../../src/format/stream/Xbzrle.ts"
 import * as DeviceStatePacket from "../../src/format/multifd/DeviceStatePacket.ts"
-import * as FileCalls from "../../src/io/files/FileCalls.ts"
 import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as ByteSource from "../../src/snapshot/ByteSource.ts"
 import * as Image from "../../src/image/Image.ts"
@@ -27,6 +26,7 @@ import type { MachineState } from "../../src/snapshot/MachineState.ts"
 import type { MigrationRequestError } from "../../src/snapshot/MigrationRequestError.ts"
 import * as Sender from "../support/wire/sender.ts"
 import { whileTimePasses } from "../support/time.ts"
+import { itWorld } from "../support/worlds/it.ts"
 
 const { receive } = Migration.make
 const listen = SocketAddress.tcp("10.0.0.1", 4444)
@@ -35,13 +35,13 @@ const NIL = "00000000-0000-0000-0000-000000000000"
 /** Plays a script to whatever receives, which is told when to begin. */
 const against = <A, E>(
   script: Sender.Script,
-  receiving: (onListening: () => Effect.Effect<void>) => Effect.Effect<A, E>
+  start: (onListening: () => Effect.Effect<void>) => Effect.Effect<A, E>
 ): Effect.Effect<A, E> =>
   Effect.gen(function* () {
     const listening = yield* Deferred.make<void>()
     const play = Effect.andThen(Deferred.await(listening), Sender.play(script, listen))
     yield* Effect.forkScoped(play)
-    return yield* receiving(() => Effect.asVoid(Deferred.succeed(listening, undefined)))
+    return yield* start(() => Effect.asVoid(Deferred.succeed(listening, undefined)))
   }).pipe(Effect.scoped)
 
 const into = (script: Sender.Script, options: Partial<ReceiveOptions> = {}) =>
@@ -55,20 +55,6 @@ const intoBlocks = <E = never>(script: Sender.Script, blocks: BlocksTarget.Block
   against(script, (onListening) =>
     receive({ listen, channels: script.lanes.length, onListening, ...options, target: BlocksTarget.make(blocks) })
   )
-
-/** A disk and a network of their own, and that nothing is left open on either. */
-const world = <A, E>(
-  test: (world: {
-    readonly disk: MemoryDisk.MemoryDisk
-    readonly network: VirtualNetwork.VirtualNetwork
-  }) => Effect.Effect<A, E>
-): Effect.Effect<void, E> =>
-  Effect.gen(function* () {
-    const disk = MemoryDisk.make()
-    const network = yield* VirtualNetwork.make()
-    yield* whileTimePasses(test({ disk, network })).pipe(Effect.provide(disk.layer), Effect.provide(network.layer))
-    assert.deepStrictEqual([network.openEnds(), network.listening(), disk.openFiles()], [0, [], []])
-  })
 
 /** The first byte of each page of the image. */
 const firstBytes = (path = "/image") =>
@@ -89,228 +75,184 @@ const zeroPacket = (...zero: ReadonlyArray<number>) =>
   Sender.header({ normal: [], zero: zero.map((page) => page * Sender.PAGE) })
 
 describe("receive", () => {
-  it.effect("later epochs win: pages that become zero are zero, and the other way round", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const summary = yield* into({
-          main: Sender.main({ records: [Sender.part(Sender.flush)] }),
-          lanes: [
-            [
-              Sender.init(0),
-              Sender.sync(),
-              Sender.packet(1, 1),
-              Sender.packet(2, 2),
-              zeroPacket(3),
-              Sender.sync(),
-              Sender.sync()
-            ],
-            [
-              Sender.init(1),
-              Sender.sync(),
-              Sender.packet(4, 4),
-              Sender.sync(),
-              zeroPacket(1),
-              Sender.packet(3, 3),
-              Sender.packet(4, 5),
-              Sender.sync()
-            ]
-          ]
-        })
-        const { bytes, image } = yield* Effect.scoped(firstBytes())
-        assert.deepStrictEqual(bytes, pages({ 2: 2, 3: 3, 4: 5 }))
-        assert.strictEqual(image.blocks[0]!.pagesPresent, 3)
-        assert.deepInclude(summary, { bytesTotal: 65536, normalPages: 5, zeroPages: 2, pages: 7 })
-      })
-    )
-  )
+  itWorld("later epochs win: pages that become zero are zero, and the other way round", function* () {
+    const summary = yield* into({
+      main: Sender.main({ records: [Sender.part(Sender.flush)] }),
+      lanes: [
+        [
+          Sender.init(0),
+          Sender.sync(),
+          Sender.packet(1, 1),
+          Sender.packet(2, 2),
+          zeroPacket(3),
+          Sender.sync(),
+          Sender.sync()
+        ],
+        [
+          Sender.init(1),
+          Sender.sync(),
+          Sender.packet(4, 4),
+          Sender.sync(),
+          zeroPacket(1),
+          Sender.packet(3, 3),
+          Sender.packet(4, 5),
+          Sender.sync()
+        ]
+      ]
+    })
+    const { bytes, image } = yield* firstBytes()
+    assert.deepStrictEqual(bytes, pages({ 2: 2, 3: 3, 4: 5 }))
+    assert.strictEqual(image.blocks[0]!.pagesPresent, 3)
+    assert.deepInclude(summary, { bytesTotal: 65536, normalPages: 5, zeroPages: 2, pages: 7 })
+  })
 
-  it.effect("a SYNC of an old sender may have pages, and an empty packet may follow it", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const syncWithPages = Sender.header({ sync: true, normal: [Sender.PAGE] })
-        // Before 8.2, it says the length of what was sent before it.
-        const empty = Sender.header({ normal: [], packetNum: 0, payloadLength: Sender.PAGE })
-        yield* into({
-          main: Sender.main(),
-          lanes: [[Sender.init(0), Sender.sync(), empty, syncWithPages, new Uint8Array(Sender.PAGE).fill(9), empty]]
-        })
-        assert.deepStrictEqual((yield* Effect.scoped(firstBytes())).bytes, pages({ 1: 9 }))
-      })
-    )
-  )
+  itWorld("a SYNC of an old sender may have pages, and an empty packet may follow it", function* () {
+    const syncWithPages = Sender.header({ sync: true, normal: [Sender.PAGE] })
+    // Before 8.2, it says the length of what was sent before it.
+    const empty = Sender.header({ normal: [], packetNum: 0, payloadLength: Sender.PAGE })
+    yield* into({
+      main: Sender.main(),
+      lanes: [[Sender.init(0), Sender.sync(), empty, syncWithPages, new Uint8Array(Sender.PAGE).fill(9), empty]]
+    })
+    assert.deepStrictEqual((yield* firstBytes()).bytes, pages({ 1: 9 }))
+  })
 
-  it.effect("sections are the marks where START has none", () =>
-    world(() =>
-      Effect.gen(function* () {
-        yield* into({
-          main: Sender.main({ start: [Sender.start(false)], end: [Sender.ramEnd(false)] }),
-          lanes: [[Sender.init(0), Sender.sync(), Sender.packet(1, 1), Sender.sync(), zeroPacket(1), Sender.sync()]]
-        })
-        assert.deepStrictEqual((yield* Effect.scoped(firstBytes())).bytes, pages({}))
-      })
-    )
-  )
+  itWorld("sections are the marks where START has none", function* () {
+    yield* into({
+      main: Sender.main({ start: [Sender.start(false)], end: [Sender.ramEnd(false)] }),
+      lanes: [[Sender.init(0), Sender.sync(), Sender.packet(1, 1), Sender.sync(), zeroPacket(1), Sender.sync()]]
+    })
+    assert.deepStrictEqual((yield* firstBytes()).bytes, pages({}))
+  })
 
-  it.effect("without multifd, 8.1 flushes channels that it does not have", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const { pages: pageRecords } = RamRecords.make()
-        const records = Buffer.concat([
-          ...pageRecords(Sender.BLOCK, [{ offset: 0, bytes: new Uint8Array(Sender.PAGE).fill(5) }])
-        ])
-        const flushed = [Sender.part(records, Sender.flush), Sender.part(Sender.flush)]
-        yield* into({ main: Sender.main({ records: flushed }), lanes: [] })
-        assert.deepStrictEqual((yield* Effect.scoped(firstBytes())).bytes, pages({ 0: 5 }))
-      })
-    )
-  )
+  itWorld("without multifd, 8.1 flushes channels that it does not have", function* () {
+    const { pages: pageRecords } = RamRecords.make()
+    const records = Buffer.concat([
+      ...pageRecords(Sender.BLOCK, [{ offset: 0, bytes: new Uint8Array(Sender.PAGE).fill(5) }])
+    ])
+    const flushed = [Sender.part(records, Sender.flush), Sender.part(Sender.flush)]
+    yield* into({ main: Sender.main({ records: flushed }), lanes: [] })
+    assert.deepStrictEqual((yield* firstBytes()).bytes, pages({ 0: 5 }))
+  })
 
-  it.effect("without multifd, pages are records; changes refer to what was there before", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const { changes, pages: pageRecords, zeros } = RamRecords.make()
-        const page = (byte: number) => new Uint8Array(Sender.PAGE).fill(byte)
-        const changed = page(7)
-        changed[0] = 8
-        const records = Buffer.concat([
-          ...pageRecords(
-            Sender.BLOCK,
-            [1, 5, 2].map((number) => ({ offset: number * Sender.PAGE, bytes: page(number) }))
-          ),
-          zeros(Sender.BLOCK, [
-            { offset: 5 * Sender.PAGE, length: Sender.PAGE },
-            { offset: 4 * Sender.PAGE, length: 2 * Sender.PAGE }
-          ]),
-          ...pageRecords(Sender.BLOCK, [{ offset: 6 * Sender.PAGE, bytes: page(7) }]),
-          ...changes(Sender.BLOCK, [
-            { offset: 6 * Sender.PAGE, bytes: Xbzrle.encode(page(7), changed)! },
-            { offset: 9 * Sender.PAGE, bytes: Uint8Array.of(0, 1, 8) }
-          ])
-        ])
-        yield* into({ main: Sender.main({ records: [Sender.part(records)] }), lanes: [] })
-        assert.deepStrictEqual((yield* Effect.scoped(firstBytes())).bytes, pages({ 1: 1, 2: 2, 6: 8, 9: 8 }))
-      })
-    )
-  )
+  itWorld("without multifd, pages are records; changes refer to what was there before", function* () {
+    const { changes, pages: pageRecords, zeros } = RamRecords.make()
+    const page = (byte: number) => new Uint8Array(Sender.PAGE).fill(byte)
+    const changed = page(7)
+    changed[0] = 8
+    const records = Buffer.concat([
+      ...pageRecords(
+        Sender.BLOCK,
+        [1, 5, 2].map((number) => ({ offset: number * Sender.PAGE, bytes: page(number) }))
+      ),
+      zeros(Sender.BLOCK, [
+        { offset: 5 * Sender.PAGE, length: Sender.PAGE },
+        { offset: 4 * Sender.PAGE, length: 2 * Sender.PAGE }
+      ]),
+      ...pageRecords(Sender.BLOCK, [{ offset: 6 * Sender.PAGE, bytes: page(7) }]),
+      ...changes(Sender.BLOCK, [
+        { offset: 6 * Sender.PAGE, bytes: Xbzrle.encode(page(7), changed)! },
+        { offset: 9 * Sender.PAGE, bytes: Uint8Array.of(0, 1, 8) }
+      ])
+    ])
+    yield* into({ main: Sender.main({ records: [Sender.part(records)] }), lanes: [] })
+    assert.deepStrictEqual((yield* firstBytes()).bytes, pages({ 1: 1, 2: 2, 6: 8, 9: 8 }))
+  })
 
-  it.effect("everything that is not RAM is carried, and what was said on the connection is left out", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const section = (name: string) =>
-          Buffer.concat([
-            MigrationStream.encodeSectionHeader({ type: "full", sectionId: 40, name, instanceId: 0, version: 1 }),
-            new Uint8Array(20).fill(3),
-            MigrationStream.encodeFooter(40)
-          ])
-        const { openReturnPath, ping, switchoverStart } = MigrationStream.Command
-        const { encodeCommand } = MigrationStream
-        const configuration = { machine: "pc-q35-9.1", capabilities: [], uuid: new Uint8Array(16).fill(5) }
-        const { lanes } = Sender.honest(2)
-        yield* into({
-          main: Sender.main({
-            head: [
-              Sender.head(configuration),
-              encodeCommand(openReturnPath),
-              encodeCommand(ping, Uint8Array.of(0, 0, 0, 9)),
-              section("early/a")
-            ],
-            records: [section("early/b"), encodeCommand(switchoverStart)],
-            description: [
-              Sender.describe(
-                ["early/a", "early/b"].map((name) => ({ name, instanceId: 0, version: 1, data: new Uint8Array(20) }))
-              )
-            ]
-          }).concat("hear"),
-          lanes
-        })
-        const { image } = yield* Effect.scoped(firstBytes())
-        const { deviceState, early, footers, prelude, switchoverStart: switches } = image.machineState
-        assert.deepStrictEqual(image.configuration, { ...configuration, capabilities: ["mapped-ram"] })
-        assert.isTrue(section("early/a").equals(prelude))
-        assert.isTrue(section("early/b").equals(early))
-        assert.deepStrictEqual([footers, switches, deviceState.length], [true, true, Sender.state.length])
-      }).pipe(Effect.scoped)
-    )
-  )
+  itWorld("everything that is not RAM is carried, and what was said on the connection is left out", function* () {
+    const section = (name: string) =>
+      Buffer.concat([
+        MigrationStream.encodeSectionHeader({ type: "full", sectionId: 40, name, instanceId: 0, version: 1 }),
+        new Uint8Array(20).fill(3),
+        MigrationStream.encodeFooter(40)
+      ])
+    const { openReturnPath, ping, switchoverStart } = MigrationStream.Command
+    const { encodeCommand } = MigrationStream
+    const configuration = { machine: "pc-q35-9.1", capabilities: [], uuid: new Uint8Array(16).fill(5) }
+    const { lanes } = Sender.honest(2)
+    yield* into({
+      main: Sender.main({
+        head: [
+          Sender.head(configuration),
+          encodeCommand(openReturnPath),
+          encodeCommand(ping, Uint8Array.of(0, 0, 0, 9)),
+          section("early/a")
+        ],
+        records: [section("early/b"), encodeCommand(switchoverStart)],
+        description: [
+          Sender.describe(
+            ["early/a", "early/b"].map((name) => ({ name, instanceId: 0, version: 1, data: new Uint8Array(20) }))
+          )
+        ]
+      }).concat("hear"),
+      lanes
+    })
+    const { image } = yield* firstBytes()
+    const { deviceState, early, footers, prelude, switchoverStart: switches } = image.machineState
+    assert.deepStrictEqual(image.configuration, { ...configuration, capabilities: ["mapped-ram"] })
+    assert.isTrue(section("early/a").equals(prelude))
+    assert.isTrue(section("early/b").equals(early))
+    assert.deepStrictEqual([footers, switches, deviceState.length], [true, true, Sender.state.length])
+  })
 
-  it.effect("device state without a description is carried, too", () =>
-    world(() =>
-      Effect.gen(function* () {
-        yield* into({ ...Sender.honest(1), main: Sender.main({ description: [Uint8Array.of(0)] }) })
-        const { image } = yield* Effect.scoped(firstBytes())
-        assert.deepStrictEqual(
-          image.findings.map(({ code }) => code),
-          ["description-missing"]
-        )
-      })
+  itWorld("device state without a description is carried, too", function* () {
+    yield* into({ ...Sender.honest(1), main: Sender.main({ description: [Uint8Array.of(0)] }) })
+    const { image } = yield* firstBytes()
+    assert.deepStrictEqual(
+      image.findings.map(({ code }) => code),
+      ["description-missing"]
     )
-  )
+  })
 
-  it.effect("pages of another size, where the receiver is told", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const error = yield* Effect.flip(into(Sender.honest(1), { pageSize: 8192 }))
-        assert.strictEqual(error._tag, "ProtocolError")
-        yield* into({ main: Sender.main(), lanes: [] }, { pageSize: 8192 })
-        const { image } = yield* Effect.scoped(firstBytes())
-        assert.strictEqual(image.blocks[0]!.pageSize, 8192)
-      })
-    )
-  )
+  itWorld("pages of another size, where the receiver is told", function* () {
+    const error = yield* Effect.flip(into(Sender.honest(1), { pageSize: 8192 }))
+    assert.strictEqual(error._tag, "ProtocolError")
+    yield* into({ main: Sender.main(), lanes: [] }, { pageSize: 8192 })
+    const { image } = yield* firstBytes()
+    assert.strictEqual(image.blocks[0]!.pageSize, 8192)
+  })
 
-  it.effect("tells, or logs, who else could send", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const logged: Array<string> = []
-        const log = Logger.make(({ logLevel, message }) => void logged.push(`${logLevel}: ${String(message)}`))
-        const told: Array<string> = []
-        const onProblem = (problem: string) => Effect.sync(() => void told.push(problem))
-        yield* into(Sender.honest(1)).pipe(Effect.provide(Logger.layer([log])))
-        assert.lengthOf(logged, 1)
-        assert.match(logged[0]!, /^Warn: anyone who reaches tcp:10\.0\.0\.1:4444 can send an image or read along/)
-        yield* into(Sender.honest(1), { onProblem }).pipe(Effect.provide(Logger.layer([log])))
-        assert.deepStrictEqual(logged, [`Warn: ${told[0]}`])
-      })
-    )
-  )
+  itWorld("tells, or logs, who else could send", function* () {
+    const logged: Array<string> = []
+    const log = Logger.make(({ logLevel, message }) => void logged.push(`${logLevel}: ${String(message)}`))
+    const told: Array<string> = []
+    const onProblem = (problem: string) => Effect.sync(() => void told.push(problem))
+    yield* into(Sender.honest(1)).pipe(Effect.provide(Logger.layer([log])))
+    assert.lengthOf(logged, 1)
+    assert.match(logged[0]!, /^Warn: anyone who reaches tcp:10\.0\.0\.1:4444 can send an image or read along/)
+    yield* into(Sender.honest(1), { onProblem }).pipe(Effect.provide(Logger.layer([log])))
+    assert.deepStrictEqual(logged, [`Warn: ${told[0]}`])
+  })
 
-  it.effect("with O_DIRECT, through aligned memory", () =>
-    world(() =>
-      Effect.gen(function* () {
-        yield* into(Sender.honest(8), { directIo: true })
-        const { bytes } = yield* Effect.scoped(firstBytes())
-        assert.deepStrictEqual(bytes.slice(0, 9), [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0])
-      })
-    )
-  )
+  itWorld("with O_DIRECT, through aligned memory", function* () {
+    yield* into(Sender.honest(8), { directIo: true })
+    const { bytes } = yield* firstBytes()
+    assert.deepStrictEqual(bytes.slice(0, 9), [0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0])
+  })
 
-  it.effect("says how far it is, in the words of a destination", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const progress = yield* Progress.makeDestination
-        const phases: Array<string> = []
-        const watching = yield* Effect.forkChild(
-          Stream.runForEach(progress.status.changes, (status) => Effect.sync(() => phases.push(status))),
-          { startImmediately: true }
-        )
-        yield* into(Sender.honest(2), { progress })
-        yield* Fiber.interrupt(watching)
-        assert.deepInclude(yield* progress.snapshot, { phase: "completed", bytesTotal: 65536, normalPages: 2 })
-        assert.deepStrictEqual(phases.slice(-2), ["active", "completed"])
-      })
+  itWorld("says how far it is, in the words of a destination", function* () {
+    const progress = yield* Progress.makeDestination
+    const phases: Array<string> = []
+    const watching = yield* Effect.forkChild(
+      Stream.runForEach(progress.status.changes, (status) => Effect.sync(() => phases.push(status))),
+      { startImmediately: true }
     )
-  )
+    yield* into(Sender.honest(2), { progress })
+    yield* Fiber.interrupt(watching)
+    assert.deepInclude(yield* progress.snapshot, { phase: "completed", bytesTotal: 65536, normalPages: 2 })
+    assert.deepStrictEqual(phases.slice(-2), ["active", "completed"])
+  })
 })
 
-/** Everything that the receiver says on the main channel. */
-const answers = (script: Sender.Script, options: Partial<ReceiveOptions> = {}) =>
+/** Receives what a script sends: how it ends, and everything that the receiver says on the main channel. */
+const receiving = (script: Sender.Script, options: Partial<ReceiveOptions> = {}) =>
   Effect.gen(function* () {
     const heard: Array<Uint8Array> = []
-    const exit = yield* Effect.exit(
-      against({ ...script, heard: (bytes) => heard.push(bytes.slice()) }, (onListening) =>
-        receive({ listen, target: "/image", channels: script.lanes.length, onListening, ...options })
-      )
-    )
+    const hear = (bytes: Uint8Array) => {
+      heard.push(bytes.slice())
+      script.heard?.(bytes)
+    }
+    const exit = yield* Effect.exit(into({ ...script, heard: hear }, options))
     return { exit, heard: Buffer.concat(heard) }
   })
 
@@ -332,27 +274,14 @@ const shut = (value: number) => ReturnPath.encode({ _tag: "Shut", value })
 const acknowledged = ReturnPath.encode({ _tag: "SwitchoverAck" })
 
 describe("a sender with a return path", () => {
-  it.effect("is answered, and told of success when the image is durable under its name", () =>
-    world(({ disk }) =>
-      Effect.gen(function* () {
-        let durable: Uint8Array | undefined
-        const script = talking("pc-q35-10.0")
-        const heard: Array<Uint8Array> = []
-        yield* against(
-          {
-            ...script,
-            heard: (bytes) => {
-              heard.push(bytes.slice())
-              durable = disk.powerCut().read("/image")
-            }
-          },
-          (onListening) => receive({ listen, target: "/image", channels: 2, onListening })
-        )
-        assert.isTrue(Buffer.concat(heard).equals(Buffer.concat([pong(1), acknowledged, pong(7), shut(0)])))
-        assert.deepStrictEqual(durable, disk.read("/image"))
-      })
-    )
-  )
+  itWorld("is answered, and told of success when the image is durable under its name", function* ({ disk }) {
+    let durable: Uint8Array | undefined
+    const whenHeard = () => void (durable = disk.powerCut().read("/image"))
+    const { exit, heard } = yield* receiving({ ...talking("pc-q35-10.0"), heard: whenHeard })
+    yield* exit
+    assert.isTrue(heard.equals(Buffer.concat([pong(1), acknowledged, pong(7), shut(0)])))
+    assert.deepStrictEqual(durable, disk.read("/image"))
+  })
 
   const acknowledgements: ReadonlyArray<readonly [machine: string, ours: boolean | undefined, acknowledges: boolean]> =
     [
@@ -371,100 +300,71 @@ describe("a sender with a return path", () => {
     ]
   for (const [machine, switchoverAck, acknowledges] of acknowledgements) {
     const said = switchoverAck === undefined ? "" : `, told ${switchoverAck}`
-    it.effect(`of a ${machine}${said} ${acknowledges ? "is" : "is not"} told that it may switch over`, () =>
-      world(() =>
-        Effect.gen(function* () {
-          const { exit, heard } = yield* answers(talking(machine), { switchoverAck })
-          yield* exit
-          const all = [pong(1), ...(acknowledges ? [acknowledged] : []), pong(7), shut(0)]
-          assert.isTrue(heard.equals(Buffer.concat(all)))
-        })
-      )
-    )
+    itWorld(`of a ${machine}${said} ${acknowledges ? "is" : "is not"} told that it may switch over`, function* () {
+      const { exit, heard } = yield* receiving(talking(machine), { switchoverAck })
+      yield* exit
+      const all = [pong(1), ...(acknowledges ? [acknowledged] : []), pong(7), shut(0)]
+      assert.isTrue(heard.equals(Buffer.concat(all)))
+    })
   }
 
-  it.effect("may end its side by itself, description or not", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const { exit, heard } = yield* answers(talking("pc-q35-10.0", [Uint8Array.of(0)]))
-        yield* exit
-        assert.isTrue(heard.subarray(-8).equals(shut(0)))
-      })
-    )
+  itWorld("may end its side by itself, description or not", function* () {
+    const { exit, heard } = yield* receiving(talking("pc-q35-10.0", [Uint8Array.of(0)]))
+    yield* exit
+    assert.isTrue(heard.subarray(-8).equals(shut(0)))
+  })
+
+  itWorld("is told of failure", function* ({ disk }) {
+    const script = talking("pc-q35-10.0")
+    const lanes = [script.lanes[0]!, Sender.lane(1, [Sender.header({ idstr: "nope" })])]
+    const { exit, heard } = yield* receiving({ ...script, lanes })
+    assert.strictEqual((yield* Effect.flip(exit))._tag, "ProtocolError")
+    assert.isTrue(heard.subarray(-8).equals(shut(1)))
+    assert.deepStrictEqual(disk.files(), [])
+  })
+
+  itWorld("that hangs up before it hears of success has failed", function* ({ disk }) {
+    const { exit } = yield* receiving(talking("pc-q35-10.0", [Sender.description, "close"]))
+    assert.deepInclude(yield* Effect.flip(exit), { _tag: "SenderLeftError", complete: false })
+    assert.deepStrictEqual(disk.files(), [])
+  })
+
+  itWorld(
+    "that was told that it may switch over, and fails because of it, is given the time to hang up",
+    function* ({ disk }) {
+      const script = talking("pc-q35-11.1", [Sender.description, { pause: 150 }, "close"])
+      const { exit } = yield* receiving(script, { switchoverAck: true })
+      assert.strictEqual((yield* Effect.flip(exit))._tag, "SenderLeftError")
+      assert.deepStrictEqual(disk.files(), [])
+    }
   )
 
-  it.effect("is told of failure", () =>
-    world(({ disk }) =>
-      Effect.gen(function* () {
-        const script = talking("pc-q35-10.0")
-        const lanes = [script.lanes[0]!, Sender.lane(1, [Sender.header({ idstr: "nope" })])]
-        const { exit, heard } = yield* answers({ ...script, lanes })
-        assert.strictEqual((yield* Effect.flip(exit))._tag, "ProtocolError")
-        assert.isTrue(heard.subarray(-8).equals(shut(1)))
-        assert.deepStrictEqual(disk.files(), [])
-      })
+  itWorld("that cannot be told any more has failed, although the image is there", function* ({ disk, network }) {
+    let writes = 0
+    const isAnswer = ({ name, peer }: FaultyNetwork.Call) =>
+      name === "write" && peer !== SocketAddress.format(listen) && ++writes === 3
+    const plan = FaultyFiles.from(0, FaultyFiles.Fault.Fail({ code: "EPIPE" }), isAnswer)
+    const { exit, heard } = yield* Effect.provide(
+      receiving(talking("pc-i440fx-8.0")),
+      FaultyNetwork.make(plan, network.calls).layer
     )
-  )
+    const error = yield* Effect.flip(exit)
+    assert.deepInclude(error, { _tag: "SenderLeftError", complete: true })
+    assert.match(error.message, /its guest may be running there; everything had arrived, and was kept$/)
+    assert.isTrue(heard.equals(Buffer.concat([pong(1), pong(7)])))
+    assert.deepStrictEqual(disk.files(), ["/image"])
+  })
 
-  it.effect("that hangs up before it hears of success has failed", () =>
-    world(({ disk }) =>
-      Effect.gen(function* () {
-        const { exit } = yield* answers(talking("pc-q35-10.0", [Sender.description, "close"]))
-        assert.deepInclude(yield* Effect.flip(exit), { _tag: "SenderLeftError", complete: false })
-        assert.deepStrictEqual(disk.files(), [])
-      })
-    )
-  )
+  itWorld("may hang up where the caller knows what becomes of it", function* () {
+    const script = talking("pc-q35-10.0", [Sender.description, "close"])
+    const { exit } = yield* receiving(script, { onReceived: Effect.sleep(10) })
+    yield* exit
+  })
 
-  it.effect("that was told that it may switch over, and fails because of it, is given the time to hang up", () =>
-    world(({ disk }) =>
-      Effect.gen(function* () {
-        const script = talking("pc-q35-11.1", [Sender.description, { pause: 150 }, "close"])
-        const { exit } = yield* answers(script, { switchoverAck: true })
-        assert.strictEqual((yield* Effect.flip(exit))._tag, "SenderLeftError")
-        assert.deepStrictEqual(disk.files(), [])
-      })
-    )
-  )
-
-  it.effect("that cannot be told any more has failed, although the image is there", () =>
-    world(({ disk, network }) =>
-      Effect.gen(function* () {
-        let writes = 0
-        const isAnswer = ({ name, peer }: FaultyNetwork.Call) =>
-          name === "write" && peer !== SocketAddress.format(listen) && ++writes === 3
-        const plan = FaultyFiles.from(0, FaultyFiles.Fault.Fail({ code: "EPIPE" }), isAnswer)
-        const { exit, heard } = yield* Effect.provide(
-          answers(talking("pc-i440fx-8.0")),
-          FaultyNetwork.make(plan, network.calls).layer
-        )
-        const error = yield* Effect.flip(exit)
-        assert.deepInclude(error, { _tag: "SenderLeftError", complete: true })
-        assert.match(error.message, /its guest may be running there; everything had arrived, and was kept$/)
-        assert.isTrue(heard.equals(Buffer.concat([pong(1), pong(7)])))
-        assert.deepStrictEqual(disk.files(), ["/image"])
-      })
-    )
-  )
-
-  it.effect("may hang up where the caller knows what becomes of it", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const script = talking("pc-q35-10.0", [Sender.description, "close"])
-        const { exit } = yield* answers(script, { onReceived: Effect.sleep(10) })
-        yield* exit
-      })
-    )
-  )
-
-  it.effect("that does not hang up does not keep the receiver", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const { exit } = yield* answers(talking("pc-q35-10.0", [Sender.description, "stay"]))
-        yield* exit
-      })
-    )
-  )
+  itWorld("that does not hang up does not keep the receiver", function* () {
+    const { exit } = yield* receiving(talking("pc-q35-10.0", [Sender.description, "stay"]))
+    yield* exit
+  })
 })
 
 describe("what marked the SYNCs", () => {
@@ -498,45 +398,33 @@ describe("what marked the SYNCs", () => {
 describe("what stands at the target", () => {
   const old = new Uint8Array(5000).fill(0x5a)
 
-  it.effect("is there until the new image is complete", () =>
-    world(({ disk }) =>
-      Effect.gen(function* () {
-        disk.write("/image", old)
-        yield* Effect.flip(into({ ...Sender.honest(2), main: [Sender.head(), Sender.start(), "close"] }))
-        assert.deepStrictEqual(disk.read("/image"), old)
-        assert.deepStrictEqual(disk.files(), ["/image"])
-        yield* into(Sender.honest(2))
-        assert.notDeepEqual(disk.read("/image"), old)
-      })
-    )
-  )
+  itWorld("is there until the new image is complete", function* ({ disk }) {
+    disk.write("/image", old)
+    yield* Effect.flip(into({ ...Sender.honest(2), main: [Sender.head(), Sender.start(), "close"] }))
+    assert.deepStrictEqual(disk.read("/image"), old)
+    assert.deepStrictEqual(disk.files(), ["/image"])
+    yield* into(Sender.honest(2))
+    assert.notDeepEqual(disk.read("/image"), old)
+  })
 
-  it.effect("is not touched in place before a sender has announced its blocks", () =>
-    world(({ disk }) =>
-      Effect.gen(function* () {
-        disk.write("/image", old)
-        const target = { path: "/image", offset: 4096 }
-        yield* Effect.flip(into({ ...Sender.honest(1), main: [Sender.head(), "close"] }, { target }))
-        assert.deepStrictEqual(disk.read("/image"), old)
-        yield* Effect.flip(into({ ...Sender.honest(1), main: [Sender.head(), Sender.start(), "close"] }, { target }))
-        assert.deepStrictEqual(disk.read("/image"), old.subarray(0, 4096))
-        yield* into(Sender.honest(1), { target })
-        const image = yield* Effect.scoped(Image.open(target))
-        assert.deepStrictEqual(image.findings, [])
-      })
-    )
-  )
+  itWorld("is not touched in place before a sender has announced its blocks", function* ({ disk }) {
+    disk.write("/image", old)
+    const target = { path: "/image", offset: 4096 }
+    yield* Effect.flip(into({ ...Sender.honest(1), main: [Sender.head(), "close"] }, { target }))
+    assert.deepStrictEqual(disk.read("/image"), old)
+    yield* Effect.flip(into({ ...Sender.honest(1), main: [Sender.head(), Sender.start(), "close"] }, { target }))
+    assert.deepStrictEqual(disk.read("/image"), old.subarray(0, 4096))
+    yield* into(Sender.honest(1), { target })
+    const image = yield* Effect.scoped(Image.open(target))
+    assert.deepStrictEqual(image.findings, [])
+  })
 
-  it.effect("is refused before anybody is listened to", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const error = yield* Effect.flip(
-          receive({ listen, target: "/no/such/directory/image", onListening: () => Effect.die("too early") })
-        )
-        assert.strictEqual(error._tag, "FileNotFoundError")
-      })
+  itWorld("is refused before anybody is listened to", function* () {
+    const error = yield* Effect.flip(
+      receive({ listen, target: "/no/such/directory/image", onListening: () => Effect.die("too early") })
     )
-  )
+    assert.strictEqual(error._tag, "FileNotFoundError")
+  })
 
   it.effect("is looked at before a sender may connect, also where it is written in place", () =>
     Effect.gen(function* () {
@@ -578,7 +466,7 @@ describe("what stands at the target", () => {
     Effect.gen(function* () {
       const disk = MemoryDisk.make({ capacity: 3 * 4096 })
       const network = yield* VirtualNetwork.make()
-      const { exit, heard } = yield* whileTimePasses(answers(talking("pc-q35-10.0"))).pipe(
+      const { exit, heard } = yield* whileTimePasses(receiving(talking("pc-q35-10.0"))).pipe(
         Effect.provide(disk.layer),
         Effect.provide(network.layer)
       )
@@ -619,47 +507,35 @@ describe("what stands at the target", () => {
 })
 
 describe("receive into blocks", () => {
-  it.effect("fills the blocks that it is given, and gives everything else", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const memory = Buffer.alloc(Sender.BLOCK.usedLength, 0xa5)
-        const block = yield* MemoryPages.make({ idstr: "m", memory })
-        const { value: machineState, ...summary } = yield* intoBlocks(Sender.honest(3), [block])
-        assert.deepStrictEqual(
-          Array.from({ length: Sender.PAGES }, (_, page) => memory[page * Sender.PAGE]!),
-          pages({ 0: 0x40, 1: 0x41, 2: 0x42 })
-        )
-        assert.deepInclude(summary, { bytesTotal: 65536, normalPages: 3 })
-        assert.deepStrictEqual(yield* ByteSource.read(machineState.deviceState), Sender.state)
-        assert.strictEqual(machineState.configuration?.machine, "pc-i440fx-10.0")
-      })
+  itWorld("fills the blocks that it is given, and gives everything else", function* () {
+    const memory = Buffer.alloc(Sender.BLOCK.usedLength, 0xa5)
+    const block = yield* MemoryPages.make({ idstr: "m", memory })
+    const { value: machineState, ...summary } = yield* intoBlocks(Sender.honest(3), [block])
+    assert.deepStrictEqual(
+      Array.from({ length: Sender.PAGES }, (_, page) => memory[page * Sender.PAGE]!),
+      pages({ 0: 0x40, 1: 0x41, 2: 0x42 })
     )
-  )
+    assert.deepInclude(summary, { bytesTotal: 65536, normalPages: 3 })
+    assert.deepStrictEqual(yield* ByteSource.read(machineState.deviceState), Sender.state)
+    assert.strictEqual(machineState.configuration?.machine, "pc-i440fx-10.0")
+  })
 
-  it.effect("other blocks than announced: block-list-mismatch, and nothing is touched", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const memory = Buffer.alloc(4096, 0xa5)
-        const blocks = [yield* MemoryPages.make({ idstr: "m", memory })]
-        const error = yield* Effect.flip(intoBlocks(Sender.honest(1), blocks))
-        assert(error._tag === "ProtocolError")
-        assert.strictEqual(error.findings[0].code, "block-list-mismatch")
-        assert.include(error.message, `expected "m" of 4096 bytes in pages of 4096, found "m" of 65536 bytes`)
-        assert.isTrue(memory.equals(Buffer.alloc(4096, 0xa5)))
-      })
-    )
-  )
+  itWorld("other blocks than announced: block-list-mismatch, and nothing is touched", function* () {
+    const memory = Buffer.alloc(4096, 0xa5)
+    const blocks = [yield* MemoryPages.make({ idstr: "m", memory })]
+    const error = yield* Effect.flip(intoBlocks(Sender.honest(1), blocks))
+    assert(error._tag === "ProtocolError")
+    assert.strictEqual(error.findings[0].code, "block-list-mismatch")
+    assert.include(error.message, `expected "m" of 4096 bytes in pages of 4096, found "m" of 65536 bytes`)
+    assert.isTrue(memory.equals(Buffer.alloc(4096, 0xa5)))
+  })
 
-  it.effect("what makes the blocks may refuse to", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const error = yield* Effect.flip(
-          intoBlocks<string>(Sender.honest(1), ([block]) => Effect.fail(`no room for ${block!.idstr}`))
-        )
-        assert.strictEqual(error, "no room for m")
-      })
+  itWorld("what makes the blocks may refuse to", function* () {
+    const error = yield* Effect.flip(
+      intoBlocks<string>(Sender.honest(1), ([block]) => Effect.fail(`no room for ${block!.idstr}`))
     )
-  )
+    assert.strictEqual(error, "no room for m")
+  })
 
   const device = Buffer.concat([
     DeviceStatePacket.encode({ idstr: "vfio", instanceId: 3, payloadLength: 5 }),
@@ -670,24 +546,18 @@ describe("receive into blocks", () => {
       Effect.map(MemoryPages.make({ idstr: "m", memory: new Uint8Array(65536), fresh: true }), (block) => [block])
     )
 
-  it.effect("hands on what devices send by themselves", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const packets: Array<string> = []
-        yield* intoBlocks(
-          { main: Sender.main(), lanes: [Sender.lane(0), Sender.lane(1, [device, Sender.packet(1, 1)])] },
-          fresh,
-          {
-            onDevicePacket: ({ channel, idstr, instanceId, payload }: DevicePacket) =>
-              Effect.sync(
-                () => void packets.push(`${channel} ${idstr} ${instanceId} ${Buffer.from(payload).toString()}`)
-              )
-          }
-        )
-        assert.deepStrictEqual(packets, ["1 vfio 3 state"])
-      })
+  itWorld("hands on what devices send by themselves", function* () {
+    const packets: Array<string> = []
+    yield* intoBlocks(
+      { main: Sender.main(), lanes: [Sender.lane(0), Sender.lane(1, [device, Sender.packet(1, 1)])] },
+      fresh,
+      {
+        onDevicePacket: ({ channel, idstr, instanceId, payload }: DevicePacket) =>
+          Effect.sync(() => void packets.push(`${channel} ${idstr} ${instanceId} ${Buffer.from(payload).toString()}`))
+      }
     )
-  )
+    assert.deepStrictEqual(packets, ["1 vfio 3 state"])
+  })
 
   for (const [name, bytes] of Object.entries({
     "device-packet-flags-wrong": Sender.patched(device, 11, 0x41),
@@ -695,74 +565,48 @@ describe("receive into blocks", () => {
     "device-packet-empty": Sender.patched(device, 275, 0),
     "device-packet-payload-exceeded": Sender.patched(device, 272, 0xff)
   })) {
-    it.effect(`checks what devices send: ${name}`, () =>
-      world(() =>
-        Effect.gen(function* () {
-          const script = { main: Sender.main(), lanes: [Sender.lane(0, [bytes])] }
-          const error = yield* Effect.flip(intoBlocks(script, fresh, { onDevicePacket: () => Effect.void }))
-          assert.strictEqual(error._tag === "ProtocolError" ? error.findings[0].code : error._tag, name)
-        })
-      )
-    )
+    itWorld(`checks what devices send: ${name}`, function* () {
+      const script = { main: Sender.main(), lanes: [Sender.lane(0, [bytes])] }
+      const error = yield* Effect.flip(intoBlocks(script, fresh, { onDevicePacket: () => Effect.void }))
+      assert.strictEqual(error._tag === "ProtocolError" ? error.findings[0].code : error._tag, name)
+    })
   }
 
-  it.effect("a sender that sends its device state byte by byte causes no more writes than others", () =>
-    Effect.gen(function* () {
-      const writesOf = (state: Sender.Steps) =>
-        Effect.gen(function* () {
-          let writes = 0
-          yield* world(() =>
-            Effect.gen(function* () {
-              const calls = yield* FileCalls.FileCalls
-              const counting: FileCalls.Calls = {
-                ...calls,
-                write: (...args) => {
-                  writes++
-                  calls.write(...args)
-                }
-              }
-              const script = { ...Sender.honest(1), main: Sender.main({ state }) }
-              yield* Effect.provideService(into(script), FileCalls.FileCalls, counting)
-            })
-          )
-          return writes
-        })
-      assert.isAbove(Sender.state.length, 20)
-      const whole = yield* writesOf([Sender.state])
-      assert.isAtMost(yield* writesOf([{ drip: Sender.state, millis: 1 }]), whole + 2)
+  itWorld("a sender that sends its device state byte by byte causes no more writes than others", function* ({ disk }) {
+    const writesOf = Effect.fnUntraced(function* (state: Sender.Steps) {
+      const files = FaultyFiles.make(FaultyFiles.none, disk.calls)
+      const script = { ...Sender.honest(1), main: Sender.main({ state }) }
+      yield* Effect.provide(into(script), files.layer)
+      return files.log().filter(({ name }) => name === "write").length
     })
-  )
+    assert.isAbove(Sender.state.length, 20)
+    const whole = yield* writesOf([Sender.state])
+    assert.isAbove(whole, 0)
+    assert.isAtMost(yield* writesOf([{ drip: Sender.state, millis: 1 }]), whole + 2)
+  })
 
-  it.effect("holds no more device state in memory than it may", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const script = { ...Sender.honest(1), main: Sender.main({ state: [{ forever: new Uint8Array(4096) }] }) }
-        const error = yield* Effect.flip(intoBlocks(script, fresh, { limits: { maxHeld: 20_000 } }))
-        assert(error._tag === "ProtocolError")
-        const { code, offset } = error.findings[0]
-        assert.strictEqual(code, "device-state-exceeded")
-        assert.isAbove(offset, 20_000, "where it is on the connection")
-      })
-    )
-  )
+  itWorld("holds no more device state in memory than it may", function* () {
+    const script = { ...Sender.honest(1), main: Sender.main({ state: [{ forever: new Uint8Array(4096) }] }) }
+    const error = yield* Effect.flip(intoBlocks(script, fresh, { limits: { maxHeld: 20_000 } }))
+    assert(error._tag === "ProtocolError")
+    const { code, offset } = error.findings[0]
+    assert.strictEqual(code, "device-state-exceeded")
+    assert.isAbove(offset, 20_000, "where it is on the connection")
+  })
 
-  it.effect("changes of pages need blocks that can be read", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const writer = {
-          fresh: true,
-          view: undefined,
-          write: () => Effect.void,
-          zero: () => Effect.void,
-          sync: Effect.void
-        }
-        const records = RamRecords.make().changes(Sender.BLOCK, [{ offset: 0, bytes: Uint8Array.of(0, 1, 7) }])
-        const script = { main: Sender.main({ records: [Sender.part(...records)] }), lanes: [] }
-        const error = yield* Effect.flip(intoBlocks(script, [{ ...Sender.BLOCK, writer }]))
-        assert.strictEqual(error._tag === "ProtocolError" ? error.findings[0].code : error._tag, "record-unexpected")
-      })
-    )
-  )
+  itWorld("changes of pages need blocks that can be read", function* () {
+    const writer = {
+      fresh: true,
+      view: undefined,
+      write: () => Effect.void,
+      zero: () => Effect.void,
+      sync: Effect.void
+    }
+    const records = RamRecords.make().changes(Sender.BLOCK, [{ offset: 0, bytes: Uint8Array.of(0, 1, 7) }])
+    const script = { main: Sender.main({ records: [Sender.part(...records)] }), lanes: [] }
+    const error = yield* Effect.flip(intoBlocks(script, [{ ...Sender.BLOCK, writer }]))
+    assert.strictEqual(error._tag === "ProtocolError" ? error.findings[0].code : error._tag, "record-unexpected")
+  })
 })
 
 describe("requests that cannot be met", () => {
@@ -785,19 +629,15 @@ describe("requests that cannot be met", () => {
     })
   )
 
-  it.effect("an address that is in use", () =>
-    world(() =>
-      Effect.gen(function* () {
-        const ready = yield* Deferred.make<void>()
-        const first = yield* Effect.forkChild(
-          receive({ listen, target: "/a", onListening: () => Effect.asVoid(Deferred.succeed(ready, undefined)) })
-        )
-        yield* Deferred.await(ready)
-        const error = yield* Effect.flip(receive({ listen, target: "/b" }))
-        assert.strictEqual(error._tag, "ListenError")
-        yield* Fiber.interrupt(first)
-        yield* into(Sender.honest(1))
-      })
+  itWorld("an address that is in use", function* () {
+    const ready = yield* Deferred.make<void>()
+    const first = yield* Effect.forkChild(
+      receive({ listen, target: "/a", onListening: () => Effect.asVoid(Deferred.succeed(ready, undefined)) })
     )
-  )
+    yield* Deferred.await(ready)
+    const error = yield* Effect.flip(receive({ listen, target: "/b" }))
+    assert.strictEqual(error._tag, "ListenError")
+    yield* Fiber.interrupt(first)
+    yield* into(Sender.honest(1))
+  })
 })

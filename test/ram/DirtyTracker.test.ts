@@ -10,8 +10,8 @@ import * as PageBatch from "../../src/ram/PageBatch.ts"
 import type * as PageBitmap from "../../src/ram/PageBitmap.ts"
 import * as PageRuns from "../../src/ram/PageRuns.ts"
 import * as RamBlock from "../../src/ram/RamBlock.ts"
-import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import { between } from "../support/arbitraries.ts"
+import { itDisk } from "../support/worlds/it.ts"
 
 const PAGE = 4096
 
@@ -249,23 +249,18 @@ describe.each(["hash", "copy"] as const)("comparing by %s", (by) => {
     })
   )
 
-  it.effect("a file that somebody else writes to", () =>
-    Effect.gen(function* () {
-      const disk = MemoryDisk.make()
-      const length = 5 * 2 ** 20 + 3 * PAGE
-      disk.write("/ram", new Uint8Array(length).fill(9))
-      yield* Effect.gen(function* () {
-        const block = yield* FilePages.make({ idstr: "pc.ram", path: "/ram", access: "read" })
-        const tracking = yield* DirtyTracker.comparing(by).start([block])
-        yield* moveAll(tracking, block)
-        assert.deepStrictEqual(yield* collected(tracking, block), [])
-        const changed = disk.read("/ram")!.slice()
-        for (const page of [0, 511, 512, 1282]) changed[page * PAGE + 77] = 1
-        disk.write("/ram", changed)
-        assert.deepStrictEqual(yield* collected(tracking, block), [0, 511, 512, 1282])
-      }).pipe(Effect.scoped, Effect.provide(disk.layer))
-    })
-  )
+  itDisk("a file that somebody else writes to", function* (disk) {
+    const length = 5 * 2 ** 20 + 3 * PAGE
+    disk.write("/ram", new Uint8Array(length).fill(9))
+    const block = yield* FilePages.make({ idstr: "pc.ram", path: "/ram", access: "read" })
+    const tracking = yield* DirtyTracker.comparing(by).start([block])
+    yield* moveAll(tracking, block)
+    assert.deepStrictEqual(yield* collected(tracking, block), [])
+    const changed = disk.read("/ram")!.slice()
+    for (const page of [0, 511, 512, 1282]) changed[page * PAGE + 77] = 1
+    disk.write("/ram", changed)
+    assert.deepStrictEqual(yield* collected(tracking, block), [0, 511, 512, 1282])
+  })
 
   it.effect("gives way to others while it compares", () =>
     Effect.gen(function* () {

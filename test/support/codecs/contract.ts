@@ -11,6 +11,7 @@ import * as Scope from "effect/Scope"
 import type { Codec, Compressor, Decompressor } from "../../../src/compression/Compression.ts"
 import type { CompressionError } from "../../../src/compression/CompressionError.ts"
 import * as Bytes from "../bytes.ts"
+import * as Captured from "./captured.ts"
 import * as Packets from "./packets.ts"
 
 const PAGE = 4096
@@ -52,8 +53,79 @@ export const failureOf = Effect.fnUntraced(function* (codec: Codec, payload: Uin
   return error
 }, Effect.scoped)
 
+/** What is said of one codec: QEMU's flag and levels, and payloads that did not come from it. */
+export interface Expectations {
+  readonly method: Codec["method"]
+  readonly flag: number
+  readonly levels: Codec["levels"]
+  /** Captured from a real QEMU: a file of `test/fixtures/compression`, and how long each payload in it is. */
+  readonly captured?: { readonly file: string; readonly lengths: ReadonlyArray<number> }
+  /** Payloads of many pages that are all zero, for a packet of sixteen. */
+  readonly bombs?: ReadonlyArray<Uint8Array>
+  /** Payloads of {@link sixteen} pages whose checksum does not match, and others that are corrupt. */
+  readonly corrupt?: ReadonlyArray<Uint8Array>
+}
+
+/** Sixteen pages of every kind, as one run. */
+export const sixteen: Uint8Array = Packets.contents(Packets.mixed(16), PAGE)
+
+/** Bytes that differ in one place, counted from the end: 1 is the last one. */
+export const changedAt = (bytes: Uint8Array, fromEnd: number): Uint8Array => {
+  const at = bytes.length - fromEnd
+  return bytes.with(at, bytes[at]! ^ 1)
+}
+
+/** The tests of what one codec is expected to be. */
+const describeExpectations = (codec: Codec, expected: Expectations): void => {
+  const { captured, levels } = expected
+  it("has QEMU's name, flag, levels and room", () => {
+    assert.strictEqual(codec.method, expected.method)
+    assert.strictEqual(codec.flag, expected.flag)
+    assert.deepStrictEqual(codec.levels, levels)
+    assert.isAtMost(codec.maxPayload(128, PAGE), 1024 * 1024)
+    if (levels.min < levels.max) assert.strictEqual(codec.maxPayload(128, PAGE), 1024 * 1024)
+  })
+
+  if (captured !== undefined)
+    it.effect("decompresses what a real QEMU sent", () =>
+      Effect.gen(function* () {
+        const decompressor = yield* codec.decompressor
+        for (const [payload, pages] of Captured.packets(captured.file, captured.lengths))
+          assert.deepStrictEqual(yield* pagesOf(decompressor, payload, pages.length), pages)
+      })
+    )
+
+  if (levels.min < levels.max)
+    it.effect("compresses more at a higher level", () =>
+      Effect.gen(function* () {
+        const [low, high] = yield* Effect.forEach([levels.default, levels.max], (level) =>
+          payloadsOf(codec, [Packets.mixed(20)], { level })
+        )
+        assert.isBelow(high![0]!.length, low![0]!.length)
+      })
+    )
+
+  if (expected.bombs !== undefined)
+    it.effect.each(expected.bombs)("refuses a bomb with its first output", (bomb) =>
+      Effect.gen(function* () {
+        const error = yield* failureOf(codec, bomb, sixteen.length)
+        assert.strictEqual(error.problem, "too-much-output")
+        const expected = `${codec.method} payload: expected 65536 bytes after decompression, found more`
+        assert.strictEqual(error.message, expected)
+      })
+    )
+
+  if (expected.corrupt !== undefined)
+    it.effect.each(expected.corrupt)("refuses a checksum that does not match, and other formats", (payload) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* failureOf(codec, payload, sixteen.length)).problem, "corrupt")
+      })
+    )
+}
+
 /** Runs the tests of the contract. */
-export const describeContract = (codec: Codec) =>
+export const describeContract = (codec: Codec, expected: Expectations) => {
+  describeExpectations(codec, expected)
   describe("as every codec", () => {
     const packet = Packets.mixed(16)
     const runs = Packets.runs(packet, PAGE)
@@ -260,3 +332,4 @@ export const describeContract = (codec: Codec) =>
       })
     )
   })
+}

@@ -31,7 +31,7 @@ export interface Machine {
   readonly ram: string
 }
 
-interface Options {
+export interface Options {
   /** Default: the QEMU of the machine. */
   readonly qemu?: Qemu.Qemu | undefined
   readonly name?: string | undefined
