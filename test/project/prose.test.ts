@@ -26,7 +26,6 @@ const old = [
   "SECURITY.md",
   "docs/internals/architecture.md",
   "docs/internals/benchmarks.md",
-  "docs/internals/decisions.md",
   "docs/internals/dependencies.md",
   "docs/reference/api.md"
 ]
