@@ -196,7 +196,7 @@ const ramWriter = Effect.fnUntraced(function* (
 })
 
 const stateWriter = (
-  { file, sync, writeSeal }: ImageWriter.ImageWriter,
+  { file, finish }: ImageWriter.ImageWriter,
   start: number,
   { marks }: RamEnd
 ): StateWriter<void, FileError> => {
@@ -209,10 +209,6 @@ const stateWriter = (
         return file.write(position, bytes)
       }),
     written: Effect.sync(() => ByteSource.fromFile(file, start, end - start)),
-    finish: () =>
-      Effect.map(
-        Effect.suspend(() => writeSeal(end, marks === undefined ? {} : { marks })),
-        () => ({ sync })
-      )
+    finish: () => Effect.suspend(() => finish(end, marks === undefined ? {} : { marks }))
   }
 }

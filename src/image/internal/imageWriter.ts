@@ -13,10 +13,11 @@ import type { PositionalFile } from "../../io/files/PositionalFile.ts"
 import type * as SyncAhead from "../SyncAhead.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 import type * as ImageTarget from "./imageTargetModel.ts"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as Integrity from "../Integrity.ts"
-import type { Durable, MachineHeader, RamEnd } from "../../snapshot/SnapshotTarget.ts"
+import type { MachineHeader, Prepared, RamEnd } from "../../snapshot/SnapshotTarget.ts"
 import { digestRest } from "./digestRest.ts"
-import { keepPartial } from "./keepPartial.ts"
+import * as Placing from "./placing.ts"
 import { digestPending } from "./digestPending.ts"
 import { sealedBlocks, type Targets, writeSealOf } from "./writeSeal.ts"
 
@@ -25,11 +26,11 @@ import { sealedBlocks, type Targets, writeSealOf } from "./writeSeal.ts"
  * `writeHead`:
  *
  * ```text
- *   make        the place of everything; in place: the old image's first bytes are wiped out, and that is made durable
- *   writeEnd    RAM's END behind the last page region; the device state goes where it says
+ *   make        the place of everything
+ *   writeEnd    RAM's END after the last page region; the device state goes where it says
  *   writeHead   bitmaps, and the stream between the page regions, but for its first piece
- *   writeSeal   checksums of all of it, behind the stream
- *   commit      fdatasync, the mark of the seal and the first piece, fdatasync, rename, fsync of the directory
+ *   finish      checksums of all of it, after the stream
+ *   sync        fdatasync, the mark of the seal, the first piece, as the image takes its place (`placing`)
  * ```
  *
  * The mark comes when everything it covers is durable. The first bytes of the stream come last: data written in place
@@ -53,9 +54,7 @@ export interface ImageWriter {
    * Call it when all but the first piece is written, up to the end of the stream. `late` are notes that were not known
    * at the start.
    */
-  readonly writeSeal: (end: number, late?: ImageNotes.ImageNotes) => Effect.Effect<void, FileError>
-  /** Makes it durable, up to the step that makes the image exist. */
-  readonly sync: Effect.Effect<Durable<void, FileError>, FileError>
+  readonly finish: (end: number, late?: ImageNotes.ImageNotes) => Effect.Effect<Prepared<void, FileError>, FileError>
 }
 
 /** Blocks saved without their pages stay so; only then the image has `x-ignore-shared`. */
@@ -80,18 +79,6 @@ const targetsOf = ({ blocks }: ImageStream.ImageHead, seal: Integrity.Settings |
         const digests = seal === undefined ? undefined : PageDigests.make({ ...seal, shape, bitmap })
         return [idstr, { pagesOffset, bitmap, digests }] as const
       })
-  )
-
-/** Removes the remains of an earlier image's seal. */
-const wipeSeal = (
-  file: PositionalFile,
-  { blocks }: ImageStream.ImageHead,
-  end: number
-): Effect.Effect<void, FileError> =>
-  file.writeExtents(
-    [SealMark.position(blocks), ImageSeal.sealPosition(end)]
-      .filter((position) => position !== undefined)
-      .map((position) => ({ position, bytes: new Uint8Array(SealMark.LENGTH) }))
   )
 
 const digestsOf = (targets: Targets): ReadonlyArray<PageDigests.PageDigests> =>
@@ -130,12 +117,6 @@ const sealImage = Effect.fnUntraced(function* (
   })
 })
 
-/**
- * Destroys the old image's magic first, so that a power cut half-way never leaves something that looks like an image.
- */
-const invalidate = (file: PositionalFile, first: ImageStream.Piece): Effect.Effect<void, FileError> =>
-  Effect.andThen(file.write(first.position, new Uint8Array(first.bytes.length)), file.sync)
-
 const writeBitmaps = (
   file: PositionalFile,
   { blocks }: ImageStream.ImageHead,
@@ -165,10 +146,10 @@ export const make = Effect.fnUntraced(function* (
     readonly notes?: ImageNotes.ImageNotes
   } = {}
 ): Effect.fn.Return<ImageWriter, FileError, Scope.Scope> {
-  const { notes = ImageNotes.empty, seal = {} } = options
-  const { file, inPlace, origin, path } = target
+  const { checkpointBytes: interval, notes = ImageNotes.empty, seal = {} } = options
+  const { file, origin, path } = target
   const settings = seal === false ? undefined : Integrity.forBlocks(seal, blocks)
-  const kept = options.keepPartial === true && !inPlace ? settings : undefined
+  const kept = options.keepPartial === true && !target.inPlace ? settings : undefined
   const withPages = blocks.filter(({ ignored }) => ignored !== true)
   const length = kept === undefined ? 0 : PartialSeal.byteLength(withPages, { ...kept, notes })
   const head = ImageStream.head({
@@ -180,63 +161,41 @@ export const make = Effect.fnUntraced(function* (
     room: kept === undefined ? 0 : PartialSeal.room(length)
   })
   const targets = targetsOf(head, settings)
-  const first = head.pieces[0]!
-  if (inPlace) yield* invalidate(file, first)
-
-  let isSealed = false
-  const checkpoints =
-    kept === undefined
-      ? undefined
-      : yield* keepPartial(target, {
-          head,
-          targets,
-          settings: kept,
-          notes,
-          length,
-          interval: options.checkpointBytes,
-          isSealed: () => isSealed
-        })
+  const [begin, ...pieces] = head.pieces
+  const first = Invariant.defined(begin, "a stream begins with a piece")
+  const place = { target, head, first }
+  const placing =
+    kept !== undefined
+      ? yield* Placing.kept(place, { targets, settings: kept, notes, length, interval })
+      : target.inPlace
+        ? yield* Placing.inPlace(place)
+        : Placing.replaced(place)
   const writeEnd = (end: RamEnd) => {
     const { early, footers, switchoverStart } = end
     const bytes = ImageStream.end({ sectionId: opening.ramSectionId, early, switchoverStart, footers })
     return Effect.as(file.write(head.end, bytes), head.end + bytes.length)
   }
-  let mark: ReadonlyArray<ImageStream.Piece> = []
   const writeSeal = Effect.fnUntraced(function* (
     end: number,
     late: ImageNotes.ImageNotes = ImageNotes.empty
-  ): Effect.fn.Return<void, FileError> {
+  ): Effect.fn.Return<ReadonlyArray<ImageStream.Piece>, FileError> {
     if (settings !== undefined) {
-      mark = [yield* sealImage(file, head, { end, targets, settings, notes: { ...notes, ...late } })]
-    } else if (inPlace) yield* wipeSeal(file, head, end)
-  })
-  const begin = file.write(first.position, first.bytes)
-  /** In place, an image that was not completed must not look like one. */
-  const complete = Effect.andThen(begin, target.commit).pipe(
-    Effect.onError(() => Effect.ignore(file.write(first.position, new Uint8Array(first.bytes.length))))
-  )
-  const sync = Effect.gen(function* (): Effect.fn.Return<Durable<void, FileError>, FileError> {
-    if (inPlace || mark.length > 0) yield* file.sync
-    yield* file.writeExtents(mark)
-    isSealed = true
-    if (inPlace && mark.length > 0) yield* file.sync
-    if (inPlace) return { commit: complete }
-    yield* begin
-    yield* target.prepare
-    return { commit: target.commit }
+      return [yield* sealImage(file, head, { end, targets, settings, notes: { ...notes, ...late } })]
+    }
+    yield* placing.leaveUnsealed(end)
+    return []
   })
   return {
     file,
     path,
     targets,
-    syncing: checkpoints ?? {},
+    syncing: placing.syncing,
     writeEnd,
-    writeSeal,
     writeHead: Effect.gen(function* () {
-      if (checkpoints !== undefined) yield* checkpoints.take
+      yield* placing.endRam
       yield* writeBitmaps(file, head, targets)
-      yield* file.writeExtents(head.pieces.slice(1))
+      yield* file.writeExtents(pieces)
     }),
-    sync
+    finish: (end, late) => Effect.map(writeSeal(end, late), (mark) => ({ sync: placing.sync(mark) }))
   }
 })

@@ -128,12 +128,15 @@ const readStream = Effect.fnUntraced(function* (
   const stream = yield* ByteSource.parse(ByteSource.fromFile(file, 0, fileSize), ImageStream.parse({ start, fileSize }))
   const sealed = yield* readSeal(file, stream, options)
   const { findings: sealFindings, seal, tail, verified } = yield* readTrailer({ file, fileSize }, stream, sealed)
-  const { bitmaps, findings } = sealed.bitmaps ?? (yield* readBitmaps(file, stream, fileSize))
+  const isPartial = sealed._tag === "Partial"
+  const { bitmaps, findings } = isPartial
+    ? { bitmaps: sealed.bitmaps, findings: [] }
+    : yield* readBitmaps(file, stream, fileSize)
   const described = tail?.described?.page_size
   return {
     source: file,
     verified,
-    isPartial: sealed.bitmaps !== undefined,
+    isPartial,
     fileSize,
     libvirt: undefined,
     stream,

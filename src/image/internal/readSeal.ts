@@ -8,10 +8,11 @@ import * as PartialSeal from "../../format/seal/PartialSeal.ts"
 import * as SealMark from "../../format/seal/SealMark.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
+import * as Invariant from "../../ram/Invariant.ts"
 import type { VerifyOptions } from "../Integrity.ts"
-import type { SealContents } from "./readSealModel.ts"
+import type { SealState, Unsealed } from "./readSealModel.ts"
 
-export { checkRest, type RestCheck, restIsOther, type SealContents } from "./readSealModel.ts"
+export { checkRest, limitOf, type RestCheck, restIsOther, sealOf, type SealState } from "./readSealModel.ts"
 
 /**
  * The file, and options of reading its seal.
@@ -28,12 +29,10 @@ export type ReadOptions = VerifyOptions & {
 export const corrupt = (offset: number, expected: string, found: string): Finding.Finding =>
   Finding.make({ code: "seal-corrupt", offset, expected, found })
 
-const unsealed = (limit: number, findings: ReadonlyArray<Finding.Finding> = []): SealContents => ({
-  seal: undefined,
-  limit,
-  keyProblem: undefined,
-  findings
-})
+const unsealed = (
+  limit: number,
+  { findings = [], keyProblem }: Partial<Pick<Unsealed, "findings" | "keyProblem">> = {}
+): Unsealed => ({ _tag: "Unsealed", limit, findings, keyProblem })
 
 /** Shorter than a mark if the file is known to end there; an earlier end is an error rather than a missing mark. */
 const readMark = (file: PositionalFile, position: number, fileSize: number): Effect.Effect<Uint8Array, FileError> => {
@@ -51,19 +50,19 @@ export const readSeal = Effect.fnUntraced(function* (
   file: PositionalFile,
   { blocks }: ParsedImage,
   options: ReadOptions
-): Effect.fn.Return<SealContents, FileError> {
+): Effect.fn.Return<SealState, FileError> {
   const { fileSize, key, partial = false, verify = true } = options
   const states = partial ? ["sealed", "partial"] : ["sealed"]
-  const notKeyed = verify && key !== undefined ? ("not-keyed" as const) : undefined
+  const keyProblem = verify && key !== undefined ? "not-keyed" : undefined
   const position = SealMark.position(blocks)
-  if (position === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
+  if (position === undefined) return unsealed(fileSize, { keyProblem })
   const decoded = SealMark.decode(yield* readMark(file, position, fileSize), position)
-  if (Result.isFailure(decoded)) return unsealed(fileSize, verify ? [decoded.failure] : [])
+  if (Result.isFailure(decoded)) return unsealed(fileSize, { findings: verify ? [decoded.failure] : [] })
   const mark = decoded.success
-  if (mark === undefined) return { ...unsealed(fileSize), keyProblem: notKeyed }
+  if (mark === undefined) return unsealed(fileSize, { keyProblem })
   if (!verify) return unsealed(Math.min(fileSize, mark.seal.position))
   if (!states.includes(mark.state)) {
-    return { ...unsealed(mark.seal.position, [unfinished(position)]), keyProblem: notKeyed }
+    return unsealed(mark.seal.position, { findings: [unfinished(position)], keyProblem })
   }
   return yield* readMarked(file, mark, { fileSize, key })
 })
@@ -75,53 +74,63 @@ const readMarked = Effect.fnUntraced(function* (
   file: PositionalFile,
   mark: SealMark.SealMark,
   { fileSize, key }: { readonly fileSize: number; readonly key: Uint8Array | undefined }
-): Effect.fn.Return<SealContents, FileError> {
-  const { algorithm, digest } = mark
+): Effect.fn.Return<SealState, FileError> {
   const { length, position } = mark.seal
   const limit = Math.min(fileSize, position)
   if (position + length > fileSize) {
     const expected = `a seal from ${position} to ${position + length}`
     const found = `the end of the file at ${fileSize}: ${position + length - fileSize} bytes are missing`
-    return unsealed(limit, [Finding.make({ code: "seal-cut", offset: position, expected, found })])
+    return unsealed(limit, { findings: [Finding.make({ code: "seal-cut", offset: position, expected, found })] })
   }
   const bytes = new Uint8Array(length)
   yield* file.readExtents([{ position, bytes }])
-  const isKeyed = algorithm === "hmac-sha256"
-  const isChecked = !isKeyed || key !== undefined
-  const isRight = isChecked && timingSafeEqual(SealMark.digestOf(mark, bytes, isKeyed ? key : undefined), digest)
-  if (isChecked && !isRight && !isKeyed) {
-    return unsealed(limit, [corrupt(position, "the seal that its mark was made for", "another digest")])
+  const agreement = agreementOf(mark, bytes, key)
+  if (agreement === "other-digest") {
+    return unsealed(limit, { findings: [corrupt(position, "the seal that its mark was made for", "another digest")] })
   }
-  const keyProblem = keyProblemOf({ isKeyed, isRight, key })
-  if (mark.state === "partial") return partialSeal(bytes, position, { fileSize, keyProblem })
-  const decoded = ImageSeal.decode(bytes, position)
-  if (Result.isFailure(decoded)) return unsealed(limit, [decoded.failure])
-  const seal = decoded.success
-  return ImageSeal.sealPosition(seal.end) === position
-    ? { seal, limit: seal.end, keyProblem, findings: [] }
-    : unsealed(limit, [corrupt(position, "a seal directly after its stream", `a stream that ends at ${seal.end}`)])
+  const keyProblem = agreement === "right" ? undefined : agreement
+  return mark.state === "partial"
+    ? decodePartial(bytes, position, { fileSize, keyProblem })
+    : decode(bytes, position, { limit, keyProblem })
 })
 
-/** It precedes the pages, and does not have the end of the stream. */
-const partialSeal = (
+const decode = (
   bytes: Uint8Array,
   position: number,
-  { fileSize, keyProblem }: Pick<SealContents, "keyProblem"> & { readonly fileSize: number }
-): SealContents => {
-  const decoded = PartialSeal.decode(bytes, position)
-  if (Result.isFailure(decoded)) return unsealed(fileSize, [decoded.failure])
-  const { bitmaps, seal } = decoded.success
-  const byName = new Map(seal.blocks.map(({ idstr }, index) => [idstr, bitmaps[index]!] as const))
-  return { seal, limit: fileSize, keyProblem, findings: [], bitmaps: { bitmaps: byName, findings: [] } }
+  { keyProblem, limit }: Pick<Unsealed, "keyProblem" | "limit">
+): SealState => {
+  const decoded = ImageSeal.decode(bytes, position)
+  if (Result.isFailure(decoded)) return unsealed(limit, { findings: [decoded.failure] })
+  const seal = decoded.success
+  if (ImageSeal.sealPosition(seal.end) === position) return { _tag: "Sealed", seal, keyProblem }
+  const found = `a stream that ends at ${seal.end}`
+  return unsealed(limit, { findings: [corrupt(position, "a seal directly after its stream", found)] })
 }
 
-const keyProblemOf = (options: {
-  readonly isKeyed: boolean
-  readonly isRight: boolean
-  readonly key: Uint8Array | undefined
-}): SealContents["keyProblem"] => {
-  const { isKeyed, isRight, key } = options
-  if (!isKeyed) return key === undefined ? undefined : "not-keyed"
-  if (key === undefined) return "missing"
-  return isRight ? undefined : "wrong"
+const decodePartial = (
+  bytes: Uint8Array,
+  position: number,
+  { fileSize, keyProblem }: Pick<Unsealed, "keyProblem"> & { readonly fileSize: number }
+): SealState => {
+  const decoded = PartialSeal.decode(bytes, position)
+  if (Result.isFailure(decoded)) return unsealed(fileSize, { findings: [decoded.failure] })
+  const { bitmaps, seal } = decoded.success
+  const bitmapOf = (index: number) => Invariant.defined(bitmaps[index], "a partial seal has a bitmap for each block")
+  const byName = new Map(seal.blocks.map(({ idstr }, index) => [idstr, bitmapOf(index)] as const))
+  return { _tag: "Partial", seal, keyProblem, bitmaps: byName }
+}
+
+/** Whether a seal is the one that its mark was made for, and agrees with the caller about the key. */
+const agreementOf = (
+  mark: SealMark.SealMark,
+  bytes: Uint8Array,
+  key: Uint8Array | undefined
+): "right" | "other-digest" | NonNullable<Unsealed["keyProblem"]> => {
+  const isRight = (by: Uint8Array | undefined) => timingSafeEqual(SealMark.digestOf(mark, bytes, by), mark.digest)
+  if (mark.algorithm === "hmac-sha256") {
+    if (key === undefined) return "missing"
+    return isRight(key) ? "right" : "wrong"
+  }
+  if (!isRight(undefined)) return "other-digest"
+  return key === undefined ? "right" : "not-keyed"
 }

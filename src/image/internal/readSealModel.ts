@@ -10,20 +10,74 @@ import type { RawImage } from "./rawImageModel.ts"
 import { digestRest } from "./digestRest.ts"
 import type { VerifiedRest } from "./verifiedRest.ts"
 
+interface Keyed {
+  /** A disagreement about the key, which keeps the image from being opened. */
+  readonly keyProblem: SealKeyError["problem"] | undefined
+}
+
 /**
- * The facts about an image's seal.
+ * No usable seal: there is none, it is damaged, or it is not read (`verify: false`).
  *
  * @internal
  */
-export interface SealContents {
-  /** `undefined` if there is no usable seal. */
-  readonly seal: ImageSeal.Seal | undefined
+export interface Unsealed extends Keyed {
+  readonly _tag: "Unsealed"
   /** The latest possible end of the stream. */
   readonly limit: number
-  readonly keyProblem: SealKeyError["problem"] | undefined
   readonly findings: ReadonlyArray<Finding.Finding>
-  /** For an unfinished save: the pages that its seal covers, by `idstr`. */
-  readonly bitmaps?: Pick<RawImage, "bitmaps" | "findings"> | undefined
+}
+
+/**
+ * The seal of an unfinished save. It precedes the pages, and does not have the end of the stream.
+ *
+ * @internal
+ */
+export interface Partial extends Keyed {
+  readonly _tag: "Partial"
+  readonly seal: ImageSeal.Seal
+  /** The pages that it covers, by `idstr`. */
+  readonly bitmaps: RawImage["bitmaps"]
+}
+
+/**
+ * The seal of a complete image, which ends where its stream does.
+ *
+ * @internal
+ */
+export interface Sealed extends Keyed {
+  readonly _tag: "Sealed"
+  readonly seal: ImageSeal.Seal
+}
+
+/**
+ * How an image is sealed.
+ *
+ * @internal
+ */
+export type SealState = Unsealed | Partial | Sealed
+
+/**
+ * The usable seal, if there is one.
+ *
+ * @internal
+ */
+export const sealOf = (state: SealState): ImageSeal.Seal | undefined =>
+  state._tag === "Unsealed" ? undefined : state.seal
+
+/**
+ * The latest possible end of the stream.
+ *
+ * @internal
+ */
+export const limitOf = (state: SealState, fileSize: number): number => {
+  switch (state._tag) {
+    case "Unsealed":
+      return state.limit
+    case "Partial":
+      return fileSize
+    case "Sealed":
+      return state.seal.end
+  }
 }
 
 /**

@@ -2,14 +2,17 @@ import * as Effect from "effect/Effect"
 import * as Finding from "../../format/Finding.ts"
 import type { ParsedImage } from "../../format/image/ImageStream.ts"
 import * as StreamTrailer from "../../format/image/StreamTrailer.ts"
+import type * as ImageSeal from "../../format/seal/ImageSeal.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import type { PositionalFile } from "../../io/files/PositionalFile.ts"
-import { checkRest, type RestCheck, type SealContents } from "./readSealModel.ts"
+import { checkRest, limitOf, type RestCheck, sealOf, type SealState, type Unsealed } from "./readSealModel.ts"
 import type { Source } from "./verifiedRest.ts"
 import * as ByteSource from "../../snapshot/ByteSource.ts"
 
 /** The data after RAM, and the remaining facts about the seal. */
-interface Tail extends Pick<SealContents, "seal" | "findings">, Pick<RestCheck, "verified"> {
+interface Tail extends Pick<Unsealed, "findings">, Pick<RestCheck, "verified"> {
+  /** The seal, unless it is another image's. */
+  readonly seal: ImageSeal.Seal | undefined
   /** `undefined` if RAM has no end. */
   readonly tail: StreamTrailer.StreamTrailer | undefined
 }
@@ -38,8 +41,8 @@ export const parse = <E>(
 }
 
 /** `true` if there is a seal, valid or not. */
-const isSealed = ({ findings, seal }: SealContents): boolean =>
-  seal !== undefined || findings.some(({ severity }) => severity === "error")
+const isSealed = (state: SealState): boolean =>
+  state._tag !== "Unsealed" || state.findings.some(({ severity }) => severity === "error")
 
 const stale = (offset: number, found: number): Finding.Finding =>
   Finding.make({
@@ -67,11 +70,12 @@ const stale = (offset: number, found: number): Finding.Finding =>
 export const readTrailer = Effect.fnUntraced(function* (
   sized: Sized<FileError> & { readonly file: PositionalFile },
   stream: ParsedImage,
-  sealed: SealContents
+  sealed: SealState
 ): Effect.fn.Return<Tail, FileError> {
-  const { findings, limit, seal } = sealed
   const { stateStart: from } = stream
   const { file, fileSize } = sized
+  const [limit, seal] = [limitOf(sealed, fileSize), sealOf(sealed)]
+  const findings = sealed._tag === "Unsealed" ? sealed.findings : []
   if (from === undefined) return { tail: undefined, seal, findings }
   const within = yield* parse(sized, stream, { from, limit })
   const check: RestCheck = seal === undefined ? { findings: [] } : yield* checkRest(file, stream, seal, fileSize)

@@ -8,7 +8,7 @@ import * as SealMark from "../../../src/format/seal/SealMark.ts"
 import type { AtomicFile } from "../../../src/io/files/AtomicFile.ts"
 import * as FileError from "../../../src/io/files/FileError.ts"
 import type { PositionalFile } from "../../../src/io/files/PositionalFile.ts"
-import type { MachineHeader, RamEnd } from "../../../src/snapshot/SnapshotTarget.ts"
+import type { MachineHeader, Prepared, RamEnd } from "../../../src/snapshot/SnapshotTarget.ts"
 import * as ImageWriter from "../../../src/image/internal/imageWriter.ts"
 
 const MIB = 1024 * 1024
@@ -72,20 +72,20 @@ const writeAll = Effect.fnUntraced(function* (writer: ImageWriter.ImageWriter) {
   const end = yield* writer.writeEnd(closing)
   yield* writer.file.write(end, Uint8Array.of(0))
   yield* writer.writeHead
-  yield* writer.writeSeal(end + 1)
-  return end + 1
+  const { sync } = yield* writer.finish(end + 1)
+  return { end: end + 1, sync }
 })
 
 const written = Effect.fnUntraced(function* (made: Made, settings: Settings = {}, blocks = [ram, rom]) {
   const writer = yield* ImageWriter.make(made.target, opening, blocks, settings)
   const begun = made.done()
-  const end = yield* writeAll(writer)
-  return { writer, begun, end, middle: made.done() }
+  const { end, sync } = yield* writeAll(writer)
+  return { writer, begun, end, sync, middle: made.done() }
 })
 
 /** The last step is said, too. */
-const commit = ({ note }: Made, writer: ImageWriter.ImageWriter) =>
-  Effect.flatMap(writer.sync, ({ commit }) => Effect.andThen(note("last"), commit))
+const commit = ({ note }: Made, { sync }: Prepared<void, FileError.FileError>) =>
+  Effect.flatMap(sync, ({ commit }) => Effect.andThen(note("last"), commit))
 
 const read = ({ content, target }: Made) => {
   const bytes = content.subarray(target.origin)
@@ -96,10 +96,10 @@ describe("imageWriter", () => {
   it.effect("a new image gets its mark and its first bytes when all else is durable, and then its name", () =>
     Effect.gen(function* () {
       const made = makeTarget()
-      const { begun, end, writer } = yield* written(made)
+      const { begun, end, sync } = yield* written(made)
       assert.deepStrictEqual(begun, [])
       assert.isFalse(made.content.subarray(0, 4).equals(Buffer.from("QEVM")))
-      yield* commit(made, writer)
+      yield* commit(made, { sync })
       const done = made.done()
       const [markAt, first] = [done[1]!, done[2]!]
       assert.deepStrictEqual(done, ["sync", markAt, first, "prepare", "last", "commit"])
@@ -123,10 +123,10 @@ describe("imageWriter", () => {
   it.effect("without checksums there is nothing that must be durable before its name", () =>
     Effect.gen(function* () {
       const made = makeTarget()
-      const { end, writer } = yield* written(made, { seal: false })
+      const { end, sync, writer } = yield* written(made, { seal: false })
       assert.isUndefined(writer.targets.get("pc.ram")!.digests)
       assert.isTrue(made.content.subarray(end).every((byte) => byte === 0xa5))
-      yield* commit(made, writer)
+      yield* commit(made, { sync })
       assert.match(made.done().join(), /^\d+ at 0,prepare,last,commit$/)
     })
   )
@@ -137,13 +137,13 @@ describe("imageWriter", () => {
       Effect.gen(function* () {
         for (const origin of [0, 3 * MIB]) {
           const made = makeTarget({ inPlace: true, origin })
-          const { begun, middle, writer } = yield* written(made)
+          const { begun, middle, sync } = yield* written(made)
           assert.deepStrictEqual(begun, [begun[0]!, "sync"])
           const length = Number(begun[0]!.split(" ")[0])
           assert.strictEqual(begun[0], `${length} at ${origin}`)
           assert.isTrue(made.content.subarray(origin, origin + length).every((byte) => byte === 0))
           assert.isFalse(middle.some((what) => what.endsWith(` at ${origin}`)))
-          yield* commit(made, writer)
+          yield* commit(made, { sync })
           const done = made.done()
           assert.deepStrictEqual(done, ["sync", done[1]!, "sync", "last", `${length} at ${origin}`, "commit"])
           assert.strictEqual(made.content.toString("latin1", origin, origin + 4), "QEVM")
@@ -157,8 +157,8 @@ describe("imageWriter", () => {
       const failure = new FileError.FileIoError({ operation: "sync", path: "/x", code: "EIO" })
       for (const inPlace of [true, false]) {
         const made = makeTarget({ inPlace, committing: Effect.fail(failure) })
-        const { writer } = yield* written(made)
-        assert.strictEqual(yield* Effect.flip(commit(made, writer)), failure)
+        const { sync } = yield* written(made)
+        assert.strictEqual(yield* Effect.flip(commit(made, { sync })), failure)
         assert.strictEqual(made.content.toString("latin1", 0, 4), inPlace ? "\0\0\0\0" : "QEVM")
       }
     })
@@ -167,7 +167,7 @@ describe("imageWriter", () => {
   it.effect("in place and without checksums, those of the old image are wiped out", () =>
     Effect.gen(function* () {
       const made = makeTarget({ inPlace: true })
-      const { end, middle, writer } = yield* written(made, { seal: false })
+      const { end, middle, sync } = yield* written(made, { seal: false })
       const seal = ImageSeal.sealPosition(end)
       const mark = middle.find((what) => what.startsWith("64 at ") && what !== `64 at ${seal}`)
       assert.deepStrictEqual(middle.slice(-2), [mark, `64 at ${seal}`])
@@ -175,7 +175,7 @@ describe("imageWriter", () => {
       for (const at of [position, seal]) {
         assert.isTrue(made.content.subarray(at, at + 64).every((byte) => byte === 0))
       }
-      yield* commit(made, writer)
+      yield* commit(made, { sync })
       assert.match(made.done().join(), /^sync,last,\d+ at 0,commit$/)
     })
   )
@@ -183,9 +183,9 @@ describe("imageWriter", () => {
   it.effect("a block that is left out has an entry and no pages", () =>
     Effect.gen(function* () {
       const made = makeTarget()
-      const { writer } = yield* written(made, {}, [ram, { ...rom, ignored: true } as typeof rom])
+      const { sync, writer } = yield* written(made, {}, [ram, { ...rom, ignored: true } as typeof rom])
       assert.deepStrictEqual([...writer.targets.keys()], ["pc.ram"])
-      yield* commit(made, writer)
+      yield* commit(made, { sync })
       const { blocks, configuration } = read(made)
       assert.deepStrictEqual(configuration!.capabilities.toSorted(), ["mapped-ram", "x-ignore-shared"])
       assert.deepStrictEqual(
@@ -202,8 +202,8 @@ describe("imageWriter", () => {
     Effect.gen(function* () {
       const made = makeTarget()
       const writer = yield* ImageWriter.make(made.target, { ...opening, configuration: undefined }, [ram])
-      yield* writeAll(writer)
-      yield* commit(made, writer)
+      const { sync } = yield* writeAll(writer)
+      yield* commit(made, { sync })
       assert.isUndefined(read(made).configuration)
     })
   )
