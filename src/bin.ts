@@ -12,7 +12,26 @@ const { execPath, versions } = process
 const [major = 0, minor = 0] = versions.node.split(".").map(Number)
 const isNewEnough = major === 22 ? minor >= 19 : major === 23 ? minor >= 8 : major > 23
 
+/**
+ * Keeps compiled code in a directory that only this user can write to. Node's own choice is below the directory for temporary
+ * files, where another user could put code into it first.
+ */
+const cacheCompiledCode = () => {
+  if (process.env["NODE_COMPILE_CACHE"] !== undefined) return
+  try {
+    const { homedir } = process.getBuiltinModule("node:os").userInfo()
+    const base =
+      process.env["XDG_CACHE_HOME"] && process.env["HOME"] === homedir
+        ? process.env["XDG_CACHE_HOME"]
+        : `${homedir}/.cache`
+    process.getBuiltinModule("node:module").enableCompileCache(`${base}/multifd`)
+  } catch {
+    // A user without a home directory gets on without.
+  }
+}
+
 if (isNewEnough) {
+  cacheCompiledCode()
   void import("./main.ts")
 } else {
   console.error(`multifd: expected Node 22.19 or newer, found ${versions.node} (${execPath}): install a newer Node`)

@@ -1,14 +1,28 @@
 /** The program as a process: exit codes, signals, and streams that nobody reads. */
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { bundleCommand } from "../../scripts/bundle.ts"
 import { problemsOf } from "../support/cli/documents.ts"
 import { folder, pages } from "../support/cli/files.ts"
 
-const BIN = Path.resolve(import.meta.dirname, "../../src/bin.ts")
+const root = Path.resolve(import.meta.dirname, "../..")
+
+/** The program from its sources, and as one file, as the package has it. */
+const programs = {
+  sources: async () => Path.join(root, "src/bin.ts"),
+  bundle: async () => {
+    const folder = Fs.mkdtempSync(Path.join(root, "node_modules/.cache/bundle-"))
+    Fs.copyFileSync(Path.join(root, "package.json"), Path.join(folder, "package.json"))
+    await bundleCommand(Path.join(folder, "dist"))
+    return Path.join(folder, "dist/bin.js")
+  }
+}
+
+let BIN = ""
 
 interface Ended {
   readonly code: number | null
@@ -56,7 +70,14 @@ const endless = (path: string): string => {
   return path
 }
 
-describe("bin", { timeout: 60_000 }, () => {
+describe.each(["sources", "bundle"] as const)("bin: %s", { timeout: 60_000 }, (program) => {
+  beforeAll(async () => {
+    BIN = await programs[program]()
+  })
+  afterAll(() => {
+    if (program === "bundle") Fs.rmSync(Path.dirname(Path.dirname(BIN)), { recursive: true })
+  })
+
   it.live.skipIf(!Fs.existsSync("/dev/full"))("output that cannot be written is no success; a reader may go away", () =>
     Effect.gen(function* () {
       const files = yield* folder
@@ -104,7 +125,7 @@ describe("bin", { timeout: 60_000 }, () => {
       assert.deepStrictEqual(yield* run(args), { code: 0, signal: null, stdout: "", stderr: "" })
       assert.isTrue(files.read("new").equals(ram))
 
-      const { version } = JSON.parse(Fs.readFileSync(Path.join(BIN, "../../package.json"), "utf8"))
+      const { version } = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8"))
       assert.include(yield* run(["--version"]), { code: 0, stdout: `multifd ${version}\n`, stderr: "" })
       assert.include(yield* run(["info"]), { code: 2, stdout: "" })
       assert.include(yield* run(["info", files.at("ram")]), { code: 3, stdout: "" })
@@ -263,7 +284,7 @@ describe("bin", { timeout: 60_000 }, () => {
       }
       for (const version of ["22.19.0", "23.8.0", "24.0.0", "100.0.0"])
         assert.include(yield* runAs(version), { status: 0, stderr: "" })
-      const { engines } = JSON.parse(Fs.readFileSync(Path.join(BIN, "../../package.json"), "utf8"))
+      const { engines } = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8"))
       assert.strictEqual(engines.node, "^22.19.0 || >=23.8.0")
     })
   )

@@ -55,17 +55,18 @@ describe("package", () => {
       "LICENSE",
       "docs/reference/errors.md",
       "docs/internals/architecture.svg",
-      "src/index.ts",
       "dist/index.js",
       "dist/index.d.ts",
-      "dist/bin.js"
+      "dist/bin.js",
+      "dist/multifd.js",
+      "schema/multifd.schema.json"
     ]
     assert.deepStrictEqual(
       expected.filter((name) => !consumer.files.includes(name)),
       []
     )
     const strangers = consumer.files.filter(
-      (name) => !/^(?:src|dist|docs|examples|schema|man)\/|^[^/]+\.(?:md|json)$|^LICENSE$/.test(name)
+      (name) => !/^(?:dist|docs|examples|schema|man)\/|^[^/]+\.(?:md|json)$|^LICENSE$/.test(name)
     )
     assert.deepStrictEqual(strangers, [])
   })
@@ -99,13 +100,45 @@ describe("package", () => {
   })
 
   it("only the entry points can be imported", async () => {
-    const blocked = ["ram/PageRuns", "ram/PageRuns.ts", "dist/ram/PageRuns.js", "src/ram/PageRuns.ts", "bin", "index"]
+    const blocked = ["ram/PageRuns", "ram/PageRuns.ts", "dist/ram/PageRuns.js", "bin", "index"]
     for (const path of [
       ...blocked,
       ...consumer.files.filter((name) => name.includes("/internal/") && /\.[jt]s$/.test(name)).slice(0, 2)
     ])
       assert.strictEqual((await importError(`effect-multifd/${path}`)).trim(), "ERR_PACKAGE_PATH_NOT_EXPORTED", path)
     assert.strictEqual((await importError("effect-multifd")).trim(), "no error")
+  })
+
+  it("takes 4 MB at most, and refers to no file that it does not hold", () => {
+    const sizes = consumer.files.map((name) => Fs.statSync(Path.join(consumer.installed, name)).size)
+    const total = sizes.reduce((sum, size) => sum + size, 0)
+    assert.isAtMost(total, 4_000_000)
+    const mapped = consumer.files.filter(
+      (name) =>
+        name.endsWith(".js") &&
+        Fs.readFileSync(Path.join(consumer.installed, name), "utf8").includes("sourceMappingURL")
+    )
+    assert.deepStrictEqual(mapped, [])
+  })
+
+  it("runs nothing when it is installed, of which npm would warn", () => {
+    const { scripts } = JSON.parse(Fs.readFileSync(Path.join(consumer.installed, "package.json"), "utf8"))
+    for (const name of ["preinstall", "install", "postinstall", "prepare"]) assert.notProperty(scripts, name)
+  })
+
+  it("the command needs no other package", async () => {
+    const alone = await Temporary.make()
+    try {
+      const tarball = Path.join(Path.dirname(consumer.folder), "effect-multifd-0.1.0.tgz")
+      await run(alone, "tar", "--extract", "--file", tarball)
+      const command = Path.join(alone, "package/dist/bin.js")
+      assert.match(await run(alone, process.execPath, command, "--version"), /^multifd \d/)
+      await Temporary.writeFiles(alone, { ram: "r".repeat(8192) })
+      await run(alone, process.execPath, command, "save", "--block", "pc.ram=ram", "vm.img")
+      assert.match(await run(alone, process.execPath, command, "verify", "vm.img"), /: OK: /)
+    } finally {
+      await Temporary.remove(alone)
+    }
   })
 
   it("the command runs from where it was installed", async () => {
