@@ -5,7 +5,6 @@
  *     src/lanes/internal/laneWorker.ts   ─▶ dist/laneWorker.js    found beside the command: new URL("./laneWorker.js", …)
  */
 import * as Fs from "node:fs"
-import { stripTypeScriptTypes } from "node:module"
 import * as Path from "node:path"
 import { rolldown } from "rolldown"
 
@@ -33,14 +32,17 @@ const bundle = async (folder: string): Promise<void> => {
 }
 
 /** Writes the file that is run: it looks at the version of Node, then loads the bundle. */
-const entry = (folder: string): void => {
-  const source = Fs.readFileSync(Path.join(root, "src/bin.ts"), "utf8")
-  const bin = Path.join(folder, "bin.js")
-  Fs.writeFileSync(bin, stripTypeScriptTypes(source).replace("./main.ts", "./multifd.js"), { mode: 0o755 })
+const entry = async (folder: string): Promise<void> => {
+  const isBundle = (id: string): boolean => id === "./main.ts"
+  const build = await rolldown({ cwd: root, input: { bin: "src/bin.ts" }, platform: "node", external: isBundle })
+  const { output } = await build.generate({ format: "esm", sourcemap: false })
+  await build.close()
+  const [{ code }] = output
+  Fs.writeFileSync(Path.join(folder, "bin.js"), code.replace("./main.ts", "./multifd.js"), { mode: 0o755 })
 }
 
 /** Writes everything that the command consists of. */
 export const bundleCommand = async (folder: string): Promise<void> => {
   await bundle(folder)
-  entry(folder)
+  await entry(folder)
 }
