@@ -31,10 +31,11 @@ const bundle = async (folder: string): Promise<void> => {
   }
 }
 
+const isProgram = (id: string): boolean => id === "./main.ts"
+
 /** Writes the file that is run: it looks at the version of Node, then loads the bundle. */
 const entry = async (folder: string): Promise<void> => {
-  const isBundle = (id: string): boolean => id === "./main.ts"
-  const build = await rolldown({ cwd: root, input: { bin: "src/bin.ts" }, platform: "node", external: isBundle })
+  const build = await rolldown({ cwd: root, input: { bin: "src/bin.ts" }, platform: "node", external: isProgram })
   const { output } = await build.generate({ format: "esm", sourcemap: false })
   await build.close()
   const [{ code }] = output

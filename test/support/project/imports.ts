@@ -83,7 +83,8 @@ const checkPackage = (file: string, specifier: string): string | undefined => {
     const reaches = outside.has(specifier.slice("node:".length)) && !reaching.has(room ?? "")
     return reaches ? "only io/ and lanes/ reach outside the process" : undefined
   }
-  if (specifier === "effect" || specifier === "@effect/platform-node-shared") return "Effect's modules are imported one by one"
+  if (specifier === "effect" || specifier === "@effect/platform-node-shared")
+    return "Effect's modules are imported one by one"
   if (!/^(?:effect|@effect\/platform-node-shared)\//.test(specifier)) return "is no dependency"
   return room === pure && fibers.has(specifier) ? `${room}/ neither waits nor runs fibers` : undefined
 }
