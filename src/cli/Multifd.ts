@@ -1,26 +1,26 @@
 /**
  * The `multifd` command.
  *
- *     arguments ─▶ parser ─▶ command ─▶ Image, Migration ─▶ stdout   what was asked for
+ *     arguments ─▶ parser ─▶ command ─▶ Image, Migration ─▶ stdout   the result
  *                    │          │             │             stderr   progress, warnings, one line for an error
  *                    ▼          ▼             ▼
  *                  usage    the request    the work         exit code, by the class of the error
  *
  * | exit code | meaning |
  * | --- | --- |
- * | 0 | done |
- * | 1 | something unexpected: a defect of this program, reported with a trace |
- * | 2 | the command line makes no sense, or asks for what the files cannot give |
- * | 3 | not a migration image, or one of a kind without fixed places for its pages |
+ * | 0 | success |
+ * | 1 | unexpected error: a bug in this program, reported with a stack trace |
+ * | 2 | usage error, or a request that the files or the machine cannot satisfy |
+ * | 3 | not a migration image, or one without fixed offsets for its pages |
  * | 4 | the image is corrupt |
- * | 5 | the image, or a file, ends too early |
+ * | 5 | the image, or a file, is truncated |
  * | 6 | input or output failed |
  * | 7 | no space left |
- * | 8 | the other side of a connection broke the protocol, or could not be trusted (TLS) |
- * | 9 | the other side did nothing for too long |
+ * | 8 | the peer broke the protocol, or could not be trusted (TLS) |
+ * | 9 | the peer timed out |
  * | 10 | QEMU refused, or its side of a migration failed |
- * | 12 | an image was recovered with losses, or bears the mark of it |
- * | 130 | interrupted by SIGINT, SIGTERM or SIGHUP; everything was closed and tidied up |
+ * | 12 | an image was recovered with losses, or is marked as such |
+ * | 130 | interrupted by SIGINT, SIGTERM or SIGHUP; everything was closed and cleaned up |
  *
  * @since 0.1.0
  */
@@ -42,11 +42,11 @@ import { usageFailure } from "./internal/usage.ts"
 import { checkArguments } from "./internal/textArguments.ts"
 import { plain } from "./internal/view.ts"
 
-/** Whoever reads JSON lines gets the parser's complaints as one, too. */
+/** With JSON lines, the parser's errors are JSON lines as well. */
 const asksForEvents = (args: ReadonlyArray<string>): boolean =>
   args.some((arg, index) => arg === "--progress=json" || (arg === "json" && args[index - 1] === "--progress"))
 
-/** The parser's own failures have been presented by the time that they arrive here. */
+/** The parser's own failures have been presented before they arrive here. */
 const refused = Effect.fnUntraced(function* (error: CliError.CliError) {
   const { command = null, failure } = usageFailure(error)
   yield* Answer.update({ command })
@@ -58,16 +58,16 @@ const refused = Effect.fnUntraced(function* (error: CliError.CliError) {
  *
  * **Details**
  *
- * Results go to stdout, everything else to stderr. A result that cannot be written is a failure; a reader that went away
- * (`| head`) is none. Failures have been reported there when the effect fails; what is left
- * for the caller is to turn the error into an exit code, as `Runtime.defaultTeardown` does.
+ * Results go to stdout, everything else to stderr. A result that cannot be written is a failure; a reader that has
+ * closed its end (`| head`) is not. Failures have been reported on stderr when the effect fails; the caller only turns
+ * the error into an exit code, as `Runtime.defaultTeardown` does.
  *
  * @category running
  * @since 0.1.0
  */
 export const run = (options: {
   readonly version: string
-  /** Told that the command has done what it was asked for before it was interrupted: its exit code is then 0. */
+  /** Called if the command completed before it was interrupted: its exit code is then 0. */
   readonly onComplete?: (() => void) | undefined
 }) => {
   const parse = Command.runWith(multifd, options)

@@ -74,7 +74,7 @@ describe("multifd", () => {
       write("old", Buffer.alloc(4096, 1))
       const before = list()
       const cases: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
-        ['found "pc.rom"', [`pc.ram=${at("new")}`, `pc.rom=${at("old")}`]],
+        ['has no block "pc.rom"', [`pc.ram=${at("new")}`, `pc.rom=${at("old")}`]],
         ["does not fit", [`/rom@etc/acpi/tables=${at("new")}`, `pc.ram=${at("old")},length=4k`]],
         ["given twice", [`pc.ram=${at("new")}`, `pc.ram=${at("old")}`]],
         ["overlap", [`pc.ram=${at("new")}`, `/rom@etc/acpi/tables=${at("new")},offset=4k`]],
@@ -349,7 +349,7 @@ describe("multifd", () => {
       ] as const) {
         const { code, stderr, stdout } = yield* Command.run("verify", image, ...args)
         assert.deepStrictEqual([code, stderr], [4, ""])
-        assert.match(stdout, /^error: [^\n]*(--key-file|a seal of the given key)[^\n]*\n$/)
+        assert.match(stdout, /^error: [^\n]*(--key-file|give the key that the image was sealed with)[^\n]*\n$/)
         const { findings, ok, reason } = json((yield* Command.run("verify", "--json", image, ...args)).stdout)
         assert.deepInclude({ findings, ok }, { findings: [], ok: false })
         assert.include(reason, { error: "SealKeyError", problem })

@@ -37,7 +37,7 @@ describe("a command that cannot tidy up", () => {
         const lines = stderr.trimEnd().split("\n").toSorted()
         assert.lengthOf(lines, 2, stderr)
         assert.match(lines[0]!, /^multifd: \/.*: rename failed with EIO$/)
-        assert.match(lines[1]!, /^multifd: warning: while tidying up: \/.*\.part: unlink failed with EIO$/)
+        assert.match(lines[1]!, /^multifd: warning: during cleanup: \/.*\.part: unlink failed with EIO$/)
       })
     )
   }

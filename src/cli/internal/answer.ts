@@ -1,5 +1,5 @@
 /**
- * The answer to a command line: what stdout gets when the command ends.
+ * The answer to a command line: the output on stdout when the command ends.
  *
  *     result ──▶ with --json: {"version":1,"command":"info", …fields of the result}
  *                without:     text for people
@@ -16,24 +16,24 @@ import * as Failure from "./failure.ts"
 import { isReported } from "./reportedError.ts"
 
 /**
- * Grows when a field goes away or changes its meaning, not when one is added.
+ * Increased when a field is removed or changes its meaning, not when one is added.
  *
  * @internal
  */
 export const VERSION = 1
 
 /**
- * The answer so far. There is one for each command line.
+ * The answer so far, one per command line.
  *
  * @internal
  */
 export interface State {
   asJson: boolean
-  /** The command, as far as the command line was understood. */
+  /** The command, as far as the command line could be parsed. */
   command: string | null
   /** The fields of the result, once there is one. */
   result: object | undefined
-  /** What an interruption leaves, once there was one. */
+  /** The state left by an interruption, if there was one. */
   left: string | undefined
 }
 
@@ -41,7 +41,7 @@ export interface State {
 export const make = (asJson: boolean): State => ({ asJson, command: null, result: undefined, left: undefined })
 
 /**
- * The answer of the command line that is being run. Default: one that is never printed.
+ * The answer of the current command line. Default: one that is never printed.
  *
  * @internal
  */
@@ -57,14 +57,14 @@ export const Answer: Context.Reference<State> = Context.Reference<State>("effect
 export const update = (change: Partial<State>): Effect.Effect<void> =>
   Effect.map(Answer, (answer) => void Object.assign(answer, change))
 
-/** Flags behind `--` are none. */
+/** Arguments after `--` are not flags. */
 const beforeOperands = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
   const end = args.indexOf("--")
   return end < 0 ? args : args.slice(0, end)
 }
 
 /**
- * Whether a command line asks for JSON, even one that cannot be parsed.
+ * `true` if a command line asks for JSON, even one that cannot be parsed.
  *
  * @internal
  */
@@ -87,7 +87,7 @@ const documentOf = ({ command, left, result }: State, exit: Exit.Exit<unknown, u
 }
 
 /**
- * Runs a command line and prints its one JSON document, if it asks for that.
+ * Runs a command line and prints its single JSON document, if requested.
  *
  * @internal
  */

@@ -6,7 +6,7 @@ import * as FileIdentity from "../../io/files/FileIdentity.ts"
 import * as Problem from "../../ram/Problem.ts"
 import { type MigrationRequestError, refuse } from "../../snapshot/MigrationRequestError.ts"
 
-/** The flags that name files whose loss would hurt. */
+/** The flags that name irreplaceable files. */
 export interface Flags {
   readonly keyFile?: Option.Option<string>
   readonly sourceKeyFile?: Option.Option<string>
@@ -40,13 +40,13 @@ const inputsOf = ({ keyFile, sourceKeyFile, tlsDir, tlsPsk }: Flags): ReadonlyAr
   ...named("--tls-dir", tlsDir, credentialsIn)
 ]
 
-/** Which file a path is, if it is one that can be told. */
+/** The identity of a path's file, if it can be determined. */
 const keyOf = (path: string): Effect.Effect<string | undefined, FileError> =>
   FileIdentity.ofPath(path).pipe(Effect.map((stat) => (stat === undefined ? undefined : FileIdentity.key(stat))))
 
 /**
- * Refuses to write over a file with a secret that the same command line reads, by whatever name. Whether what is written lies
- * apart from images and blocks is looked at by the operations themselves, which do not see these files.
+ * Refuses to overwrite a file with a secret that the same command line reads, under any name. The operations themselves
+ * check that outputs overlap neither images nor blocks; they do not see these files.
  *
  * @internal
  */

@@ -1,9 +1,9 @@
 /**
- * The argument that says where a RAM block's pages are.
+ * The argument that gives the location of a RAM block's pages.
  *
  *     ID=PATH[,offset=N][,length=N]
  *
- *     ID     up to the first "="; QEMU's names hold slashes, dots and "@", but no "="
+ *     ID     up to the first "="; QEMU's names contain slashes, dots and "@", but no "="
  *     PATH   up to the first ",NAME="; other commas are part of it
  *     N      bytes, in the forms of QEMU's own `offset=`: 4096, 0x1000, 1.5k, 2G
  */
@@ -24,21 +24,21 @@ export interface BlockArgument {
   readonly path: string
   /** Byte offset of the block's first page in the file. Default 0. */
   readonly offset?: number | undefined
-  /** Bytes of the block. Default: what the image says of it; without an image, everything from `offset` on. */
+  /** Bytes of the block. Default: its length in the image; without an image, everything from `offset`. */
   readonly length?: number | undefined
 }
 
 /**
- * The text does not say where a block is. Nothing was touched; the caller corrects the text. Exit code 2.
+ * The text is not a valid block argument. Nothing was touched; the caller must correct the text. Exit code 2.
  *
  * @internal
  */
 export class BlockArgumentError extends TaggedError<BlockArgumentError>()("BlockArgumentError", {
-  /** The text as it was given. */
+  /** The given text. */
   text: Schema.String,
-  /** What would be right. */
+  /** The valid forms. */
   expected: Schema.String,
-  /** What was found in its place. */
+  /** The invalid part. */
   found: Schema.String
 }) {
   override readonly [Runtime.errorExitCode] = 2
@@ -71,7 +71,7 @@ const parseOptions = (text: string, options: string): Result.Result<Ranges, Bloc
 }
 
 /**
- * Reads `ID=PATH[,offset=N][,length=N]`.
+ * Parses `ID=PATH[,offset=N][,length=N]`.
  *
  * @internal
  */

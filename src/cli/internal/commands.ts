@@ -24,7 +24,7 @@ import { sendCommand } from "./sendCommand.ts"
 import { verifyCommand } from "./verifyCommand.ts"
 
 /**
- * Every command, in the order of the help. A new command is added here and nowhere else: help, man pages, the reference, the
+ * Every command, in the order of the help. A new command is added only here: help, man pages, the reference, the
  * completions and the JSON Schema are made from this list.
  *
  * @internal
@@ -45,7 +45,7 @@ export const commands = [
   completionsCommand
 ] as const
 
-/** Whether the answer is JSON is decided before the command line is parsed; here the flag gets its place in the help. */
+/** The JSON output is selected before the command line is parsed; here the flag only gets its place in the help. */
 const json = GlobalFlag.Setting("json")({
   flag: Flag.Boolean("json").pipe(
     Flag.withoutNegation,
@@ -87,13 +87,13 @@ export const multifd = Command.make("multifd").pipe(
 )
 
 /**
- * The flags that the parser brings along.
+ * The parser's built-in flags.
  *
  * @internal
  */
 export const config = CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.LogLevel] })
 
-/** The parser has the help of a command only for its presenter. */
+/** The parser provides the help of a command only to its presenter. */
 const helpOf = Effect.fnUntraced(function* (name?: string) {
   let doc: HelpDoc.HelpDoc | undefined
   const present = (event: CliOutput.Presenter.Event) =>
@@ -108,7 +108,7 @@ const helpOf = Effect.fnUntraced(function* (name?: string) {
 })
 
 /**
- * Parses the same command lines and does nothing.
+ * Parses the same command lines without any effect.
  *
  * @internal
  */

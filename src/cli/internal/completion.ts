@@ -1,8 +1,8 @@
 import * as Context from "effect/Context"
 
 /**
- * Told that a command has done what it was asked for although it was interrupted: the interruption came too late, and the exit code
- * is that of success. Default: it is not told.
+ * Called if a command has completed although it was interrupted: the interruption came too late, and the exit code is
+ * that of success. Default: no call.
  *
  * @internal
  */

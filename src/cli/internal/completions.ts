@@ -3,7 +3,7 @@ import * as Completions from "effect/cli/Completions"
 
 const file = { _tag: "Path", pathType: "file" } as const
 
-/** What the values of flags are the names of. */
+/** The kinds of names that flags take. */
 const places = new Map<string, Completions.FlagDescriptor["type"]>([
   ["device-state", file],
   ["key-file", file],
@@ -23,7 +23,7 @@ const choice = (name: string, description: string, values: ReadonlyArray<string>
 /** @internal */
 export const shells = ["bash", "zsh", "fish"] as const
 
-/** Flags of all commands. The parser's own description of a command leaves them out. */
+/** Flags of all commands, which the parser's own description of a command leaves out. */
 const everywhere: ReadonlyArray<Completions.FlagDescriptor> = [
   { name: "help", aliases: ["h"], description: "Show help information", type: { _tag: "Boolean" }, negation: false },
   {
@@ -47,7 +47,7 @@ const atTheTop: ReadonlyArray<Completions.FlagDescriptor> = [
   }
 ]
 
-/** The parser sees plain text, since an image may be a URI; whoever presses the tab key looks for a file. */
+/** The parser sees plain text, because an image may be a URI; completion offers files. */
 const withFiles = (
   command: Completions.CommandDescriptor,
   global: ReadonlyArray<Completions.FlagDescriptor> = everywhere

@@ -19,7 +19,8 @@ export const groups = ["Machines", "Images", "Store", "Tools"] as const
 export type Group = (typeof groups)[number]
 
 /**
- * Everything about a command: help, man page, reference, completions, its JSON document and its schema follow from it.
+ * The definition of a command, from which its help, man page, reference, completions, JSON document and schema are
+ * made.
  *
  * @internal
  */
@@ -30,13 +31,13 @@ export interface Definition<Name extends string, Parameters extends Command.Comm
   readonly description: string
   readonly examples: ReadonlyArray<Command.Command.Example>
   readonly parameters: Parameters
-  /** The fields that `--json` prints beside `version` and `command`. */
+  /** The fields that `--json` prints in addition to `version` and `command`. */
   readonly result: Schema.Codec<Result>
   readonly run: (options: Command.Command.Config.Infer<Parameters>) => Effect.Effect<Value, E, R>
   readonly toJson: (value: Value) => Result
-  /** The result for people. Absent: stderr has said everything. */
+  /** The result as text. Absent: everything has been printed on stderr. */
   readonly toText?: ((value: Value, paint: Paint, columns: number) => string) | undefined
-  /** The failure that a result amounts to; the result has told people of it. */
+  /** The failure for a result, which already describes it as text. */
   readonly toFailure?: ((value: Value) => Failure | undefined) | undefined
 }
 
@@ -49,13 +50,13 @@ export interface Defined<C extends Command.Command.Any = Command.Command.Any> {
   readonly name: string
   readonly group: Group
   readonly result: Schema.Top
-  /** Parses the same command lines and does nothing. */
+  /** Parses the same command lines without any effect. */
   readonly inert: Command.Command.Any
   readonly command: C
 }
 
 /**
- * Makes a command of its definition. `commands.ts` lists it.
+ * Makes a command from its definition. `commands.ts` lists it.
  *
  * @internal
  */

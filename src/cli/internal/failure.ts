@@ -4,7 +4,7 @@ import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 
 /**
- * A failure as the JSON document says it, with the fields of its class beside these.
+ * A failure in the JSON document, followed by the fields of its class.
  *
  * @internal
  */
@@ -27,7 +27,7 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 const tagOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "UnexpectedError"
 
-/** The error of which another one is made stays on this side: it may hold anything. */
+/** The cause of an error is not printed: it may contain anything. */
 const HIDDEN = new Set(["_tag", "cause"])
 
 const isSchema = (value: unknown): value is Schema.Codec<unknown> & { new (...args: ReadonlyArray<never>): unknown } =>
@@ -43,8 +43,8 @@ const fieldsOf = (error: unknown): object => {
 }
 
 /**
- * The failure that counts, whatever came with it. Where nothing failed and something broke, it is a defect of this program: it
- * has a trace, and no error's exit code.
+ * The decisive failure among all. Without a failure but with a defect, it is a bug in this program: it has a trace, and
+ * not the exit code of an error.
  *
  * @internal
  */
@@ -86,7 +86,7 @@ export const interrupted = (left: string | undefined): Failure => ({
 })
 
 /**
- * A command line that makes no sense.
+ * An invalid command line.
  *
  * @internal
  */

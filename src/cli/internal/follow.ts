@@ -18,24 +18,24 @@ import { reportedAs, type ReportedError } from "./reportedError.ts"
 import { type Flags, viewOf } from "./view.ts"
 
 /**
- * What an operation tells about itself.
+ * The events of an operation.
  *
  * @internal
  */
 export interface Audience {
   readonly progress: Progress.Progress
-  /** Something that the user should know and that keeps nothing from being done. */
+  /** A warning that does not stop the operation. */
   readonly warn: (message: string) => Effect.Effect<void>
-  /** Somebody may connect now, to this URI. Of a command that listens, progress is shown from here on. */
+  /** The operation accepts connections at this URI. For a command that listens, progress is shown from here on. */
   readonly listening: (uri: string) => Effect.Effect<void>
-  /** What QEMU says of its side of the migration; shown along with the progress of this one. */
+  /** QEMU's statistics of its side of the migration, shown along with the progress of this side. */
   readonly otherSide: (statistics: QemuStatistics) => Effect.Effect<void>
-  /** What an interruption leaves of everything but the image that is written. */
+  /** The state left by an interruption, apart from the image being written. */
   readonly leaves: (text: string) => Effect.Effect<void>
 }
 
 /**
- * Which command it is that is followed.
+ * The command that is followed.
  *
  * @internal
  */
@@ -45,9 +45,9 @@ export interface Followed extends Subject {
 }
 
 /**
- * Runs an operation and shows on stderr how it goes. What cannot be shown (a closed pipe, a terminal that is gone) is no
- * reason to stop. Of a listener, nothing is shown before it does: whoever starts it waits for that line. An interruption that
- * came too late, when the image had its name, is shown as the success that it is.
+ * Runs an operation and shows its progress on stderr. A failure to show it (a closed pipe, a lost terminal) does not
+ * stop the operation. A listener shows nothing before it listens: its caller waits for that line. An interruption that
+ * came too late, when the image had its name, is shown as a success.
  *
  * @internal
  */

@@ -3,7 +3,7 @@ import type { Client } from "../../qemu/QmpClient.ts"
 import * as QmpCommands from "../../qemu/QmpCommands.ts"
 import { printable } from "./text.ts"
 
-/** Whoever has interrupted waits for the answer. */
+/** The user who interrupted is waiting for the answer. */
 const PATIENCE = "5 seconds"
 
 const stateOf = (qmp: Client) => {
@@ -17,7 +17,7 @@ const stateOf = (qmp: Client) => {
 const UNKNOWN = "the guest's state is not known, because QEMU's monitor does not answer"
 
 /**
- * What a guest does whose capture was interrupted. One that is captured live has not stood still for it.
+ * The state of the guest after an interrupted capture. One that is captured live was not stopped for it.
  *
  * @internal
  */
@@ -31,13 +31,13 @@ export const capturedGuest = (qmp: Client, isLive: boolean): Effect.Effect<strin
   })
 
 /**
- * What a guest does whose resumption was interrupted.
+ * The state of the guest after an interrupted resume.
  *
  * @internal
  */
 export const resumedGuest = (qmp: Client): Effect.Effect<string> =>
   Effect.match(stateOf(qmp), {
-    onFailure: () => "the guest has not run, start QEMU anew to try again",
+    onFailure: () => "the guest has not run, restart QEMU to try again",
     onSuccess: (status) =>
-      status === "inmigrate" ? "the guest has not run, start QEMU anew to try again" : `the guest is ${status}`
+      status === "inmigrate" ? "the guest has not run, restart QEMU to try again" : `the guest is ${status}`
   })

@@ -3,16 +3,16 @@ import { pageOf } from "./helpPage.ts"
 import type { Body, Row, Section } from "./helpSection.ts"
 import * as Paint from "./paint.ts"
 
-/** A term that is wider has its description on the next line. */
+/** The description of a wider term starts on the next line. */
 const MAX_TERM = 30
 
-/** Room for a description beside its term, at least; otherwise it goes below. */
+/** Least width of a description next to its term; a narrower one goes below. */
 const LEAST_COLUMN = 30
 
 const INDENT = 2
 const GAP = 4
 
-/** Words in lines that are no longer than `columns`. */
+/** Wraps words into lines of at most `columns`. */
 const wrap = (text: string, columns: number): ReadonlyArray<string> => {
   const [first = "", ...words] = text.split(" ")
   const lines = [first]
@@ -25,7 +25,7 @@ const wrap = (text: string, columns: number): ReadonlyArray<string> => {
 }
 
 /**
- * Paragraphs, each wrapped; a line that begins with blanks stays as it is.
+ * Wraps each paragraph; a line that begins with blanks is unchanged.
  *
  * @internal
  */
@@ -68,12 +68,12 @@ const bodyLines = (body: Body, columns: number, paint: Paint.Paint): ReadonlyArr
 }
 
 /**
- * How help is shown.
+ * Options of the help text.
  *
  * @internal
  */
 export interface Options {
-  /** The width of the terminal that it is read in; `undefined`: a line for each flag, however long. */
+  /** The width of the terminal; `undefined`: one line per flag, of any length. */
   readonly columns?: number | undefined
   readonly colors?: boolean | undefined
 }

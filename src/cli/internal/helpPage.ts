@@ -1,6 +1,4 @@
-/**
- * The help of a command as data: of it, the text for a terminal, the man page and the reference are made.
- */
+/** The help of a command as data, from which the text for a terminal, the man page and the reference are made. */
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
 import type { Page, Row, Section } from "./helpSection.ts"
@@ -8,7 +6,7 @@ import { topics } from "./topics.ts"
 
 const LEVELS = "Lowest level of log messages to show: all, trace, debug, info (default), warn, error, fatal, none"
 
-/** The levels stand in the description; as the name of the value they would be wider than a terminal. */
+/** The levels are in the description; as the name of the value they would be wider than a terminal. */
 const withShortLevel = (flag: HelpDoc.FlagDoc): HelpDoc.FlagDoc =>
   flag.name === "log-level" ? { ...flag, type: "LEVEL", description: Option.some(LEVELS) } : flag
 
@@ -17,7 +15,7 @@ const metavars: Readonly<Record<string, string>> = { integer: "N", number: "N", 
 
 const isRequired = (flag: HelpDoc.FlagDoc): boolean => flag.required && flag.type !== "boolean"
 
-/** The command line, with every flag that is required. */
+/** The command line, with all required flags. */
 const usageOf = ({ flags, subcommands = [], usage }: HelpDoc.HelpDoc): string => {
   const required = flags.filter(isRequired).map(({ name, type }) => `--${name} ${metavars[type] ?? type}`)
   if (subcommands.length > 0) return usage.replace("<subcommand>", "COMMAND")

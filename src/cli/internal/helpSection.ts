@@ -20,7 +20,7 @@ export interface Section {
 
 /** @internal */
 export interface Page {
-  /** As it is typed: `multifd send`. */
+  /** As typed: `multifd send`. */
   readonly name: string
   readonly summary: string
   readonly usage: string

@@ -12,7 +12,7 @@ import * as Text from "./text.ts"
  */
 export const SealJson = Schema.Struct({
   algorithm: Schema.String.annotate(describe("crc32, sha256 or hmac-sha256")),
-  extentSize: Count.annotate(describe("Bytes that have a digest together"))
+  extentSize: Count.annotate(describe("Bytes that share a digest"))
 }).annotate(describe("The checksums of the image"))
 
 const BlockJson = Schema.Struct({
@@ -28,8 +28,8 @@ const BlockJson = Schema.Struct({
 const SectionJson = Schema.Struct({ name: Schema.String, instanceId: Count, version: Count })
 
 /**
- * What `info --json` prints. Numbers are bytes and counts; `offset`, `bitmapOffset` and `pagesOffset` are absolute file
- * offsets.
+ * The output of `info --json`. Numbers are bytes and counts; `offset`, `bitmapOffset` and `pagesOffset` are absolute
+ * file offsets.
  *
  * @internal
  */
@@ -119,7 +119,7 @@ const noteLines = ({ notes }: Image): ReadonlyArray<readonly [string, string]> =
 ]
 
 /**
- * What `info` prints for people.
+ * The output of `info` as text.
  *
  * @internal
  */

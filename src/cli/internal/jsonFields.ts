@@ -1,7 +1,7 @@
 import * as Schema from "effect/Schema"
 
 /**
- * What a field of a JSON document means; goes into its schema.
+ * The meaning of a field of a JSON document, for its schema.
  *
  * @internal
  */

@@ -5,11 +5,11 @@ import { TaggedError } from "../../ram/TaggedError.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import * as PositionalFile from "../../io/files/PositionalFile.ts"
 
-/** Longer ones make nothing safer, and are more likely another file. */
+/** A longer key is no safer, and more likely another file. */
 const MAX_KEY_BYTES = 1024 * 1024
 
 /**
- * The file does not hold the secret of a seal. Nothing was touched; the caller names another file. Exit code 2.
+ * The file does not contain the secret of a seal. Nothing was touched; the caller must name another file. Exit code 2.
  *
  * @internal
  */

@@ -6,14 +6,14 @@ import * as LogLevel from "effect/LogLevel"
 import { messageOf } from "./failure.ts"
 import type { View } from "./view.ts"
 
-/** Of a failure that nothing depends on, its message is enough. */
+/** For a failure without consequences, the message is enough. */
 const textOf = (message: unknown, cause: Cause.Cause<unknown>): string => {
   const parts = (Array.isArray(message) ? message : [message]).map(messageOf)
   const why = cause.reasons.length === 0 ? [] : [messageOf(Cause.squash(cause))]
-  return parts.length === 0 ? `while tidying up: ${why.join("")}` : [parts.join(" "), ...why].join(": ")
+  return parts.length === 0 ? `during cleanup: ${why.join("")}` : [parts.join(" "), ...why].join(": ")
 }
 
-/** What the library and its runtime log, in the words of a view: a line each. */
+/** The log messages of the library and its runtime in the format of a view, one line each. */
 const logger = (view: View): Logger.Logger<unknown, void> =>
   Logger.make(({ cause, fiber, logLevel, message }) => {
     const text = textOf(message, cause)
@@ -23,7 +23,7 @@ const logger = (view: View): Logger.Logger<unknown, void> =>
   })
 
 /**
- * Shows what is logged as a view shows warnings.
+ * Shows log messages as a view shows warnings.
  *
  * @internal
  */

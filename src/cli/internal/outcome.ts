@@ -14,23 +14,23 @@ import * as Text from "./text.ts"
  */
 export interface Subject {
   readonly image: Location
-  /** Whether the command writes it. Default `false`: it reads it. */
+  /** `true` if the command writes it. Default `false`: it reads it. */
   readonly isWritten?: boolean | undefined
-  /** Whether what was written of it stays under another name, which a warning tells. */
+  /** `true` if the written part is kept under another name, which a warning reports. */
   readonly keepPartial?: boolean | undefined
-  /** What an interruption leaves, besides what is known of an image that is written. */
+  /** The state left by an interruption, besides that of a written image. */
   readonly left?: string | undefined
 }
 
 /**
- * What a command has done, and to which image.
+ * The result of a command, and its image.
  *
  * @internal
  */
 export interface Outcome {
   readonly summary: Summary & { readonly downtimeMillis?: number | undefined; readonly runState?: string | undefined }
   readonly path: string
-  /** Bytes that the file of an image takes that was written; `undefined` where that says nothing: of a device, for example. */
+  /** Size on disk of a written image's file; `undefined` if that has no meaning, as for a device. */
   readonly bytesOnDisk: number | undefined
 }
 
@@ -39,19 +39,19 @@ const PhaseMillis = Schema.Struct({
   ram: Schema.Finite,
   device: Schema.Finite,
   sync: Schema.Finite
-}).annotate({ description: "Milliseconds that were spent in each phase" })
+}).annotate({ description: "Milliseconds spent in each phase" })
 
 /**
- * What was moved, as JSON.
+ * The moved data, as JSON.
  *
  * @internal
  */
 export const MovedJson = Schema.Struct({
-  bytesTotal: Count.annotate(describe("Bytes of RAM covered, zero pages included")),
+  bytesTotal: Count.annotate(describe("Bytes of RAM covered, including zero pages")),
   pages: Count.annotate(describe("Pages covered: normalPages + zeroPages")),
   normalPages: Count.annotate(describe("Pages moved as data")),
   zeroPages: Count.annotate(describe("Pages found to be all zeros")),
-  bytesTransferred: Count.annotate(describe("Bytes read, written or sent, compressed where they are")),
+  bytesTransferred: Count.annotate(describe("Bytes read, written or sent, after any compression")),
   phaseMillis: PhaseMillis
 })
 
@@ -63,12 +63,12 @@ export const MovedJson = Schema.Struct({
 export const OutcomeJson = Schema.Struct({
   path: Schema.String.annotate(describe("The image")),
   ...MovedJson.fields,
-  bytesOnDisk: Schema.optional(Count.annotate(describe("Bytes that the file of a written image takes"))),
+  bytesOnDisk: Schema.optional(Count.annotate(describe("Size on disk of a written image's file"))),
   machine: Schema.optional(Schema.String.annotate(describe("capture: the machine type with its version"))),
-  runState: Schema.optional(Schema.String.annotate(describe("capture, resume: the guest's run state in the end"))),
+  runState: Schema.optional(Schema.String.annotate(describe("capture, resume: the guest's final run state"))),
   downtimeMillis: Schema.optional(Schema.Finite.annotate(describe("capture: milliseconds the guest was stopped"))),
   statistics: Schema.optional(
-    Schema.Record(Schema.String, Schema.Unknown).annotate(describe("capture: QEMU's query-migrate in the end"))
+    Schema.Record(Schema.String, Schema.Unknown).annotate(describe("capture: QEMU's final query-migrate"))
   )
 })
 
@@ -81,7 +81,7 @@ export const toJson = ({ bytesOnDisk, path, summary }: Outcome): typeof OutcomeJ
 
 const BYTES_OF_BLOCK = 512
 
-/** What is there, as far as it can be seen. */
+/** The file at a path, as far as it can be examined. */
 const look = (path: string): Effect.Effect<Stat | undefined> =>
   Effect.flatMap(FileCalls, (calls) =>
     Effect.callback<Stat | undefined>((resume) => {
@@ -90,7 +90,7 @@ const look = (path: string): Effect.Effect<Stat | undefined> =>
   )
 
 /**
- * Looks at the image when everything is done.
+ * Examines the image at the end of the operation.
  *
  * @internal
  */
@@ -104,7 +104,7 @@ export const outcomeOf = Effect.fnUntraced(function* (
 })
 
 /**
- * What an interruption leaves of the image.
+ * The state of the image after an interruption.
  *
  * @internal
  */
@@ -118,12 +118,12 @@ export const interruptedText = Effect.fnUntraced(function* (
   const untouched = keepPartial ? `${path} was not written` : "nothing was written"
   const isInPlace = stat !== undefined && AtomicFile.isInPlace(image, stat)
   if (isComplete) return [...(left === undefined ? [] : [left]), `${path} is complete`].join(", ")
-  const written = isInPlace ? `${path} holds no image, what was there may be lost` : untouched
+  const written = isInPlace ? `${path} holds no image, its old content may be lost` : untouched
   return left === undefined ? written : `${left}, ${written}`
 })
 
 /**
- * The line that stays when everything is done.
+ * The final summary line.
  *
  * @internal
  */

@@ -7,16 +7,16 @@ import * as FileError from "../../io/files/FileError.ts"
 
 const call = { operation: "write", path: "standard output" } as const
 
-/** The error of the system call, which the streams between it and us have wrapped. */
+/** The error of the system call, without the wrappers of the streams. */
 const innermost = (error: unknown): unknown =>
   error instanceof Error && error.cause instanceof Error ? innermost(error.cause) : error
 
-/** A reader that has seen enough and went away, as `head` does, is no failure. */
+/** A reader that closes its end early, as `head` does, is not a failure. */
 const isGone = (error: FileError.FileError): boolean => error.code === "EPIPE"
 
 const write = (text: string): Effect.Effect<void, FileError.FileError, Stdio.Stdio> =>
   Effect.flatMap(Stdio.Stdio, (stdio) =>
-    // Only the end of the stream tells that all of it was written.
+    // Only the end of the stream shows that everything was written.
     Stream.run(Stream.succeed(text), stdio.stdout({ endOnDone: true }))
   ).pipe(
     Effect.mapError((error) => FileError.fromCause(call, innermost(error))),
@@ -24,8 +24,9 @@ const write = (text: string): Effect.Effect<void, FileError.FileError, Stdio.Std
   )
 
 /**
- * Runs a command and writes what it prints with `Console.log` to stdout when it ends. What cannot be written fails it, unless
- * it has failed already: a result that was asked for and is not there is no success. Node's own console says nothing of it.
+ * Runs a command and writes its `Console.log` output to stdout when it ends. If the output cannot be written, the
+ * command fails, unless it has already failed: a missing result is not a success. Node's own console does not report
+ * that.
  *
  * @internal
  */

@@ -1,6 +1,4 @@
-/**
- * Colours of a terminal: red for what failed, yellow for warnings, green for a good verdict.
- */
+/** Colours of a terminal: red for failures, yellow for warnings, green for a good verdict. */
 import * as Context from "effect/Context"
 
 type Color = (text: string) => string
@@ -37,15 +35,15 @@ const all: Paint = {
 /** @internal */
 export const make = (isColored: boolean): Paint => (isColored ? all : none)
 
-/** The variables of the environment that decide about colours. */
+/** The environment variables for colours. */
 type Environment = Readonly<Record<string, string | undefined>>
 
 const isOn = (value: string | undefined): boolean =>
   value !== undefined && value !== "" && value !== "0" && value.toLowerCase() !== "false"
 
 /**
- * Whether a stream gets colours. `NO_COLOR` counts more than `FORCE_COLOR`, which counts more than the stream; a terminal that
- * is `dumb` gets none.
+ * `true` if a stream gets colours. `NO_COLOR` overrides `FORCE_COLOR`, which overrides the kind of stream; a `dumb`
+ * terminal gets none.
  *
  * @internal
  */
@@ -55,7 +53,7 @@ export const isColored = (isTerminal: boolean, { FORCE_COLOR, NO_COLOR, TERM }: 
 }
 
 /**
- * The colours of both streams. Default: those that this process's streams take.
+ * The colours of both streams. Default: those that this process's streams support.
  *
  * @internal
  */

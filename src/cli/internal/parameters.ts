@@ -8,7 +8,7 @@ import { limits } from "../../transfer/PipelineOptions.ts"
 import * as BlockArgument from "./blockArgument.ts"
 
 /**
- * What does not parse is a usage error that says what would.
+ * A value that does not parse is a usage error with the valid forms.
  *
  * @internal
  */
@@ -19,11 +19,11 @@ export const parsed =
       Effect.mapError(({ message }) => new CliError.ValidationError({ message: `${label}: ${message}` }))
     )
 
-/** A socket is no place for an image. */
+/** A socket cannot be an image. */
 const parseFile = (text: string): Result.Result<MigrationUri.FileUri, { readonly message: string }> =>
   text === "-" ? Result.fail({ message: NO_STREAM }) : parseUri(text)
 
-/** A pipe is no place for an image either, and a file that is called like this is hardly ever meant. */
+/** A pipe cannot be an image either, and a file of this name is hardly ever meant. */
 const NO_STREAM =
   'expected a file or a block device, found "-": pages have their places in a file; a file of that name is "./-"'
 
@@ -47,7 +47,7 @@ export const image = (name: string, description: string) =>
   )
 
 /**
- * Where the pages of each block are.
+ * The locations of each block's pages.
  *
  * @internal
  */
@@ -60,7 +60,7 @@ export const blocks = (description: string) =>
   )
 
 /**
- * Takes everything but the named blocks from an image.
+ * Takes everything except the named blocks from an image.
  *
  * @internal
  */
@@ -79,13 +79,13 @@ const channels = Flag.Int("channels").pipe(
     (count) => `expected ${minimum} to ${maximum} channels, found ${count}`
   ),
   Flag.withDescription(
-    `File descriptors that work at the same time, ${minimum} to ${maximum} (default ${limits.channels.default})`
+    `File descriptors used concurrently, ${minimum} to ${maximum} (default ${limits.channels.default})`
   ),
   Flag.withDefault(limits.channels.default)
 )
 
 /**
- * Past the page cache.
+ * Bypasses the page cache.
  *
  * @internal
  */
@@ -108,14 +108,14 @@ const quiet = Flag.Boolean("quiet").pipe(
 )
 
 /**
- * How a command that moves pages tells about it.
+ * The reporting options of a command that moves pages.
  *
  * @internal
  */
 export const following = { progress, quiet }
 
 /**
- * What every command that moves pages between files can be told.
+ * The options of every command that moves pages between files.
  *
  * @internal
  */

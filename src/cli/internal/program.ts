@@ -6,13 +6,13 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
 /**
- * The whole program, as those of its commands see it that tell about the others.
+ * The whole program, for commands that describe the others.
  *
  * @internal
  */
 export interface Program {
   readonly names: ReadonlyArray<string>
-  /** The help of a command; without a name, that of the program. */
+  /** The help of a command, or of the program if there is no name. */
   readonly helpOf: (name?: string) => Effect.Effect<HelpDoc.HelpDoc, CliError.CliError, Command.Environment>
   readonly completions: (shell: Completions.Shell) => string
 }

@@ -8,7 +8,7 @@ const phases: Readonly<Record<Phase, string>> = {
   ram: "RAM",
   device: "device state",
   sync: "making durable",
-  cancelling: "putting everything back",
+  cancelling: "rolling back",
   completed: "done",
   failed: "failed",
   cancelled: "cancelled"
@@ -17,7 +17,7 @@ const phases: Readonly<Record<Phase, string>> = {
 const percent = (done: number, total: number): string => `${Math.min(Math.floor((done * 100) / total), 100)}%`
 
 /**
- * What QEMU says of its side: its status, what it has left, and its passes over RAM.
+ * QEMU's side: its status, its remaining bytes, and its passes over RAM.
  *
  * @internal
  */
@@ -30,11 +30,11 @@ export const otherSideFields = ({ ram = {}, status = "none" }: QemuStatistics): 
   ]
 }
 
-/** Whether there are rounds of which nothing is known: a sender that is only listened to. */
+/** `true` if rounds are unknown, as for a sender that we only listen to. */
 const isBeyond = ({ bytesDone, bytesTotal, round }: Pick<Snapshot, "bytesDone" | "bytesTotal" | "round">): boolean =>
   round <= 1 && bytesDone > bytesTotal
 
-/** What is done of the round that is under way; of a sender whose later rounds nobody knows, what was done in all. */
+/** The progress in the current round; for a sender with unknown rounds, the total progress. */
 const ofRound = ({ bytesDone, bytesRemaining, bytesTotal, phase, round, roundBytesTotal }: Snapshot) => {
   const name = phases[phase]
   if (isBeyond({ bytesDone, bytesTotal, round })) {
@@ -51,7 +51,7 @@ const ofRound = ({ bytesDone, bytesRemaining, bytesTotal, phase, round, roundByt
   ]
 }
 
-/** The most important first; each begins with what sets it off. Only the phase before it is known how much there is. */
+/** The most important first; each begins with its separator. Only the phase before it has a known total. */
 const fieldsOf = (now: Snapshot, otherSide: QemuStatistics | undefined): ReadonlyArray<string> => {
   const theirs = otherSide === undefined ? [] : otherSideFields(otherSide)
   if (now.bytesTotal === 0) return [phases[now.phase], ...theirs]
@@ -68,7 +68,7 @@ const fieldsOf = (now: Snapshot, otherSide: QemuStatistics | undefined): Readonl
   ]
 }
 
-/** As many of the fields as fit, from the left; of the first one, as much as fits. */
+/** As many fields as fit, from the left; the first one is truncated if necessary. */
 const fit = ([first = "", ...others]: ReadonlyArray<string>, columns: number): string => {
   let text = first.slice(0, columns)
   for (const field of others) {
@@ -79,7 +79,8 @@ const fit = ([first = "", ...others]: ReadonlyArray<string>, columns: number): s
 }
 
 /**
- * The line of a terminal that has so many columns: phase, bytes, rate, the time that is left, QEMU's side where there is one, and pages.
+ * The progress line for a terminal of `columns` columns: phase, bytes, rate, remaining time, QEMU's side if there is
+ * one, and pages.
  *
  * @internal
  */

@@ -16,12 +16,12 @@ const EXPECTED = "a socket's path, unix:PATH or tcp:HOST:PORT"
 const refuse = (expected: string, text: string): Result.Result<never, Problem> =>
   Result.fail({ message: `expected ${expected}, found ${JSON.stringify(text)}` })
 
-/** A monitor as it is written behind QEMU's `-qmp`, without what only concerns QEMU's end of it. */
+/** Options after the address in QEMU's `-qmp` that concern only QEMU's end. */
 const serverOptions = /(?:,(?:server|wait|nowait|delay|nodelay|ipv[46]|to|tight|reconnect(?:-ms)?)(?:=[^,]*)?)+$/
 const telnet = /^telnet:|^(?:unix|tcp):.*,(?:telnet|tn3270)(?:=on)?(?:,|$)/
 const scheme = /^(?:unix|tcp):/
 
-/** A monitor's socket is mostly a Unix one, and its path needs no scheme. */
+/** A monitor's socket is usually a Unix socket, and its path needs no scheme. */
 const parseMonitor = (text: string): Result.Result<SocketAddress.SocketAddress, Problem> => {
   if (telnet.test(text))
     return refuse(`${EXPECTED} of a monitor without telnet (-qmp unix:PATH,server=on,wait=off)`, text)
@@ -64,7 +64,10 @@ const compression = Flag.Literals("compression", Compression.methods).pipe(
   Flag.withDefault("none" as const)
 )
 
-/** Where both sides meet. Whoever may enter the directory of a Unix socket may connect to it: QEMU may be another user's. */
+/**
+ * The meeting point of both sides. Any user who may enter the directory of a Unix socket may connect to it: QEMU may
+ * run as another user.
+ */
 const listen = SocketParameters.address(
   "listen",
   "Socket between QEMU and this program, for a QEMU in a container or of another user"
@@ -74,14 +77,15 @@ const listen = SocketParameters.address(
 )
 
 /**
- * What a migration to or from a QEMU of this machine can be told.
+ * The options of a migration to or from a QEMU on this machine.
  *
  * @internal
  */
 export const transfer = { channels, compression, listen, timeout: SocketParameters.transfer.timeout }
 
 /**
- * The monitor's client and how long QEMU may keep us waiting, as `--timeout` says. 0: for ever, but for the monitor's greeting.
+ * The time limits of the monitor's client and of waits for QEMU, from `--timeout`. 0: no limit, except for the
+ * monitor's greeting.
  *
  * @internal
  */

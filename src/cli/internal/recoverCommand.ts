@@ -14,12 +14,12 @@ import { whenInterrupted } from "./report.ts"
 import * as SealParameters from "./sealParameters.ts"
 import * as Text from "./text.ts"
 
-/** Recovered, but not all of it. */
+/** Recovered, but not completely. */
 const EXIT_LOST = 12
 
 const RecoverJson = Schema.Struct({
-  partial: Schema.Boolean.annotate(describe("Whether the save was never finished")),
-  machineState: Schema.Boolean.annotate(describe("Whether the new image has the device state")),
+  partial: Schema.Boolean.annotate(describe("true if the save was never finished")),
+  machineState: Schema.Boolean.annotate(describe("true if the new image has the device state")),
   lost: Schema.Array(Damage),
   neverSaved: Schema.Array(LostPages),
   summary: MovedJson
@@ -48,7 +48,7 @@ const toFailure = (report: Recover.Report): Failure | undefined => {
 }
 
 const neverSavedLine = ({ idstr, pages }: Recover.Report["neverSaved"][number]): string =>
-  `${Text.counted(pages, "page")} of "${Text.printable(idstr)}" the save had not come to, or they were zero: they are zero now`
+  `${Text.counted(pages, "page")} of "${Text.printable(idstr)}" had not been saved yet, or were zero: they are zero now`
 
 const toText = ({ lost, machineState, neverSaved, partial, summary }: Recover.Report): string =>
   [
@@ -71,11 +71,11 @@ export const recoverCommand = define({
   examples: [
     {
       command: "multifd recover .vm.img.3f09a1b2c4d5.part vm.img",
-      description: "Recover what a failed save with --keep-partial has written"
+      description: "Recover the pages of a failed save with --keep-partial"
     }
   ],
   parameters: {
-    source: Parameters.image("PARTIAL", "A damaged image with checksums, or what --keep-partial has kept"),
+    source: Parameters.image("PARTIAL", "A damaged image with checksums, or the file kept by --keep-partial"),
     target: Parameters.image("OUT", "The image to write"),
     keyFile: SealParameters.keyFile,
     channels: Parameters.transfer.channels

@@ -16,9 +16,7 @@ import { describe } from "./jsonFields.ts"
 import { oneLine } from "./text.ts"
 import { NO_COMMAND, suggestionsOf, usageProblem } from "./usage.ts"
 
-/**
- * Says on stderr what is wrong with a command line: a line each, without the help text that would bury it, or one JSON document.
- */
+/** Reports usage errors on stderr: one line each, without the help text that would bury it, or one JSON document. */
 const complain = Effect.fnUntraced(function* (
   asJson: boolean,
   command: string,
@@ -37,7 +35,7 @@ const complain = Effect.fnUntraced(function* (
 })
 
 /**
- * The results of what no command is, as JSON.
+ * The results without a command, as JSON.
  *
  * @internal
  */
@@ -66,7 +64,7 @@ const showHelp = Effect.fnUntraced(function* (doc: HelpDoc.HelpDoc): Effect.fn.R
 })
 
 /**
- * Help that was asked for is a result and goes to stdout. What is wrong with a command line goes to stderr.
+ * Requested help is a result and goes to stdout. Usage errors go to stderr.
  *
  * @internal
  */
@@ -79,8 +77,8 @@ export const presenter = (asJson: boolean): CliOutput.Presenter => ({
 })
 
 /**
- * Says on stderr why a command failed: one line for what can go wrong, a trace for what must not. What was interrupted has said
- * what is left.
+ * Reports the failure of a command on stderr: one line for an error, a trace for a bug. An interrupted command has
+ * already reported the remaining state.
  */
 const report = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>): Effect.fn.Return<void> {
   const { error, trace } = failureOf(cause)
@@ -90,7 +88,7 @@ const report = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>): Effect
 })
 
 /**
- * Reports a failure and leaves its exit code: 1 for a defect, even where it is an error with another one.
+ * Reports a failure and keeps its exit code: 1 for a bug, even if its error has another one.
  *
  * @internal
  */
@@ -104,7 +102,7 @@ export const reported = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A
   })
 
 /**
- * Says what is left when a command is interrupted that shows no progress.
+ * Reports the remaining state when a command without progress is interrupted.
  *
  * @internal
  */

@@ -4,7 +4,7 @@ import { TaggedError } from "../../ram/TaggedError.ts"
 import { Failure } from "./failure.ts"
 
 /**
- * The failure of a command that has told the user already; its exit code is left of it, and what the JSON document says.
+ * The failure of a command that has already reported it; the exit code and the content of the JSON document remain.
  *
  * @internal
  */

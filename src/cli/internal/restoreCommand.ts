@@ -30,7 +30,7 @@ export const restoreCommand = define({
   ],
   parameters: {
     image: Parameters.image("IMAGE", "The image to read"),
-    blocks: Parameters.blocks("A RAM block of the image and the file or device that it goes to; may be repeated"),
+    blocks: Parameters.blocks("A RAM block of the image and the file or device for its pages; may be repeated"),
     ...SealParameters.verification,
     ...Parameters.transfer
   },
@@ -49,7 +49,7 @@ export const restoreCommand = define({
     }, Effect.scoped)
     return yield* follow(
       options,
-      { image: options.image, role: "destination", left: "files that were there may hold pages of the image" },
+      { image: options.image, role: "destination", left: "existing files may hold pages of the image" },
       restore
     )
   })

@@ -13,13 +13,13 @@ import type * as RamBlock from "../../ram/RamBlock.ts"
 import type { BlockArgument } from "./blockArgument.ts"
 
 const OTHER_FILE = "write to another file"
-const OTHER_PLACE = "give each of them a place of its own (offset=N)"
+const OTHER_PLACE = "give each of them a separate place (offset=N)"
 
-/** Where one block of an image goes. */
+/** The destination of one block of an image. */
 interface Target extends RamBlock.Shape {
   readonly path: string
   readonly offset: number
-  /** The same for all names of the file, be it there already or not. */
+  /** Equal for all names of the file, existing or not. */
   readonly key: string
 }
 
@@ -40,7 +40,7 @@ const targetOf =
 const overlap = (a: Target, b: Target): boolean =>
   a.key === b.key && a.offset < b.offset + b.usedLength && b.offset < a.offset + a.usedLength
 
-/** The image is on that file, from its stream on; libvirt's header lies in front of it. */
+/** The image is in that file, from its stream on; libvirt's header precedes it. */
 const overwrites = (
   { format, machineState: { origin }, offset }: Image,
   { key, offset: start, usedLength }: Target
@@ -49,7 +49,7 @@ const overwrites = (
   return origin !== undefined && FileIdentity.key(origin) === key && start + usedLength > from
 }
 
-/** What is wrong with one target beside the image and the targets in front of it. */
+/** The conflicts of one target with the image and with earlier targets. */
 const conflictsOf = (image: Image, target: Target, earlier: ReadonlyArray<Target>): ReadonlyArray<Problem.Problem> => [
   ...(overwrites(image, target)
     ? [Problem.make(`the block "${target.idstr}" would overwrite the image itself`, OTHER_FILE)]
@@ -63,7 +63,7 @@ const conflictsOf = (image: Image, target: Target, earlier: ReadonlyArray<Target
   })
 ]
 
-/** Looks at everything that can be known before any file is touched. */
+/** Checks everything that can be known before any file is touched. */
 const plan = Effect.fnUntraced(function* (
   image: Image,
   blocks: ReadonlyArray<BlockArgument>
@@ -80,7 +80,7 @@ const plan = Effect.fnUntraced(function* (
   return targets
 })
 
-/** Opening it for writing tells as well what keeps it from being written, before anything is. */
+/** Opening it for writing also detects what prevents that, before anything is written. */
 const isMissing = (path: string): Effect.Effect<boolean, FileError> =>
   Effect.scoped(PositionalFile.open(path, { access: "read-write" })).pipe(
     Effect.as(false),
@@ -98,9 +98,8 @@ const createMissing = Effect.fnUntraced(function* (
 })
 
 /**
- * Runs a restore into the files that the command line names. A file that exists is written in place. A missing one gets
- * its name when everything is in it and durable: a restore that fails, or is killed, never leaves a file that looks like
- * a whole one.
+ * Runs a restore into the files of the command line. An existing file is written in place. A missing one gets its name
+ * when it is complete and durable: a restore that fails, or is killed, never leaves a file that looks complete.
  *
  * @internal
  */

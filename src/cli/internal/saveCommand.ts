@@ -17,7 +17,7 @@ import * as SealParameters from "./sealParameters.ts"
 
 type Source = RamBlock.Readable<FileError>
 
-/** A block that replaces one of the image has its length and page size, unless told otherwise. */
+/** A block that replaces one of the image has its length and page size, unless the command line gives others. */
 const openBlock = (
   { idstr, length, offset, path }: BlockArgument,
   replaced: RamBlock.Shape | undefined
@@ -31,7 +31,7 @@ const openBlock = (
     access: "read"
   })
 
-/** A machine loads only the blocks that it has, each in the length that it has. */
+/** A machine loads only the blocks that it has, each with its own length. */
 const doubtsAbout = (block: Source, image: Image.Image): ReadonlyArray<string> => {
   const replaced = image.blocks.find(({ idstr }) => idstr === block.idstr)
   if (replaced === undefined) return [`${image.path} has no block "${block.idstr}": its machine will not load it`]
@@ -40,7 +40,7 @@ const doubtsAbout = (block: Source, image: Image.Image): ReadonlyArray<string> =
     : [`block "${block.idstr}" is ${block.usedLength} bytes long, in ${image.path} it is ${replaced.usedLength}`]
 }
 
-/** The blocks of the image that no `--block` names. Shared memory that it was saved without cannot be taken from it. */
+/** The blocks of the image that no `--block` names. Shared memory that the image lacks cannot be taken from it. */
 const othersOf = (image: Image.Image, blocks: ReadonlyArray<Source>) => {
   const given = new Set(blocks.map(({ idstr }) => idstr))
   const others = image.blocks.filter(({ idstr }) => !given.has(idstr))
@@ -52,7 +52,7 @@ const othersOf = (image: Image.Image, blocks: ReadonlyArray<Source>) => {
   }
 }
 
-/** It stays the machine that it was; what was lost of a block is lost only where the block is taken from the image. */
+/** The machine's identity is kept; lost pages of a block count only if the block is taken from the image. */
 const notesOf = ({ notes }: Image.Image, taken: ReadonlyArray<RamBlock.Shape>): ImageNotes => {
   const { lost = [], ...others } = notes
   const left = lost.filter((one) => taken.some(({ idstr }) => idstr === one.idstr))

@@ -1,24 +1,24 @@
 import * as Context from "effect/Context"
 
 /**
- * The terminal behind stderr, and that behind stdout.
+ * The terminals of stderr and stdout.
  *
  * @internal
  */
 export interface Screen {
-  /** Its width now: it follows the window. `undefined`: stderr is no terminal. */
+  /** Its current width, which follows the window. `undefined`: stderr is not a terminal. */
   readonly columns: () => number | undefined
-  /** The same of stdout. */
+  /** The same for stdout. */
   readonly outputColumns: () => number | undefined
-  /** Whether it cannot go back in a line that it has written. */
+  /** `true` if it cannot overwrite a line. */
   readonly isDumb: () => boolean
 }
 
-/** What is taken for the width of a terminal that does not know its own. */
+/** The assumed width of a terminal that does not know its own. */
 const USUAL_COLUMNS = 80
 
 /**
- * The columns that a line may take in a terminal of a width.
+ * The usable columns of a line on a terminal of this width.
  *
  * @internal
  */

@@ -24,7 +24,7 @@ const verifying = (name: string, what: string) =>
   )
 
 /**
- * How what is read is compared with its checksums.
+ * The options of verifying reads.
  *
  * @internal
  */
@@ -36,14 +36,14 @@ const algorithm = Flag.Literals("seal", ["crc32", "sha256", "hmac-sha256", "none
 )
 
 /**
- * The checksums of an image that is written.
+ * The checksums of a written image.
  *
  * @internal
  */
 export const sealing = { seal: algorithm, keyFile }
 
 /**
- * Keeps what a failed operation has written.
+ * Keeps the data written by a failed operation.
  *
  * @internal
  */
@@ -77,7 +77,7 @@ export const readSeal = (
 }
 
 /**
- * How the image is compared with its checksums that another one is made of, whose own secret may be another one.
+ * The options of verifying an image from which another is made, which may have another secret.
  *
  * @internal
  */
@@ -98,7 +98,7 @@ export const readSourceVerification = (options: {
   readVerification({ verify: options.verify, keyFile: options.sourceKeyFile })
 
 /**
- * Goes on without pages that could not be recovered.
+ * Continues without pages that could not be recovered.
  *
  * @internal
  */

@@ -34,7 +34,7 @@ export const address = (name: string, description: string) =>
     Flag.withDescription(`${description}: tcp:HOST:PORT or unix:PATH`)
   )
 
-/** QEMU's own default of `multifd-channels`: both sides have to agree, and are not asked. */
+/** QEMU's own default of `multifd-channels`: both sides must use the same number, and do not negotiate it. */
 const DEFAULT_CHANNELS = 2
 
 const channels = Flag.Int("channels").pipe(
@@ -71,13 +71,13 @@ const timeout = Flag.Finite("timeout").pipe(
     (seconds) => seconds >= 0,
     (seconds) => `expected 0 or more seconds, found ${seconds}`
   ),
-  Flag.withDescription("Longest silence of the other side in seconds; 0: no limit (default 60)"),
+  Flag.withDescription("Longest silence of the peer in seconds; 0: no limit (default 60)"),
   Flag.optional
 )
 
 /**
- * The limits of a migration whose peer may keep us waiting for so many seconds. Connections have to be there in time even
- * if nothing is asked of them afterwards.
+ * The limits of a migration whose peer may be silent for this many seconds. Connections must arrive in time even if
+ * nothing is required of them afterwards.
  *
  * @internal
  */
@@ -115,7 +115,7 @@ const minRate = Flag.String("min-rate").pipe(
 )
 
 /**
- * What keeps a sender from taking for ever.
+ * Limits on a sender's total time and rate.
  *
  * @internal
  */
@@ -134,7 +134,7 @@ export const patienceOf = ({
 })
 
 /**
- * What both sides of a migration over sockets can be told.
+ * The options of both sides of a migration over sockets.
  *
  * @internal
  */
@@ -151,7 +151,7 @@ export const level = Flag.Int("level").pipe(
 )
 
 /**
- * Who tells zero pages from others.
+ * The place where zero pages are detected.
  *
  * @internal
  */
@@ -163,7 +163,7 @@ export const zeroPageDetection = Flag.Literals("zero-page-detection", ["none", "
 )
 
 /**
- * What tells the other side that all channels have synced.
+ * The mark that tells the peer that all channels have synced.
  *
  * @internal
  */
@@ -175,7 +175,7 @@ export const marks = Flag.Literals("marks", ["each-section", "each-round"]).pipe
 )
 
 /**
- * Whether the sender is told that it may switch over.
+ * `yes` to tell the sender that it may switch over.
  *
  * @internal
  */
@@ -188,7 +188,7 @@ export const switchoverAck = Flag.Literals("switchover-ack", ["yes", "no"]).pipe
 )
 
 /**
- * The most bytes a second.
+ * The largest bandwidth.
  *
  * @internal
  */

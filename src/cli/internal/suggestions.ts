@@ -1,4 +1,4 @@
-/** The number of letters to insert, delete or replace to make one text of another. */
+/** The number of letters to insert, delete or replace to turn one text into another. */
 const distance = (a: string, b: string): number => {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (const letter of a) {
@@ -18,7 +18,7 @@ const distance = (a: string, b: string): number => {
 }
 
 /**
- * The names that a mistyped one may stand for, the closest first.
+ * The names closest to a mistyped one, the closest first.
  *
  * @internal
  */

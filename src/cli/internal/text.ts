@@ -1,10 +1,13 @@
 import { displayWidth } from "effect/cli/CliOutput"
 
-/** Control and format characters, line and paragraph separators: what steers a terminal, hides text or breaks a line. */
+/**
+ * Control and format characters, line and paragraph separators: characters that control a terminal, hide text or break
+ * a line.
+ */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 /**
- * Text that is safe on one line of a terminal. Names come out of files that nobody vouches for.
+ * Text that is safe on one line of a terminal. Names come from untrusted files.
  *
  * @internal
  */
@@ -54,7 +57,7 @@ const twoDigits = (value: number): string => String(value).padStart(2, "0")
 export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 /**
- * Rows with their columns under each other; columns whose number is in `right` end together.
+ * A table with aligned columns; columns whose number is in `right` are right-aligned.
  *
  * @internal
  */

@@ -5,8 +5,8 @@ import { TaggedError } from "../../ram/TaggedError.ts"
 import * as PositionalFile from "../../io/files/PositionalFile.ts"
 
 /**
- * Arguments that are not UTF-8. Node shows other ones, in which U+FFFD stands for what is no text: a file of such a name would
- * not be found, or one of another name be written. Nothing was touched; the caller gives it a name in UTF-8. Exit code 2.
+ * Arguments that are not UTF-8. Node replaces their bytes by U+FFFD: a file of such a name would not be found, or
+ * another one would be written. Nothing was touched; the caller must give the file a name in UTF-8. Exit code 2.
  *
  * @internal
  */
@@ -21,10 +21,10 @@ export class ArgumentError extends TaggedError<ArgumentError>()("ArgumentError",
 
 const REPLACEMENT = "\ufffd"
 
-/** Linux takes no longer command line by default: a quarter of 8 MiB, the size of a stack. */
+/** Linux's default limit for a command line: a quarter of 8 MiB, the size of a stack. */
 const MAX_BYTES = 2 * 1024 * 1024
 
-/** The bytes of this process's arguments; `undefined` where the system does not tell them. */
+/** The bytes of this process's arguments; `undefined` if the system does not provide them. */
 const rawArguments: Effect.Effect<ReadonlyArray<Uint8Array> | undefined> = Effect.gen(function* () {
   const file = yield* PositionalFile.open("/proc/self/cmdline", { access: "read" })
   const bytes = new Uint8Array(MAX_BYTES)
@@ -53,11 +53,11 @@ const isPlain = (byte: number): boolean => byte >= 0x20 && byte <= 0x7e && byte 
 const shown = (byte: number): string =>
   isPlain(byte) ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`
 
-/** As a shell takes it: `$'vm\xff.img'`. */
+/** In the syntax of a shell: `$'vm\xff.img'`. */
 const quoted = (bytes: Uint8Array): string => `$'${Array.from(bytes, shown).join("")}'`
 
 const problemsOf = (args: ReadonlyArray<string>, raw: ReadonlyArray<Uint8Array> | undefined): ReadonlyArray<string> => {
-  // In front of them stand the names of Node and of this program, and Node's own flags.
+  // Before them come the names of Node and of this program, and Node's own flags.
   const bytes = raw === undefined || raw.length < args.length ? undefined : raw.slice(raw.length - args.length)
   return args.flatMap((arg, index) => {
     if (!arg.includes(REPLACEMENT)) return []
@@ -68,7 +68,7 @@ const problemsOf = (args: ReadonlyArray<string>, raw: ReadonlyArray<Uint8Array> 
 }
 
 /**
- * Refuses arguments that are not UTF-8. U+FFFD itself is fine where the system's own list of arguments shows it.
+ * Refuses arguments that are not UTF-8. U+FFFD itself is valid if the system's own list of arguments has it.
  *
  * @internal
  */

@@ -26,7 +26,7 @@ const verifyPeer = (description: string) =>
   Flag.Boolean("tls-verify-peer").pipe(Flag.withoutNegation, Flag.withDescription(description), Flag.withDefault(false))
 
 /**
- * How the side that connects is secured.
+ * TLS options of the side that connects.
  *
  * @internal
  */
@@ -38,7 +38,7 @@ export const client = {
 }
 
 /**
- * How the side that listens is secured.
+ * TLS options of the side that listens.
  *
  * @internal
  */
@@ -59,7 +59,7 @@ interface ClientFlags extends Flags {
 }
 
 /**
- * Which flags do not go together.
+ * Flags that exclude each other.
  *
  * @internal
  */
@@ -75,7 +75,7 @@ export const conflictsOf = (flags: Flags | ClientFlags): ReadonlyArray<string> =
 }
 
 /**
- * Reads what the side that connects has to show; `undefined` without TLS.
+ * Reads the credentials of the side that connects; `undefined` without TLS.
  *
  * @internal
  */
@@ -90,7 +90,7 @@ export const readClient = ({
 }
 
 /**
- * Reads what the side that listens has to show; `undefined` without TLS.
+ * Reads the credentials of the side that listens; `undefined` without TLS.
  *
  * @internal
  */

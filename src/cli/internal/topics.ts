@@ -2,7 +2,7 @@ import { exitCodes } from "./exitCodes.ts"
 import type { Section } from "./helpSection.ts"
 
 /**
- * A page of the help that is about no single command.
+ * A page of the help that is not about a single command.
  *
  * @internal
  */
@@ -53,14 +53,14 @@ const addresses: Topic = {
 
 const json: Topic = {
   name: "json",
-  summary: "What --json and --progress json print",
+  summary: "Output of --json and --progress json",
   sections: [
     text(
       "--json",
       "Every command prints exactly one JSON document on stdout, also when it fails:",
       '  {"version": 1, "command": "info", …fields of the result}\n' +
         '  {"version": 1, "command": "info", "error": {"tag": "FileNotFoundError", "message": "…", "exitCode": 6, …}}',
-      "A result can be a failure as well: verify prints its findings beside error. stderr stays the same. " +
+      "A result can be a failure as well: verify prints its findings along with error. stderr stays the same. " +
         "schema/multifd.schema.json in the package is the JSON Schema of all documents."
     ),
     text(
@@ -78,8 +78,8 @@ const environment: Topic = {
     rows(
       "ENVIRONMENT",
       ["NO_COLOR", "No colours, if it is not empty"],
-      ["FORCE_COLOR", "Colours even where the output is no terminal"],
-      ["TERM", "dumb: no colours, and no line that is drawn again"]
+      ["FORCE_COLOR", "Colours even if the output is not a terminal"],
+      ["TERM", "dumb: no colours, and no line that is redrawn"]
     )
   ]
 }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { usage } from "./failure.ts"
 
 /**
- * Refuses a command line whose options are fine one by one and make no sense together; presented like any other usage
+ * Refuses a command line whose options are individually valid and contradict each other; presented like any other usage
  * error, all problems at once.
  *
  * @internal
@@ -26,7 +26,7 @@ export const refuseWith = (
   Effect.fail(new CliError.ShowHelp({ commandPath: ["multifd", command], errors }))
 
 /**
- * All that is wrong with a command line, and with which command.
+ * All problems with a command line, and its command.
  *
  * @internal
  */
@@ -39,18 +39,18 @@ export const usageFailure = (error: CliError.CliError) => {
 /** @internal */
 export const NO_COMMAND = "expected a command"
 
-/** Sentences of others, as parts of one. */
+/** Makes sentences of other programs parts of ours. */
 const lowerFirst = (text: string): string => text.replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase())
 
 /**
- * What a mistyped name may stand for.
+ * The possible names behind a mistyped one.
  *
  * @internal
  */
 export const suggestionsOf = (error: CliError.CliError): ReadonlyArray<string> =>
   "suggestions" in error ? error.suggestions : []
 
-/** What was expected of a value, and what was found: our own checks say both. */
+/** The expected and the found value: our own checks state both. */
 const valueProblem = ({ expected, value }: CliError.InvalidValue): string => {
   if (/^expected .*, found /.test(expected)) return expected
   const what = lowerFirst(expected)
@@ -60,7 +60,7 @@ const valueProblem = ({ expected, value }: CliError.InvalidValue): string => {
 }
 
 /**
- * What is wrong with a command line, in the words of this program's other errors.
+ * A problem with a command line, in the style of this program's other errors.
  *
  * @internal
  */

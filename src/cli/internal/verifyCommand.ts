@@ -18,7 +18,7 @@ import * as Text from "./text.ts"
 const sealOf = ({ inspection: { seal } }: Verify.Report) =>
   seal === undefined ? null : { algorithm: seal.algorithm, extentSize: seal.extentSize }
 
-/** Why it is not in order, where that is so: whether there are findings or not. */
+/** The reason why the image is not OK, with or without findings. */
 const reasonOf = ({ error }: Verify.Report) =>
   error === undefined
     ? null
@@ -43,7 +43,7 @@ const ReasonJson = Schema.Struct({
   error: Schema.String,
   problem: Schema.optionalKey(Schema.String),
   message: Schema.String
-}).annotate(describe("The failure in short; error has all of it"))
+}).annotate(describe("The failure in short; error has the details"))
 
 const VerifyJson = Schema.Struct({
   path: Schema.String,
@@ -80,13 +80,13 @@ const algorithms: Readonly<Record<string, string>> = {
   "hmac-sha256": "HMAC-SHA-256"
 }
 
-/** An image without checksums is not one whose pages are known to be right. */
+/** Without checksums, the pages of an image cannot be known to be right. */
 const verdictOf = ({ inspection: { seal } }: Verify.Report): string =>
   seal === undefined
     ? "the structure is valid; without checksums, its pages cannot be checked"
     : `every page matches its checksum (${algorithms[seal.algorithm] ?? seal.algorithm})`
 
-/** Pages that differ from the seal are damaged only if it is the seal of this image. */
+/** Pages that differ from the seal are damaged only if the seal belongs to this image. */
 const lineOf = ({ error }: Verify.Report, damage: Integrity.Damage, paint: Paint): string =>
   error?._tag === "SealMismatchError"
     ? `differs from the sealed image: ${damageLine(damage)}`
@@ -134,7 +134,7 @@ export const verifyCommand = define({
   result: VerifyJson,
   toJson,
   toText,
-  // The result has said what is wrong, each thing once.
+  // The result has already reported each problem once.
   toFailure: ({ error }) => (error === undefined ? undefined : Failure.fromError(error)),
   run: Effect.fnUntraced(function* (options) {
     const key = yield* SealParameters.readKey(options)

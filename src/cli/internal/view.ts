@@ -12,7 +12,7 @@ import { Screen, widthOf } from "./screen.ts"
 import * as Text from "./text.ts"
 
 /**
- * The flags that say how a command tells what it is doing.
+ * The flags for a command's reporting.
  *
  * @internal
  */
@@ -22,27 +22,27 @@ export interface Flags {
 }
 
 /**
- * What is written to stderr, as text that ends where the next one begins.
+ * The text for stderr, which ends where the next one begins.
  *
  * @internal
  */
 export interface View {
-  /** Time between two progress texts; `undefined`: there are none. */
+  /** Time between two progress texts; `undefined`: no progress. */
   readonly interval: Duration.Input | undefined
   readonly progress: (now: Progress.Snapshot, otherSide: QemuStatistics | undefined) => string
   readonly warning: (message: string) => string
-  /** What `--log-level` shows besides warnings. */
+  /** Messages that `--log-level` shows in addition to warnings. */
   readonly log: (level: string, message: string) => string
   readonly listening: (uri: string) => string
   readonly completed: (outcome: Outcome) => string
-  /** `left`: what an interruption leaves behind. */
+  /** `left`: the state left by an interruption. */
   readonly interrupted: (left: string) => string
   readonly failed: (cause: Cause.Cause<unknown>) => string
-  /** Whether `failed` says all there is to say. */
+  /** `true` if `failed` reports everything. */
   readonly reportsFailures: boolean
 }
 
-/** Back to the first column, clear the line; the text after it is cut off rather than wrapped at the screen's edge. */
+/** Returns to the first column and clears the line; longer text is cut off at the screen's edge rather than wrapped. */
 const redraw = (text: string): string => `\r\u001b[K\u001b[?7l${text}\u001b[?7h`
 const CLEAR = "\r\u001b[K"
 
@@ -61,7 +61,7 @@ const quiet: View = {
 }
 
 /**
- * For a file, and for whoever reads the lines of other programs as well.
+ * For a file, and for readers of several programs' output.
  *
  * @internal
  */
@@ -72,7 +72,7 @@ export const plain: View = {
   interrupted: (left) => `multifd: interrupted: ${Text.oneLine(left)}\n`
 }
 
-/** For somebody who looks at a terminal that only ever goes on. */
+/** For a terminal that cannot overwrite a line. */
 const dumb: View = {
   ...plain,
   listening: (uri) => `listening on ${Text.oneLine(uri)}\n`,
@@ -108,7 +108,7 @@ const json: View = {
 }
 
 /**
- * How a command that was told this is seen.
+ * The view for a command's flags.
  *
  * @internal
  */

@@ -279,7 +279,7 @@ describe("follow", () => {
 
   it.effect("what is logged while tidying up is a line each, JSON where everything is, and nothing with --quiet", () =>
     Effect.gen(function* () {
-      const lines = ["while tidying up: /x: write failed with EIO", "what was saved so far is kept in /x"]
+      const lines = ["during cleanup: /x: write failed with EIO", "what was saved so far is kept in /x"]
       const plain = yield* run({}, untidy)
       assert.deepStrictEqual(
         plain.logged,

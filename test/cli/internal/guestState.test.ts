@@ -29,8 +29,8 @@ describe("guestState", () => {
   )
 
   it.effect.each([
-    ["inmigrate", "the guest has not run, start QEMU anew to try again"],
-    [undefined, "the guest has not run, start QEMU anew to try again"],
+    ["inmigrate", "the guest has not run, restart QEMU to try again"],
+    [undefined, "the guest has not run, restart QEMU to try again"],
     ["running", "the guest is running"]
   ] as const)("of one that is resumed, %s: %s", ([status, expected]) =>
     Effect.gen(function* () {

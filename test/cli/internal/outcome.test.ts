@@ -54,7 +54,7 @@ describe("outcome", () => {
       assert.strictEqual(yield* left({ path: "/new.img", offset: 0 }), "nothing was written")
       const complete = interruptedText({ image: { path: "/vm.img" }, isWritten: true, left: "the guest runs" }, true)
       assert.strictEqual(yield* Effect.provide(complete, layer), "the guest runs, /vm.img is complete")
-      const inPlace = "/vm.img holds no image, what was there may be lost"
+      const inPlace = "/vm.img holds no image, its old content may be lost"
       assert.strictEqual(yield* left({ path: "/vm.img", offset: 0 }), inPlace)
       assert.strictEqual(yield* left({ path: "/vm.img", offset: 0 }, "the guest runs"), `the guest runs, ${inPlace}`)
     })

@@ -98,6 +98,6 @@ describe("progressLine", () => {
   })
 
   it("of a first field that does not fit, what fits", () => {
-    assert.strictEqual(progressLine({ ...nothingYet, phase: "cancelling" }, undefined, 7), "putting")
+    assert.strictEqual(progressLine({ ...nothingYet, phase: "cancelling" }, undefined, 7), "rolling")
   })
 })
