@@ -214,25 +214,6 @@ const assertOwn = Effect.fnUntraced(function* (self: Repository, name: string, r
 })
 
 /**
- * The records of a snapshot, in the order of their numbers.
- *
- * @category records
- * @since 0.1.0
- */
-export const readRecords = Effect.fnUntraced(function* (
-  self: Repository,
-  vmId: string,
-  snapshot: string,
-  generations: ReadonlyArray<number>
-) {
-  return yield* Effect.forEach(
-    generations.toSorted((a, b) => a - b),
-    (generation) => readRecord(self, ObjectName.format({ kind: "record", vm: vmId, snapshot, generation })),
-    { concurrency: 8 }
-  )
-})
-
-/**
  * A snapshot of a listing, with all of its records.
  *
  * @category models
@@ -243,17 +224,43 @@ export interface Chain {
   /** The part of the records' names that stands for the machine. */
   readonly vmId: string
   readonly records: ReadonlyArray<SnapshotRecord.SnapshotRecord>
+  /** When its newest record was written, by the clock of the store, in milliseconds since 1970. */
+  readonly modified: number
   readonly state: SnapshotChain.SnapshotChain
 }
 
-const chainOf = Effect.fnUntraced(function* (
-  self: Repository,
-  { generations, snapshot, vmId }: { snapshot: string; vmId: string; generations: ReadonlyArray<number> }
-) {
-  const records = yield* readRecords(self, vmId, snapshot, generations)
+/** A chain of a listing. */
+interface Found {
+  readonly snapshot: string
+  readonly vmId: string
+  readonly generations: ReadonlyArray<number>
+  readonly modified: number
+}
+
+/** A record that the listing names, or that it may have missed; `undefined`: there is none. */
+const findRecord = (self: Repository, vmId: string, snapshot: string, generation: number) =>
+  readRecord(self, ObjectName.format({ kind: "record", vm: vmId, snapshot, generation })).pipe(
+    Effect.catchTag("ObjectMissingError", () => Effect.succeed(undefined))
+  )
+
+/**
+ * The state of a chain from a listing of its records. A listing may be torn: a record that it lacks in the middle is asked
+ * for, and only if it is not there is there a gap.
+ */
+const chainOf = Effect.fnUntraced(function* (self: Repository, { generations, modified, snapshot, vmId }: Found) {
+  const count = 1 + Math.max(...generations)
+  // Old chains keep their last record alone, which may have any number.
+  const asked = count > MAX_RECORDS ? generations : Array.from({ length: count }, (_, generation) => generation)
+  const found = yield* Effect.forEach(asked, (generation) => findRecord(self, vmId, snapshot, generation), {
+    concurrency: 8
+  })
+  const records = found.filter((record) => record !== undefined)
   const state = yield* decoded(self.objects, `vm/${vmId}/${snapshot}`, SnapshotChain.fold(records))
-  return { snapshot, vmId, records, state } satisfies Chain
+  return { snapshot, vmId, records, modified, state } satisfies Chain
 })
+
+/** More records than a chain has: a week of renewals. A longer one has a number that nobody counted up to. */
+const MAX_RECORDS = 16_384
 
 /**
  * All chains of the store, or those of one machine, oldest first.
@@ -264,14 +271,18 @@ const chainOf = Effect.fnUntraced(function* (
 export const chains = Effect.fnUntraced(function* (self: Repository, vm?: string | undefined) {
   const prefix = vm === undefined ? "vm/" : `vm/${self.keys.machineId(vm)}/`
   const names = yield* Stream.runCollect(self.objects.list(prefix))
-  const found = new Map<string, { snapshot: string; vmId: string; generations: Array<number> }>()
-  for (const { name } of names) {
+  const found = new Map<string, Found>()
+  for (const { modified, name } of names) {
     const parsed = ObjectName.parse(name)
     if (parsed?.kind !== "record") continue
     const key = `${parsed.vm}/${parsed.snapshot}`
-    const chain = found.get(key) ?? { snapshot: parsed.snapshot, vmId: parsed.vm, generations: [] }
-    chain.generations.push(parsed.generation)
-    found.set(key, chain)
+    const { generations = [], modified: newest = 0 } = found.get(key) ?? {}
+    found.set(key, {
+      snapshot: parsed.snapshot,
+      vmId: parsed.vm,
+      generations: [...generations, parsed.generation],
+      modified: Math.max(newest, modified)
+    })
   }
   const sorted = [...found.values()].toSorted((a, b) => (a.snapshot < b.snapshot ? -1 : 1))
   return yield* Effect.forEach(sorted, (chain) => chainOf(self, chain), { concurrency: 8 })

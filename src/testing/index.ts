@@ -8,6 +8,7 @@
 export * as FaultyFiles from "./FaultyFiles.ts"
 export * as FaultyLanes from "./FaultyLanes.ts"
 export * as FaultyNetwork from "./FaultyNetwork.ts"
+export * as FaultyObjects from "./FaultyObjects.ts"
 export * as MemoryDisk from "./MemoryDisk.ts"
 export * as RamArbitraries from "./RamArbitraries.ts"
 export * as Simulation from "./Simulation.ts"
