@@ -132,7 +132,7 @@ describeQemu("multifd resume of a guest that has ended", () => {
     const fresh = yield* start(space, "fresh", { boot, incoming: true, args: ["-no-shutdown"] })
     const refused = yield* Cli.run("resume", "--qmp", fresh.qmp, image)
     assert.strictEqual(refused.code, 2)
-    assert.include(refused.stderr, "was shut down (shutdown); to look at it, leave it paused (--paused)")
+    assert.include(refused.stderr, "was shut down (shutdown); load it with --paused (paused) to look at it")
     const resumed = yield* Cli.run("resume", "--qmp", fresh.qmp, image, "--paused")
     assert.strictEqual(resumed.code, 0, resumed.stderr)
     assert.strictEqual(yield* fresh.runState, "shutdown")
@@ -208,7 +208,7 @@ if (!canBeStartedByNobody) {
         const vm = yield* launchAsNobody(Path.join(folder, "vm"), [])
         const failed = yield* Cli.run("capture", "--qmp", vm, image)
         assert.strictEqual(failed.code, 10)
-        assert.match(failed.stderr, /meet at unix:\S+, found: .*Permission denied; .*--listen unix:PATH/)
+        assert.match(failed.stderr, /cannot meet at unix:\S+: .*Permission denied; .*--listen unix:PATH/)
         const captured = yield* Cli.run("capture", "--qmp", vm, image, "--listen", listen)
         assert.strictEqual(captured.code, 0, captured.stderr)
 
