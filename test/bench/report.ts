@@ -49,7 +49,7 @@ const missedNotes = (verdicts: ReadonlyArray<Verdict>): string =>
 
 const document = ({ cells, verdicts }: Results, settings: Settings): string => `# Benchmarks
 
-Written by \`npm run bench\`; how it is measured stands at the end.
+Written by \`npm run bench\`. The last section explains the measurement.
 
 ${machine(settings)}
 

@@ -1,5 +1,5 @@
 /**
- * Pages behind the package of a postcopy migration, and on its channel for urgent pages. `RamRecords` writes them.
+ * Pages after the package of a postcopy migration, and on its channel for urgent pages. `RamRecords` writes them.
  *
  * ```text
  *   u64 offset + 02  [str8 block]  00          ZERO
