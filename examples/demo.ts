@@ -1,8 +1,8 @@
 /**
- * The main job from end to end: `npm start`.
+ * The main features from end to end: `npm start`.
  *
  * Makes memory, saves it over four channels, verifies the image, restores it into other memory and compares every byte.
- * Where a QEMU 9.0 or newer is on the PATH, it goes on with the memory of a real guest, in both directions.
+ * If a QEMU 9.0 or newer is on the PATH, it then does the same with the memory of a real guest, in both directions.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
@@ -57,7 +57,7 @@ const memoryThereAndBack = Effect.fnUntraced(function* (path: string) {
 
   const { findings } = yield* Image.inspect(path)
   if (findings.length > 0) return yield* Effect.die(`the image is damaged: ${findings[0]!.message}`)
-  yield* step("verify", "nothing is wrong with the image")
+  yield* step("verify", "the image is OK")
 
   const target = memories()
   const image = yield* Image.open(path)
@@ -77,8 +77,8 @@ const program = Effect.gen(function* () {
 
   yield* Console.log()
   const version = yield* Qemu.version
-  if (version === undefined) return yield* step("QEMU", "none of version 9.0 or newer on the PATH: this is the end")
-  yield* step("QEMU", `${version} is here: the same with the memory of a real guest`)
+  if (version === undefined) return yield* step("QEMU", "no version 9.0 or newer on the PATH: done")
+  yield* step("QEMU", `found ${version}: the same with the memory of a real guest`)
   yield* Effect.scoped(guestThereAndBack(folder, CHANNELS))
 }).pipe(Effect.scoped, Effect.provide(Migration.layer))
 

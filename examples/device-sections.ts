@@ -1,7 +1,7 @@
 /**
- * A machine without QEMU: its registers travel beside its memory, as device sections of one's own.
+ * A machine without QEMU: its registers are saved with its memory, as custom device sections.
  *
- * With an argument, it lists the device sections of an image of yours: `node examples/device-sections.ts vm.img`.
+ * With an argument, it lists the device sections of your image: `node examples/device-sections.ts vm.img`.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"

@@ -1,6 +1,6 @@
 /**
- * Your own service under faults, without a disk: every system call of a backup fails once, and each time the backup of
- * yesterday is still there, whole, and nothing is left open.
+ * Tests your own service under faults, without a disk. Every system call of a backup fails once, and each time
+ * yesterday's backup is still complete, and nothing is left open.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
@@ -12,7 +12,7 @@ import { FaultyFiles, MemoryDisk } from "effect-multifd/testing"
 
 const BACKUP = "/backups/machine.img"
 
-/** The service that is tested: it knows nothing of tests. */
+/** The tested service, which is unaware of tests. */
 const backUp = Effect.fnUntraced(function* (memory: Uint8Array) {
   const migration = yield* Migration.Migration
   const ram = yield* MemoryPages.make({ idstr: "ram", memory })
@@ -27,7 +27,7 @@ const firstByte = Image.open(BACKUP).pipe(
 
 const [yesterday, today] = [new Uint8Array(2 ** 20).fill(1), new Uint8Array(2 ** 20).fill(2)]
 
-/** Today's backup, with the call of that number failing: how many calls there were, and what came of it. */
+/** Today's backup, with the call of that number failing: returns the number of calls and the outcome. */
 const attempt = Effect.fnUntraced(function* (failing: number) {
   const disk = MemoryDisk.make()
   disk.special("/backups", "directory")
@@ -52,7 +52,7 @@ const program = Effect.gen(function* () {
   yield* Console.log(`${calls} system calls, each failed once: ${failed} backups failed, none did harm`)
 }).pipe(
   Effect.provide(Migration.layer),
-  // What fails on the way out of a failure is logged; here that is no news.
+  // Failures during cleanup are logged, which is only noise here.
   Effect.provideService(References.MinimumLogLevel, "None")
 )
 

@@ -1,8 +1,8 @@
 /**
- * A snapshot of a machine that goes on working meanwhile: it stands still only for the last of its pages.
+ * A snapshot of a machine that keeps working: it is stopped only for the last pages.
  *
- * The machine counts: with every tick it adds one to a word of the next page. In the snapshot all those words together have
- * to be the number of ticks in its register, or else a page would be from another moment than the rest.
+ * The machine counts: with every tick it adds one to a word of the next page. In the snapshot the sum of all these
+ * words must equal the number of ticks in its register; otherwise a page would be from another moment than the rest.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
@@ -39,7 +39,7 @@ const makeMachine = Effect.gen(function* () {
 
 type Machine = Effect.Success<typeof makeMachine>
 
-/** Looks at the register when it is run, not when it is made. */
+/** Reads the register when the effect runs, not when it is made. */
 const stateOf = (machine: Machine) =>
   Effect.suspend(() => {
     const data = new Uint8Array(Uint32Array.of(machine.ticks).buffer)
@@ -72,8 +72,8 @@ const program = Effect.gen(function* () {
   const [register] = new Uint32Array(image.deviceSections[0]!.data.slice().buffer)
   if (sum(words) !== register) return yield* Effect.die(`${sum(words)} in memory, ${register} in the register`)
   yield* Console.log(`the snapshot is of tick ${register}, to the last page`)
-  if (machine.ticks <= register) return yield* Effect.die("the machine stands still")
-  yield* Console.log("the machine went on meanwhile")
+  if (machine.ticks <= register) return yield* Effect.die("the machine has stopped")
+  yield* Console.log("the machine kept running")
 }).pipe(Effect.scoped, Effect.provide(Migration.layer))
 
 NodeRuntime.runMain(program)

@@ -1,7 +1,8 @@
 /**
- * Your own service on a network that fails, without a network: a machine is moved from one host to another while a
- * connection ends, breaks or stalls in one place after the other. Each time the service fails, or the new host has all of
- * the machine; nothing is left open, and nobody waits for ever. That takes no time: the minutes are virtual.
+ * Tests your own service on a failing network, without a network. A machine is moved from one host to another while a
+ * connection ends, breaks or stalls at one place after another. Each time the service fails, or the new host has the
+ * whole machine; nothing is left open, and nothing waits forever. The minutes are virtual, so the test takes almost no
+ * time.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
@@ -17,7 +18,7 @@ const SIZE = 64 * 1024
 const IMAGE = "/machines/moved.img"
 const newHost = SocketAddress.tcp("10.0.0.2", 4444)
 
-/** The service that is tested: it knows nothing of tests. */
+/** The tested service, which is unaware of tests. */
 const move = Effect.fnUntraced(function* (memory: Uint8Array) {
   const migration = yield* Migration.Migration
   const ram = yield* MemoryPages.make({ idstr: "ram", memory })
@@ -39,7 +40,7 @@ const faults = [Fault.Cut(), Fault.Reset(), Fault.Stall()]
 const places = [0, 1, 2].flatMap((connection) => [0, 60, 200, 20_000].map((at) => ({ connection, at })))
 const rules = faults.flatMap((fault) => places.map((place) => ({ ...place, fault })))
 
-/** One move in a world of its own, with one fault; dies where it does harm. */
+/** One move in an isolated world, with one fault; dies if it does harm. */
 const attempt = Effect.fnUntraced(function* (rule: VirtualNetwork.Rule, seed: number) {
   const memory = new Uint8Array(SIZE).fill(7)
   const inWorld = Effect.fnUntraced(function* ({ later }: Simulation.World) {

@@ -1,7 +1,7 @@
 /**
- * Looking into an image without restoring it: single pages, found through the bitmap, and nothing else is read.
+ * Reads single pages of an image without restoring it: the bitmap gives their offsets, and nothing else is read.
  *
- * With an argument, it looks into an image of yours: `node examples/read-pages.ts vm.img`.
+ * With an argument, it reads from your image: `node examples/read-pages.ts vm.img`.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
@@ -9,12 +9,12 @@ import * as Effect from "effect/Effect"
 import { Image, MemoryPages, Migration } from "effect-multifd"
 import { temporaryFile } from "./support/files.ts"
 
-/** An image to look into: 8 MiB with one line of text in the middle. */
+/** An example image: 8 MiB with one line of text in the middle. */
 const exampleImage = Effect.gen(function* () {
   const migration = yield* Migration.Migration
   const path = yield* temporaryFile("example.img")
   const memory = Buffer.alloc(8 * 2 ** 20)
-  memory.write("somebody was here", 5 * 2 ** 20)
+  memory.write("hello from the guest", 5 * 2 ** 20)
   yield* migration.save({ target: path, blocks: [yield* MemoryPages.make({ idstr: "example.ram", memory })] })
   return path
 })

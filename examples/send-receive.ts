@@ -1,8 +1,8 @@
 /**
- * A machine moves from one process to another without a file between them: `send` and `receive`, over a Unix socket here,
- * over TCP and TLS just as well. Either end may as well be a QEMU that migrates.
+ * Moves a machine from one process to another without a file: `send` and `receive`, here over a Unix socket; TCP and
+ * TLS work the same way. Either end can also be a migrating QEMU.
  *
- * With an argument, the machine is that of an image of yours: `node examples/send-receive.ts vm.img`.
+ * With an argument, the machine comes from your image: `node examples/send-receive.ts vm.img`.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
@@ -15,7 +15,7 @@ import { temporaryFile } from "./support/files.ts"
 const SIZE = 64 * 2 ** 20
 const agreed = { channels: 4, compression: "zstd" } as const
 
-/** Memory of our own. */
+/** Our own memory. */
 const exampleMachine = Effect.gen(function* () {
   const memory = new Uint8Array(SIZE)
   Content.write(memory, 1)
@@ -46,7 +46,7 @@ const program = Effect.gen(function* () {
   const send = Effect.flatMap(Deferred.await(listening), (to) => migration.send({ ...agreed, source, to }))
   const [received, sent] = yield* Effect.all([receive, send], { concurrency: 2 })
   yield* Console.log(
-    `sent ${sent.normalPages} pages as ${sent.bytesTransferred} bytes, and named ${sent.zeroPages} empty ones`
+    `sent ${sent.normalPages} pages as ${sent.bytesTransferred} bytes, and listed ${sent.zeroPages} empty ones`
   )
   yield* Console.log(`received ${received.pages} pages`)
 

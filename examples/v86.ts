@@ -1,8 +1,8 @@
 /**
- * A snapshot of v86, the PC in WebAssembly: its RAM is saved from where it lies and comes back into another PC.
+ * A snapshot of v86, the PC in WebAssembly: its RAM is saved in place and restored into another PC.
  *
- * v86 shows the RAM as a `Proxy`, `mem8`, behind which is a part of the emulator's own memory, which may grow: that part is
- * the block. Registers and devices are not saved here; device-sections.ts shows how they would be.
+ * v86 exposes the RAM as a `Proxy`, `mem8`, over a part of the emulator's own memory, which may grow: that part is the
+ * block. Registers and devices are not saved here; device-sections.ts shows how to do that.
  *
  * With an argument, the image is kept: `node examples/v86.ts v86.img`.
  */
@@ -17,7 +17,8 @@ import { temporaryFile } from "./support/files.ts"
 const COUNTER = 0x20000
 
 /**
- * The firmware of the PC, which counts in RAM, and goes on from the number that is there. A real one would be SeaBIOS.
+ * The firmware of the PC, which counts in RAM and continues from the number that it finds there. A real one would be
+ * SeaBIOS.
  *
  *     f000:0000  mov ax, 2000h      b8 00 20
  *     f000:0003  mov ds, ax         8e d8
@@ -29,14 +30,14 @@ const firmware = Buffer.alloc(65536)
 firmware.write("b800208ed866ff060000ebf9", 0, "hex")
 firmware.write("ea000000f0", 0xfff0, "hex")
 
-/** What v86 does not declare: its processor, and where the RAM lies. */
+/** Fields that v86 does not declare: its processor, and the location of the RAM. */
 interface Inside {
   readonly v86: {
     readonly cpu: { readonly wasm_memory: MemoryPages.GrowableMemory; readonly mem8: Uint8Array }
   }
 }
 
-/** A PC that stands still, until the scope ends. */
+/** A stopped PC, until the scope ends. */
 const makePc = Effect.acquireRelease(
   Effect.callback<V86>((resume) => {
     const pc = new V86({
@@ -58,7 +59,7 @@ const ramOf = (pc: V86) => {
 
 const counter = (pc: V86): number => Buffer.from(pc.read_memory(COUNTER, 4)).readUInt32LE()
 
-/** Lets it run until it has counted on by a thousand, and stops it again. */
+/** Runs it until it has counted a thousand further, and stops it again. */
 const countOn = Effect.fnUntraced(function* (pc: V86) {
   const begin = counter(pc)
   yield* Effect.promise(() => pc.run())
@@ -84,7 +85,7 @@ const program = Effect.gen(function* () {
   yield* migration.restore({ source: yield* Image.open(path), blocks: [yield* ramOf(successor)] })
   if (counter(successor) !== counted) return yield* Effect.die(`the new PC begins at ${counter(successor)}`)
   yield* countOn(successor)
-  yield* Console.log(`the new PC has counted on from there to ${counter(successor)}`)
+  yield* Console.log(`the new PC has continued to ${counter(successor)}`)
 }).pipe(Effect.scoped, Effect.provide(Migration.layer))
 
 NodeRuntime.runMain(program)

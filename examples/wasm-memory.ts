@@ -1,7 +1,7 @@
 /**
- * A snapshot of a WebAssembly machine: its memory is saved as it is and comes back into a new instance.
+ * A snapshot of a WebAssembly machine: its memory is saved and restored into a new instance.
  *
- * Nothing is copied on the way: the system calls work on the instance's own memory.
+ * Nothing is copied: the system calls work on the instance's own memory.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
@@ -45,7 +45,7 @@ const program = Effect.gen(function* () {
   const place = yield* MemoryPages.make({ idstr: "machine/memory", memory: successor.memory })
   yield* migration.restore({ source: yield* Image.open(path), blocks: [place] })
   successor.tick()
-  yield* Console.log(`the new machine counts on: ${counter(machine)}, ${counter(successor)}`)
+  yield* Console.log(`the new machine continues: ${counter(machine)}, ${counter(successor)}`)
 }).pipe(Effect.scoped, Effect.provide(Migration.layer))
 
 NodeRuntime.runMain(program)

@@ -22,7 +22,7 @@ const compile = (...flags: ReadonlyArray<string>): void => {
 
 Fs.rmSync(dist, { recursive: true, force: true })
 compile("--emitDeclarationOnly")
-// The documentation is in the types; twice would be too much for a package that is to be small.
+// The documentation is in the types; a second copy would make the package too large.
 compile("--declaration", "false", "--removeComments")
 for (const name of ["cli", "main.js", "main.d.ts", "bin.js", "bin.d.ts"])
   Fs.rmSync(Path.join(dist, name), { recursive: true })

@@ -1,6 +1,6 @@
 /**
- * Writes the files that are made of the definitions of the commands: `npm run generate`. With `--check`, it only says which of
- * them are not up to date.
+ * Writes the files that are generated from the definitions of the commands: `npm run generate`. With `--check`, only
+ * lists those that are out of date.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"

@@ -1,6 +1,4 @@
-/**
- * The files that are made of the definitions of the commands, by their paths in the repository.
- */
+/** The generated files from the definitions of the commands, by their paths in the repository. */
 import * as Path from "node:path"
 import * as Prettier from "prettier"
 import * as JsonSchema from "./jsonSchema.ts"

@@ -1,6 +1,4 @@
-/**
- * The JSON Schema of what `multifd … --json` prints, made of the schemas of the commands' results.
- */
+/** The JSON Schema of the output of `multifd … --json`, generated from the schemas of the commands' results. */
 import * as Schema from "effect/Schema"
 import { VERSION } from "../src/cli/internal/answer.ts"
 import { commands } from "../src/cli/internal/commands.ts"
@@ -22,7 +20,7 @@ const withoutNull = (field: Json): Json => {
   return others.length === 1 ? others[0] : field
 }
 
-/** The bounds of all integers, which say nothing. */
+/** The implicit bounds of all integers. */
 const isBound = (value: Json): boolean => value === Number.MAX_SAFE_INTEGER || value === Number.MIN_SAFE_INTEGER
 
 /** A later version of the program may print more fields. */

@@ -19,12 +19,12 @@ const expected: Readonly<Record<string, RegExp>> = {
   "demo.ts": /every byte is the same[^]*QEMU/,
   "device-sections.ts": /cpu 0, version 1: \{"pc":65520,"sp":32768\}/,
   "fault-injection.ts": /[1-9]\d* backups failed, none did harm/,
-  "live-save.ts": /the snapshot is of tick [1-9]\d*, to the last page\nthe machine went on/,
+  "live-save.ts": /the snapshot is of tick [1-9]\d*, to the last page\nthe machine kept running/,
   "network-faults.ts": /36 moves in \d+ virtual minutes: [1-9]\d* failed, none did harm/,
-  "read-pages.ts": /page 1280 begins with somebody was here/,
+  "read-pages.ts": /page 1280 begins with hello from the guest/,
   "send-receive.ts": /every byte is the same/,
-  "v86.ts": /saved 4096 pages, [^]*has counted on from there to/,
-  "wasm-memory.ts": /counts on: 1000, 1001/
+  "v86.ts": /saved 4096 pages, [^]*has continued to/,
+  "wasm-memory.ts": /continues: 1000, 1001/
 }
 
 /** What those that take an image print of a machine with a disk, in the order in which it has them, and blocks without pages. */
