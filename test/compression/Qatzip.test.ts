@@ -28,8 +28,15 @@ describe("Qatzip", () => {
     method: "qatzip",
     flag: 0x20,
     levels: { min: 1, max: 9, default: 1 },
-    bombs: [bomb, Buffer.concat([NodeZlib.gzipSync(sixteen), bomb, bomb])],
-    corrupt: [changedAt(member, 1), changedAt(member, 5), NodeZlib.deflateSync(sixteen)]
+    bombs: {
+      "a bomb in one member": bomb,
+      "a bomb in many members": Buffer.concat([NodeZlib.gzipSync(sixteen), bomb, bomb])
+    },
+    corrupt: {
+      "a length that does not match": changedAt(member, 1),
+      "a checksum that does not match": changedAt(member, 5),
+      "what is no member": NodeZlib.deflateSync(sixteen)
+    }
   })
 
   it.effect("makes members of 64 KiB with both sizes in an extra field", () =>

@@ -29,13 +29,13 @@ describe("Zlib", () => {
     flag: 0x02,
     levels: { min: 0, max: 9, default: 1 },
     captured: { file: "zlib.bin", lengths: [5108, 5315, 1851] },
-    bombs: [NodeZlib.deflateSync(new Uint8Array(64 * 1024 * 1024))],
-    corrupt: [
-      changedAt(NodeZlib.deflateSync(pages), 1),
-      NodeZlib.deflateRawSync(pages),
-      NodeZlib.gzipSync(pages),
-      NodeZlib.deflateSync(pages, { dictionary: Buffer.from("dictionary") })
-    ]
+    bombs: { "a bomb": NodeZlib.deflateSync(new Uint8Array(64 * 1024 * 1024)) },
+    corrupt: {
+      "a checksum that does not match": changedAt(NodeZlib.deflateSync(pages), 1),
+      "deflate without the header": NodeZlib.deflateRawSync(pages),
+      gzip: NodeZlib.gzipSync(pages),
+      "a preset dictionary": NodeZlib.deflateSync(pages, { dictionary: Buffer.from("dictionary") })
+    }
   })
 
   it.effect("is one stream with one header, flushed after every packet, never finished", () =>

@@ -20,8 +20,11 @@ describe("Zstd", () => {
     flag: 0x04,
     levels: { min: 0, max: 20, default: 1 },
     captured: { file: "zstd.bin", lengths: [656, 655, 228] },
-    bombs: [NodeZlib.zstdCompressSync(new Uint8Array(64 * 1024 * 1024))],
-    corrupt: [changedAt(frame({ [ZSTD_c_checksumFlag]: 1 }), 1), NodeZlib.deflateSync(pages)]
+    bombs: { "a bomb": NodeZlib.zstdCompressSync(new Uint8Array(64 * 1024 * 1024)) },
+    corrupt: {
+      "a checksum that does not match": changedAt(frame({ [ZSTD_c_checksumFlag]: 1 }), 1),
+      "what is no frame": NodeZlib.deflateSync(pages)
+    }
   })
 
   it.effect("is one frame with QEMU's header, flushed after every packet, never ended", () =>

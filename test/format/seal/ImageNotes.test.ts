@@ -72,7 +72,7 @@ describe("notes", () => {
     ['{"lost":[{"idstr":"pc.ram","pages":1.5}]}', "other fields"],
     [`{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`, "deeper ones"],
     [`{"a":"${"x".repeat(ImageNotes.MAX_LENGTH)}"}`, `${ImageNotes.MAX_LENGTH + 8} bytes`]
-  ])("%.40s are corrupt where that is no notes", (text, found) => {
+  ])("text %$ is corrupt unless it is notes", (text, found) => {
     const result = decoded(text)
     assert.strictEqual(codeOf(result), found === undefined ? undefined : "seal-corrupt")
     if (Result.isFailure(result)) {

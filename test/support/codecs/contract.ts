@@ -60,10 +60,10 @@ export interface Expectations {
   readonly levels: Codec["levels"]
   /** Captured from a real QEMU: a file of `test/fixtures/compression`, and how long each payload in it is. */
   readonly captured?: { readonly file: string; readonly lengths: ReadonlyArray<number> }
-  /** Payloads of many pages that are all zero, for a packet of sixteen. */
-  readonly bombs?: ReadonlyArray<Uint8Array>
-  /** Payloads of {@link sixteen} pages whose checksum does not match, and others that are corrupt. */
-  readonly corrupt?: ReadonlyArray<Uint8Array>
+  /** Payloads, by what they are, of many pages that are all zero, for a packet of sixteen. */
+  readonly bombs?: Readonly<Record<string, Uint8Array>>
+  /** Payloads, by what they are, of {@link sixteen} pages that are corrupt. */
+  readonly corrupt?: Readonly<Record<string, Uint8Array>>
 }
 
 /** Sixteen pages of every kind, as one run. */
@@ -105,8 +105,8 @@ const describeExpectations = (codec: Codec, expected: Expectations): void => {
       })
     )
 
-  if (expected.bombs !== undefined)
-    it.effect.each(expected.bombs)("refuses a bomb with its first output", (bomb) =>
+  for (const [name, bomb] of Object.entries(expected.bombs ?? {}))
+    it.effect(`refuses ${name} with its first output`, () =>
       Effect.gen(function* () {
         const error = yield* failureOf(codec, bomb, sixteen.length)
         assert.strictEqual(error.problem, "too-much-output")
@@ -115,8 +115,8 @@ const describeExpectations = (codec: Codec, expected: Expectations): void => {
       })
     )
 
-  if (expected.corrupt !== undefined)
-    it.effect.each(expected.corrupt)("refuses a checksum that does not match, and other formats", (payload) =>
+  for (const [name, payload] of Object.entries(expected.corrupt ?? {}))
+    it.effect(`refuses ${name}`, () =>
       Effect.gen(function* () {
         assert.strictEqual((yield* failureOf(codec, payload, sixteen.length)).problem, "corrupt")
       })
