@@ -74,7 +74,7 @@ export default defineConfig({
         ]
       },
       { text: "Guide", items: ordered("guide", guide) },
-      { text: "Reference", items: ordered("reference", ["errors", "output"]) },
+      { text: "Reference", items: ordered("reference", ["errors", "output", "environment"]) },
       { text: "Formats", items: ordered("formats", ["image", "seal", "wire"]) },
       { text: "API", collapsed: true, items: api },
       { text: "Examples", collapsed: true, items: pagesIn("examples").map(item) },

@@ -202,7 +202,7 @@ describe.each(["sources", "bundle"] as const)("bin: %s", { timeout: 60_000 }, (p
       const refused = yield* save("x\\xff.img")
       assert.include(refused, { status: 2, stdout: "" })
       const argument = `argument 4: $'${files.at("")}/x\\xff.img'`
-      const line = `multifd: expected arguments in UTF-8, found ${argument}: give the file a name in UTF-8\n`
+      const line = `multifd: cannot read the arguments: they are not UTF-8 (${argument}); give the file a name in UTF-8\n`
       assert.strictEqual(refused.stderr, line)
       assert.deepStrictEqual(files.list(), before)
       assert.include(yield* save("x\\xef\\xbf\\xbd.img"), { status: 0, stderr: "" })

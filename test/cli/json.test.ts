@@ -134,7 +134,7 @@ describe("--json", () => {
         assert.match(result.stderr, /\nTry "multifd.* --help"\.\n$/)
         return { command, problems: error.problems }
       })
-      assert.deepStrictEqual(yield* usage("--json"), { command: null, problems: ["expected a command"] })
+      assert.deepStrictEqual(yield* usage("--json"), { command: null, problems: ["there is no command; name one"] })
       assert.deepStrictEqual((yield* usage("inf", "--json=true")).command, null)
       assert.deepStrictEqual(yield* usage("--json", "save", "--unheard-of"), {
         command: "save",

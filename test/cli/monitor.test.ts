@@ -21,18 +21,21 @@ describe("capture and resume", () => {
       Effect.gen(function* () {
         const wrong: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
           [["vm.img"], "--qmp"],
-          [["--qmp", "file:/run/qmp", "vm.img"], "expected a socket's path, unix:PATH or tcp:HOST:PORT"],
-          [["--qmp", "/run/qmp,offset=1", "vm.img", "--channels", "256"], "expected 0 to 255 channels, found 256"],
+          [["--qmp", "file:/run/qmp", "vm.img"], "is no monitor; use a socket's path, unix:PATH or tcp:HOST:PORT"],
+          [["--qmp", "/run/qmp,offset=1", "vm.img", "--channels", "256"], '--channels is "256"; use 0 to 255'],
           [["--qmp", "tcp:nowhere", "vm.img"], "--qmp:"],
           [["--qmp", "/run/qmp", "vm.img", "--compression", "lz4"], "lz4"],
-          [["--qmp", "/run/qmp", "tcp:h:1"], "expected file:PATH or a path"],
+          [["--qmp", "/run/qmp", "tcp:h:1"], "is no file; use file:PATH or a path"],
           [
             ["--qmp", "telnet:127.0.0.1:1,server=on", "vm.img"],
             "of a monitor without telnet (-qmp unix:PATH,server=on"
           ],
           [["--qmp", "tcp:127.0.0.1:1,server=on,telnet=on", "vm.img"], "of a monitor without telnet"],
           [["--qmp", `/${"x".repeat(107)}`, "vm.img"], "expected a path of 1 to 107 bytes"],
-          [["--qmp", "/run/qmp", "vm.img", "--listen", "/run/vm"], "--listen: expected tcp:HOST:PORT or unix:PATH"]
+          [
+            ["--qmp", "/run/qmp", "vm.img", "--listen", "/run/vm"],
+            '--listen is "/run/vm"; use tcp:HOST:PORT or unix:PATH'
+          ]
         ]
         for (const [args, problem] of wrong) {
           const ran = yield* Command.run(command, ...args)

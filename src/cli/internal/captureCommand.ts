@@ -30,7 +30,7 @@ const maxRounds = Flag.Int("max-rounds").pipe(
   Flag.withMetavar("N"),
   Flag.filter(
     (rounds) => rounds >= 1,
-    (rounds) => `expected one round or more, found ${rounds}`
+    () => "use one round or more"
   ),
   Flag.withDescription("With --live: stop the guest after N rounds and copy the rest"),
   Flag.optional
@@ -40,7 +40,7 @@ const maxSeconds = Flag.Finite("max-seconds").pipe(
   Flag.withMetavar("S"),
   Flag.filter(
     (seconds) => seconds > 0,
-    (seconds) => `expected more than 0 seconds, found ${seconds}`
+    () => "use more than 0 seconds"
   ),
   Flag.withDescription("With --live: stop the guest after S seconds and copy the rest"),
   Flag.optional

@@ -19,7 +19,7 @@ export class KeyFileError extends TaggedError<KeyFileError>()("KeyFileError", {
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message() {
-    return `${this.path}: expected a key file of 1 to ${MAX_KEY_BYTES} bytes, found ${this.found}`
+    return `cannot use the key file ${this.path}: it is ${this.found}; use a file of 1 to ${MAX_KEY_BYTES} bytes`
   }
 }
 
@@ -35,13 +35,11 @@ export const read = (path: string): Effect.Effect<Uint8Array, FileError | KeyFil
     if ((yield* file.size) === Number.POSITIVE_INFINITY) return yield* refuse("a character device, which has no end")
     const bytes = new Uint8Array(MAX_KEY_BYTES + 1)
     const length = yield* file.read(0, bytes)
-    if (length === 0) return yield* refuse("an empty one")
-    if (length > MAX_KEY_BYTES) return yield* refuse("a longer one")
+    if (length === 0) return yield* refuse("empty")
+    if (length > MAX_KEY_BYTES) return yield* refuse("longer")
     return bytes.slice(0, length)
   }).pipe(
     Effect.scoped,
-    Effect.catchTag("NotSeekableError", ({ kind }) =>
-      Effect.fail(refuse(`a ${kind}: write the secret to a file first`))
-    )
+    Effect.catchTag("NotSeekableError", ({ kind }) => Effect.fail(refuse(`a ${kind}`)))
   )
 }

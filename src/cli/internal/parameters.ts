@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import * as MigrationUri from "../../io/sockets/MigrationUri.ts"
 import { limits } from "../../transfer/PipelineOptions.ts"
 import * as BlockArgument from "./blockArgument.ts"
+import * as Environment from "./environment.ts"
 
 /**
  * A value that does not parse is a usage error with the valid forms.
@@ -25,11 +26,11 @@ const parseFile = (text: string): Result.Result<MigrationUri.FileUri, { readonly
 
 /** A pipe cannot be an image either, and a file of this name is hardly ever meant. */
 const NO_STREAM =
-  'expected a file or a block device, found "-": pages have their places in a file; a file of that name is "./-"'
+  '"-" is a stream, and pages have their places in a file; name a file or a block device ("./-" is a file of that name)'
 
 const parseUri = (text: string): Result.Result<MigrationUri.FileUri, { readonly message: string }> =>
   Result.filterOrFail(MigrationUri.parse(text), isFile, () => ({
-    message: `expected file:PATH or a path, found ${JSON.stringify(text)}`
+    message: `${JSON.stringify(text)} is no file; use file:PATH or a path`
   }))
 
 const isFile = (uri: MigrationUri.MigrationUri): uri is MigrationUri.FileUri => uri._tag === "File"
@@ -76,12 +77,15 @@ const { minimum, maximum } = limits.channels
 const channels = Flag.Int("channels").pipe(
   Flag.filter(
     (count) => count >= minimum && count <= maximum,
-    (count) => `expected ${minimum} to ${maximum} channels, found ${count}`
+    () => `use ${minimum} to ${maximum}`
   ),
   Flag.withDescription(
-    `File descriptors used concurrently, ${minimum} to ${maximum} (default ${limits.channels.default})`
+    Environment.described(
+      "MULTIFD_CHANNELS",
+      `File descriptors used concurrently, ${minimum} to ${maximum} (default ${limits.channels.default})`
+    )
   ),
-  Flag.withDefault(limits.channels.default)
+  Environment.withDefault("MULTIFD_CHANNELS", Environment.count(minimum, maximum), limits.channels.default)
 )
 
 /**
@@ -95,9 +99,13 @@ export const directIo = Flag.Boolean("direct-io").pipe(
   Flag.withDefault(false)
 )
 
-const progress = Flag.Literals("progress", ["auto", "line", "json"]).pipe(
-  Flag.withDescription("Progress on stderr: a line (auto: on a terminal only), or JSON lines"),
-  Flag.withDefault("auto" as const)
+const progressKinds = ["auto", "line", "json"] as const
+
+const progress = Flag.Literals("progress", progressKinds).pipe(
+  Flag.withDescription(
+    Environment.described("MULTIFD_PROGRESS", "Progress on stderr: a line (auto: on a terminal only), or JSON lines")
+  ),
+  Environment.withDefault("MULTIFD_PROGRESS", Environment.oneOf(progressKinds), "auto")
 )
 
 const quiet = Flag.Boolean("quiet").pipe(

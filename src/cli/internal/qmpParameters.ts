@@ -6,6 +6,7 @@ import * as Compression from "../../compression/Compression.ts"
 import * as MigrationUri from "../../io/sockets/MigrationUri.ts"
 import * as SocketAddress from "../../io/sockets/SocketAddress.ts"
 import { limits } from "../../transfer/PipelineOptions.ts"
+import * as Environment from "./environment.ts"
 import * as SocketParameters from "./socketParameters.ts"
 import { parsed } from "./parameters.ts"
 
@@ -14,7 +15,7 @@ type Problem = { readonly message: string }
 const EXPECTED = "a socket's path, unix:PATH or tcp:HOST:PORT"
 
 const refuse = (expected: string, text: string): Result.Result<never, Problem> =>
-  Result.fail({ message: `expected ${expected}, found ${JSON.stringify(text)}` })
+  Result.fail({ message: `${JSON.stringify(text)} is no monitor; use ${expected}` })
 
 /** Options after the address in QEMU's `-qmp` that concern only QEMU's end. */
 const serverOptions = /(?:,(?:server|wait|nowait|delay|nodelay|ipv[46]|to|tight|reconnect(?:-ms)?)(?:=[^,]*)?)+$/
@@ -53,15 +54,19 @@ const { default: standard, maximum } = limits.channels
 const channels = Flag.Int("channels").pipe(
   Flag.filter(
     (count) => count >= 0 && count <= maximum,
-    (count) => `expected 0 to ${maximum} channels, found ${count}`
+    () => `use 0 to ${maximum}`
   ),
-  Flag.withDescription(`multifd channels, 0 to ${maximum}; 0: no multifd (default ${standard})`),
-  Flag.withDefault(standard)
+  Flag.withDescription(
+    Environment.described("MULTIFD_CHANNELS", `multifd channels, 0 to ${maximum}; 0: no multifd (default ${standard})`)
+  ),
+  Environment.withDefault("MULTIFD_CHANNELS", Environment.count(0, maximum), standard)
 )
 
 const compression = Flag.Literals("compression", Compression.methods).pipe(
-  Flag.withDescription("Compression between QEMU and this program (default none)"),
-  Flag.withDefault("none" as const)
+  Flag.withDescription(
+    Environment.described("MULTIFD_COMPRESSION", "Compression between QEMU and this program (default none)")
+  ),
+  Environment.withDefault("MULTIFD_COMPRESSION", Environment.oneOf(Compression.methods), "none")
 )
 
 /**

@@ -38,7 +38,8 @@ export const sealCommand = define({
   run: Effect.fnUntraced(function* (options) {
     const seal = yield* SealParameters.readSeal(options)
     yield* checkApart("seal", [options.image.path], options)
-    if (seal === false) return yield* refusal("seal", ["--seal: expected checksums to add, found none"])
+    if (seal === false)
+      return yield* refusal("seal", ["--seal is none, and there is nothing to add; use crc32, sha256 or hmac-sha256"])
     yield* Seal.run(options.image, { ...seal, channels: options.channels }).pipe(
       whenInterrupted("the image loads as before")
     )

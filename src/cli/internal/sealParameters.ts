@@ -1,9 +1,11 @@
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import type { Algorithm } from "../../format/seal/Checksum.ts"
 import type { FileError } from "../../io/files/FileError.ts"
 import type { SealOptions, VerifyOptions } from "../../image/Integrity.ts"
+import * as Environment from "./environment.ts"
 import * as KeyFile from "./keyFile.ts"
 
 /**
@@ -13,8 +15,8 @@ import * as KeyFile from "./keyFile.ts"
  */
 export const keyFile = Flag.String("key-file").pipe(
   Flag.withMetavar("PATH"),
-  Flag.withDescription("File with the secret key of the seal (hmac-sha256)"),
-  Flag.optional
+  Flag.withDescription(Environment.described("MULTIFD_KEY_FILE", "File with the secret key of the seal (hmac-sha256)")),
+  Environment.optional("MULTIFD_KEY_FILE", Result.succeed)
 )
 
 const verifying = (name: string, what: string) =>
@@ -30,9 +32,11 @@ const verifying = (name: string, what: string) =>
  */
 export const verification = { verify: verifying("verify", "the image"), keyFile }
 
-const algorithm = Flag.Literals("seal", ["crc32", "sha256", "hmac-sha256", "none"]).pipe(
-  Flag.withDescription("Checksums to add; QEMU ignores them (default: crc32)"),
-  Flag.optional
+const seals = ["crc32", "sha256", "hmac-sha256", "none"] as const
+
+const algorithm = Flag.Literals("seal", seals).pipe(
+  Flag.withDescription(Environment.described("MULTIFD_SEAL", "Checksums to add; QEMU ignores them (default: crc32)")),
+  Environment.optional("MULTIFD_SEAL", Environment.oneOf(seals))
 )
 
 /**

@@ -3,6 +3,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Compression from "../../compression/Compression.ts"
 import * as Uuid from "../../format/Uuid.ts"
 import * as MigrationUri from "../../io/sockets/MigrationUri.ts"
@@ -10,7 +11,10 @@ import type { SocketAddress } from "../../io/sockets/SocketAddress.ts"
 import { defaults } from "../../multifd/PeerLimits.ts"
 import type * as PeerLimits from "../../multifd/PeerLimits.ts"
 import { limits } from "../../transfer/PipelineOptions.ts"
+import * as Environment from "./environment.ts"
 import { parsed } from "./parameters.ts"
+
+const BANDWIDTH = "bytes a second, such as 128M"
 
 const invalid = (message: string) => Effect.fail(new CliError.ValidationError({ message }))
 
@@ -27,7 +31,7 @@ export const address = (name: string, description: string) =>
         parsed(`--${name}`, MigrationUri.parse)(text),
         (uri): Effect.Effect<SocketAddress, CliError.ValidationError> =>
           uri._tag === "File"
-            ? invalid(`--${name}: expected tcp:HOST:PORT or unix:PATH, found ${JSON.stringify(text)}`)
+            ? invalid(`--${name} is ${JSON.stringify(text)}; use tcp:HOST:PORT or unix:PATH`)
             : Effect.succeed(uri)
       )
     ),
@@ -40,17 +44,25 @@ const DEFAULT_CHANNELS = 2
 const channels = Flag.Int("channels").pipe(
   Flag.filter(
     (count) => count >= 0 && count <= limits.channels.maximum,
-    (count) => `expected 0 to ${limits.channels.maximum} channels, found ${count}`
+    () => `use 0 to ${limits.channels.maximum}`
   ),
   Flag.withDescription(
-    `multifd channels, the same number on both sides; 0: no multifd (default ${DEFAULT_CHANNELS}, as in QEMU)`
+    Environment.described(
+      "MULTIFD_CHANNELS",
+      `multifd channels, the same number on both sides; 0: no multifd (default ${DEFAULT_CHANNELS}, as in QEMU)`
+    )
   ),
-  Flag.withDefault(DEFAULT_CHANNELS)
+  Environment.withDefault("MULTIFD_CHANNELS", Environment.count(0, limits.channels.maximum), DEFAULT_CHANNELS)
 )
 
 const compression = Flag.Literals("compression", Compression.methods).pipe(
-  Flag.withDescription("Compression on the channels; must be the same on both sides (default none)"),
-  Flag.withDefault("none" as const)
+  Flag.withDescription(
+    Environment.described(
+      "MULTIFD_COMPRESSION",
+      "Compression on the channels; must be the same on both sides (default none)"
+    )
+  ),
+  Environment.withDefault("MULTIFD_COMPRESSION", Environment.oneOf(Compression.methods), "none")
 )
 
 const uuid = Flag.String("uuid").pipe(
@@ -58,7 +70,7 @@ const uuid = Flag.String("uuid").pipe(
   Flag.mapEffect((text): Effect.Effect<Uint8Array, CliError.ValidationError> => {
     const bytes = Uuid.parse(text)
     return bytes === undefined
-      ? invalid(`--uuid: expected 00112233-4455-6677-8899-aabbccddeeff, found ${JSON.stringify(text)}`)
+      ? invalid(`--uuid is ${JSON.stringify(text)}; use the form 00112233-4455-6677-8899-aabbccddeeff`)
       : Effect.succeed(bytes)
   }),
   Flag.withDescription("The guest's uuid; QEMU compares it with its own"),
@@ -69,10 +81,15 @@ const timeout = Flag.Finite("timeout").pipe(
   Flag.withMetavar("SECONDS"),
   Flag.filter(
     (seconds) => seconds >= 0,
-    (seconds) => `expected 0 or more seconds, found ${seconds}`
+    () => "use 0 or more seconds"
   ),
-  Flag.withDescription("Longest silence of the peer in seconds; 0: no limit (default 60)"),
-  Flag.optional
+  Flag.withDescription(
+    Environment.described("MULTIFD_TIMEOUT", "Longest silence of the peer in seconds; 0: no limit (default 60)")
+  ),
+  Environment.optional(
+    "MULTIFD_TIMEOUT",
+    Environment.number((seconds) => seconds >= 0 && Number.isFinite(seconds), "0 or more seconds")
+  )
 )
 
 /**
@@ -94,7 +111,7 @@ const maxDuration = Flag.Finite("max-duration").pipe(
   Flag.withMetavar("SECONDS"),
   Flag.filter(
     (seconds) => seconds > 0,
-    (seconds) => `expected more than 0 seconds, found ${seconds}`
+    () => "use more than 0 seconds"
   ),
   Flag.withDescription("Longest time for the whole migration (default: no limit)"),
   Flag.optional
@@ -105,7 +122,7 @@ const minRate = Flag.String("min-rate").pipe(
   Flag.mapEffect((text): Effect.Effect<number, CliError.ValidationError> => {
     const bytes = MigrationUri.parseSize(text)
     return bytes === undefined
-      ? invalid(`--min-rate: expected bytes a second, such as 1M, found ${JSON.stringify(text)}`)
+      ? invalid(`--min-rate is ${JSON.stringify(text)}; use bytes a second, such as 1M`)
       : Effect.succeed(bytes)
   }),
   Flag.withDescription(
@@ -197,9 +214,18 @@ export const maxBandwidth = Flag.String("max-bandwidth").pipe(
   Flag.mapEffect((text): Effect.Effect<number, CliError.ValidationError> => {
     const bytes = MigrationUri.parseSize(text)
     return bytes === undefined
-      ? invalid(`--max-bandwidth: expected bytes a second, such as 128M, found ${JSON.stringify(text)}`)
+      ? invalid(`--max-bandwidth is ${JSON.stringify(text)}; use ${BANDWIDTH}`)
       : Effect.succeed(bytes)
   }),
-  Flag.withDescription("Bytes per second over all channels, such as 128M (default 0: no limit)"),
-  Flag.withDefault(0)
+  Flag.withDescription(
+    Environment.described(
+      "MULTIFD_MAX_BANDWIDTH",
+      "Bytes per second over all channels, such as 128M (default 0: no limit)"
+    )
+  ),
+  Environment.withDefault(
+    "MULTIFD_MAX_BANDWIDTH",
+    (text) => Result.fromNullishOr(MigrationUri.parseSize(text), () => BANDWIDTH),
+    0
+  )
 )

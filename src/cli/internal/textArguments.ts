@@ -15,7 +15,7 @@ export class ArgumentError extends TaggedError<ArgumentError>()("ArgumentError",
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message() {
-    return `expected arguments in UTF-8, found ${this.problems.join(", ")}: give the file a name in UTF-8`
+    return `cannot read the arguments: they are not UTF-8 (${this.problems.join(", ")}); give the file a name in UTF-8`
   }
 }
 

@@ -68,9 +68,11 @@ export const conflictsOf = (flags: Flags | ClientFlags): ReadonlyArray<string> =
   const isNamed = "tlsHostname" in flags && Option.isSome(flags.tlsHostname)
   const isSecured = Option.isSome(tlsDir) || Option.isSome(tlsPsk)
   return [
-    ...(Option.isSome(tlsDir) && Option.isSome(tlsPsk) ? ["expected --tls-dir or --tls-psk, found both"] : []),
-    ...(tlsVerifyPeer && !isSecured ? ["--tls-verify-peer: expected --tls-dir or --tls-psk beside it"] : []),
-    ...(isNamed && Option.isNone(tlsDir) ? ["--tls-hostname: expected --tls-dir beside it"] : [])
+    ...(Option.isSome(tlsDir) && Option.isSome(tlsPsk)
+      ? ["--tls-dir and --tls-psk exclude each other; use one of them"]
+      : []),
+    ...(tlsVerifyPeer && !isSecured ? ["--tls-verify-peer needs TLS; add --tls-dir or --tls-psk"] : []),
+    ...(isNamed && Option.isNone(tlsDir) ? ["--tls-hostname needs certificates; add --tls-dir"] : [])
   ]
 }
 

@@ -1,4 +1,5 @@
 import { exitCodes } from "./exitCodes.ts"
+import { variables } from "./environment.ts"
 import type { Section } from "./helpSection.ts"
 
 /**
@@ -77,6 +78,9 @@ const environment: Topic = {
   sections: [
     rows(
       "ENVIRONMENT",
+      ...Object.entries(variables).map(
+        ([name, { flag, meaning }]) => [name, `Default of --${flag}: ${meaning}`] as const
+      ),
       ["NO_COLOR", "No colours, if it is not empty"],
       ["FORCE_COLOR", "Colours even if the output is not a terminal"],
       ["TERM", "dumb: no colours, and no line that is redrawn"]

@@ -37,7 +37,7 @@ export const usageFailure = (error: CliError.CliError) => {
 }
 
 /** @internal */
-export const NO_COMMAND = "expected a command"
+export const NO_COMMAND = "there is no command; name one"
 
 /** Makes sentences of other programs parts of ours. */
 const lowerFirst = (text: string): string => text.replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase())
@@ -50,13 +50,12 @@ const lowerFirst = (text: string): string => text.replace(/^[A-Z](?![A-Z])/, (le
 export const suggestionsOf = (error: CliError.CliError): ReadonlyArray<string> =>
   "suggestions" in error ? error.suggestions : []
 
-/** The expected and the found value: our own checks state both. */
+/** The value, and what to use instead: our own checks and the parser name the valid values. */
 const valueProblem = ({ expected, value }: CliError.InvalidValue): string => {
-  if (/^expected .*, found /.test(expected)) return expected
   const what = lowerFirst(expected)
-    .replace(/^expected:? /, "")
+    .replace(/^(?:expected:?|use) /, "")
     .replace("a string representing a finite number", "a number")
-  return `expected ${what}, found ${value === "" ? "nothing" : JSON.stringify(value)}`
+  return `is ${value === "" ? "empty" : JSON.stringify(value)}; use ${what}`
 }
 
 /**
@@ -75,9 +74,9 @@ export const usageProblem = (error: CliError.CliError): string => {
     case "MissingArgument":
       return `${error.argument} is missing`
     case "UnexpectedArgument":
-      return `expected no more arguments, found ${error.arguments.map((value) => JSON.stringify(value)).join(", ")}`
+      return `there are too many arguments; leave out ${error.arguments.map((value) => JSON.stringify(value)).join(", ")}`
     case "InvalidValue":
-      return `${error.kind === "flag" ? "--" : ""}${error.option}: ${valueProblem(error)}`
+      return `${error.kind === "flag" ? "--" : ""}${error.option} ${valueProblem(error)}`
     default:
       return error.message
   }
