@@ -16,6 +16,7 @@ import * as Restores from "./restores.ts"
 import * as Saves from "./saves.ts"
 import * as Seal from "./seal.ts"
 import * as Sockets from "./sockets.ts"
+import * as Start from "./start.ts"
 import { type Part, settings } from "./settings.ts"
 import { ofCell } from "./table.ts"
 import * as Targets from "./targets.ts"
@@ -38,6 +39,7 @@ const main = Effect.gen(function* () {
     ...Targets.judge(cells),
     ...(yield* when("resident", Resident.run(machine))),
     ...(yield* when("open", Open.run(machine))),
+    ...(yield* when("start", Start.run(machine))),
     ...(yield* when("delay", Delay.run(machine))),
     ...(yield* when("seal", Seal.run(machine)))
   ]

@@ -19,7 +19,7 @@ import type { Place } from "./cell.ts"
 
 const places = ["tmpfs", "disk"] as const satisfies ReadonlyArray<Place>
 const patterns = ["random", "half-zero", "alternating", "zero"] as const satisfies ReadonlyArray<Pattern>
-const parts = ["save", "restore", "sockets", "resident", "open", "delay", "seal"] as const
+const parts = ["save", "restore", "sockets", "resident", "open", "start", "delay", "seal"] as const
 
 /** A part of the benchmark. */
 export type Part = (typeof parts)[number]
