@@ -90,7 +90,10 @@ const makeCalls = (root: string): Calls => {
         ),
         Effect.asVoid
       ),
-    now: now(root).pipe(Effect.mapError(failure("ask for the time", url, "")))
+    now: now(root).pipe(
+      Effect.catchTag("FileNotFoundError", () => Effect.andThen(Directory.make(root), now(root))),
+      Effect.mapError(failure("ask for the time", url, ""))
+    )
   }
 }
 

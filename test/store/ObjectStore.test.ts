@@ -57,6 +57,14 @@ describe.each(kinds)("objects %s", (_, layer) => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.effect("a store without objects knows the time", () =>
+    Effect.gen(function* () {
+      const store = yield* ObjectStore
+      assert.isAtLeast(yield* store.now, 0)
+      assert.deepStrictEqual(yield* names(""), [])
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("a range is its bytes, and fewer where the object ends", () =>
     Effect.gen(function* () {
       const store = yield* ObjectStore
