@@ -1,5 +1,5 @@
 /**
- * The channel that writes pages to their places in a mapped-ram file.
+ * The channel that writes pages to their offsets in a mapped-ram file.
  *
  * ```text
  * batch        ██··█·██████·····██      █ normal page   · zero page
@@ -32,7 +32,7 @@ import * as RateLimit from "../transfer/RateLimit.ts"
 import * as TransferCounters from "../transfer/TransferCounters.ts"
 
 /**
- * Where the pages of a block go.
+ * The destination of a block's pages.
  *
  * @stability unstable
  * @category models
@@ -42,17 +42,17 @@ export interface Target {
   /** Absolute file offset of page 0. */
   readonly pagesOffset: number
   /**
-   * The block's file bitmap, shared by all channels. A page that was written has its bit set, one that is zero has it
-   * cleared, whatever an earlier round said. It is in memory only: writing it to the file, behind the last sync, is for
-   * whoever wrote the block's header.
+   * The block's file bitmap, shared by all channels. The bit of a written page is set and that of a zero page is
+   * cleared, regardless of earlier rounds. It is only in memory: the writer of the block's header writes it to the
+   * file, after the last sync.
    */
   readonly bitmap: PageBitmap
-  /** Takes the digests of pages that are written, shared by all channels. Default: nobody wants them. */
+  /** Takes the digests of written pages, shared by all channels. Default: none are computed. */
   readonly digests?: PageDigests | undefined
 }
 
 /**
- * What a file channel is made of.
+ * Options of a file channel.
  *
  * @stability unstable
  * @category models
@@ -61,17 +61,17 @@ export interface Target {
 export interface Options {
   /** 0 ≤ id < number of channels. */
   readonly id: number
-  /** The file, which exists; each channel opens it for itself. */
+  /** The existing file; each channel opens it separately. */
   readonly path: string
-  /** Bypasses the page cache. Pages have to be multiples of 4096 bytes then, or writing fails with `EINVAL`. */
+  /** Bypasses the page cache. Pages must then be multiples of 4096 bytes, or writing fails with `EINVAL`. */
   readonly directIo?: boolean | undefined
-  /** By `idstr`: every block that a batch can name. */
+  /** By `idstr`: every block of the batches. */
   readonly blocks: ReadonlyMap<string, Target>
   /** See `PipelineOptions`. */
   readonly coalescePages?: number | undefined
-  /** Counts what was moved. */
+  /** Counts the moved data. */
   readonly counters?: TransferCounters.TransferCounters | undefined
-  /** Told after each write how many bytes were written, such as `SyncAhead`'s. */
+  /** Called after each write with the number of bytes, such as `SyncAhead`'s. */
   readonly written?: ((bytes: number) => void) | undefined
   /** The migration's limit. Default: none. */
   readonly rateLimit?: RateLimit.RateLimit | undefined
@@ -82,19 +82,19 @@ export interface Options {
  *
  * **Details**
  *
- * Pages in process memory are written from where they are. Others are read into the channel's own buffer of one batch.
- * With `directIo`, memory that is not known to be page aligned (see `AlignedMemory`) is copied through that buffer, too.
+ * Pages in process memory are written in place. Others are read into the channel's own buffer of one batch. With
+ * `directIo`, memory that is not known to be page aligned (see `AlignedMemory`) is copied through that buffer as well.
  *
  * A zero page between two normal ones may be written along with them (`coalescePages`); its bit stays clear, and its
- * bytes in the file mean nothing. A page that is not of the batch is never written: whoever made the batch may have
- * reasons to leave it as it is in the file.
+ * bytes in the file are meaningless. A page outside the batch is never written: the maker of the batch may want it
+ * unchanged in the file.
  *
  * A batch is with the kernel when `transfer` returns, so `sync` has nothing to do (QEMU's sync is local for files as
- * well); `finish` makes the file durable and closes the descriptor. All errors carry step `ram`, the channel, and the
- * place in the block.
+ * well). `finish` makes the file durable and closes the descriptor. All errors have the step `ram`, the channel, and
+ * the place in the block.
  *
- * **Failure effect**: some pages of the batch may be in the file; their bits are not set. A release without `finish` syncs
- * what was written before it closes, and logs what goes wrong.
+ * **Failure effect**: some pages of the batch may be in the file; their bits are not set. A release without `finish`
+ * syncs the written data before it closes, and logs failures.
  *
  * @stability unstable
  * @category constructors
@@ -133,7 +133,7 @@ export const make = Effect.fnUntraced(function* (
       reportingFailure
     )
 
-  /** What a lane can do without this thread; `undefined`: nothing. */
+  /** The work that a lane can do without this thread; `undefined`: none. */
   const onLane = <E>(
     batch: PageBatch.PageBatch<E>,
     lanes: Lanes.Lanes
@@ -189,14 +189,14 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
-/** The pages of a batch that its block knows to be there. */
+/** The pages of a batch that its block marks present. */
 const presentOf = ({ block, length, offset, pages }: PageBatch.PageBatch<unknown>): PageRuns.PageRuns | undefined => {
   const { pageSize, reader } = block
   const present = reader.present?.runs(offset / pageSize, length / pageSize)
   return present === undefined ? undefined : PageRuns.intersect(pages, present)
 }
 
-/** The normal pages, and zero pages between them. */
+/** The normal pages, and short gaps of zero pages between them. */
 const coalesce = ({ normal, pages }: PageBatch.LoadedBatch<unknown>, atMost: number): PageRuns.PageRuns => {
   const merged = PageRuns.merge(normal, atMost)
   return pages.length === 2 ? merged : PageRuns.intersect(merged, pages)

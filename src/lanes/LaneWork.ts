@@ -1,5 +1,5 @@
 /**
- * The work of a lane, in the thread that calls: for lanes that are no threads, such as those of tests.
+ * The work of a lane in the calling thread: for lanes that are not threads, such as those of tests.
  *
  * @since 0.1.0
  */

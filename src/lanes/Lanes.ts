@@ -6,7 +6,7 @@
  *   (control plane)    ◀── runs, digests, bytes ──  (data plane)
  * ```
  *
- * A call on a file that a thread makes itself takes 0.3 µs beside its bytes; one that goes through Node's thread pool takes 14
+ * A call on a file from a thread itself takes 0.3 µs in addition to its bytes; one through Node's thread pool takes 14
  * to 30 µs of two threads. Fibers decide what is moved, and when; a lane moves it.
  *
  * @since 0.1.0
@@ -21,23 +21,23 @@ import * as WorkerFile from "./internal/workerFile.ts"
 import type * as LaneJob from "./LaneJob.ts"
 
 /**
- * Threads to which jobs are given.
+ * Threads that run jobs.
  *
  * **Details**
  *
- * Whoever opened the descriptors of a job closes them, and only after the answer. The answer always comes: a thread that ends
- * answers with `LaneDied`, and a new one takes its place for the next job.
+ * The opener of a job's descriptors closes them, and only after the answer. The answer always comes: a thread that ends
+ * answers with `LaneDied`, and a new one replaces it for the next job.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Lanes {
-  /** Starts the threads the first time. `false`: there are none, and the bytes have to go the plain way. */
+  /** Starts the threads on first use. `false`: there are none, and the bytes must be moved without them. */
   readonly start: Effect.Effect<boolean>
   /**
-   * Does a job on the lane that is free first. Interruption cancels the job and waits for its answer, which is there when
-   * the piece of 256 KiB under way is moved; `late` is given that answer.
+   * Runs a job on the first free lane. Interruption cancels the job and waits for its answer, which comes when the
+   * current piece of 256 KiB has been moved; `late` gets that answer.
    */
   readonly copy: (
     job: LaneJob.CopyJob,
@@ -46,24 +46,24 @@ export interface Lanes {
 }
 
 /**
- * How lanes are made.
+ * Options of lanes.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Options {
-  /** Threads, at least 1. Default: as many as there are processors. */
+  /** Threads, at least 1. Default: the number of processors. */
   readonly threads?: number | undefined
   /**
-   * The program of the threads: `lanes/internal/laneWorker.js` of this package, for a program that was bundled without it.
-   * Default: the file of that name beside the module that starts it.
+   * The program of the threads: `lanes/internal/laneWorker.js` of this package, for a program that was bundled without
+   * it. Default: the file of that name next to the module that starts it.
    */
   readonly file?: URL | undefined
 }
 
 /**
- * What does the jobs, by callbacks.
+ * The implementation of the jobs, by callbacks.
  *
  * @stability unstable
  * @category models
@@ -72,12 +72,12 @@ export interface Options {
 export interface Threads {
   /** See `Lanes`. */
   readonly start: Effect.Effect<boolean>
-  /** Begins a job, calls `done` once, later, and succeeds with what cancels it. */
+  /** Starts a job, calls `done` once, later, and returns the function that cancels it. */
   readonly run: (job: LaneJob.CopyJob, done: (answer: LaneJob.Answer) => void) => () => void
 }
 
 /**
- * Lanes on other threads than Node's workers, such as those of a test.
+ * Lanes on threads other than Node's workers, such as those of a test.
  *
  * @stability unstable
  * @category constructors
@@ -133,7 +133,7 @@ const open = ({ file, threads = Os.availableParallelism() }: Options): Pool | un
 }
 
 /**
- * Threads of their own, which are gone with the scope.
+ * Makes new threads, which end with the scope.
  *
  * @stability unstable
  * @category constructors
@@ -149,14 +149,14 @@ export const make = (options: Options = {}): Effect.Effect<Lanes, never, Scope.S
   )
 
 /**
- * The lanes that move pages between files, and between files and shared memory. `undefined`: there are none, and channels move
- * the bytes themselves. Default: those of the process, which are started when they are needed for the first time, keep the
- * process alive only while they have work, and end with it.
+ * The lanes that move pages between files, and between files and shared memory. `undefined`: there are none, and
+ * channels move the bytes themselves. Default: those of the process, which are started on first use, keep the process
+ * alive only while they have work, and end with it.
  *
  * **Details**
  *
- * A disk in memory or a layer of faults under `FileCalls` has no descriptors that another thread could use: lanes are left out
- * wherever `FileCalls` are not Node's own reads and writes.
+ * A disk in memory or a layer of faults under `FileCalls` has no descriptors for another thread: lanes are not used
+ * unless `FileCalls` are Node's own reads and writes.
  *
  * @stability unstable
  * @category services
@@ -168,7 +168,7 @@ export const Lanes: Context.Reference<Lanes | undefined> = Context.Reference<Lan
 )
 
 /**
- * Provides threads of their own, which are gone with the layer.
+ * Provides new threads, which end with the layer.
  *
  * @stability unstable
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * Reads a store, and says what is wrong with it.
+ * Reads a store and reports all problems.
  *
  * @since 0.1.0
  */
@@ -22,16 +22,19 @@ import * as Result from "effect/Result"
  * @since 0.1.0
  */
 export interface Options {
-  /** Reads records and maps only, and compares the lengths of packs with those that are named. Default `false`. */
+  /** Reads only records and maps, and compares the lengths of packs with those in the maps. Default `false`. */
   readonly structure?: boolean | undefined
-  /** The part of the packs that is read, from 0 to 1; which ones, `part` decides. Default 1: all. */
+  /** The share of the packs that is read, from 0 to 1; `part` selects them. Default 1: all. */
   readonly share?: number | undefined
-  /** Selects which packs are read where `share` is below 1: another number every day reads all of them in time. Default 0. */
+  /**
+   * Selects the packs to read if `share` is below 1: with another number every day, all of them are read in time.
+   * Default 0.
+   */
   readonly part?: number | undefined
 }
 
 /**
- * Something that is wrong: the object, the error, and the snapshots that cannot be read whole because of it.
+ * A problem: the object, the error, and the snapshots that it makes unreadable.
  *
  * @stability unstable
  * @category models
@@ -44,7 +47,7 @@ export interface Damage {
 }
 
 /**
- * What a check read and found.
+ * The result of a check.
  *
  * @stability unstable
  * @category models
@@ -63,7 +66,7 @@ interface Needed {
   readonly snapshots: Array<string>
 }
 
-/** Reads all frames of a pack; the number of bytes, or the first error. */
+/** Reads all frames of a pack; returns the number of bytes, or the first error. */
 const readPack = Effect.fnUntraced(function* (
   repository: Repository.Repository,
   pack: PackReference
@@ -88,7 +91,7 @@ const wholePack = (
 ): Result.Result<void, Finding.Finding> => {
   const salt = PackFile.decodeHeader(bytes)
   if (Result.isFailure(salt)) return Result.fail(salt.failure)
-  if (Buffer.compare(salt.success, pack.salt) !== 0) return wrong(16, "the salt that the map names", "another one")
+  if (Buffer.compare(salt.success, pack.salt) !== 0) return wrong(16, "the salt in the map", "another one")
   const positions = PackFile.framePositions(trailer)
   let page = 0
   for (const [number, frame] of trailer.frames.entries()) {
@@ -100,7 +103,7 @@ const wholePack = (
     const digests = PageDigest.ofPages(block, pages.success, frame.pageSize)
     const at = page * PageDigest.BYTES
     if (Buffer.compare(digests, trailer.digests.subarray(at, at + digests.length)) !== 0) {
-      return wrong(position, "pages that have their digests", `another page in frame ${number}`)
+      return wrong(position, "pages that match their digests", `another page in frame ${number}`)
     }
     page += frame.pages
   }
@@ -113,8 +116,8 @@ const isChosen = (index: number, { part = 0, share = 1 }: Options): boolean => {
 }
 
 /**
- * Reads the maps of all snapshots that are committed or forgotten, and the packs that they need. It does not fail for what
- * is damaged: that is its report.
+ * Reads the maps of all snapshots that are committed or forgotten, and the packs that they need. Damage is reported,
+ * not a failure.
  *
  * @stability unstable
  * @category checking
@@ -146,7 +149,7 @@ export const check = Effect.fnUntraced(function* (repository: Repository.Reposit
   for (const [index, [name, { pack, snapshots }]] of [...needed].entries()) {
     const isRead = options.structure !== true && isChosen(index, options)
     const length = pack.trailerPosition + pack.trailerBytes + PackFile.FOOTER_BYTES
-    // A length that is wrong, and a pack that is missing, show in its trailer.
+    // A wrong length, and a missing pack, are detected in its trailer.
     if (!isRead && lengths.get(name) === length) continue
     const read = yield* Effect.result(isRead ? readPack(repository, pack) : Effect.as(readTrailer(repository, pack), 0))
     if (Result.isFailure(read)) damages.push({ object: name, error: read.failure, snapshots })

@@ -1,5 +1,5 @@
 /**
- * Objects in memory: a snapshot store for tests, and for what need not outlive the process.
+ * Objects in memory: a snapshot store for tests, and for data that need not outlive the process.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ export interface MemoryObjects {
   readonly calls: Calls
   /** Provides `ObjectStore`. */
   readonly layer: Layer.Layer<ObjectStore>
-  /** The objects by name: what a test damages, it changes here. */
+  /** The objects by name; a test can damage them here. */
   readonly objects: Map<string, { readonly body: Uint8Array; readonly modified: number }>
 }
 

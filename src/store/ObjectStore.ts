@@ -1,5 +1,5 @@
 /**
- * The five calls that a snapshot store makes on its objects: a directory, a bucket, or memory.
+ * The five calls of a snapshot store on its objects: a directory, a bucket, or memory.
  *
  * Every object is written once, with create-if-absent, and never changed.
  *
@@ -50,23 +50,26 @@ export interface Calls {
   /** The store, for errors and spans: `file:PATH`, `s3://BUCKET/PREFIX`. */
   readonly url: string
   /**
-   * Creates an object. `exists`: there is one of that name, and it is unchanged. An object that was created is durable,
-   * with all of its bytes.
+   * Creates an object. `exists`: there is one of that name, and it is unchanged. A created object is durable with all
+   * of its bytes.
    *
-   * **Failure effect**: there is no object of that name, or all of it is there. An answer may be lost: read the object.
+   * **Failure effect**: the object does not exist, or exists completely. An answer may be lost: read the object.
    */
   readonly putIfAbsent: (
     name: string,
     body: Uint8Array | ReadonlyArray<Uint8Array>
   ) => Effect.Effect<"created" | "exists", Failure>
-  /** The bytes of an object, or of a range: fewer where the object ends. */
+  /** The bytes of an object, or of a range: fewer if the object ends first. */
   readonly get: (name: string, range?: ObjectRange) => Effect.Effect<Uint8Array, ObjectError>
-  /** The objects whose names begin with `prefix`, in any order. One that comes or goes meanwhile may be in it. */
+  /**
+   * The objects whose names begin with `prefix`, in any order. Objects created or removed during the call may be
+   * included.
+   */
   readonly list: (prefix: string) => Stream.Stream<ObjectInfo, Failure>
   /**
-   * Removes objects in the given order. One that is not there is no failure.
+   * Removes objects in the given order. A missing one is not a failure.
    *
-   * **Failure effect**: the first ones are gone, the others are there.
+   * **Failure effect**: the first ones are removed, the others still exist.
    */
   readonly remove: (names: ReadonlyArray<string>) => Effect.Effect<void, Failure>
   /** The time by the clock of the store, in milliseconds since 1970. */
@@ -74,7 +77,7 @@ export interface Calls {
 }
 
 /**
- * Where a snapshot store keeps its objects.
+ * The storage of a snapshot store's objects.
  *
  * @stability unstable
  * @category services

@@ -63,7 +63,7 @@ export const decoded = <A>(
  * @since 0.1.0
  */
 export interface InitOptions {
-  /** Encrypts the store. Default: it is not encrypted. */
+  /** Encrypts the store. Default: no encryption. */
   readonly secret?: RepositoryKeys.Secret | undefined
   /** Bytes of pages in a frame, from 4096 to 1 MiB. Default 65536. */
   readonly frameBytes?: number | undefined
@@ -124,8 +124,8 @@ const unwrapAny = Effect.fnUntraced(function* (objects: Calls, repository: strin
 })
 
 /**
- * Opens a store. With a secret, a store that says it is not encrypted is refused, as is a configuration that was not
- * written with the store's key: whoever can write to a bucket must not be able to switch encryption off.
+ * Opens a store. With a secret, an unencrypted store is refused, and so is a configuration that was not written with
+ * the store's key: write access to a bucket must not suffice to switch encryption off.
  *
  * @category constructors
  * @since 0.1.0
@@ -150,7 +150,7 @@ export const open = Effect.fnUntraced(function* (secret?: RepositoryKeys.Secret 
 })
 
 /**
- * An object and the key that seals it; `undefined` where the store is not encrypted.
+ * An object and the key that seals it; `undefined` if the store is not encrypted.
  *
  * @category sealing
  * @since 0.1.0
@@ -193,7 +193,7 @@ const isUnavailable = (error: { readonly _tag: string }): boolean => error._tag 
  * Appends a record to its chain. Fails with `SnapshotFencedError` if another writer's record has its place. After a lost
  * answer that place is read until it is known; a record never goes to the next one.
  *
- * **Failure effect**: whether the record is in the chain is unknown where the store is unavailable.
+ * **Failure effect**: if the store is unavailable, it is unknown whether the record is in the chain.
  *
  * @category records
  * @since 0.1.0
@@ -221,10 +221,10 @@ const assertOwn = Effect.fnUntraced(function* (self: Repository, name: string, r
  */
 export interface Chain {
   readonly snapshot: string
-  /** The part of the records' names that stands for the machine. */
+  /** The part of the records' names that identifies the machine. */
   readonly vmId: string
   readonly records: ReadonlyArray<SnapshotRecord.SnapshotRecord>
-  /** When its newest record was written, by the clock of the store, in milliseconds since 1970. */
+  /** The time at which its newest record was written, by the clock of the store, in milliseconds since 1970. */
   readonly modified: number
   readonly state: SnapshotChain.SnapshotChain
 }
@@ -237,19 +237,19 @@ interface Found {
   readonly modified: number
 }
 
-/** A record that the listing names, or that it may have missed; `undefined`: there is none. */
+/** A record in the listing, or one that the listing may have missed; `undefined`: there is none. */
 const findRecord = (self: Repository, vmId: string, snapshot: string, generation: number) =>
   readRecord(self, ObjectName.format({ kind: "record", vm: vmId, snapshot, generation })).pipe(
     Effect.catchTag("ObjectMissingError", () => Effect.succeed(undefined))
   )
 
 /**
- * The state of a chain from a listing of its records. A listing may be torn: a record that it lacks in the middle is asked
- * for, and only if it is not there is there a gap.
+ * The state of a chain from a listing of its records. A listing may be torn: a record that it lacks in the middle is
+ * read, and only if it does not exist is there a gap.
  */
 const chainOf = Effect.fnUntraced(function* (self: Repository, { generations, modified, snapshot, vmId }: Found) {
   const count = 1 + Math.max(...generations)
-  // Old chains keep their last record alone, which may have any number.
+  // Old chains keep only their last record, which may have any number.
   const asked = count > MAX_RECORDS ? generations : Array.from({ length: count }, (_, generation) => generation)
   const found = yield* Effect.forEach(asked, (generation) => findRecord(self, vmId, snapshot, generation), {
     concurrency: 8
@@ -259,7 +259,7 @@ const chainOf = Effect.fnUntraced(function* (self: Repository, { generations, mo
   return { snapshot, vmId, records, modified, state } satisfies Chain
 })
 
-/** More records than a chain has: a week of renewals. A longer one has a number that nobody counted up to. */
+/** More records than a chain has: a week of renewals. In a longer one, the number was forged. */
 const MAX_RECORDS = 16_384
 
 /**
@@ -289,7 +289,7 @@ export const chains = Effect.fnUntraced(function* (self: Repository, vm?: string
 })
 
 /**
- * A map of the store, compared with the SHA-256 that its COMMIT names, where that is known.
+ * A map of the store, compared with the SHA-256 in its COMMIT, if that is known.
  *
  * @category maps
  * @since 0.1.0
@@ -317,7 +317,7 @@ const checkedMap = (plain: Uint8Array, sha256: string | undefined): Result.Resul
 export const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 
 /**
- * Writes a map under its name; the result is what COMMIT says of it.
+ * Writes a map under its name; returns the fields for COMMIT.
  *
  * @category maps
  * @since 0.1.0
@@ -339,5 +339,5 @@ export const writeMap = Effect.fnUntraced(function* (self: Repository, map: Page
 export const putObject = (objects: Calls, name: string, body: Uint8Array | ReadonlyArray<Uint8Array>) =>
   Effect.retry(Effect.asVoid(objects.putIfAbsent(name, body)), { schedule: patience, while: isUnavailable })
 
-/** Text of bytes, for fields of records. */
+/** The hexadecimal text of bytes, for fields of records. */
 export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")

@@ -1,5 +1,5 @@
 /**
- * The keys of a snapshot store, and how they follow from one another.
+ * The keys of a snapshot store, and their derivation.
  *
  * ```text
  *   passphrase ── scrypt ─┐
@@ -23,7 +23,7 @@ import * as StoreId from "../format/store/StoreId.ts"
 import * as WrappedKey from "../format/store/WrappedKey.ts"
 
 /**
- * What opens an encrypted store: a passphrase, or the bytes of a key file.
+ * The secret of an encrypted store: a passphrase, or the bytes of a key file.
  *
  * @stability unstable
  * @category models
@@ -44,7 +44,7 @@ export interface RepositoryKeys {
   /** `undefined`: the store is not encrypted. */
   readonly repositoryKey: Uint8Array | undefined
   readonly digestKey: Uint8Array
-  /** The part of an object's name that stands for a machine: 26 characters. */
+  /** The part of an object's name that identifies a machine: 26 characters. */
   readonly machineId: (vm: string) => string
 }
 
@@ -97,7 +97,7 @@ const MEMORY_SLACK = 2 ** 20
 const stretch = (passphrase: string, salt: Uint8Array, { n, p, r }: { n: number; p: number; r: number }) =>
   Effect.callback<Uint8Array>((resume) => {
     const maxmem = 128 * n * r + MEMORY_SLACK
-    // NFKC: the same passphrase typed on another keyboard is the same bytes.
+    // NFKC: the same passphrase typed on another keyboard gives the same bytes.
     scrypt(passphrase.normalize("NFKC"), salt, 32, { N: n, r, p, maxmem }, (error, key) =>
       resume(error === null ? Effect.succeed(new Uint8Array(key)) : Effect.die(error))
     )
@@ -138,7 +138,7 @@ export const wrap = Effect.fnUntraced(function* (
 })
 
 /**
- * The key of a store; `undefined` where the secret does not open it, or is of the other kind.
+ * The key of a store; `undefined` if the secret does not open it, or is of the other kind.
  *
  * @stability unstable
  * @category wrapping

@@ -1,5 +1,6 @@
 /**
- * Which snapshots stay: they are forgotten, brought back, and after a while removed with all that no other one needs.
+ * The retention of snapshots: they are forgotten, restored, and after a while removed with everything that no other one
+ * needs.
  *
  * ```text
  *   prune   1  records are listed, ended leases get ABORT, forgotten snapshots PRUNED
@@ -7,8 +8,8 @@
  *           3  what no root refers to is deleted: roots are the newest maps of both listings, and bases in use
  * ```
  *
- * Any number of prunes may run at once, beside writers and readers, and end anywhere. No lock and no clock keeps them from
- * deleting what is in use: what is deleted belongs to a chain that is dead, and dead is final.
+ * Any number of prunes may run at once, concurrently with writers and readers, and stop anywhere. Neither a lock nor a
+ * clock protects data in use: only objects of dead chains are deleted, and a dead chain stays dead.
  *
  * @since 0.1.0
  */
@@ -35,9 +36,9 @@ const writerFor = (repository: Repository.Repository, { records, snapshot }: Rep
 }
 
 /**
- * Forgets a snapshot: it is not read any more, and a later prune removes it.
+ * Forgets a snapshot: it can no longer be read, and a later prune removes it.
  *
- * **Failure effect**: the snapshot is as it was.
+ * **Failure effect**: the snapshot is unchanged.
  *
  * @stability unstable
  * @category retention
@@ -50,9 +51,9 @@ export const forget = Effect.fnUntraced(function* (repository: Repository.Reposi
 })
 
 /**
- * Brings back a snapshot that was forgotten and not yet pruned.
+ * Restores a snapshot that was forgotten and not yet pruned.
  *
- * **Failure effect**: the snapshot is forgotten as before.
+ * **Failure effect**: the snapshot is still forgotten.
  *
  * @stability unstable
  * @category retention
@@ -87,21 +88,21 @@ export const unforget = Effect.fnUntraced(function* (repository: Repository.Repo
  * @since 0.1.0
  */
 export interface PruneOptions {
-  /** Seconds for which a forgotten snapshot is left alone. Default: a day. */
+  /** Seconds for which a forgotten snapshot is kept. Default: a day. */
   readonly graceSeconds?: number | undefined
-  /** Says what would be removed, and changes nothing. Default `false`. */
+  /** Reports what would be removed, and changes nothing. Default `false`. */
   readonly dryRun?: boolean | undefined
 }
 
 /**
- * What a prune removed, or would remove.
+ * The objects that a prune removed, or would remove.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Pruned {
-  /** Snapshots whose writers had ended without a word. */
+  /** Snapshots whose writers had disappeared. */
   readonly aborted: ReadonlyArray<string>
   /** Snapshots that had been forgotten long enough. */
   readonly pruned: ReadonlyArray<string>
@@ -111,10 +112,10 @@ export interface Pruned {
 
 const DAY_SECONDS = 24 * 3600
 
-/** Records of a dead chain are removed after this time, but for the last one. */
+/** Records of a dead chain, except the last one, are removed after this time. */
 const RECORD_SECONDS = 30 * DAY_SECONDS
 
-/** What pass 1 does with a chain: nothing, or a record that ends it. */
+/** The action of pass 1 on a chain: none, or a record that ends it. */
 type Ending =
   | { readonly _tag: "Alive" }
   | { readonly _tag: "Dead" }
@@ -137,7 +138,7 @@ const endingOf = ({ modified, state }: Repository.Chain, now: number, graceSecon
   }
 }
 
-/** Appends a record; `false` where another record was there first. */
+/** Appends a record; `false` if another record was first. */
 const tryAppend = (repository: Repository.Repository, chain: Repository.Chain, fields: RecordFields) =>
   writerFor(repository, chain)
     .append(fields)
@@ -189,8 +190,8 @@ const neededBy = (repository: Repository.Repository, map: string): Effect.Effect
   Effect.map(Repository.readMap(repository, map), ({ packs }) => [map, ...packs.map(packName)])
 
 /**
- * A base that is missing pins nothing if its chain is still open with it: the writer will find out. Otherwise what this run
- * knows is too old, and it stops before it deletes anything.
+ * A missing base protects nothing if its chain is still open with it: the writer will notice. Otherwise this run's
+ * information is too old, and it stops before it deletes anything.
  */
 const neededByBase = Effect.fnUntraced(function* (
   repository: Repository.Repository,
@@ -206,7 +207,7 @@ const neededByBase = Effect.fnUntraced(function* (
   return yield* new SnapshotFencedError({ store: repository.objects.url, snapshot: chain.snapshot })
 })
 
-/** The objects of data, as a listing has them. */
+/** The data objects in a listing. */
 const dataObjects = Effect.fnUntraced(function* ({ objects }: Repository.Repository) {
   const found: Array<ObjectInfo & { readonly parsed: Extract<ObjectName.ObjectName, { kind: ObjectName.DataKind }> }> =
     []
@@ -226,14 +227,14 @@ interface Passes {
   readonly second: ReadonlyMap<string, Repository.Chain>
 }
 
-/** `true` where an object that no root refers to may be deleted. */
+/** `true` if an object without a reference from a root may be deleted. */
 const isGarbage = ({ parsed }: DataObject, { first, second }: Passes): boolean => {
   const { kind, snapshot, writer } = parsed
   if (first.dead.has(snapshot)) return true
   const chain = second.get(snapshot)
   if (chain === undefined) return !first.chains.some((known) => known.snapshot === snapshot)
   const { state } = chain
-  // The orders in which pages are asked for belong to the snapshot for as long as it is read.
+  // Page orders belong to the snapshot for as long as it is read.
   if (state._tag !== "Committed" || kind === "order") return false
   return state.repack?.writer !== writer
 }
@@ -255,7 +256,7 @@ const removeOldRecords = Effect.fnUntraced(function* (
 /**
  * Removes what no snapshot needs. Fails before anything is deleted if a record or a map cannot be read.
  *
- * **Failure effect**: some of what was to be removed is gone; nothing that a snapshot needs is. The next prune goes on.
+ * **Failure effect**: some of the objects are removed; no object that a snapshot needs is. The next prune continues.
  *
  * @stability unstable
  * @category retention

@@ -1,5 +1,5 @@
 /**
- * What the records of a snapshot say together.
+ * The combined state of the records of a snapshot.
  *
  * ```text
  *             OPEN, TAKEOVER, RENEW          REPACK, RENEW, REPACK-END, ABORT
@@ -21,7 +21,7 @@ import type * as SnapshotRecord from "../format/store/SnapshotRecord.ts"
 type Record = SnapshotRecord.SnapshotRecord
 
 /**
- * A lease: who works at a snapshot, until when, and on which maps.
+ * A lease: the writer of a snapshot, its deadline, and its maps.
  *
  * @category models
  * @since 0.1.0
@@ -33,7 +33,7 @@ export interface Lease {
 }
 
 /**
- * A snapshot as its chain describes it. `last` is the newest record; the next one names its nonce.
+ * A snapshot as described by its chain. `last` is the newest record; the next one names its nonce.
  *
  * @category models
  * @since 0.1.0
@@ -60,7 +60,8 @@ export type SnapshotChain =
   | { readonly _tag: "Dead"; readonly cause: Cause; readonly last: Record | undefined }
 
 /**
- * Why a chain is dead. `gap` and `headless` hold only where a read of the missing record has confirmed it.
+ * The reason why a chain is dead. `gap` and `headless` are valid only after a read of the missing record has confirmed
+ * them.
  *
  * @category models
  * @since 0.1.0
@@ -134,7 +135,7 @@ const whenForgotten = (chain: SnapshotChain & { _tag: "Forgotten" }, next: Recor
   return { ...chain, _tag: "Committed", commit: next, map: mapOf(next), repack: undefined, last: next }
 }
 
-/** The chain with one record more; `undefined` where the record cannot follow. */
+/** The chain with one more record; `undefined` if the record cannot follow. */
 const step = (chain: SnapshotChain, next: Record): SnapshotChain | undefined => {
   switch (chain._tag) {
     case "Open":

@@ -1,5 +1,5 @@
 /**
- * What a snapshot store answers when a request and its content do not fit together.
+ * Errors of requests that do not match the contents of a snapshot store.
  *
  * @since 0.1.0
  */
@@ -47,7 +47,7 @@ export class StoreKeyError extends TaggedError<StoreKeyError>()("StoreKeyError",
   override get message() {
     return this.problem === "wrong-key"
       ? `${this.store}: cannot open the store with this key or passphrase; give the one that it was made with`
-      : `${this.store}: the configuration was not written with the store's key: somebody changed it; restore it`
+      : `${this.store}: the configuration was not written with the store's key: it was tampered with; restore it`
   }
 }
 
@@ -60,7 +60,7 @@ export class StoreKeyError extends TaggedError<StoreKeyError>()("StoreKeyError",
  */
 export class SnapshotNotFoundError extends TaggedError<SnapshotNotFoundError>()("SnapshotNotFoundError", {
   store: Schema.String,
-  /** As it was asked for: an id, the start of one, or `NAME@latest`. */
+  /** The requested name: an id, the start of one, or `NAME@latest`. */
   snapshot: Schema.String,
   problem: Schema.Literals(["unknown", "ambiguous", "open", "forgotten", "dead"])
 }) {
@@ -72,14 +72,14 @@ export class SnapshotNotFoundError extends TaggedError<SnapshotNotFoundError>()(
 
 const snapshotProblems = {
   unknown: 'there is no such snapshot; "multifd store list" shows those there are',
-  ambiguous: "several snapshots begin so; give more characters of the id",
+  ambiguous: "several snapshots begin like this; give more characters of the id",
   open: "the snapshot is still being written; wait, or take another",
   forgotten: 'the snapshot was forgotten; "multifd store unforget" brings it back',
   dead: "the snapshot was never completed, or was removed; take another"
 }
 
 /**
- * Another writer took over the snapshot. Nothing of this writer's is visible. Exit code 10.
+ * Another writer took over the snapshot. Nothing of this writer is visible. Exit code 10.
  *
  * @stability unstable
  * @category errors
@@ -96,7 +96,7 @@ export class SnapshotFencedError extends TaggedError<SnapshotFencedError>()("Sna
 }
 
 /**
- * Failures of a snapshot store beside those of its objects.
+ * Failures of a snapshot store, besides those of its objects.
  *
  * @stability unstable
  * @category errors

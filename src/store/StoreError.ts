@@ -1,5 +1,5 @@
 /**
- * Failures of a snapshot store, one class for each thing that a caller can do about it.
+ * Failures of a snapshot store, one class for each reaction of a caller.
  *
  * @since 0.1.0
  */
@@ -25,7 +25,7 @@ const fields = {
   operation: Schema.Literals(operations),
   /** The object, or the prefix that was listed. */
   object: Schema.String,
-  /** In the words of the operating system or the server. */
+  /** The reason from the operating system or the server. */
   reason: Schema.String,
   cause: Schema.optional(Schema.Defect())
 }
@@ -34,7 +34,7 @@ const where = ({ object, operation, store }: { store: string; object: string; op
   `${store}: cannot ${operation} ${object === "" ? "the store" : object}`
 
 /**
- * There is no such object. Exit code 4: whoever refers to an object has seen it, so it was lost.
+ * There is no such object. Exit code 4: a reference to an object proves that it existed, so it was lost.
  *
  * @stability unstable
  * @category errors
@@ -93,7 +93,7 @@ export class StoreAccessError extends TaggedError<StoreAccessError>()("StoreAcce
 }
 
 /**
- * Objects of the store are damaged, forged, or belong to another key. Nothing of them was handed on. Exit code 4.
+ * Objects of the store are damaged, forged, or belong to another key. Nothing of them was used. Exit code 4.
  *
  * @stability unstable
  * @category errors

@@ -39,7 +39,7 @@ const notFound = (
 ): SnapshotNotFoundError => new SnapshotNotFoundError({ store: objects.url, snapshot, problem })
 
 /**
- * The chain of a snapshot that can be read: by its id, by the start of an id that no other has, or `NAME@latest`.
+ * The chain of a readable snapshot: by its id, by a unique start of its id, or `NAME@latest`.
  *
  * @stability unstable
  * @category finding
@@ -95,7 +95,7 @@ const sourceOf = (
 }
 
 /**
- * Opens a snapshot. Fails with `SnapshotNotFoundError`, or with the error of the first object that is damaged.
+ * Opens a snapshot. Fails with `SnapshotNotFoundError`, or with the error of the first damaged object.
  *
  * @stability unstable
  * @category constructors

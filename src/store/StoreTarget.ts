@@ -67,9 +67,9 @@ export interface Committed {
   readonly bytesStored: number
   /** Pages that were stored. */
   readonly pagesNew: number
-  /** Pages that the parent has at the same place. */
+  /** Pages that the parent has at the same position. */
   readonly pagesKnown: number
-  /** Stored pages that came again with another content; their first content is no part of the snapshot. */
+  /** Stored pages that arrived again with other content; their first content is not part of the snapshot. */
   readonly pagesSuperseded: number
 }
 
@@ -120,7 +120,7 @@ const holds = (repository: Repository.Repository, base: Base): Effect.Effect<boo
 
 const lease = (bases: ReadonlyArray<string>) => ({ bases, leaseSeconds: LEASE_SECONDS })
 
-/** A base that went away between its choice and OPEN is dropped: the snapshot is complete without it. */
+/** A base that disappeared between its choice and OPEN is dropped: the snapshot is complete without it. */
 const checkBase = Effect.fnUntraced(function* (
   repository: Repository.Repository,
   chain: ChainWriter,
@@ -139,7 +139,7 @@ const removeOwn = Effect.fnUntraced(function* (repository: Repository.Repository
   }
 })
 
-/** Only after its own ABORT may a writer remove what it made: until then another may have taken over. */
+/** A writer may remove its objects only after its own ABORT: until then another may have taken over. */
 const abort = (repository: Repository.Repository, chain: ChainWriter) =>
   chain.append({ state: "ABORT" }).pipe(
     Effect.andThen(removeOwn(repository, chain)),
@@ -149,8 +149,8 @@ const abort = (repository: Repository.Repository, chain: ChainWriter) =>
 /**
  * Makes a target: a new snapshot of a machine.
  *
- * **Failure effect**: there is no new snapshot, and the others are as they were. What a killed process leaves is removed
- * by a prune after its lease has ended.
+ * **Failure effect**: there is no new snapshot, and the others are unchanged. A prune removes the objects of a killed
+ * process after its lease has ended.
  *
  * @stability unstable
  * @category constructors
@@ -171,7 +171,7 @@ const begin = Effect.fnUntraced(function* (
   const snapshot = StoreId.make(yield* repository.objects.now)
   const chain = new ChainWriter(repository, { vm: options.vm, snapshot, writer: StoreId.random() })
   const state = { committed: false }
-  // Whatever happens once OPEN may be there, an uncommitted snapshot is aborted.
+  // Once OPEN may exist, an uncommitted snapshot is always aborted.
   yield* Effect.addFinalizer(() => (state.committed ? Effect.void : abort(repository, chain)))
   const opened = yield* chain.append({ state: "OPEN", ...lease(chosen === undefined ? [] : [chosen.map]) })
   yield* chain.assertAlone
@@ -224,7 +224,7 @@ const ramWriter = (session: Session): RamWriter<Committed, WriteError> => ({
   endRam: (end) => Effect.sync(() => stateWriter(session, end))
 })
 
-/** A third of a lease apart, so that two renewals may fail before anybody takes the writer for dead. */
+/** A third of a lease apart, so that two renewals may fail before another process considers the writer dead. */
 const whileRenewed = <B, E, R>(
   { renewal }: Session,
   work: Effect.Effect<B, E, R>
@@ -270,7 +270,7 @@ const deviceOf = ({ machine }: Session, end: RamEnd, bytes: Uint8Array, layout: 
   })
 }
 
-/** The packs that pages lie in, and for every pack of the writer's table the number of its first page among those. */
+/** The packs that contain pages, and for every pack of the writer's table the number of its first page among those. */
 const usedPacks = ({ pages, tables }: Session): { packs: ReadonlyArray<PackReference>; starts: Float64Array } => {
   const used = new Set<number>()
   for (const table of tables) table.forEachPack((pack) => used.add(pack))
@@ -335,7 +335,7 @@ const finish = Effect.fnUntraced(function* (
     pagesSuperseded: supersededPages
   }
   return {
-    // Packs and map are durable by now: an object store has nothing else to sync.
+    // Packs and map are durable by now: an object store needs no other sync.
     sync: Effect.succeed({
       commit: commit.pipe(
         Effect.tap(() => Effect.sync(() => void (session.state.committed = true))),

@@ -1,5 +1,5 @@
 /**
- * Stores of snapshots: many machines, each page once, compressed and, if wanted, encrypted.
+ * Stores of snapshots: many machines, each page once, compressed and optionally encrypted.
  *
  * @since 0.1.0
  */

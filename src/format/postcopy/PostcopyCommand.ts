@@ -43,7 +43,7 @@ export interface Range {
 }
 
 /**
- * A command, with what its body says.
+ * A command, with the contents of its body.
  *
  * @stability unstable
  * @category models
@@ -62,7 +62,7 @@ export type PostcopyCommand =
   | {
       readonly _tag: "Discard"
       readonly idstr: string
-      /** At least one; QEMU sends up to 12. Whole host pages inside the block: QEMU aborts at a range behind its end. */
+      /** At least one; QEMU sends up to 12. Whole host pages inside the block: QEMU aborts at a range past its end. */
       readonly ranges: ReadonlyArray<Range>
     }
   | { readonly _tag: "Packaged"; /** Bytes of the package. */ readonly length: number }
@@ -85,12 +85,12 @@ const numbers: Readonly<Record<Tag, number>> = {
 
 const tags: ReadonlyMap<number, Tag> = new Map(Object.entries(numbers).map(([tag, number]) => [number, tag as Tag]))
 
-/** The only version of RAM_DISCARD that there is. */
+/** The only existing version of RAM_DISCARD. */
 const DISCARD_VERSION = 0
 const RANGE_BYTES = 16
 
 /**
- * The most ranges that one RAM_DISCARD of a block with the longest name has room for. QEMU sends 12 at most.
+ * Most ranges that fit in one RAM_DISCARD of a block with the longest name. QEMU sends at most 12.
  *
  * @stability unstable
  * @category constants
@@ -119,7 +119,7 @@ const encodeBody = (command: PostcopyCommand): ByteWriter => {
 }
 
 /**
- * A command with its body.
+ * Encodes a command with its body.
  *
  * **Example** (The last command of a package)
  *
@@ -139,8 +139,8 @@ export const encode = (command: PostcopyCommand): Uint8Array => {
 }
 
 /**
- * Reads the command at `position`. Fails with `command-corrupt`, with `command-unsupported` at a command of another kind of
- * migration, with `name-invalid`, `number-too-large`, or `stream-cut` where there are fewer bytes.
+ * Reads the command at `position`. Fails with `command-corrupt`, with `command-unsupported` at a command of another
+ * kind of migration, with `name-invalid`, `number-too-large`, or with `stream-cut` for fewer bytes.
  *
  * @stability unstable
  * @category decoding
@@ -173,7 +173,7 @@ const wrongLength = ({ command, length, offset }: CommandHead, expected: string)
     found: `${length} bytes`
   })
 
-/** What a body of only one length has. */
+/** The fixed lengths of bodies. */
 const exactLengths: Partial<Readonly<Record<Tag, number>>> = { Advise: 16, Listen: 0, Run: 0, Packaged: 4, Resume: 0 }
 
 function* readBody(cursor: Cursor, tag: Tag, head: CommandHead): Steps<PostcopyCommand> {

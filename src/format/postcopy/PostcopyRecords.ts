@@ -8,7 +8,8 @@
  *   u64          10                            EOS, which ends a PART; not on the channel for urgent pages
  * ```
  *
- * A destination accepts nothing else, each page once, and all target pages of a host page one behind the other, ascending.
+ * A destination accepts nothing else: each page once, and all target pages of a host page in ascending order without
+ * others in between.
  *
  * Source of the format: migrations between two QEMUs, 10.0.2 and 11.1.3, through a relay.
  *
@@ -43,23 +44,23 @@ export type PostcopyRecord =
   | { readonly _tag: "EndOfSection" }
 
 /**
- * What a record is read by.
+ * The context for reading a record.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export interface Context {
-  /** All blocks that were announced. */
+  /** All announced blocks. */
   readonly blocks: ReadonlyArray<Shape>
-  /** The block of the record before on the same channel; `undefined`: there was none. */
+  /** The block of the previous record on the same channel; `undefined`: there was none. */
   readonly last: string | undefined
-  /** Whether it is the channel for urgent pages, which has no sections. Default `false`. */
+  /** `true` for the channel for urgent pages, which has no sections. Default `false`. */
   readonly urgent?: boolean | undefined
 }
 
 /**
- * Reads the record at `position`. Fails with the `record-…` findings, with `name-invalid`, or with `stream-cut` where there are
+ * Reads the record at `position`. Fails with the `record-…` findings, with `name-invalid`, or with `stream-cut` for
  * fewer bytes.
  *
  * @stability unstable
@@ -74,7 +75,7 @@ export const decode = (
   decodeWith(bytes, position, (cursor) => read(cursor, context))
 
 /**
- * The same as a parser, for bytes that are still to come.
+ * The same as a parser, for bytes that have not arrived yet.
  *
  * @stability unstable
  * @category decoding
@@ -113,14 +114,14 @@ function* read(cursor: Cursor, context: Context): Steps<PostcopyRecord> {
   return { _tag: "Zero", idstr, offset: address }
 }
 
-/** In a stream that is out of step, what stands where a name should may be guest memory: it is not repeated. */
+/** If the stream is out of step, the bytes in place of a name may be guest memory, so they are not quoted. */
 function* readBlock(cursor: Cursor, { blocks }: Context): Steps<Shape> {
   const offset = cursor.position
   const name = yield* cursor.str8("the name of a block")
   const block = blocks.find(({ idstr }) => idstr === name)
   if (block !== undefined) return block
   const found = `a name of ${Buffer.byteLength(name)} bytes`
-  return yield* stop({ code: "record-block-unknown", offset, expected: "a block that was announced", found })
+  return yield* stop({ code: "record-block-unknown", offset, expected: "an announced block", found })
 }
 
 function* lastBlock(offset: number, { blocks, last }: Context): Steps<Shape> {

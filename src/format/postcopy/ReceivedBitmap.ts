@@ -1,5 +1,6 @@
 /**
- * The pages of a block that a destination has: its answer to RECV_BITMAP, by which a migration goes on after a broken connection.
+ * The pages of a block that a destination has: its answer to RECV_BITMAP, with which a migration continues after a
+ * broken connection.
  *
  * ```text
  *   return path   0005 u16 n str8 block         header and name: `ReturnPath`
@@ -23,7 +24,7 @@ const LENGTH_BYTES = 8
 const END_MARK = 0x0123456789abcdefn
 
 /**
- * Bytes behind the message for a block, the marks at both ends included.
+ * Bytes after the message for a block, including the marks at both ends.
  *
  * @stability unstable
  * @category getters
@@ -33,7 +34,7 @@ export const lengthOf = (block: RamBlock.Shape): number =>
   LENGTH_BYTES + PageBitmap.byteLength(RamBlock.pageCount(block)) + LENGTH_BYTES
 
 /**
- * What stands behind the message.
+ * Encodes the data after the message.
  *
  * @stability unstable
  * @category encoding
@@ -49,8 +50,8 @@ const wrong = (block: RamBlock.Shape, offset: number, expected: string, found: s
   Result.fail(Finding.make({ code: "received-bitmap-wrong", offset, block: block.idstr, expected, found }))
 
 /**
- * Reads what stands behind the message for a block, `lengthOf(block)` bytes; the bitmap is a copy. Fails with
- * `received-bitmap-wrong`, or with `stream-cut` where there are fewer bytes.
+ * Reads the data after the message for a block, `lengthOf(block)` bytes; the bitmap is a copy. Fails with
+ * `received-bitmap-wrong`, or with `stream-cut` for fewer bytes.
  *
  * @stability unstable
  * @category decoding

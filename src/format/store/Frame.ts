@@ -1,5 +1,5 @@
 /**
- * Pages of a snapshot store as they are stored: one piece that is compressed, and read back, as a whole.
+ * Pages as a snapshot store keeps them: one piece that is compressed, and read back, as a whole.
  *
  * ```text
  *   1 to 256 pages, at most 1 MiB ── coding 1: one zstd frame
@@ -7,7 +7,8 @@
  *   encrypted: AES-256-GCM of that, its tag of 16 bytes behind it
  * ```
  *
- * The CRC-32 of what is stored stands in the pack's trailer: zstd's own checksum does not see every flipped bit.
+ * The CRC-32 of the stored bytes is in the pack's trailer, because zstd's own checksum does not detect every flipped
+ * bit.
  *
  * @since 0.1.0
  */
@@ -35,7 +36,7 @@ export const MAX_BYTES: number = 1024 * 1024
 export const MAX_PAGES: number = 256
 
 /**
- * How the pages of a frame are coded.
+ * The coding of a frame's pages.
  *
  * @stability unstable
  * @category models
@@ -51,7 +52,7 @@ export type Coding = "plain" | "zstd"
  * @since 0.1.0
  */
 export interface Frame {
-  /** Bytes in the pack, the tag of an encrypted one included. */
+  /** Bytes in the pack, including the tag of an encrypted frame. */
   readonly storedBytes: number
   readonly pages: number
   readonly coding: Coding
@@ -76,7 +77,7 @@ export const encode = (pages: Uint8Array, level = 1): { readonly coding: Coding;
 }
 
 /**
- * `true` where the stored bytes of a frame have the length and the CRC-32 that the trailer names.
+ * `true` if the stored bytes of a frame have the length and the CRC-32 in the trailer.
  *
  * @stability unstable
  * @category predicates
@@ -94,8 +95,8 @@ const decompress = (bytes: Uint8Array, length: number): Uint8Array | undefined =
 }
 
 /**
- * The pages of a frame, from what `encode` made (decrypted before, where it was encrypted). `position` is where it lies in
- * its pack. Fails with `store-pack-corrupt`.
+ * The pages of a frame, from the output of `encode` (decrypted first, if it was encrypted). `position` is the frame's
+ * position in its pack. Fails with `store-pack-corrupt`.
  *
  * @stability unstable
  * @category decoding

@@ -65,7 +65,7 @@ export interface MachinePart {
   readonly ramSectionId: number
   readonly deviceState: Uint8Array
   readonly description: Uint8Array
-  /** What the blocks of the map have beside name and length. */
+  /** Facts about the blocks of the map besides name and length. */
   readonly blocks: (typeof Facts.Type)["blocks"]
   readonly notes: ImageNotes
 }
@@ -123,7 +123,7 @@ const configurationOf = (fact: (typeof Facts.Type)["configuration"]): Configurat
 export const decode = (bytes: Uint8Array): Result.Result<MachinePart, Finding.Finding> => {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   if (head.length < HEADER_BYTES || !head.subarray(0, 8).equals(MAGIC)) {
-    return corrupt(0, "the state of a machine", `${bytes.length} bytes that are none`)
+    return corrupt(0, "the state of a machine", `${bytes.length} other bytes`)
   }
   const version = head.readUInt32LE(8)
   if (version !== VERSION) return found("store-version-unsupported", 8, `version ${VERSION}`, `version ${version}`)

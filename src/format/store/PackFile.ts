@@ -1,5 +1,5 @@
 /**
- * A pack: pages that one writer of one snapshot was the first to bring. All numbers are little-endian.
+ * A pack: pages that one writer of one snapshot was the first to store. All numbers are little-endian.
  *
  * ```text
  *   header   0   8  "MFDsPack"
@@ -22,8 +22,8 @@
  *              AAD  repository, NUL, name, NUL, u32 number of the frame (big-endian)
  * ```
  *
- * A reader knows from the map where the trailer begins, so one read gives the trailer. Without a map a pack is read from
- * its end.
+ * The map gives a reader the start of the trailer, so one read gets the trailer. Without a map, a pack is read from its
+ * end.
  *
  * @since 0.1.0
  */
@@ -203,7 +203,7 @@ const footerHead = (trailerBytes: number, snapshot: string): Buffer => {
 }
 
 /**
- * Trailer and footer of a pack of a snapshot, to be written behind its frames.
+ * Encodes trailer and footer of a pack of a snapshot, to be written after its frames.
  *
  * @stability unstable
  * @category encoding
@@ -223,7 +223,7 @@ export const encodeEnd = ({ digests, frames }: Trailer, snapshot: string, key?: 
 }
 
 /**
- * What a footer says.
+ * The contents of a footer.
  *
  * @stability unstable
  * @category models
@@ -292,7 +292,7 @@ const decodeTrailer = (trailer: Buffer, position: number): Result.Result<Trailer
   if (trailer.length - end !== pages * PageDigest.BYTES) {
     return corrupt(position + end, `the digests of ${pages} pages`, `${trailer.length - end} bytes`)
   }
-  if (stored !== position) return corrupt(position, `a trailer behind ${stored} bytes`, `one behind ${position}`)
+  if (stored !== position) return corrupt(position, `a trailer after ${stored} bytes`, `one after ${position}`)
   return Result.succeed({ frames, digests: new Uint8Array(trailer.subarray(end)) })
 }
 
@@ -326,14 +326,14 @@ export const decodeEnd = (
   const trailer = openTrailer(end, key)
   if (trailer === undefined) {
     return key === undefined
-      ? corrupt(position, "a trailer that has its checksum", "another checksum")
+      ? corrupt(position, "a trailer that matches its checksum", "another checksum")
       : found("store-object-forged", position, "a trailer sealed for this pack", "another key, another pack or damage")
   }
   return decodeTrailer(Buffer.from(trailer.buffer, trailer.byteOffset, trailer.length), position)
 }
 
 /**
- * Where the frames of a pack begin, and the end of the last one.
+ * The start of each frame of a pack, and the end of the last one.
  *
  * @stability unstable
  * @category getters

@@ -1,5 +1,5 @@
 /**
- * The digest by which a snapshot store knows a page.
+ * The digest that identifies a page in a snapshot store.
  *
  * ```text
  *   digest     first 16 bytes of SHA-256(key block ‖ page)
@@ -8,7 +8,7 @@
  *
  * **Details**
  *
- * The key keeps a guest that chooses its own pages from searching two with one digest. The block fills one block of the
+ * The key keeps a guest that chooses its own pages from finding two with one digest. The key fills one block of the
  * hash, so a keyed digest takes as long as a plain one; HMAC takes six times as long for a page of 4 KiB.
  *
  * @since 0.1.0
@@ -35,7 +35,7 @@ export const keyBlock = (digestKey: Uint8Array, pageSize: number): Uint8Array =>
   new Uint8Array(hkdfSync("sha256", digestKey, new Uint8Array(0), `multifd page digest ${pageSize}`, 64))
 
 /**
- * Puts the digest of a page into `target` at `at`.
+ * Writes the digest of a page to `target` at `at`.
  *
  * @stability unstable
  * @category computing
@@ -47,7 +47,7 @@ export const into = (block: Uint8Array, page: Uint8Array, target: Uint8Array, at
 }
 
 /**
- * The digests of the pages of `bytes`, one behind the other.
+ * The digests of the pages of `bytes`, one after another.
  *
  * @stability unstable
  * @category computing

@@ -1,6 +1,6 @@
 /**
- * The map of a snapshot: where each page of each block lies, and the machine's state. zstd (level 3) of the following; all
- * numbers are little-endian.
+ * The map of a snapshot: the location of each page of each block, and the machine's state. zstd (level 3) of the
+ * following; all numbers are little-endian.
  *
  * ```text
  *    0   8  "MFDsMap" and a zero             8  u32  version 1
@@ -67,7 +67,7 @@ export interface PackReference {
   readonly number: number
   readonly frames: number
   readonly pages: number
-  /** Where the trailer begins in the pack, and its length without the footer. */
+  /** Position of the trailer in the pack, and its length without the footer. */
   readonly trailerPosition: number
   readonly trailerBytes: number
   /** 16 bytes. */
@@ -203,7 +203,7 @@ export const encode = (map: PageMap): Uint8Array => {
   return new Uint8Array(zstdCompressSync(Buffer.concat(parts), { params: { [constants.ZSTD_c_compressionLevel]: 3 } }))
 }
 
-/** Leaves a decoder at the first thing that is wrong; caught by `decode`. */
+/** Stops a decoder at the first problem; caught by `decode`. */
 class Wrong {
   readonly finding: Result.Result<never, Finding.Finding>
   constructor(finding: Result.Result<never, Finding.Finding>) {
@@ -253,7 +253,7 @@ const readHeader = (reader: Reader): Omit<PageMap, "blocks" | "device" | "packs"
   if (pageSize < 512 || pageSize > 2 ** 20 || (pageSize & (pageSize - 1)) !== 0) {
     reader.stop("a page size between 512 and 1 MiB that is a power of two", `${pageSize}`)
   }
-  if (head.readUInt32LE(52) !== 0) reader.stop("0 in front of the parent", `${head.readUInt32LE(52)}`)
+  if (head.readUInt32LE(52) !== 0) reader.stop("0 before the parent", `${head.readUInt32LE(52)}`)
   const [snapshot, writer, parent] = [16, 32, 56].map((at) => StoreId.fromBytes(head.subarray(at, at + 16)))
   return {
     pageSize,
@@ -268,7 +268,7 @@ const readPack = (reader: Reader): PackReference => {
   const bytes = reader.take(PACK_BYTES, "a pack")
   const trailerPosition = bytes.readBigUInt64LE(40)
   if (trailerPosition > BigInt(Number.MAX_SAFE_INTEGER)) reader.stop("a position below 2^53", `${trailerPosition}`)
-  if (bytes.readBigUInt64LE(56) !== 0n) reader.stop("zeros in front of the salt", `${bytes.readBigUInt64LE(56)}`)
+  if (bytes.readBigUInt64LE(56) !== 0n) reader.stop("zeros before the salt", `${bytes.readBigUInt64LE(56)}`)
   return {
     snapshot: StoreId.fromBytes(bytes.subarray(0, 16)),
     writer: StoreId.fromBytes(bytes.subarray(16, 32)),
@@ -377,7 +377,7 @@ export const decode = (bytes: Uint8Array): Result.Result<PageMap, Finding.Findin
 }
 
 /**
- * The finding of a map that is another than the one that was committed.
+ * The finding of a map that differs from the committed one.
  *
  * @stability unstable
  * @category decoding

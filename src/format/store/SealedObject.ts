@@ -62,7 +62,7 @@ export interface Sealing {
 }
 
 /**
- * The key of one object: 32 bytes, that no other object and no other salt has.
+ * The key of one object: 32 bytes, unique for each object and each salt.
  *
  * @stability unstable
  * @category computing
@@ -72,7 +72,7 @@ export const objectKey = ({ name, repository, repositoryKey }: Sealing, salt: Ui
   new Uint8Array(hkdfSync("sha256", repositoryKey, salt, `multifd object ${repository} ${name}`, 32))
 
 /**
- * Data that is authenticated beside the message: which object of which repository it is.
+ * Data that is authenticated with the message: the object and its repository.
  *
  * @stability unstable
  * @category computing
@@ -100,7 +100,7 @@ export const encrypt = (
 }
 
 /**
- * The message of `encrypt`; `undefined` where key, nonce, additional data or any bit is another.
+ * The message of `encrypt`; `undefined` if key, nonce, additional data or any bit differs.
  *
  * @stability unstable
  * @category decoding
@@ -155,7 +155,7 @@ const forged = (offset: number, expected: string, actual: string) =>
 export const open = (sealing: Sealing, bytes: Uint8Array): Result.Result<Uint8Array, Finding.Finding> => {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   if (head.length < OVERHEAD || !head.subarray(0, MAGIC.length).equals(MAGIC)) {
-    return forged(0, "a sealed object", `${bytes.length} bytes that are none`)
+    return forged(0, "a sealed object", `${bytes.length} other bytes`)
   }
   const version = head.readUInt32LE(MAGIC.length)
   if (version !== VERSION) return found("store-version-unsupported", 8, `version ${VERSION}`, `version ${version}`)

@@ -1,6 +1,6 @@
 /**
- * The records of a snapshot's chain: canonical JSON (sorted keys, no spaces) of at most 4 KiB each, written once, under
- * numbers that count up from 0.
+ * The records of a snapshot's chain: canonical JSON (sorted keys, no spaces) of at most 4 KiB each, written once,
+ * numbered from 0.
  *
  * ```text
  *   0 OPEN ─▶ RENEW … ─▶ TAKEOVER … ─▶ COMMIT ─▶ FORGET ─▶ PRUNED
@@ -9,7 +9,7 @@
  *                                         └─▶ REPACK ─▶ RENEW … ─▶ REPACK-END | ABORT
  * ```
  *
- * Each names the nonce of the one in front of it, so that a late repetition of another record never continues a chain.
+ * Each names the nonce of the previous one, so that a late repetition of another record never continues a chain.
  *
  * @since 0.1.0
  */
@@ -42,7 +42,7 @@ const common = {
   snapshot: Id,
   /** The name of the machine. */
   vm: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(255)),
-  /** Milliseconds since 1970, as the writer's clock has it. It decides nothing. */
+  /** Milliseconds since 1970 by the writer's clock. It decides nothing. */
   at: Natural,
   writer: Id,
   nonce: Id,
@@ -117,7 +117,7 @@ export const SnapshotRecord = Schema.Union([Open, Renew, Takeover, Commit, Repac
 export type SnapshotRecord = typeof SnapshotRecord.Type
 
 /**
- * What a record can be.
+ * The states of a record.
  *
  * @stability unstable
  * @category models
@@ -137,7 +137,7 @@ export type Of<S extends State> = Extract<SnapshotRecord, { readonly state: S }>
 const decodeSchema = Schema.decodeUnknownResult(SnapshotRecord)
 
 /**
- * The bytes of a record. Fails with `store-record-corrupt` for one that has no room for its labels, or breaks the schema.
+ * Encodes a record. Fails with `store-record-corrupt` for one that has no room for its labels, or breaks the schema.
  *
  * @stability unstable
  * @category encoding

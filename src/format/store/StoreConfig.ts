@@ -9,7 +9,7 @@
  *   digestKey  the 32 bytes from which a store without encryption makes its keys of digests; null with encryption
  * ```
  *
- * An unknown feature refuses writing; an unknown one that is `required` refuses reading.
+ * An unknown feature prevents writing; an unknown one that is `required` prevents reading.
  *
  * @since 0.1.0
  */
@@ -66,7 +66,7 @@ const Unsealed = Schema.Struct(Fields)
 const Sealed = Schema.Struct({ ...Fields, keyCheck: Schema.NullOr(Hex32) })
 
 /**
- * What holds for the whole store.
+ * The settings of the whole store.
  *
  * @stability unstable
  * @category models
@@ -117,7 +117,7 @@ const checked = (config: typeof Sealed.Type): Result.Result<typeof Sealed.Type, 
  *
  * **Gotchas**
  *
- * The answer may be forged until `isAuthentic` has been asked, with the key of the repository.
+ * The result may be forged until it has passed `isAuthentic`, with the key of the repository.
  *
  * @stability unstable
  * @category decoding
@@ -140,8 +140,8 @@ export const decode = (
 }
 
 /**
- * Compares a configuration with the key of the repository: `false` for one that was not written with it, one that says
- * there is no encryption among them.
+ * Checks a configuration with the key of the repository: `false` for one that was not written with it, including one
+ * without encryption.
  *
  * @stability unstable
  * @category predicates

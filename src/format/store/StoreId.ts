@@ -60,7 +60,7 @@ export const fromBytes = (bytes: Uint8Array): string => {
 }
 
 /**
- * The 16 bytes of an id; `undefined` for text that is no id.
+ * The 16 bytes of an id; `undefined` for text that is not an id.
  *
  * @stability unstable
  * @category decoding
@@ -74,7 +74,7 @@ export const toBytes = (text: string): Uint8Array | undefined => {
 }
 
 /**
- * The id of a moment, in milliseconds since 1970, and ten bytes of its own.
+ * The id of a moment, in milliseconds since 1970, and ten further bytes.
  *
  * @stability unstable
  * @category constructors

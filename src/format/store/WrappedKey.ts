@@ -44,7 +44,7 @@ const Wrapped = Schema.Union([Scrypt, Hkdf])
 export type WrappedKey = typeof Wrapped.Type
 
 /**
- * The cost of a passphrase that is set now: 128 MiB of memory.
+ * The cost of a newly set passphrase: 128 MiB of memory.
  *
  * @stability unstable
  * @category constants

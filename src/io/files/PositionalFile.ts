@@ -125,7 +125,7 @@ const sizeOf = (read: PositionalFile["read"], stat: Stat): Effect.Effect<number,
   }
 }
 
-/** Another thread makes Node's own calls: where others stand in their place, it must not. */
+/** Another thread makes Node's own calls, so it may not be used if they are replaced. */
 const isLendable = ({ calls, directIo }: Descriptor): boolean =>
   calls.read === nodeCalls.read && calls.write === nodeCalls.write && !directIo
 

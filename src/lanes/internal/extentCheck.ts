@@ -5,7 +5,7 @@ import type { DamagedExtent, ExtentDigests } from "../../ram/FileRange.ts"
 import * as PageBitmap from "../../ram/PageBitmap.ts"
 
 /**
- * Compares the extents of one job with what was sealed.
+ * Compares the extents of one job with the seal.
  *
  * @internal
  */
@@ -25,7 +25,7 @@ export class ExtentCheck {
     this.#pageSize = pageSize
   }
 
-  /** Whether the extent that begins with that page of the range is not what was sealed. */
+  /** `true` if the extent that begins with this page of the range differs from the seal. */
   isDamaged(page: number, data: Uint8Array): boolean {
     const at = page / this.#extents.pagesPerExtent
     const index = this.#extents.firstIndex + at

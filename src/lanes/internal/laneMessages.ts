@@ -1,15 +1,15 @@
 import type * as LaneJob from "../LaneJob.ts"
 
-/** Jobs that a lane has at a time: one at work, and the next, so that it need not wait for a message. */
+/** Jobs that a lane has at a time: one in progress, and the next, so that it need not wait for a message. */
 export const SLOTS = 2
 
 /**
- * What a lane is given when it starts.
+ * The parameters of a starting lane.
  *
  * @internal
  */
 export interface Start {
-  /** One word a slot: not 0 where the job in it is to end. Shared by both threads. */
+  /** One word per slot: nonzero if the job in it must end. Shared by both threads. */
   readonly cancelWords: Int32Array
 }
 

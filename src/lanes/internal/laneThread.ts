@@ -3,7 +3,7 @@ import type * as LaneJob from "../LaneJob.ts"
 import { type Response, SLOTS, type Start } from "./laneMessages.ts"
 
 /**
- * A job on its way.
+ * A job in progress.
  *
  * @internal
  */
@@ -15,7 +15,7 @@ export interface Task {
 }
 
 /**
- * One thread, and the jobs that it has. It keeps the process alive while it has any.
+ * One thread, and its jobs. It keeps the process alive while it has any.
  *
  *     starting ──ready──▶ idle ◀──job, answer──▶ busy
  *         ╰──────────────────┴───── exit ──────────┴──▶ ended: all jobs are answered with it
@@ -54,7 +54,7 @@ export class LaneThread {
     this.#exited = new Promise((resolve) => this.#worker.once("exit", resolve)).then(() => this.#end())
   }
 
-  /** Whether it takes another job. */
+  /** `true` if it accepts another job. */
   get hasRoom(): boolean {
     return this.#isReady && this.#tasks.includes(undefined)
   }
@@ -71,13 +71,13 @@ export class LaneThread {
     this.#worker.postMessage({ slot, job: task.job })
   }
 
-  /** The answer comes all the same, soon. */
+  /** The answer comes anyway, soon. */
   cancel(task: Task): void {
     const slot = this.#tasks.indexOf(task)
     if (slot >= 0) Atomics.store(this.#cancelWords, slot, 1)
   }
 
-  /** Ends the thread as soon as its system call is over. */
+  /** Ends the thread as soon as its system call has returned. */
   terminate(): Promise<unknown> {
     void this.#worker.terminate()
     return this.#exited

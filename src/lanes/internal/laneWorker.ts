@@ -1,5 +1,5 @@
 /**
- * The program of a lane. It knows neither Effect nor migrations, so that it starts in milliseconds: each message is a job,
+ * The program of a lane. It imports neither Effect nor migrations, so it starts in milliseconds: each message is a job,
  * each answer a message.
  */
 import { parentPort, workerData } from "node:worker_threads"

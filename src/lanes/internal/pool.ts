@@ -2,8 +2,8 @@ import type * as LaneJob from "../LaneJob.ts"
 import { LaneThread, type Task } from "./laneThread.ts"
 
 /**
- * Lanes that share their jobs: each job goes to the lane with the fewest, and waits here when all of them are full. A lane
- * that has ended is replaced by a new one.
+ * Lanes that share their jobs: each job goes to the lane with the fewest, and waits here if all of them are full. A
+ * lane that has ended is replaced by a new one.
  *
  * @internal
  */
@@ -21,7 +21,7 @@ export class Pool {
     this.#size = size
   }
 
-  /** The threads, once: why they cannot be started, or `undefined` when all of them are. */
+  /** Starts the threads, once: the reason of a failure, or `undefined` when all of them have started. */
   start(): Promise<string | undefined> {
     return (this.#started ??= new Promise<string | undefined>((resolve) => {
       let missing = this.#size
@@ -30,7 +30,7 @@ export class Pool {
     }))
   }
 
-  /** The function that cancels it. Its answer comes whatever happens. */
+  /** Returns the function that cancels the job. The answer always comes. */
   run(job: LaneJob.CopyJob, done: (answer: LaneJob.Answer) => void): () => void {
     const task: Task = { job, done, isCancelled: false }
     this.#waiting.push(task)
@@ -69,7 +69,7 @@ export class Pool {
     }
   }
 
-  /** No lane is left: what waits would wait for ever. */
+  /** No lane is left: waiting jobs would wait forever. */
   #fail(reason: string): void {
     for (const { done } of this.#waiting.splice(0)) done({ _tag: "LaneDied", reason })
   }

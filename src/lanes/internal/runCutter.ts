@@ -13,7 +13,7 @@ export class RunCutter {
     this.#runs = runs
   }
 
-  /** What lies in `[from, to)`, relative to `from`, which is no smaller than any `to` before. */
+  /** The pages in `[from, to)`, relative to `from`, which must not be smaller than any earlier `to`. */
   within(from: number, to: number): PageRuns {
     const cut: Array<number> = []
     for (; this.#at < this.#runs.length; this.#at += 2) {

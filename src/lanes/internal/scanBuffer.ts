@@ -4,20 +4,20 @@ import * as ZeroPages from "../../ram/ZeroPages.ts"
 import { zeroScan } from "./zeroScan.ts"
 
 /**
- * Memory of a lane for one piece of a job after the other, in which zero pages are told apart.
+ * Memory of a lane for consecutive pieces of a job, in which zero pages are separated.
  *
  * @internal
  */
 export interface ScanBuffer {
-  /** The first `length` bytes. Larger than before, they are others. */
+  /** The first `length` bytes. A larger length than before may move them. */
   readonly bytes: (length: number) => Uint8Array
-  /** The pages among `pages` that hold anything but zeros, in the bytes from the beginning on. */
+  /** The pages among `pages` that are not zero, in the bytes from the start. */
   readonly normal: (pageSize: number, pages: PageRuns) => PageRuns
 }
 
 const WASM_PAGE = 64 * 1024
 
-/** Of the engine's interface, what Node's types leave out. */
+/** The part of the engine's interface that Node's types lack. */
 interface Engine {
   readonly validate: (bytes: Uint8Array<ArrayBuffer>) => boolean
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object
@@ -37,7 +37,7 @@ const { WebAssembly: engine } = globalThis as unknown as { readonly WebAssembly:
 
 type Scan = (at: number, pageSize: number, count: number, answer: number) => void
 
-/** Looks at 64 bytes at a time where the engine has such instructions. */
+/** Examines 64 bytes at a time, if the engine has such instructions. */
 class SimdBuffer implements ScanBuffer {
   readonly #memory: Memory
   readonly #scan: Scan
@@ -50,7 +50,7 @@ class SimdBuffer implements ScanBuffer {
     this.#all = new Uint8Array(this.#memory.buffer)
   }
 
-  /** One byte a page of at least 1 KiB lies behind the pages. */
+  /** One byte per page of at least 1 KiB follows the pages. */
   bytes(length: number): Uint8Array {
     this.#length = length
     const missing = length + length / 1024 - this.#all.length
@@ -73,7 +73,7 @@ class SimdBuffer implements ScanBuffer {
   }
 }
 
-/** Makes runs of one byte a page; the runs before end in front of a gap. */
+/** Makes runs from one byte per page; the earlier runs end before a gap. */
 const collect = (flags: Uint8Array, at: number, count: number, first: number, runs: Array<number>): void => {
   let page = 0
   while (page < count) {
@@ -84,7 +84,7 @@ const collect = (flags: Uint8Array, at: number, count: number, first: number, ru
   }
 }
 
-/** For engines without. */
+/** For engines without these instructions. */
 class PlainBuffer implements ScanBuffer {
   #all: Uint8Array = new Uint8Array(0)
 
@@ -105,7 +105,7 @@ export const plain = (): ScanBuffer => new PlainBuffer()
 export const simd = (): ScanBuffer => new SimdBuffer(new engine.Module(zeroScan))
 
 /**
- * The fastest that there is.
+ * The fastest implementation available.
  *
  * @internal
  */

@@ -2,7 +2,7 @@ import * as Fs from "node:fs"
 import type * as LaneJob from "../LaneJob.ts"
 
 /**
- * Reads and writes that are over when they return. Each may move less than asked, and throws Node's error.
+ * Reads and writes that have completed when they return. Each may move less than requested, and throws Node's error.
  *
  * @internal
  */
@@ -14,7 +14,7 @@ export interface SystemCalls {
 /** @internal */
 export const node: SystemCalls = { read: Fs.readSync, write: Fs.writeSync }
 
-/** Why a job ends early: it is thrown inside of a lane, and never leaves it. */
+/** The reason why a job ends early: it is thrown inside a lane, and never leaves it. */
 export class CallFailure extends Error {
   readonly failed: LaneJob.CallFailed
 
@@ -37,7 +37,7 @@ interface Extent extends Pick<LaneJob.CallFailed, "end" | "operation" | "positio
 }
 
 /**
- * Moves all bytes of an extent, whatever counts the kernel answers with; throws a `CallFailure`.
+ * Moves all bytes of an extent, continuing short counts; throws a `CallFailure`.
  *
  * @internal
  */

@@ -1,8 +1,8 @@
 import * as Fs from "node:fs"
 
 /**
- * The program of a lane, which lies beside this module: in the sources, in the built package, and beside a bundle that this
- * module is part of. Bundlers find it by this form of URL.
+ * The program of a lane, next to this module: in the sources, in the built package, and next to a bundle that contains
+ * this module. Bundlers find it by this form of URL.
  */
 const beside = (): URL =>
   import.meta.url.endsWith(".ts")
@@ -10,7 +10,7 @@ const beside = (): URL =>
     : new URL("./laneWorker.js", import.meta.url)
 
 /**
- * Where the program of a lane is; `undefined`: there is none.
+ * The location of a lane's program; `undefined`: there is none.
  *
  * @internal
  */

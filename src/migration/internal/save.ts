@@ -21,7 +21,7 @@ import { openTarget } from "./target.ts"
 
 const END_OF_STREAM = Uint8Array.of(MigrationStream.SectionType.endOfStream)
 
-/** What follows RAM's END. */
+/** The data after RAM's END. */
 const writeState = Effect.fnUntraced(function* <E, E2>(
   { write }: SnapshotTarget.StateWriter<unknown, E2>,
   { description, deviceState }: MachineState.MachineState<E>
@@ -37,11 +37,11 @@ const writeState = Effect.fnUntraced(function* <E, E2>(
   return { ...layout, description: { position, length: description.length } }
 })
 
-/** Which of both it is for whoever asked. */
+/** The operation that the caller requested. */
 type Operation = "save" | "convert"
 
 /**
- * Moves a machine into a target. Of a snapshot the bitmaps are known, so no page is looked at, only copied.
+ * Moves a machine into a target. A snapshot's bitmaps are known, so its pages are copied without being examined.
  *
  * ```text
  *   setup    what was asked for is checked; the target is opened, and accepts the machine
@@ -95,7 +95,7 @@ export const save = Effect.fnUntraced(function* <E, A, E2>(
   )
 })
 
-/** Larger where lanes move the batches to an image, which look for zero pages without holding up the event loop. */
+/** Larger if lanes move the batches to an image, because they search for zero pages without blocking the event loop. */
 const defaultBatchSize = Effect.fnUntraced(function* <A, E>(
   source: Pick<SnapshotSource.MachineSource<unknown>, "blocks">,
   { directIo, target }: WriteOptions<A, E>
@@ -106,7 +106,7 @@ const defaultBatchSize = Effect.fnUntraced(function* <A, E>(
   return (yield* LaneCopy.lanes) === undefined ? plain : LaneCopy.batchSize
 })
 
-/** The target's own channels, or those that go through its sinks. */
+/** The target's own channels, or channels through its sinks. */
 const openChannels = Effect.fnUntraced(function* <E>(
   { openSinks, saveChannel }: SnapshotTarget.RamWriter<unknown, E>,
   rateLimit: RateLimit.RateLimit

@@ -5,7 +5,7 @@ import type { Repository } from "../Repository.ts"
 import { readTrailer } from "./packReader.ts"
 import { pageStarts, type PageTable } from "./pageTable.ts"
 
-/** Pages of a block that lie behind one another in a pack. */
+/** Pages of a block that are consecutive in a pack. */
 interface Piece {
   readonly table: PageTable
   readonly firstPage: number
@@ -13,7 +13,7 @@ interface Piece {
   readonly count: number
 }
 
-/** The pieces of a map's blocks, by pack. Blocks of other names or page sizes know nothing of one another. */
+/** The pieces of a map's blocks, by pack. Blocks of other names or page sizes are independent. */
 const piecesByPack = (map: PageMap, tables: ReadonlyArray<PageTable>): ReadonlyArray<ReadonlyArray<Piece>> => {
   const starts = pageStarts(map.packs)
   const pieces: ReadonlyArray<Array<Piece>> = map.packs.map(() => [])
@@ -60,8 +60,8 @@ export const packAt = (starts: Float64Array, page: number): number => {
 }
 
 /**
- * Fills tables with what a base knows, page by page at the same place. Returns the packs that they refer to, which stand
- * behind `packs` in the table of the new map.
+ * Fills tables with the contents of a base, page by page at the same position. Returns the packs that they refer to,
+ * which follow `packs` in the table of the new map.
  *
  * @internal
  */

@@ -9,16 +9,16 @@ import { SnapshotFencedError } from "../SnapshotError.ts"
 
 type Record = SnapshotRecord.SnapshotRecord
 
-/** What a record has beside what its writer gives to all. */
+/** The fields of a record besides those that its writer adds to all. */
 export type RecordFields<R = Record> = R extends Record
   ? Omit<R, "at" | "nonce" | "previousNonce" | "seq" | "snapshot" | "vm" | "writer">
   : never
 
-/** Seconds after which a writer that said nothing may be taken for dead. */
+/** Seconds after which a silent writer may be considered dead. */
 export const LEASE_SECONDS = 300
 
 /**
- * The chain of a snapshot as its writer continues it: a record goes to the place behind the writer's own last one, never
+ * The chain of a snapshot as its writer continues it: a record goes to the place after the writer's own last one, never
  * to "the end of the chain".
  *
  * @internal
@@ -41,7 +41,7 @@ export class ChainWriter {
     this.#last = place.last
   }
 
-  /** Appends a record. Fails with `SnapshotFencedError` where another writer's has its place. */
+  /** Appends a record. Fails with `SnapshotFencedError` if another writer's record has its place. */
   append(fields: RecordFields) {
     return Effect.gen({ self: this }, function* () {
       const last = this.#last
@@ -61,7 +61,7 @@ export class ChainWriter {
     })
   }
 
-  /** Fails where the chain has any other record than its OPEN: this id was used before, and is over. */
+  /** Fails if the chain has any other record than its OPEN: this id was used before, and is finished. */
   get assertAlone() {
     const { objects, keys } = this.#repository
     const prefix = `vm/${keys.machineId(this.#vm)}/${this.snapshot}/`
@@ -70,7 +70,7 @@ export class ChainWriter {
     )
   }
 
-  /** Fails where OPEN is not there any more, or is another's: this snapshot was removed while it was written. */
+  /** Fails if OPEN no longer exists, or is another writer's: this snapshot was removed while it was written. */
   assertOpened(open: Record) {
     const { keys } = this.#repository
     return Repository.readRecord(

@@ -1,5 +1,5 @@
 /**
- * Decoded frames, the least recently used of which go first when a bound of bytes is reached.
+ * Decoded frames; the least recently used are evicted first when a limit of bytes is reached.
  *
  * @internal
  */

@@ -5,17 +5,17 @@ import * as PackFile from "../../format/store/PackFile.ts"
 import type { PackReference } from "../../format/store/PageMap.ts"
 import * as PageDigest from "../../format/store/PageDigest.ts"
 
-/** A pack that is complete: what the map says of it, and its bytes. @internal */
+/** A complete pack: its entry for the map, and its bytes. @internal */
 export interface BuiltPack {
   readonly reference: PackReference
   readonly parts: ReadonlyArray<Uint8Array>
 }
 
-/** What the trailer says of a frame beside the digests of its pages. */
+/** The trailer's entry for a frame, without the digests of its pages. */
 const FRAME_ENTRY_BYTES = 12
 
 /**
- * A pack in the making. Every frame is sealed under its number, which is used once: a builder makes one pack.
+ * A pack in progress. Every frame is sealed under its number, which is used once: a builder makes one pack.
  *
  * @internal
  */

@@ -12,7 +12,7 @@ import * as Repository from "../Repository.ts"
 export const packName = ({ number, snapshot, writer }: Pick<PackReference, "number" | "snapshot" | "writer">): string =>
   ObjectName.format({ kind: "pack", snapshot, writer, number })
 
-/** The key of a pack; `undefined` where the store is not encrypted. @internal */
+/** The key of a pack; `undefined` if the store is not encrypted. @internal */
 export const packKey = (
   repository: Repository.Repository,
   name: string,
@@ -25,7 +25,7 @@ export const packKey = (
 const wrong = (offset: number, expected: string, found: string): Result.Result<never, Finding.Finding> =>
   Result.fail(Finding.make({ code: "store-pack-corrupt", offset, expected, found }))
 
-/** The trailer, if its footer is the one that the map names and it counts what the map counts. */
+/** The trailer, if its footer and its counts match the map. */
 const checkedTrailer = (
   pack: PackReference,
   bytes: Uint8Array,
@@ -37,7 +37,7 @@ const checkedTrailer = (
   }
   const footer = Repository.sha256Of(bytes.subarray(-PackFile.FOOTER_BYTES))
   if (footer !== Buffer.from(pack.footerDigest).toString("hex")) {
-    return wrong(end - PackFile.FOOTER_BYTES, "the footer that the map names", "another one")
+    return wrong(end - PackFile.FOOTER_BYTES, "the footer in the map", "another one")
   }
   return Result.flatMap(PackFile.decodeEnd(bytes, pack.trailerPosition, pack.snapshot, key), (trailer) => {
     const pages = trailer.frames.reduce((sum, frame) => sum + frame.pages, 0)
@@ -65,7 +65,7 @@ export const readTrailer = Effect.fnUntraced(function* (repository: Repository.R
 })
 
 /**
- * The pages of a frame from its stored bytes, `position` being where they lie in the pack.
+ * The pages of a frame from its stored bytes; `position` is their position in the pack.
  *
  * @internal
  */
@@ -76,7 +76,7 @@ export const openFrame = (
   position: number,
   key: PackFile.PackKey | undefined
 ): Result.Result<Uint8Array, Finding.Finding> => {
-  if (!Frame.isIntact(frame, stored)) return wrong(position, "a frame that has its CRC-32", "another checksum")
+  if (!Frame.isIntact(frame, stored)) return wrong(position, "a frame that matches its CRC-32", "another checksum")
   const coded = key === undefined ? stored : PackFile.openFrame(key, number, stored)
   return coded === undefined
     ? Result.fail(

@@ -8,8 +8,8 @@ import type { Shape } from "../../ram/RamBlock.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 
 /**
- * Where each page of a block is stored, and its digest: 24 bytes a page. A page that is known from a base is not part of
- * the snapshot until it has come and proved equal.
+ * The location of each page of a block, and its digest: 24 bytes per page. A page that is known from a base is not part
+ * of the snapshot until it has arrived and proved equal.
  *
  * @internal
  */
@@ -18,7 +18,7 @@ export class PageTable {
   /** Pages that are not zero. */
   readonly present: PageBitmap.PageBitmap
   readonly #digests: Uint8Array
-  /** Index in the table of packs, -1: the page is nowhere. */
+  /** Index in the table of packs, -1: the page is not stored. */
   readonly #packs: Int32Array
   readonly #pages: Uint32Array
 
@@ -31,7 +31,7 @@ export class PageTable {
     this.#pages = new Uint32Array(count)
   }
 
-  /** `true` where the page is stored with this digest. */
+  /** `true` if the page is stored with this digest. */
   holds(page: number, digest: Uint8Array): boolean {
     if (this.#packs[page] === -1) return false
     const at = page * PageDigest.BYTES
@@ -58,7 +58,7 @@ export class PageTable {
     })
   }
 
-  /** Adds the present pages and their places to a digest of the memory. */
+  /** Adds the present pages and their positions to a digest of the memory. */
   describe(hash: ReturnType<typeof createHash>): void {
     const { idstr, usedLength } = this.shape
     hash.update(`${idstr}\0${usedLength}\0`)
@@ -68,7 +68,7 @@ export class PageTable {
     })
   }
 
-  /** The block as a map has it; `starts` are the numbers of the first pages of the packs. */
+  /** The block as in a map; `starts` are the numbers of the first pages of the packs. */
   toMapBlock(starts: Float64Array): MapBlock {
     const lengths: Array<number> = []
     const pages: Array<number> = []
@@ -103,7 +103,7 @@ export const pageStarts = (packs: ReadonlyArray<PackReference>): Float64Array =>
   return starts
 }
 
-/** SHA-256 of the digests and places of all pages: equal for equal memory. @internal */
+/** SHA-256 of the digests and positions of all pages: equal for equal memory. @internal */
 export const memoryDigest = (tables: Iterable<PageTable>): string => {
   const hash = createHash("sha256")
   for (const table of tables) table.describe(hash)

@@ -14,26 +14,26 @@ import { packKey, packName } from "./packReader.ts"
 import type { PageTable } from "./pageTable.ts"
 import { Window } from "./window.ts"
 
-/** A pack ends at this length, trailer and footer included. */
+/** A pack ends at this length, including trailer and footer. */
 const PACK_BYTES = 16 * 1024 * 1024
 
 /** Failures of writing packs. @internal */
 export type WriteError = Exclude<ObjectError, { readonly _tag: "ObjectMissingError" }>
 
-/** What became of the pages of a snapshot. @internal */
+/** The counts of a snapshot's pages. @internal */
 export interface PageCounts {
-  /** Pages that were stored. */
+  /** Stored pages. */
   newPages: number
-  /** Pages that were known from a base, at their place. */
+  /** Pages known from a base, at the same position. */
   knownPages: number
-  /** Stored pages that came again with another content. */
+  /** Stored pages that arrived again with other content. */
   supersededPages: number
   /** Bytes of the packs. */
   packBytes: number
 }
 
 /**
- * Stores pages: digest, comparison with what is known at the same place, window, frame, pack.
+ * Stores pages: digest, comparison with the known page at the same position, window, frame, pack.
  *
  * ```text
  *   store ─▶ digest ─▶ known here? ─ yes ▶ present
@@ -44,7 +44,7 @@ export interface PageCounts {
  */
 export class PageWriter {
   readonly counts: PageCounts = { newPages: 0, knownPages: 0, supersededPages: 0, packBytes: 0 }
-  /** The packs that pages may lie in: those of the bases, then this writer's. */
+  /** The packs that may contain pages: those of the bases, then this writer's. */
   readonly packs: Array<PackReference>
   readonly #repository: Repository.Repository
   readonly #place: Pick<PackReference, "snapshot" | "writer">
@@ -86,7 +86,7 @@ export class PageWriter {
     return this.#lock.withPermits(1)(Effect.suspend(() => this.#store(block, pages)))
   }
 
-  /** Stores what is left, and waits until it is there. No page comes from here on. */
+  /** Stores the rest, and waits until it is stored. No page follows. */
   get finish(): Effect.Effect<void, WriteError> {
     const endPack = Effect.suspend(() => this.#endPack())
     const drain = Effect.suspend(() => this.#drain())
@@ -114,7 +114,7 @@ export class PageWriter {
     return this.#take(block, table, wanted, 0)
   }
 
-  /** Takes pages until the window is full, drains it, and goes on. */
+  /** Takes pages until the window is full, drains it, and continues. */
   #take(
     block: number,
     table: PageTable,
@@ -151,7 +151,7 @@ export class PageWriter {
     return this.packs.length - this.#own.length
   }
 
-  /** Moves the window into frames of pages that lie behind one another, and those into packs. */
+  /** Moves the window into frames of consecutive pages, and those into packs. */
   #drain(): Effect.Effect<void, WriteError> {
     const groups = this.#window.take(this.#repository.config.frameBytes)
     return Effect.forEach(groups, (group) => Effect.andThen(this.#addFrame(group), Effect.yieldNow), { discard: true })
@@ -179,7 +179,7 @@ export class PageWriter {
     const isSealed = this.#repository.keys.repositoryKey !== undefined
     this.#builder = new PackBuilder(isSealed ? (keyOf as (salt: Uint8Array) => PackFile.PackKey) : undefined)
     this.#ownIndex = this.packs.length
-    // The place in the table is taken now; its final form replaces it when the pack is complete.
+    // The entry in the table is reserved now; its final form replaces it when the pack is complete.
     const open = { ...place, frames: 0, pages: 0, trailerPosition: 0, trailerBytes: 0, salt: none, footerDigest: none }
     this.packs.push(open)
     this.#own = [...this.#own, open]
@@ -196,7 +196,7 @@ export class PageWriter {
     return Effect.andThen(this.#settled(), this.#put(built))
   }
 
-  /** Begins to put a pack. One is put while the next is built: at most two are in memory. */
+  /** Starts to write a pack. One is written while the next is built: at most two are in memory. */
   #put({ parts, reference }: BuiltPack): Effect.Effect<void, WriteError> {
     this.counts.packBytes += parts.reduce((sum, { length }) => sum + length, 0)
     const put = Repository.putObject(this.#repository.objects, packName(reference), parts)

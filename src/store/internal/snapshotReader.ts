@@ -18,21 +18,21 @@ import { pageStarts } from "./pageTable.ts"
 interface OpenPack {
   readonly name: string
   readonly trailer: PackFile.Trailer
-  /** Where each frame begins, and where the last one ends. */
+  /** The start of each frame, and the end of the last one. */
   readonly positions: Float64Array
   /** The number of each frame's first page in the pack. */
   readonly firstPages: Float64Array
   readonly key: PackFile.PackKey | undefined
 }
 
-/** A page that is wanted, and where its bytes go. */
+/** A wanted page, and the destination of its bytes. */
 interface Wanted {
   readonly pack: number
   readonly pageInPack: number
   readonly target: Uint8Array
 }
 
-/** Frames that lie behind one another are fetched by one read of at most this many bytes. */
+/** Consecutive frames are fetched by one read of at most this many bytes. */
 const READ_BYTES = 1024 * 1024
 
 /** The last frame that begins at or before a page. */
@@ -91,7 +91,7 @@ export class SnapshotReader {
     const { pageSize } = this.#map
     const end = offset + target.length
     const isWhole = offset % pageSize === 0 && end % pageSize === 0
-    // Digests are those of pages: where a part of one is wanted, all of it is read.
+    // Digests cover whole pages: to read a part of one, all of it must be read.
     const from = Math.floor(offset / pageSize) * pageSize
     const whole = isWhole ? target : new Uint8Array(Math.ceil(end / pageSize) * pageSize - from)
     const wanted: Array<Wanted> = []
@@ -121,14 +121,14 @@ export class SnapshotReader {
     )
   }
 
-  /** The trailer of a pack, read once however many ask for it. */
+  /** The trailer of a pack, read once for all callers. */
   #open(index: number): Effect.Effect<OpenPack, StoreError> {
     return Effect.suspend(() => {
       const known = this.#packs.get(index)
       if (known !== undefined) return Deferred.await(known)
       const opening = Deferred.makeUnsafe<OpenPack, StoreError>()
       this.#packs.set(index, opening)
-      // Others wait for the same answer: an interruption of the one that asked first is not theirs.
+      // Other callers wait for the same result: an interruption of the first one must not affect them.
       return Effect.uninterruptible(this.#readPack(index)).pipe(
         Effect.onExit((exit) => {
           // A store that did not answer may answer the next time.
@@ -181,7 +181,7 @@ export class SnapshotReader {
     })
   }
 
-  /** Decodes frames that were read together, compares their pages, and hands them on. */
+  /** Decodes frames that were read together, compares their pages, and passes them on. */
   #take(
     pack: number,
     open: OpenPack,
@@ -204,7 +204,7 @@ export class SnapshotReader {
     return Result.succeed(undefined)
   }
 
-  /** The finding of the first page of a frame that does not have its digest. */
+  /** The finding of the first page of a frame that does not match its digest. */
   #firstWrong(open: OpenPack, number: number, pages: Uint8Array, position: number): Finding.Finding | undefined {
     const { pageSize } = this.#map
     const digests = PageDigest.ofPages(this.#keyBlock, pages, pageSize)
@@ -215,7 +215,7 @@ export class SnapshotReader {
       : Finding.make({
           code: "store-pack-corrupt",
           offset: position,
-          expected: "pages that have their digests",
+          expected: "pages that match their digests",
           found: `another page in frame ${number}`
         })
   }

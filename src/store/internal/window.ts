@@ -1,6 +1,6 @@
 import * as PageDigest from "../../format/store/PageDigest.ts"
 
-/** Bytes of pages that wait for the compressor: most pages that a live guest writes again are replaced here. */
+/** Bytes of pages that wait for the compressor: most pages that a running guest writes again are replaced here. */
 const WINDOW_BYTES = 32 * 1024 * 1024
 
 /** Pages of one block that become one frame. @internal */
@@ -22,7 +22,7 @@ interface Slot {
 const BLOCK = 2 ** 40
 
 /**
- * Pages that are new, in memory of a fixed size. A page that comes again takes the place of its former content.
+ * New pages, in memory of a fixed size. A page that arrives again replaces its former content.
  *
  * @internal
  */
@@ -64,7 +64,9 @@ export class Window {
     this.#free.push(slot.index)
   }
 
-  /** Everything, in groups of neighbours of at most `frameBytes`, at least one page each. The window is empty afterwards. */
+  /**
+   * All pages, in groups of neighbours of at most `frameBytes`, at least one page each. The window is empty afterwards.
+   */
   take(frameBytes: number): ReadonlyArray<Group> {
     const slots = [...this.#slots.values()].toSorted((a, b) => a.block - b.block || a.page - b.page)
     const groups: Array<Group> = []

@@ -13,12 +13,12 @@ const canonical = (value: Json): string => {
   return `{${fields.join(",")}}`
 }
 
-/** The one way to write a value as JSON. @internal */
+/** The canonical JSON of a value. @internal */
 export const toBytes = (value: unknown): Uint8Array => new Uint8Array(Buffer.from(canonical(value as Json), "utf8"))
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** The value of JSON text that was written the one way; `undefined` for any other bytes. @internal */
+/** The value of canonical JSON text; `undefined` for any other bytes. @internal */
 export const fromBytes = (bytes: Uint8Array): unknown => {
   try {
     const value: unknown = JSON.parse(utf8.decode(bytes))

@@ -12,5 +12,5 @@ export const found = (
   actual: string
 ): Result.Result<never, Finding.Finding> => Result.fail(Finding.make({ code, offset, expected, found: actual }))
 
-/** A message of Schema's in one line, and no longer than a line should be. @internal */
+/** A message of Schema's in one line, of limited length. @internal */
 export const oneLine = (message: string): string => message.replaceAll(/\s+/g, " ").slice(0, 200)

@@ -1,4 +1,4 @@
-/** Numbers below 2^53 as unsigned LEB128, one behind the other. @internal */
+/** Numbers below 2^53 as unsigned LEB128, one after another. @internal */
 export class Leb128Writer {
   private bytes = new Uint8Array(256)
   private used = 0
@@ -25,8 +25,8 @@ export class Leb128Writer {
 }
 
 /**
- * Exactly `count` numbers that fill `bytes`; `undefined` for fewer, more, one of 2^53 or more, or one that is longer than
- * it need be. @internal
+ * Exactly `count` numbers that fill `bytes`; `undefined` for fewer, more, one of 2^53 or more, or one that is not in
+ * its shortest form. @internal
  */
 export const readLeb128 = (bytes: Uint8Array, count: number): Float64Array | undefined => {
   if (count > bytes.length) return undefined
@@ -48,7 +48,7 @@ export const readLeb128 = (bytes: Uint8Array, count: number): Float64Array | und
   return at === bytes.length ? values : undefined
 }
 
-/** A whole number of any sign as one that is not negative. @internal */
+/** A whole number of any sign as a non-negative one. @internal */
 export const zigZag = (value: number): number => (value < 0 ? -2 * value - 1 : 2 * value)
 
 /** @internal */
