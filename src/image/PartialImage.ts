@@ -17,7 +17,7 @@ import { MigrationRequestError } from "../snapshot/MigrationRequestError.ts"
 import { type RawImage, readImage } from "./internal/rawImage.ts"
 import { makeReader } from "./internal/imageBlock.ts"
 import * as ImageParts from "./internal/imageParts.ts"
-import { forEachRange } from "../snapshot/ReadRanges.ts"
+import { examine } from "./internal/examine.ts"
 
 /**
  * The part of a save that matches its checksums.
@@ -88,15 +88,12 @@ const prove = Effect.fnUntraced(function* (
   options: { readonly extentSize: number; readonly channels: number }
 ): Effect.fn.Return<ReadonlyArray<Integrity.Damage>, FileError> {
   const lost: Array<Integrity.Damage> = []
-  const lose = (damage: ReadonlyArray<Integrity.Damage>) =>
-    Effect.sync(() => {
-      for (const { block, firstPage, pages } of damage) proven.get(block)!.present.clearRange(firstPage, pages)
-      lost.push(...damage)
-    })
+  const lose = (damage: ReadonlyArray<Integrity.Damage>): void => {
+    for (const { block, firstPage, pages } of damage) proven.get(block)!.present.clearRange(firstPage, pages)
+    lost.push(...damage)
+  }
   const blocks = [...proven.values()].map(({ block }) => block)
-  yield* forEachRange(blocks, { unit: options.extentSize, channels: options.channels }, (_, read) =>
-    Effect.asVoid(read).pipe(Effect.catchTag("IntegrityError", ({ damage }) => lose(damage)))
-  )
+  yield* examine(blocks, options, { damage: lose, failed: Effect.fail })
   return lost.toSorted((a, b) => a.position - b.position)
 })
 

@@ -10,7 +10,7 @@ import * as PipelineOptions from "../transfer/PipelineOptions.ts"
 import * as Image from "./Image.ts"
 import * as ImageError from "./ImageError.ts"
 import * as Integrity from "./Integrity.ts"
-import { forEachRange } from "../snapshot/ReadRanges.ts"
+import { examine } from "./internal/examine.ts"
 import type { Location } from "./Location.ts"
 
 /**
@@ -61,14 +61,13 @@ const readAll = Effect.fnUntraced(function* (
   const damage: Array<Integrity.Damage> = []
   if (seal === undefined) return damage
   const sealed = blocks.filter(({ checks }) => checks !== undefined)
-  yield* forEachRange(sealed, { unit: seal.extentSize, channels }, (_, read) =>
-    Effect.asVoid(read).pipe(
-      Effect.catch((error) => {
-        if (error._tag !== "IntegrityError") return isKnown(inspection, error) ? Effect.void : Effect.fail(error)
-        damage.push(...error.damage)
-        return Effect.void
-      })
-    )
+  yield* examine(
+    sealed,
+    { extentSize: seal.extentSize, channels },
+    {
+      damage: (found) => void damage.push(...found),
+      failed: (error) => (isKnown(inspection, error) ? Effect.void : Effect.fail(error))
+    }
   )
   return damage.toSorted(byPlace)
 })

@@ -27,7 +27,8 @@ export type Place =
  */
 export interface CopyJob {
   readonly source: Place
-  readonly target: Place
+  /** `undefined`: the pages are only read, for their digests or to be checked. */
+  readonly target: Place | undefined
   /** Bytes in a page: a power of two from 1 KiB to 1 MiB. */
   readonly pageSize: number
   /** The pages of the job. Other pages of the target stay as they are. */

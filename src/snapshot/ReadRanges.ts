@@ -25,19 +25,35 @@ export interface Range<B> {
 }
 
 /** All present pages; absent pages are skipped without a read. */
-function* ranges<B extends Block<unknown>>(blocks: ReadonlyArray<B>, unit: number): Generator<Range<B>> {
+function* ranges<B extends Block<unknown>>(
+  blocks: ReadonlyArray<B>,
+  { bytes = READ_BYTES, unit, within }: Omit<Options, "channels">
+): Generator<Range<B>> {
   for (const block of blocks) {
     const { pageSize, reader, usedLength } = block
-    const size = Math.ceil(Math.max(unit, READ_BYTES, pageSize) / unit) * unit
-    for (let page = 0; ;) {
-      page = reader.present.nextSet(page)
-      if (page === reader.present.pages) break
+    const { offset: from, length: whole } = within ?? { offset: 0, length: usedLength }
+    const end = (from + whole) / pageSize
+    const size = Math.ceil(Math.max(unit, bytes, pageSize) / unit) * unit
+    for (let page = from / pageSize; ;) {
+      page = reader.present.nextSet(page, end)
+      if (page === end) break
       const offset = Math.floor((page * pageSize) / size) * size
-      const length = Math.min(size, usedLength - offset)
+      const length = Math.min(size, from + whole - offset)
       yield { block, offset, length }
       page = (offset + length) / pageSize
     }
   }
+}
+
+/** How blocks are read. */
+interface Options {
+  readonly unit: number
+  /** Ranges at the same time. */
+  readonly channels: number
+  /** Bytes of one range, unless a unit is longer. Default: 1 MiB. */
+  readonly bytes?: number | undefined
+  /** The part of each block to read, which begins with a unit. Default: all of it. */
+  readonly within?: { readonly offset: number; readonly length: number } | undefined
 }
 
 /**
@@ -47,19 +63,22 @@ function* ranges<B extends Block<unknown>>(blocks: ReadonlyArray<B>, unit: numbe
  */
 export const forEachRange = <E, E2, B extends Block<E> = Block<E>>(
   blocks: ReadonlyArray<B & Block<E>>,
-  options: { readonly unit: number; readonly channels: number },
+  options: Options,
   f: (range: Range<B>, read: Effect.Effect<Uint8Array, E>) => Effect.Effect<void, E2>
 ): Effect.Effect<void, E2> => {
-  const all = ranges(blocks, options.unit)
+  const all = ranges(blocks, options)
   const worker = Effect.suspend(() => {
     let buffer = new Uint8Array(0)
     const next: Effect.Effect<void, E2> = Effect.suspend(() => {
       const { done, value: range } = all.next()
       if (done === true) return Effect.void
       const { block, length, offset } = range
-      if (buffer.length < length) buffer = new Uint8Array(length)
-      const data = buffer.subarray(0, length)
-      return Effect.andThen(f(range, Effect.as(block.reader.readInto(offset, data), data)), next)
+      const read = Effect.suspend(() => {
+        if (buffer.length < length) buffer = new Uint8Array(length)
+        const data = buffer.subarray(0, length)
+        return Effect.as(block.reader.readInto(offset, data), data)
+      })
+      return Effect.andThen(f(range, read), next)
     })
     return next
   })

@@ -158,7 +158,8 @@ const causeOf = ({ error }: LaneJob.CallFailed): Error | undefined =>
 
 interface Ends<E, E2> {
   readonly source: Source<E>
-  readonly target: End<E2>
+  /** `undefined`: the pages go nowhere. */
+  readonly target: End<E2> | undefined
   /** The file for the error of a lane that has ended. */
   readonly path: string
 }
@@ -167,7 +168,7 @@ type Outcome<E> = Effect.Effect<LaneJob.Copied, E | FileError.FileError>
 
 const failedCall = <E, E2>({ source, target }: Ends<E, E2>, answer: LaneJob.CallFailed): Outcome<E | E2> => {
   const end = answer.end === "source" ? source.end : target
-  if ("memory" in end) return Effect.die(new Error("memory has no calls"))
+  if (end === undefined || "memory" in end) return Effect.die(new Error("memory has no calls"))
   return Effect.fail(end.failure({ ...answer, cause: causeOf(answer) }))
 }
 
@@ -203,9 +204,27 @@ export const copy = <E, E2>(
   const late = (answer: LaneJob.Answer) =>
     answer._tag === "Cancelled" ? Effect.void : Effect.ignore(reportingFailure(outcomeOf(ends, answer)))
   const { checks, end } = ends.source
-  return lend(end, (source) =>
-    lend(ends.target, (target) =>
-      Effect.flatMap(lanes.copy({ ...job, checks, source, target }, late), (answer) => outcomeOf(ends, answer))
-    )
+  const run = (source: LaneJob.Place, target: LaneJob.Place | undefined) =>
+    Effect.flatMap(lanes.copy({ ...job, checks, source, target }, late), (answer) => outcomeOf(ends, answer))
+  return lend(end, (source): Outcome<E | E2> =>
+    ends.target === undefined ? run(source, undefined) : lend(ends.target, (target) => run(source, target))
   )
+}
+
+/**
+ * Reads the pages of a batch on a lane, and compares them where there is something to compare with.
+ *
+ * @internal
+ */
+export const read = <E>(
+  lanes: Lanes,
+  source: Source<E>,
+  batch: PageBatch<E>,
+  digests?: LaneJob.CopyJob["digests"]
+): Outcome<E> => {
+  const { block, length, offset, pages } = batch
+  const { pageSize, reader } = block
+  const normal = reader.present?.runs(offset / pageSize, length / pageSize)
+  const job = { pageSize, pages, normal, gap: 0, clear: PageRuns.empty, digests }
+  return copy(lanes, { source, target: undefined, path: block.storage?.path ?? block.idstr }, job)
 }

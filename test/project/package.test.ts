@@ -85,6 +85,18 @@ describe("package", () => {
     assert.deepStrictEqual(dead, [])
   })
 
+  it("starts its lanes, from the library and beside the command's bundle", async () => {
+    const program = `
+      import * as Effect from "effect/Effect"
+      import { Lanes } from "effect-multifd/io"
+      const there = Effect.flatMap(Lanes.Lanes, (lanes) => lanes.start)
+      const beside = (path) => Effect.scoped(Effect.flatMap(Lanes.make({ file: new URL(path) }), ({ start }) => start))
+      const bundled = new URL("laneWorker.js", import.meta.resolve("effect-multifd"))
+      console.log(JSON.stringify(await Effect.runPromise(Effect.all([there, beside(bundled)]))))`
+    Fs.writeFileSync(Path.join(consumer.folder, "lanes.mjs"), program)
+    assert.deepStrictEqual(JSON.parse(await node("lanes.mjs")), [true, true])
+  })
+
   it("publint has nothing to say", async () => {
     const { messages, pkg } = await publint({ pkgDir: consumer.installed, pack: false, strict: true })
     assert.deepStrictEqual(

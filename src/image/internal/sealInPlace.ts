@@ -18,7 +18,7 @@ import { type MigrationRequestError, refuse } from "../../snapshot/MigrationRequ
 import { type RawImage, readImage } from "./rawImage.ts"
 import { digestRest } from "./digestRest.ts"
 import * as ImageParts from "./imageParts.ts"
-import { forEachRange } from "../../snapshot/ReadRanges.ts"
+import { digestAll } from "./digestAll.ts"
 import { digestPending } from "./digestPending.ts"
 import { sealedBlock, writeSealOf } from "./writeSeal.ts"
 
@@ -34,13 +34,7 @@ const digestPages = Effect.fnUntraced(function* (
       return [block.idstr, PageDigests.make({ shape: block, bitmap, algorithm, extentSize })] as const
     })
   )
-  yield* forEachRange(blocks, { unit: extentSize, channels }, ({ block, length, offset }, read) =>
-    Effect.map(read, (data) => {
-      const { idstr, pageSize, reader } = block
-      const first = offset / pageSize
-      digests.get(idstr)!.record(first, data, reader.present.runs(first, length / pageSize))
-    }).pipe(Effect.catchTag("IntegrityError", Effect.die))
-  )
+  yield* digestAll(blocks, { algorithm, extentSize, channels }, (idstr) => digests.get(idstr)!)
   yield* digestPending(digests.values())
   return digests
 })

@@ -39,8 +39,9 @@ interface Piece {
   readonly clear: PageRuns.PageRuns
 }
 
-const inMemory = (place: LaneJob.Place): place is Extract<LaneJob.Place, { readonly memory: SharedArrayBuffer }> =>
-  "memory" in place
+const inMemory = (
+  place: LaneJob.Place | undefined
+): place is Extract<LaneJob.Place, { readonly memory: SharedArrayBuffer }> => place !== undefined && "memory" in place
 
 /**
  * ```text
@@ -114,6 +115,7 @@ class Copy {
       return normal
     }
     if (this.#digestLength > 0) this.#digest(data, normal)
+    if (target === undefined) return normal
     const runs = PageRuns.intersect(PageRuns.merge(normal, gap), piece.pages)
     if (straight !== undefined) {
       if (inMemory(source)) copyRuns(data, straight, normal, pageSize)
@@ -188,7 +190,7 @@ class Copy {
   /** `at`: bytes from the beginning of the range. */
   #write(at: number, bytes: Uint8Array): void {
     const { target } = this.#job
-    if (inMemory(target)) return
+    if (target === undefined || inMemory(target)) return
     const { fd, position } = target
     moveAll(this.#tools.calls, { end: "target", operation: "write", fd, position: position + at, bytes })
   }
@@ -198,6 +200,7 @@ class Copy {
     const { pageSize, target } = this.#job
     const at = first * pageSize
     const length = count * pageSize
+    if (target === undefined) return
     if (inMemory(target)) return clearMemory(new Uint8Array(target.memory, target.position + at, length), pageSize)
     const { calls, buffer } = this.#tools
     const data = buffer.bytes(length)

@@ -1,0 +1,60 @@
+import * as Effect from "effect/Effect"
+import * as PageRuns from "../../ram/PageRuns.ts"
+import type { FileError } from "../../io/files/FileError.ts"
+import { forEachRange, type Range } from "../../snapshot/ReadRanges.ts"
+import * as LaneCopy from "../../transfer/LaneCopy.ts"
+import type { ImageBlock } from "../Image.ts"
+import type { Damage, IntegrityError } from "../Integrity.ts"
+
+/**
+ * How the pages of an image are read that go nowhere.
+ *
+ * @internal
+ */
+export interface Options {
+  readonly extentSize: number
+  /** Reads under way at the same time. */
+  readonly channels: number
+}
+
+const asBatch = ({ block, length, offset }: Range<ImageBlock>) => ({
+  block,
+  offset,
+  length,
+  pages: PageRuns.all(length / block.pageSize)
+})
+
+/** The lanes, where these blocks are worth it. */
+const lanesFor = (blocks: ReadonlyArray<ImageBlock>) =>
+  LaneCopy.canRead(blocks) ? LaneCopy.lanes : Effect.succeed(undefined)
+
+/**
+ * Compares all pages of sealed blocks with their checksums. `damage` is told what is damaged, `failed` what cannot be read.
+ *
+ * @internal
+ */
+export const examine = Effect.fnUntraced(function* (
+  blocks: ReadonlyArray<ImageBlock>,
+  { channels, extentSize: unit }: Options,
+  on: {
+    readonly damage: (damage: ReadonlyArray<Damage>) => void
+    readonly failed: (error: FileError) => Effect.Effect<void, FileError>
+  }
+): Effect.fn.Return<void, FileError> {
+  const note = (error: FileError | IntegrityError): Effect.Effect<void, FileError> =>
+    error._tag === "IntegrityError" ? Effect.sync(() => on.damage(error.damage)) : on.failed(error)
+  const lanes = yield* lanesFor(blocks)
+  const here = (only: ReadonlyArray<ImageBlock>, within?: Range<ImageBlock>) =>
+    forEachRange(only, { unit, channels, within }, (_, read) => Effect.catch(Effect.asVoid(read), note))
+  if (lanes === undefined) return yield* here(blocks)
+  yield* forEachRange(blocks, { unit, channels, bytes: LaneCopy.batchSize }, (range) => {
+    // What a lane cannot read is read again in smaller ranges, which fail by themselves.
+    const again = here([range.block], range)
+    const batch = asBatch(range)
+    const source = LaneCopy.sourceOf<FileError | IntegrityError>(batch)
+    if (source === undefined) return again
+    return Effect.catch(Effect.asVoid(LaneCopy.read(lanes, source, batch)), (error) =>
+      error._tag === "IntegrityError" ? note(error) : again
+    )
+  })
+})
