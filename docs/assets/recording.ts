@@ -124,14 +124,18 @@ const style = `
   }
   @media (prefers-reduced-motion: reduce) { .line { animation: none } }`
 
-/** A second to read each command before its output comes; the times of the output are the recorded ones. */
+/** Milliseconds to read a command and its output. */
 const READING = 1000
+/** The longest wait for an output, in milliseconds: programs start slowly on a busy machine. */
+const LONGEST = 1500
 
 const draw = (lines: ReadonlyArray<Line>): string => {
-  let pause = 0
+  let shownAt = 0
+  let before = 0
   const rows = lines.flatMap(({ at, kind, text }) => {
-    if (kind === "command") pause += READING
-    const delay = ((at + pause - (kind === "command" ? READING : 0)) / 1000).toFixed(2)
+    shownAt += Math.min(at - before, LONGEST) + (kind === "output" && shownAt > 0 ? READING / 2 : 0)
+    before = at
+    const delay = (shownAt / 1000).toFixed(2)
     const parts = kind === "command" ? wrapped(`$ ${text}`) : [text]
     return parts.map((part, index) => ({ delay, kind, part, first: index === 0 }))
   })
