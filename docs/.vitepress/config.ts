@@ -61,6 +61,7 @@ export default defineConfig({
     outline: [2, 3],
     nav: [
       { text: "Guide", link: "/guide/getting-started" },
+      { text: "Command", link: "/reference/command" },
       { text: "Errors", link: "/reference/errors" },
       { text: "API", link: "/api/index/" },
       { text: "Formats", link: "/formats/image" }
