@@ -69,7 +69,7 @@ const optionProblems = RequestOptions.problems(
   })
 )
 
-/** Without a seal nothing would say any more that pages are lost. */
+/** Without a seal, nothing would record that pages were lost. */
 const notesProblems = ({ seal }: Options, { lost = [] }: ImageNotes.ImageNotes): ReadonlyArray<Problem.Problem> =>
   seal === false && lost.some(({ pages }) => pages > 0)
     ? [Problem.make("pages of the image were lost, which only a seal records", "choose a seal")]
@@ -138,7 +138,8 @@ export const makeChecked = Effect.fnUntraced(function* (
  *
  * For an image with other options than those of `save` or `receive`, which make a target themselves from a path.
  *
- * **Failure effect**: the target is as it was; only one that is written in place loses its old content, from `begin` on.
+ * **Failure effect**: the target is unchanged; only one that is written in place loses its old content, from `begin`
+ * on.
  *
  * @stability unstable
  * @category constructors

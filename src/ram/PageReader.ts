@@ -34,6 +34,6 @@ export interface PageReader<out E = never> {
    * selects the wanted pages; default: all. The bytes between them may or may not be filled.
    */
   readonly readInto: (offset: number, target: Uint8Array, pages?: PageRuns) => Effect.Effect<void, E>
-  /** Where all pages lie in an open file, for lanes. Default: `readInto` is the only way to them. */
+  /** The location of all pages in an open file, for lanes. Default: only `readInto` can read them. */
   readonly inFile?: FileRange<E> | undefined
 }

@@ -29,6 +29,6 @@ export interface PageWriter<out E = never> {
   readonly zero: (offset: number, length: number) => Effect.Effect<void, E>
   /** Makes everything written so far durable, if the store is durable. A no-op for process memory. */
   readonly sync: Effect.Effect<void, E>
-  /** Where all pages lie in an open file, for lanes. Default: `write` and `zero` are the only way to them. */
+  /** The location of all pages in an open file, for lanes. Default: only `write` and `zero` can change them. */
   readonly inFile?: FileRange<E> | undefined
 }

@@ -62,7 +62,7 @@ export interface MachineSource<out E = never> {
   readonly notes?: ImageNotes | undefined
   /** The unit of reading or verifying, in bytes; batches are multiples of it. Default: a page. */
   readonly readUnit?: number | undefined
-  /** The part of a file that it is read from, and that nothing may be written to meanwhile. Default: none. */
+  /** The part of a file that it is read from, which must not be written to during that. Default: none. */
   readonly storage?: RamBlock.Storage | undefined
 }
 
@@ -100,7 +100,7 @@ export interface SnapshotSource<out E = never> extends MachineSource<E> {
   readonly machine: string | undefined
   readonly machineState: MachineState<E>
   readonly live?: undefined
-  /** The device sections, where they can be told apart. Default: unknown. */
+  /** The device sections, if they can be split. Default: unknown. */
   readonly deviceSections?: ReadonlyArray<DeviceSection> | undefined
   /** The guest's run state when it was saved, QEMU's `RunState`. Default: unknown. */
   readonly runState?: string | undefined
@@ -134,8 +134,8 @@ export const wholeUnits = (batchSize: number, { readUnit = 1 }: Pick<MachineSour
   Math.ceil(batchSize / readUnit) * readUnit
 
 /**
- * `length` bytes at `offset` of a block; only these are read, or the units around them that are verified as one. Fails with
- * `MigrationRequestError` for a range that the source does not have.
+ * `length` bytes at `offset` of a block. Only these are read, or the units around them that are verified as one. Fails
+ * with `MigrationRequestError` for a range that the source does not have.
  *
  * @stability unstable
  * @category running
@@ -169,7 +169,7 @@ const refuseRead = (reason: string, remedy: string) =>
   Effect.fail(new MigrationRequestError({ operation: "read", problems: [Problem.make(reason, remedy)] }))
 
 /**
- * A unit of a source that could not be read, and why.
+ * An unreadable unit of a source, and the reason.
  *
  * @stability unstable
  * @category models
@@ -178,15 +178,15 @@ const refuseRead = (reason: string, remedy: string) =>
 export interface Unreadable<out E> {
   /** The name of the block. */
   readonly block: string
-  /** Bytes from the beginning of the block. */
+  /** Bytes from the start of the block. */
   readonly offset: number
   readonly length: number
   readonly error: E
 }
 
 /**
- * Reads every page of a source, and gives all units that could not be read, in their order. A source that verifies what is
- * read from it is verified by that.
+ * Reads every page of a source, and returns all unreadable units, in order. This verifies a source that checks its
+ * reads.
  *
  * @stability unstable
  * @category running
@@ -195,7 +195,7 @@ export interface Unreadable<out E> {
 export const verify = Effect.fnUntraced(function* <E>(
   source: Pick<SnapshotSource<E>, "blocks" | "readUnit">,
   options: {
-    /** Reads under way at the same time. Default 3. */
+    /** Concurrent reads. Default 3. */
     readonly channels?: number | undefined
   } = {}
 ): Effect.fn.Return<ReadonlyArray<Unreadable<E>>> {

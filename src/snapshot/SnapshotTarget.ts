@@ -44,7 +44,7 @@ export interface MachineHeader {
   readonly uuid?: Uint8Array | undefined
   /** Facts about the machine besides its stream, such as lost pages. They override `uuid`. Default: none. */
   readonly notes?: ImageNotes | undefined
-  /** All blocks, those without pages (`ignored`) among them. */
+  /** All blocks, including those without pages (`ignored`). */
   readonly blocks: ReadonlyArray<Shape & Pick<SourceBlock, "address" | "ignored">>
 }
 
@@ -157,9 +157,9 @@ export interface RamWriter<out A, out E = never> {
   /** Opens channel `id` for pages that are fetched. Absent: batches go through the sinks. */
   readonly saveChannel?:
     ((id: number, rateLimit: RateLimit | undefined) => Effect.Effect<Channel<E>, E, Scope.Scope>) | undefined
-  /** Runs whatever writes pages, with the target's own work beside it. */
+  /** Runs the effect that writes pages, concurrently with the target's own work. */
   readonly during: <B, E2, R>(ram: Effect.Effect<B, E2, R>) => Effect.Effect<B, E | E2, R>
-  /** Ends RAM: no page is written from here on. */
+  /** Ends RAM: no page is written after this. */
   readonly endRam: (end: RamEnd) => Effect.Effect<StateWriter<A, E>, E>
 }
 
@@ -206,7 +206,8 @@ export interface Durable<out A, out E = never> {
 }
 
 /**
- * Runs the step from which on a target is there. An interruption comes before it, and the step is not begun, or is too late.
+ * Runs the step that makes a target exist. An interruption either comes before it, so that the step does not begin, or
+ * is too late.
  *
  * @stability unstable
  * @category models
@@ -232,7 +233,7 @@ export interface Filling<A, E, E2, R> {
   readonly enter: (step: "ram" | "device" | "sync") => Effect.Effect<void>
   /** Runs when everything has arrived, before it is made durable. Default: nothing. */
   readonly onComplete?: Effect.Effect<void> | undefined
-  /** Runs the last step. Default: as it is. */
+  /** Runs the last step. Default: unchanged. */
   readonly last?: LastStep<A> | undefined
   /** Wraps each step of the target up to the device state. Default: nothing. */
   readonly around?: (<B, E3, R3>(step: Effect.Effect<B, E3, R3>) => Effect.Effect<B, E3, R3>) | undefined

@@ -1,5 +1,5 @@
 /**
- * Lanes that fail, or come back short, where a test says so.
+ * Lanes that fail or return short counts as a test plans.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import { nextTurn } from "./internal/eventLoop.ts"
 import type { Later } from "./Simulation.ts"
 
 /**
- * A system call of a lane on its way to the kernel.
+ * A system call of a lane before it reaches the kernel.
  *
  * @stability unstable
  * @category models
@@ -30,7 +30,7 @@ export interface Call {
 }
 
 /**
- * The fault of a call. `Die`: the thread ends in the middle of its job, and every other job that it has with it.
+ * The fault of a call. `Die`: the thread ends during its job, and so do all other jobs that it has.
  *
  * @stability unstable
  * @category models
@@ -39,7 +39,7 @@ export interface Call {
 export type LaneFault = Fault | { readonly _tag: "Die" }
 
 /**
- * Says of each call what happens to it; `undefined`: nothing out of the ordinary. A `Delay` is of the answer to the job.
+ * Decides the fault of each call; `undefined`: none. A `Delay` applies to the answer to the job.
  *
  * @stability unstable
  * @category models
@@ -56,16 +56,16 @@ export type Plan = (call: Call) => LaneFault | undefined
  */
 export interface FaultyLanes {
   readonly lanes: Lanes.Lanes
-  /** Puts these lanes in the place of threads. */
+  /** Replaces threads by these lanes. */
   readonly layer: Layer.Layer<never>
   /** Every call so far. */
   readonly log: () => ReadonlyArray<Call>
-  /** Jobs that have not been answered. */
+  /** Jobs without an answer so far. */
   readonly underWay: () => number
 }
 
 /**
- * The call of that index meets the fault, and no other.
+ * The fault affects only the call of this index.
  *
  * @stability unstable
  * @category plans
@@ -78,7 +78,7 @@ export const at =
 
 class Death extends Error {}
 
-/** One job in the calling thread, with faults in front of its calls. */
+/** One job in the calling thread, with faults before its calls. */
 class Work {
   readonly #plan: Plan
   readonly #log: Array<Call>
@@ -118,7 +118,7 @@ const after = (turns: number, run: () => void, later: Later): void =>
   turns <= 0 ? later(run) : later(() => after(turns - 1, run, later))
 
 /**
- * Lanes that do their jobs in the calling thread, a turn of the event loop later, and meet faults there.
+ * Lanes that run their jobs in the calling thread, a turn of the event loop later, with faults.
  *
  * **Example** (The third call of a lane finds no space)
  *

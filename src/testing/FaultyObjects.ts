@@ -11,11 +11,11 @@ import { type Calls, ObjectStore } from "../store/ObjectStore.ts"
 import { StoreUnavailableError } from "../store/StoreError.ts"
 
 /**
- * What happens to a call.
+ * The fault of a call.
  *
  * - `Fail`: it does nothing, and fails.
  * - `Lost`: it does its work, and fails.
- * - `Late`: it does its work after so many turns of other fibers.
+ * - `Late`: it does its work after `turns` turns of other fibers.
  * - `Hang`: it does nothing, and never ends, as if the process had been killed.
  *
  * @stability unstable
@@ -65,7 +65,7 @@ export type Plan = (call: Call) => Fault | undefined
 const turns = (count: number): Effect.Effect<void> => Effect.repeat(Effect.yieldNow, { times: count })
 
 /**
- * Wraps the calls of another store. `calls` has what was called so far.
+ * Wraps the calls of another store. `calls` has the calls so far.
  *
  * @stability unstable
  * @category constructors
@@ -74,7 +74,7 @@ const turns = (count: number): Effect.Effect<void> => Effect.repeat(Effect.yield
 export const make = (inner: Calls, plan: Plan) => {
   const log: Array<Call> = []
   const failed = ({ object, operation }: Call) =>
-    new StoreUnavailableError({ store: inner.url, operation, object, reason: "a fault that was planned" })
+    new StoreUnavailableError({ store: inner.url, operation, object, reason: "a planned fault" })
   const meet = <A, E>(
     operation: Call["operation"],
     object: string,

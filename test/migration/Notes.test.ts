@@ -77,7 +77,7 @@ describe("notes", () => {
         assert.deepStrictEqual(error.problems, [
           {
             reason: '16 pages of the RAM block "pc.ram" in /vm.img were lost and are zeros',
-            remedy: "go on without them with --allow-lost (allowLost)"
+            remedy: "continue without them with --allow-lost (allowLost)"
           }
         ])
         assert.strictEqual((yield* Effect.flip(send({ source, to, allowLost: true })))._tag, "ConnectError")

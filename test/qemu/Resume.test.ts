@@ -292,7 +292,7 @@ describe("Resume", () => {
         assert.strictEqual(error._tag, "VmNotReadyError")
         assert.include(
           error.message,
-          '3 pages of the RAM block "pc.ram" in /images/vm.img were lost and are zeros; go on without them with --allow-lost'
+          '3 pages of the RAM block "pc.ram" in /images/vm.img were lost and are zeros; continue without them with --allow-lost'
         )
         assert.notInclude(log, "stop")
         yield* Resume.run({ qmp, source: image, allowLost: true })
@@ -314,7 +314,7 @@ describe("Resume", () => {
           const error = yield* Effect.flip(Resume.run({ qmp, source: image }))
           assert.include(
             error.message,
-            `the guest in /images/vm.img cannot go on: it ${what} (${runState}); load it with --paused (paused) to look at it`
+            `the guest in /images/vm.img cannot resume: it ${what} (${runState}); load it with --paused (paused) to look at it`
           )
           assert.notInclude(log, "stop")
           yield* Resume.run({ qmp, source: image, paused: true })

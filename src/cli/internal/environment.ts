@@ -12,7 +12,7 @@ import * as Result from "effect/Result"
  */
 export const variables = {
   MULTIFD_CHANNELS: { flag: "channels", meaning: "Number of channels" },
-  MULTIFD_COMPRESSION: { flag: "compression", meaning: "How pages are compressed on the channels" },
+  MULTIFD_COMPRESSION: { flag: "compression", meaning: "Compression on the channels" },
   MULTIFD_KEY_FILE: { flag: "key-file", meaning: "The file with the secret of seals" },
   MULTIFD_MAX_BANDWIDTH: { flag: "max-bandwidth", meaning: "Bytes a second over all channels, such as 128M" },
   MULTIFD_PROGRESS: { flag: "progress", meaning: "auto, line or json" },
@@ -50,7 +50,7 @@ export const oneOf =
   }
 
 /**
- * A flag whose default is an environment variable, and `initial` if that is not set, or empty. Fails with a usage error
+ * A flag whose default is an environment variable, or `initial` if that is unset or empty. Fails with a usage error
  * that names the variable.
  *
  * @internal

@@ -186,7 +186,7 @@ export const zeroPageDetection = Flag.Literals("zero-page-detection", ["none", "
  */
 export const marks = Flag.Literals("marks", ["each-section", "each-round"]).pipe(
   Flag.withDescription(
-    "Where channels synchronise: each-section for machine types up to 8.0, each-round for later ones (default: automatic)"
+    "Points of synchronisation: each-section for machine types up to 8.0, each-round for later ones (default: automatic)"
   ),
   Flag.optional
 )

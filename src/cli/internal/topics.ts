@@ -31,7 +31,7 @@ const codes: Topic = {
 
 const addresses: Topic = {
   name: "addresses",
-  summary: "How images, sockets, RAM blocks and sizes are written",
+  summary: "Notation of images, sockets, RAM blocks and sizes",
   sections: [
     rows(
       "IMAGES",

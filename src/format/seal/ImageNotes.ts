@@ -168,6 +168,6 @@ export const lossProblems = ({ lost = [] }: ImageNotes, path: string): ReadonlyA
     .map(({ idstr, pages }) =>
       Problem.make(
         `${pages} pages of the RAM block "${idstr}" in ${path} were lost and are zeros`,
-        "go on without them with --allow-lost (allowLost)"
+        "continue without them with --allow-lost (allowLost)"
       )
     )

@@ -21,7 +21,7 @@ export interface PageDigests {
   readonly record: (first: number, data: Uint8Array, runs: PageRuns.PageRuns) => void
   /** The digest that is taken of each page. */
   readonly algorithm: Checksum.Algorithm
-  /** The same for digests that were made elsewhere: `digests` of the pages of `runs`, one behind the other. */
+  /** Records digests computed elsewhere: `digests` of the pages of `runs`, one after another. */
   readonly take: (first: number, digests: Uint8Array, runs: PageRuns.PageRuns) => void
   /**
    * The digests of all extents, one after another, for the pages that the bitmap marks present now. Later calls

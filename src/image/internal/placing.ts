@@ -10,7 +10,7 @@ import type * as SyncAhead from "../SyncAhead.ts"
 import { type Keeping, keepPartial } from "./keepPartial.ts"
 
 /**
- * How an image takes its place. There are three ways:
+ * The way in which an image appears under its name. There are three ways:
  *
  * ```text
  *              before pages              after pages            sync                                     commit
@@ -19,7 +19,7 @@ import { type Keeping, keepPartial } from "./keepPartial.ts"
  *   kept       name, room, zeros         one more checkpoint    sync, mark, first piece, sync            rename
  * ```
  *
- * `*`: in place, only without a seal of its own; replaced, only with one.
+ * `*`: in place, only without a new seal; replaced, only with one.
  *
  * @internal
  */
@@ -30,7 +30,7 @@ export interface Placing {
   readonly endRam: Effect.Effect<void, FileError>
   /** Runs instead of writing a seal, when the stream ends at `end`. */
   readonly leaveUnsealed: (end: number) => Effect.Effect<void, FileError>
-  /** Makes it durable, with the mark of its seal (none without a seal), up to the step from which on there is an image. */
+  /** Makes it durable, with the mark of its seal (none without a seal), up to the step that makes the image exist. */
   readonly sync: (mark: ReadonlyArray<ImageStream.Piece>) => Effect.Effect<Durable<void, FileError>, FileError>
 }
 
@@ -45,7 +45,7 @@ interface Place {
 const wipe = ({ first, target: { file } }: Place): Effect.Effect<void, FileError> =>
   file.write(first.position, new Uint8Array(first.bytes.length))
 
-/** Whatever is left of the seal of an image that lay there before. */
+/** Removes the remains of an earlier image's seal. */
 const wipeSeal = ({ head: { blocks }, target: { file } }: Place, end: number): Effect.Effect<void, FileError> =>
   file.writeExtents(
     [SealMark.position(blocks), ImageSeal.sealPosition(end)]

@@ -68,7 +68,7 @@ export const readSeal = Effect.fnUntraced(function* (
 })
 
 const unfinished = (offset: number): Finding.Finding =>
-  Finding.make({ code: "seal-unfinished", offset, expected: "the mark of a whole seal", found: "that of one begun" })
+  Finding.make({ code: "seal-unfinished", offset, expected: "the mark of a complete seal", found: "that of one begun" })
 
 const readMarked = Effect.fnUntraced(function* (
   file: PositionalFile,
@@ -120,7 +120,7 @@ const decodePartial = (
   return { _tag: "Partial", seal, keyProblem, bitmaps: byName }
 }
 
-/** Whether a seal is the one that its mark was made for, and agrees with the caller about the key. */
+/** Checks that a seal belongs to its mark and matches the caller's key. */
 const agreementOf = (
   mark: SealMark.SealMark,
   bytes: Uint8Array,

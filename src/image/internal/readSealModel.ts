@@ -50,7 +50,7 @@ export interface Sealed extends Keyed {
 }
 
 /**
- * How an image is sealed.
+ * The state of an image's seal.
  *
  * @internal
  */

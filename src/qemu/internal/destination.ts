@@ -118,7 +118,7 @@ const runStateProblems = ({ name, runState = "" }: Source, paused: boolean): Rea
   runState in ended && !paused
     ? [
         Problem.make(
-          `the guest in ${name} cannot go on: it ${ended[runState]} (${runState})`,
+          `the guest in ${name} cannot resume: it ${ended[runState]} (${runState})`,
           "load it with --paused (paused) to look at it"
         )
       ]

@@ -76,7 +76,7 @@ export const make = Effect.fnUntraced(function* (
   const ended = Effect.gen(function* () {
     const finals = events.pipe(Stream.map(finalStatus), Stream.filter(Option.isSome), Stream.take(1))
     const [final] = yield* Stream.runCollect(finals)
-    const status = Invariant.defined(final, "a stream of events fails or goes on").value
+    const status = Invariant.defined(final, "a stream of events fails or continues").value
     if (status === "completed" || calledOff) return
     const { "error-desc": description = "" } = yield* Vm.statistics(qmp)
     return yield* new QemuMigrationError({ peer: qmp.peer, role, status, description })

@@ -66,7 +66,7 @@ export class Descriptor {
     if (--this.#underWay === 0) this.#idle?.()
   }
 
-  /** Lends the number to whoever makes calls on it by another way than `calls`, as long as `use` runs. */
+  /** Lends the number for calls that bypass `calls`, as long as `use` runs. */
   lend<A, E>(
     direction: Direction,
     use: (fd: number) => Effect.Effect<A, E>
