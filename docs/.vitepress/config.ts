@@ -25,7 +25,17 @@ const ordered = (folder: string, names: ReadonlyArray<string>): Array<DefaultThe
 }
 
 const guide = [
-  ...["getting-started", "capture-resume", "sockets-tls", "checksums", "backups", "files", "emulators", "library", "testing"],
+  ...[
+    "getting-started",
+    "capture-resume",
+    "sockets-tls",
+    "checksums",
+    "backups",
+    "files",
+    "emulators",
+    "library",
+    "testing"
+  ],
   ...["python", "guarantees", "troubleshooting", "from-qemu", "from-libvirt", "from-firecracker"]
 ]
 
