@@ -174,6 +174,7 @@ const table = {
   "return-path-message-unknown": protocol("a message on the return path that no known QEMU sends"),
   "return-path-length-wrong": protocol("a message on the return path has the wrong length"),
   "received-bitmap-wrong": protocol("the bitmap of received pages is invalid"),
+  "request-out-of-range": protocol("a request for pages that no block has"),
 
   "seal-unfinished": warning("sealing was started and not finished"),
   "bits-beyond-block": warning("bits are set past the last page of a block"),

@@ -68,6 +68,18 @@ export interface Ending {
 }
 
 /**
+ * The pages that a destination of a postcopy migration maps a block with.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface HostPages {
+  /** Bytes; only behind ADVISE, and only for blocks on other pages than the host's usual 4096. Default: left out. */
+  readonly hostPageSize?: number | undefined
+}
+
+/**
  * Encodes the complete RAM START: the list of blocks, with addresses in its entries if the configuration lists
  * `x-ignore-shared`.
  *
@@ -77,7 +89,7 @@ export interface Ending {
  */
 export const encodeStart = (
   options: Ending & {
-    readonly blocks: ReadonlyArray<AnnouncedBlock>
+    readonly blocks: ReadonlyArray<AnnouncedBlock & HostPages>
     /** `true` if entries have an address, as with `x-ignore-shared` in the configuration. Default `false`. */
     readonly addresses?: boolean | undefined
   }
@@ -96,8 +108,9 @@ export const encodeStart = (
       })
     )
     .append(MigrationStream.encodeRamRecord(RamFlag.memSize, total))
-  for (const { address = 0, idstr, usedLength } of blocks) {
+  for (const { address = 0, hostPageSize, idstr, usedLength } of blocks) {
     out.str8(idstr).u64(usedLength)
+    if (hostPageSize !== undefined) out.u64(hostPageSize)
     if (addresses) out.u64(address)
   }
   return out.append(encodeClose(options)).finish()

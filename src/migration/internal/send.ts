@@ -17,7 +17,7 @@ import type * as RamBlock from "../../ram/RamBlock.ts"
 import * as ByteSource from "../../snapshot/ByteSource.ts"
 import type { Progress } from "../Progress.ts"
 import type { SendError, SendOptions } from "../SendOptions.ts"
-import { preludeWith } from "./connectionCommands.ts"
+import { preludeWith } from "../../multifd/ConnectionCommands.ts"
 import { planSend, type SendPlan } from "./sendRequest.ts"
 import * as Source from "./machineJobs.ts"
 

@@ -14,6 +14,7 @@ export const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["snapshot"],
   ["multifd", "image", "store"],
   ["migration"],
+  ["postcopy"],
   ["qemu"],
   ["entry"],
   ["cli"],

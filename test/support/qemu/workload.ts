@@ -65,8 +65,8 @@ const realMode = (gdtDescriptor: number): ReadonlyArray<number> =>
     [0xea, ...u16(LOADED_AT + REAL_MODE_LENGTH), ...u16(0x08)] // jmp 0x08:protectedMode
   ].flat()
 
-const bootSector = (end: number): Buffer => {
-  const program = protectedMode(end)
+/** A boot sector that runs a program in 32-bit protected mode, with a flat code segment. */
+const bootSector = (program: ReadonlyArray<number>): Buffer => {
   const gdt = LOADED_AT + REAL_MODE_LENGTH + program.length
   const descriptor = [...u16(GDT.length - 1), ...u32(gdt)]
   const sector = Buffer.alloc(512)
@@ -79,8 +79,11 @@ const bootSector = (end: number): Buffer => {
  * Writes a disk image that runs the program over the guest's memory from `FIRST` up to `end`, both multiples of 8 KiB. Firmware reads
  * a disk of one sector (the default) over IDE, and finds nothing on it over virtio.
  */
-export const writeDisk = (path: string, end: number, size = 512): void => {
-  Fs.writeFileSync(path, bootSector(end), { flag: "wx" })
+export const writeDisk = (path: string, end: number, size = 512): void => writeProgram(path, protectedMode(end), size)
+
+/** Writes a disk image that runs any program in 32-bit protected mode; the selector of flat data is 0x10. */
+export const writeProgram = (path: string, program: ReadonlyArray<number>, size = 512): void => {
+  Fs.writeFileSync(path, bootSector(program), { flag: "wx" })
   Fs.truncateSync(path, size)
 }
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { preludeWith } from "../../../src/migration/internal/connectionCommands.ts"
-import { hex } from "../../support/bytes.ts"
+import { preludeWith } from "../../src/multifd/ConnectionCommands.ts"
+import { hex } from "../support/bytes.ts"
 
 const open = "08 0001 0000"
 const ping = "08 0002 0004 00000001"
