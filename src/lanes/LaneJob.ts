@@ -9,7 +9,7 @@ import type { DamagedExtent, ExtentDigests } from "../ram/FileRange.ts"
 import type { PageRuns } from "../ram/PageRuns.ts"
 
 /**
- * Where the bytes of a range of pages lie: in an open file, from `position` on, or in memory that the threads share.
+ * The location of a range of pages: in an open file, from `position`, or in memory that the threads share.
  *
  * @stability unstable
  * @category models
@@ -19,7 +19,7 @@ export type Place =
   { readonly fd: number; readonly position: number } | { readonly memory: SharedArrayBuffer; readonly position: number }
 
 /**
- * Copies pages of one range from one place to another. Page numbers count from the beginning of the range.
+ * Copies pages of one range from one place to another. Page numbers count from the start of the range.
  *
  * @stability unstable
  * @category models
@@ -31,17 +31,17 @@ export interface CopyJob {
   readonly target: Place | undefined
   /** Bytes in a page: a power of two from 1 KiB to 1 MiB. */
   readonly pageSize: number
-  /** The pages of the job. Other pages of the target stay as they are. */
+  /** The pages of the job. Other pages of the target are unchanged. */
   readonly pages: PageRuns
-  /** Those of them that hold anything, where that is known. `undefined`: the lane looks at every page of the job. */
+  /** Those of them that are not zero, if that is known. `undefined`: the lane examines every page of the job. */
   readonly normal: PageRuns | undefined
-  /** Zero pages of the job between two normal ones that are written along, as zeros, for the sake of one larger call. */
+  /** Largest gap of zero pages between two normal ones that is written, as zeros, to make one larger call. */
   readonly gap: number
-  /** Which digest of each normal page to answer with. `undefined`: none. */
+  /** The digest of each normal page to return. `undefined`: none. */
   readonly digests: Algorithm | undefined
-  /** Pages of the target that are made zero where they are not zero already. */
+  /** Pages of the target that are zeroed if they are not zero already. */
   readonly clear: PageRuns
-  /** What to compare the pages with that are read. Damaged extents go nowhere. `undefined`: nothing. */
+  /** The digests to compare the read pages with. Damaged extents are not copied. `undefined`: none. */
   readonly checks: ExtentDigests | undefined
 }
 
@@ -54,9 +54,9 @@ export interface CopyJob {
  */
 export interface Copied {
   readonly _tag: "Copied"
-  /** The pages that held anything. */
+  /** The pages that are not zero. */
   readonly normal: PageRuns
-  /** The digests of the normal pages, one behind the other. Empty where none were asked for. */
+  /** The digests of the normal pages, one after another. Empty if none were requested. */
   readonly digests: Uint8Array
   /** Bytes that were moved to the target. */
   readonly bytes: number
@@ -73,17 +73,17 @@ export interface CallFailed {
   readonly _tag: "CallFailed"
   readonly end: "source" | "target"
   readonly operation: "read" | "write"
-  /** Absolute position in the file, and the bytes that were to be moved there. */
+  /** Absolute position in the file, and the bytes to move there. */
   readonly position: number
   readonly length: number
-  /** How many of these had been moved before. */
+  /** Bytes moved before the failure. */
   readonly moved: number
-  /** What the kernel answered. `undefined`: it moved nothing. */
+  /** The kernel's error. `undefined`: it moved nothing. */
   readonly error: SystemError | undefined
 }
 
 /**
- * The error of a system call without its prototype, which no message between threads keeps.
+ * The error of a system call without its prototype, which messages between threads do not preserve.
  *
  * @stability unstable
  * @category models
@@ -132,7 +132,7 @@ export interface Cancelled {
 }
 
 /**
- * What became of a job.
+ * The result of a job.
  *
  * @stability unstable
  * @category models

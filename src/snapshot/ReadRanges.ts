@@ -45,10 +45,10 @@ function* ranges<B extends Block<unknown>>(
   }
 }
 
-/** How blocks are read. */
+/** Options of reading blocks. */
 interface Options {
   readonly unit: number
-  /** Ranges at the same time. */
+  /** Concurrent ranges. */
   readonly channels: number
   /** Bytes of one range, unless a unit is longer. Default: 1 MiB. */
   readonly bytes?: number | undefined

@@ -1,8 +1,8 @@
 /**
- * The objects of a snapshot store as files of a directory.
+ * The objects of a snapshot store as files in a directory.
  *
- * An object is created by `link(2)`, so that it is there with all of its bytes or not at all, and never replaces another.
- * Names that begin with a dot are temporary files, and no objects.
+ * An object is created by `link(2)`, so that it exists completely or not at all, and never replaces another. Names that
+ * begin with a dot are temporary files, not objects.
  *
  * @since 0.1.0
  */
@@ -49,7 +49,7 @@ const walk = (base: string, prefix: string): Effect.Effect<ReadonlyArray<ObjectI
 
 const directoryOf = (prefix: string): string => prefix.slice(0, prefix.lastIndexOf("/") + 1)
 
-/** Only names that the store itself makes are paths of files. */
+/** Only names made by the store itself are paths of files. */
 const pathOf = (root: string, name: string): string => Path.join(root, ...name.split("/"))
 
 const makeCalls = (root: string): Calls => {
@@ -97,7 +97,7 @@ const makeCalls = (root: string): Calls => {
   }
 }
 
-/** The clock of a file system is that of the machine that keeps it: the time of a file that was just written. */
+/** A file system's clock is that of the machine that stores it: the time of a newly written file. */
 const now = (root: string): Effect.Effect<number, FileError> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -114,8 +114,8 @@ const now = (root: string): Effect.Effect<number, FileError> =>
   )
 
 /**
- * Provides `ObjectStore` from a directory. It is made with the first object if it is missing. Its file system must have
- * hard links.
+ * Provides `ObjectStore` from a directory. If the directory is missing, it is made with the first object. Its file
+ * system must support hard links.
  *
  * **Failure effect**: that of `ObjectStore`. An interrupted or killed call may leave a temporary file.
  *

@@ -1,5 +1,6 @@
 /**
- * Pages of a batch on a lane: from a file or shared memory to a file or shared memory, without a byte in this thread.
+ * Copies the pages of a batch on a lane: from a file or shared memory to a file or shared memory, without touching a
+ * byte in this thread.
  *
  * @since 0.1.0
  */
@@ -15,17 +16,17 @@ import type * as RamBlock from "../ram/RamBlock.ts"
 import { reportingFailure } from "./FirstError.ts"
 
 /**
- * Bytes in a batch by default where lanes move it: a message there and back takes as long as moving 100 KiB, and a zero
- * page is looked for without a turn of the event loop.
+ * Bytes in a batch by default if lanes move it: a message there and back takes as long as moving 100 KiB, and zero
+ * pages are searched for without a turn of the event loop.
  *
  * @internal
  */
 export const batchSize = 8 * 1024 * 1024
 
-/** Below, the way through the thread pool is not the slower one. */
+/** Below this, the thread pool is no slower. */
 const MIN_BYTES = 2 * 1024 * 1024
 
-/** Bytes of RAM that are worth starting threads for. */
+/** Bytes of RAM that justify starting threads. */
 const MIN_TOTAL = 32 * 1024 * 1024
 
 /**
@@ -53,7 +54,7 @@ const shared = (view: Uint8Array | undefined): SharedMemory | undefined =>
   view?.buffer instanceof SharedArrayBuffer ? { memory: view.buffer, position: view.byteOffset } : undefined
 
 /**
- * Where pages come from, and what they have to be.
+ * The source of pages, and their expected digests.
  *
  * @internal
  */
@@ -63,7 +64,7 @@ export interface Source<out E> {
   readonly damage: RangeChecks<E>["failure"] | undefined
 }
 
-/** Extents that small or large are no pieces of work for a lane. */
+/** Smaller or larger extents are unsuitable pieces of work for a lane. */
 const MIN_EXTENT = 64 * 1024
 const MAX_EXTENT = 4 * 1024 * 1024
 
@@ -88,7 +89,7 @@ export const fromFile = <E>(
 }
 
 /**
- * Where the pages of a batch lie, if a lane can read them there.
+ * The location of a batch's pages, if a lane can read them there.
  *
  * @internal
  */
@@ -100,7 +101,7 @@ export const sourceOf = <E>(batch: PageBatch<E>): Source<E> | undefined => {
 }
 
 /**
- * Where the pages of a batch go, if a lane can write them there.
+ * The destination of a batch's pages, if a lane can write them there.
  *
  * @internal
  */
@@ -117,7 +118,7 @@ const isLarge = (blocks: ReadonlyArray<RamBlock.Shape>): boolean =>
   blocks.reduce((sum, { usedLength }) => sum + usedLength, 0) >= MIN_TOTAL
 
 /**
- * Whether lanes can read all pages of the blocks, and are worth it, so that their batches should be as large as suits lanes.
+ * `true` if lanes can read all pages of the blocks, and are worthwhile, so that batches should have the size for lanes.
  *
  * @internal
  */
@@ -128,7 +129,7 @@ const canWrite = (blocks: ReadonlyArray<RamBlock.Writable<unknown>>): boolean =>
   isLarge(blocks) && blocks.every(({ writer }) => writer.inFile !== undefined || isShared(writer.view))
 
 /**
- * Whether a batch is worth a message.
+ * `true` if a batch is worth a message.
  *
  * @internal
  */
@@ -136,7 +137,7 @@ export const isWorthIt = ({ block, pages }: PageBatch<unknown>): boolean =>
   PageRuns.pages(pages) * block.pageSize >= MIN_BYTES
 
 /**
- * Whether blocks are to be filled by lanes, so that batches should be as large as suits those.
+ * `true` if lanes fill the blocks, so that batches should have the size for lanes.
  *
  * @internal
  */
@@ -192,7 +193,7 @@ const outcomeOf = <E, E2>(ends: Ends<E, E2>, answer: LaneJob.Answer): Outcome<E 
 }
 
 /**
- * Copies pages on a lane. Interruption cancels the copy; if it fails meanwhile, the failure is reported as a later one.
+ * Copies pages on a lane. Interruption cancels the copy; a failure during that is reported as a later one.
  *
  * @internal
  */

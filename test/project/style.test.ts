@@ -18,32 +18,32 @@ const habits: Readonly<Record<string, Habit>> = {
   "a definition by a question word": {
     instead: 'lead with a noun or a verb: "Bytes written so far", "Opens …", "`true` if …"',
     pattern: /^(?:What|Whether|How|Who|Whose|Whoever|Whatever|Where|Which)\b[^?]*$/g,
-    limit: 41
+    limit: 0
   },
   "an unnamed person": {
     instead: "name the part: the caller, the sender, another process",
     pattern: /\b(?:whoever|somebody|someone|nobody|no one|anybody|everybody|the one who|those who)\b/gi,
-    limit: 10
+    limit: 0
   },
   "a dated adverb": {
     instead: "n, at most, no longer, anyway, while it runs",
     pattern: /\b(?:so many|at the most|any more|all the same|meanwhile|in earnest|by and by)\b/gi,
-    limit: 5
+    limit: 0
   },
   "an order of bytes as if seen from the side": {
     instead: "before, after, is, next to",
     pattern: /\b(?:behind|in front of|stands|beside)\b/gi,
-    limit: 43
+    limit: 0
   },
   "a passive obligation": {
     instead: "must",
     pattern: /\b(?:(?:has|have) to|shall)\b/gi,
-    limit: 3
+    limit: 0
   },
   "a phrasal verb of a person": {
     instead: "continues, records, yields, cancels, ends",
     pattern: /\b(?:goes on|go on|went on|goes by|gives? way|given up|calls? off|called off|took down|takes? down)\b/gi,
-    limit: 7
+    limit: 0
   },
   "a price": {
     instead: "say what is lost or how long it takes",

@@ -43,7 +43,7 @@ export const NO_COMMAND = "there is no command; name one"
 const lowerFirst = (text: string): string => text.replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase())
 
 /**
- * The possible names behind a mistyped one.
+ * The known names closest to a mistyped one.
  *
  * @internal
  */

@@ -90,7 +90,7 @@ export const makeNativeStream = <S extends Native>(
 
 /**
  * Delivers all output at once, in the call that brings it. A listener for `data` may be called later, when the library
- * is already writing to the memory behind it.
+ * is already writing to the same memory.
  */
 const takeOutput = (native: Native, take: (bytes: Uint8Array) => void): void => {
   const end = native.push.bind(native)

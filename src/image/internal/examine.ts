@@ -7,13 +7,13 @@ import type { ImageBlock } from "../Image.ts"
 import type { Damage, IntegrityError } from "../Integrity.ts"
 
 /**
- * How the pages of an image are read that go nowhere.
+ * Options of reading an image's pages only to check them.
  *
  * @internal
  */
 export interface Options {
   readonly extentSize: number
-  /** Reads under way at the same time. */
+  /** Concurrent reads. */
   readonly channels: number
 }
 
@@ -24,12 +24,13 @@ const asBatch = ({ block, length, offset }: Range<ImageBlock>) => ({
   pages: PageRuns.all(length / block.pageSize)
 })
 
-/** The lanes, where these blocks are worth it. */
+/** The lanes, if these blocks justify them. */
 const lanesFor = (blocks: ReadonlyArray<ImageBlock>) =>
   LaneCopy.canRead(blocks) ? LaneCopy.lanes : Effect.succeed(undefined)
 
 /**
- * Compares all pages of sealed blocks with their checksums. `damage` is told what is damaged, `failed` what cannot be read.
+ * Compares all pages of sealed blocks with their checksums. `damage` gets the damaged extents, `failed` the unreadable
+ * ones.
  *
  * @internal
  */
@@ -48,7 +49,7 @@ export const examine = Effect.fnUntraced(function* (
     forEachRange(only, { unit, channels, within }, (_, read) => Effect.catch(Effect.asVoid(read), note))
   if (lanes === undefined) return yield* here(blocks)
   yield* forEachRange(blocks, { unit, channels, bytes: LaneCopy.batchSize }, (range) => {
-    // What a lane cannot read is read again in smaller ranges, which fail by themselves.
+    // Ranges that a lane cannot read are read again in smaller ones, which fail separately.
     const again = here([range.block], range)
     const batch = asBatch(range)
     const source = LaneCopy.sourceOf<FileError | IntegrityError>(batch)

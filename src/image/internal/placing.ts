@@ -24,7 +24,7 @@ import { type Keeping, keepPartial } from "./keepPartial.ts"
  * @internal
  */
 export interface Placing {
-  /** How the file is synced while pages are written. */
+  /** Settings for syncing the file while pages are written. */
   readonly syncing: Pick<SyncAhead.Options, "around" | "threshold">
   /** Runs when no more page is written. */
   readonly endRam: Effect.Effect<void, FileError>

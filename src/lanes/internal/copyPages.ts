@@ -7,24 +7,27 @@ import { RunCutter } from "./runCutter.ts"
 import type { ScanBuffer } from "./scanBuffer.ts"
 import { CallFailure, moveAll, type SystemCalls } from "./systemCalls.ts"
 
-/** Bytes of a piece: what was read is still in the cache of the processor when it is looked at, digested and written. */
+/**
+ * Bytes of a piece: small enough that the bytes are still in the processor's cache when they are examined, digested and
+ * written after reading.
+ */
 const PIECE_BYTES = 256 * 1024
 
-/** Pages between two runs that are read along: less than the call that they save. */
+/** Largest gap of pages between two runs that is read along: reading it is faster than another call. */
 const READ_GAP = 8
 
-/** The same where they are read to their place: they have to be cleared again. */
+/** The same for reads in place, where the gap must be cleared again. */
 const READ_GAP_IN_PLACE = 2
 
 /**
- * What a lane works with.
+ * The environment of a lane.
  *
  * @internal
  */
 export interface Tools {
   readonly calls: SystemCalls
   readonly buffer: ScanBuffer
-  /** Asked in front of every piece. */
+  /** Checked before every piece. */
   readonly isCancelled: () => boolean
 }
 
@@ -92,14 +95,14 @@ class Copy {
 
   #copy(piece: Piece): void {
     const wanted = piece.normal ?? piece.pages
-    // Also an extent without pages has a digest, which says so.
+    // An extent without pages also has a digest, which records that.
     if (wanted.length === 0) this.#checks?.isDamaged(piece.first, NO_BYTES)
     const along = wanted.length > 0 ? this.#copyPages(piece, wanted) : PageRuns.empty
     const rest = PageRuns.difference(piece.clear, along)
     PageRuns.forEach(rest, (page, count) => this.#clear(piece.first + page, count))
   }
 
-  /** The pages that have their bytes now. */
+  /** The pages whose bytes are available now. */
   #copyPages(piece: Piece, wanted: PageRuns.PageRuns): PageRuns.PageRuns {
     const { gap, pageSize, source, target } = this.#job
     const length = PageRuns.end(piece.pages) * pageSize
@@ -131,7 +134,7 @@ class Copy {
     return runs
   }
 
-  /** Reads what is wanted, and what is read along with it where it is read to its place is zero. */
+  /** Reads the wanted pages; in place, gaps that are read along are zeroed. */
   #read(piece: Piece, wanted: PageRuns.PageRuns, data: Uint8Array): Uint8Array {
     const { pageSize, source, target } = this.#job
     if (inMemory(source)) return data
@@ -187,7 +190,7 @@ class Copy {
     })
   }
 
-  /** `at`: bytes from the beginning of the range. */
+  /** `at`: bytes from the start of the range. */
   #write(at: number, bytes: Uint8Array): void {
     const { target } = this.#job
     if (target === undefined || inMemory(target)) return
@@ -195,7 +198,7 @@ class Copy {
     moveAll(this.#tools.calls, { end: "target", operation: "write", fd, position: position + at, bytes })
   }
 
-  /** What is zero stays as it is, so that holes stay holes. */
+  /** Zeros are not rewritten, so that holes stay holes. */
   #clear(first: number, count: number): void {
     const { pageSize, target } = this.#job
     const at = first * pageSize
@@ -220,12 +223,12 @@ const clearRuns = (data: Uint8Array, runs: PageRuns.PageRuns, pageSize: number):
 const copyRuns = (from: Uint8Array, to: Uint8Array, runs: PageRuns.PageRuns, pageSize: number): void =>
   PageRuns.forEach(runs, (page, count) => to.set(slice(from, page, count, pageSize), page * pageSize))
 
-/** Memory that nobody has touched stays untouched. */
+/** Untouched memory stays untouched. */
 const clearMemory = (data: Uint8Array, pageSize: number): void =>
   clearRuns(data, ZeroPages.split(data, pageSize, PageRuns.all(data.length / pageSize)).normal, pageSize)
 
 /**
- * Does a job in the thread that calls.
+ * Runs a job in the calling thread.
  *
  * @internal
  */

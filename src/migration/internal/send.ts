@@ -21,7 +21,7 @@ import { preludeWith } from "../../multifd/ConnectionCommands.ts"
 import { planSend, type SendPlan } from "./sendRequest.ts"
 import * as Source from "./machineJobs.ts"
 
-/** Everything that belongs to one migration on its way. */
+/** The parts of a migration in progress. */
 interface Sending<E> {
   readonly plan: SendPlan<E>
   readonly options: SendOptions<unknown>
@@ -37,13 +37,13 @@ const connect = ({ limits }: SendPlan<unknown>, { tls, to }: SendOptions<unknown
     Effect.mapError(ConnectionError.at({ channel }))
   )
 
-/** Without its bitmap an absent page is one like any other, and no batch is joined because nothing of it is present. */
+/** Without its bitmap, an absent page is an ordinary one, and batches of absent pages are not joined. */
 const withoutPresence = <E>(block: RamBlock.Readable<E>): RamBlock.Readable<E> => ({
   ...block,
   reader: { ...block.reader, present: undefined, inFile: undefined }
 })
 
-/** What is to be sent. Between rounds the peer has nothing to do, so it is not to blame for the time that is taken. */
+/** The data to send. Between rounds the peer has nothing to do, so this time does not count against it. */
 const makeSource = <E>(
   { batchSize, source, zeroPages }: SendPlan<E>,
   progress: Progress,
@@ -81,7 +81,7 @@ const writeRest = Effect.fnUntraced(function* <E>(
   yield* copy(description)
 })
 
-/** With multifd a connection each; without, the one channel is the main channel. */
+/** With multifd one connection per channel; without it, the only channel is the main channel. */
 const openChannel = <E>(
   { main, options, plan, progress, watchdog }: Sending<E>,
   packetNumbers: PacketNumbers.PacketNumbers
@@ -136,7 +136,7 @@ const sendAll = Effect.fnUntraced(function* <E>(
     open: openChannel(sending, PacketNumbers.make())
   })
   yield* progress.enter("sync")
-  // A sender that waits for an answer keeps its side open until then: one that hangs up before has failed.
+  // A sender that waits for an answer keeps its side open until then: one that closes earlier has failed.
   const isAwaited = options.returnPath !== false && source.machine().description.length > 0
   if (isAwaited) return
   yield* Effect.mapError(connection.end, ConnectionError.at({ channel: "main" }))
@@ -152,8 +152,8 @@ const sendAll = Effect.fnUntraced(function* <E>(
  *   sync     the destination's answer that it has everything; the end of our side
  * ```
  *
- * When the destination has everything, its guest runs. `onTaken` runs then: neither a failure nor an interruption may let
- * the source's go on from there.
+ * When the destination has everything, its guest runs. `onTaken` runs then: after that, neither a failure nor an
+ * interruption may resume the source's guest.
  *
  * @internal
  */
@@ -171,7 +171,7 @@ export const send = Effect.fnUntraced(function* <E>(
   const watchdog = yield* Watchdog.make({
     peer,
     idleTimeout: plan.limits.idleTimeout,
-    expected: "a sign that the peer goes on reading, or its answer"
+    expected: "the peer to read or to acknowledge"
   })
   const main = MainChannel.make({
     connection,
