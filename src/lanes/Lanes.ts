@@ -11,6 +11,7 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -175,6 +176,16 @@ export const Lanes: Context.Reference<Lanes | undefined> = Context.Reference<Lan
  * @since 0.1.0
  */
 export const layer = (options: Options = {}): Layer.Layer<never> => Layer.effect(Lanes, make(options))
+
+/**
+ * The same, with options from Effect's `Config`.
+ *
+ * @stability unstable
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (options: Config.Wrap<Options>): Layer.Layer<never, Config.ConfigError> =>
+  Layer.effect(Lanes, Effect.flatMap(Config.unwrap(options), make))
 
 /**
  * No lanes: every byte is moved through `FileCalls`.

@@ -16,6 +16,7 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -273,3 +274,27 @@ export const make: (options: Options) => Effect.Effect<Client, QmpError.QmpConne
  */
 export const layer = (options: Options): Layer.Layer<QmpClient, QmpError.QmpConnectError> =>
   Layer.effect(QmpClient, make(options))
+
+/**
+ * Provides {@link QmpClient} from Effect's `Config`: each option is read from the environment, or another `ConfigProvider`.
+ *
+ * **Example** (The monitor's socket from `QMP_SOCKET`)
+ *
+ * ```ts
+ * import * as Config from "effect/Config"
+ * import { QmpClient, SocketAddress } from "effect-multifd"
+ *
+ * export const monitor = QmpClient.layerConfig({
+ *   address: Config.map(Config.String("QMP_SOCKET"), SocketAddress.unix),
+ *   commandTimeout: Config.withDefault(Config.Duration("QMP_TIMEOUT"), "60 seconds")
+ * })
+ * ```
+ *
+ * @stability stable
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<QmpClient, QmpError.QmpConnectError | Config.ConfigError> =>
+  Layer.effect(QmpClient, Effect.flatMap(Config.unwrap(options), make))

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
@@ -125,3 +126,13 @@ const now = (root: string): Effect.Effect<number, FileError> =>
  */
 export const layer = (path: string): Layer.Layer<ObjectStore> =>
   Layer.sync(ObjectStore, () => ObjectStore.of(makeCalls(Path.resolve(path))))
+
+/**
+ * The same, with the path from Effect's `Config`.
+ *
+ * @stability unstable
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (path: Config.Config<string>): Layer.Layer<ObjectStore, Config.ConfigError> =>
+  Layer.unwrap(Effect.map(path, layer))

@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -190,6 +192,18 @@ describe("Lanes", () => {
       assert.deepStrictEqual(yield* both, [false, false])
       assert.lengthOf(logged, 1)
     }).pipe(Effect.scoped)
+  )
+
+  it.live("the layer of a configuration reads its options by their names", () =>
+    Effect.gen(function* () {
+      const start = (env: Record<string, string>) =>
+        Effect.flatMap(Lanes.Lanes, (lanes) => lanes?.start ?? Effect.succeed(false)).pipe(
+          Effect.provide(Lanes.layerConfig({ threads: Config.Int("LANES") })),
+          Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
+        )
+      assert.isTrue(yield* start({ LANES: "1" }))
+      assert.include((yield* Effect.flip(start({ LANES: "many" }))).message, "LANES")
+    })
   )
 
   it.live("a program that does not start is none", () =>

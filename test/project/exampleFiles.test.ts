@@ -5,6 +5,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs/promises"
 import * as Path from "node:path"
+import * as Collector from "../support/project/collector.ts"
 import * as Consumer from "../support/project/consumer.ts"
 import * as Guests from "../support/qemu/guests.ts"
 import * as Migrate from "../support/qemu/migrate.ts"
@@ -22,6 +23,7 @@ const expected: Readonly<Record<string, RegExp>> = {
   "fault-injection.ts": /[1-9]\d* backups failed, none did harm/,
   "live-save.ts": /the snapshot is of tick [1-9]\d*, to the last page\nthe machine kept running/,
   "network-faults.ts": /36 moves in \d+ virtual minutes: [1-9]\d* failed, none did harm/,
+  "opentelemetry.ts": /^saved 4096 pages; /,
   "read-pages.ts": /page 1280 begins with hello from the guest/,
   "send-receive.ts": /every byte is the same/,
   "v86.ts": /saved 4096 pages, [^]*has continued to/,
@@ -73,6 +75,16 @@ describe("examples", { timeout: 120_000 }, () => {
       assert.deepStrictEqual(await Fs.readdir(scratch), [])
     })
   }
+
+  it("opentelemetry.ts: a collector gets the spans and metrics of a save", async () => {
+    const collector = await Collector.start()
+    const program = ["env", `TMPDIR=${scratch}`, process.execPath, "examples/opentelemetry.ts", collector.url]
+    const [command = "", ...args] = program
+    const received = await run(consumer.folder, command, ...args).finally(collector.stop)
+    assert.include(received, collector.url)
+    assert.includeMembers([...collector.spans], ["backup", "Image.save", "Migration.save", "Pipeline.run"])
+    assert.includeMembers([...collector.metrics], ["multifd_migrations_total", "multifd_ram_normal_pages_total"])
+  })
 
   it("v86.ts: the image that it leaves is one", async () => {
     const path = Path.join(temporary, "v86.img")

@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -8,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
+import * as SocketAddress from "../../src/io/sockets/SocketAddress.ts"
 import * as QmpClient from "../../src/qemu/QmpClient.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
 import * as VirtualNetwork from "../../src/testing/VirtualNetwork.ts"
@@ -300,6 +304,27 @@ describe("QmpClient", () => {
       const running = yield* inBackground(Effect.provide(program, Layer.fresh(QmpClient.layer({ address }))))
       yield* (yield* arrived).greet
       assert.strictEqual(yield* Fiber.join(running), 10)
+    })
+  )
+
+  test(
+    "the layer of a configuration reads its options by their names",
+    Effect.gen(function* () {
+      const layer = QmpClient.layerConfig({
+        address: Config.map(Config.String("QMP"), SocketAddress.unix),
+        commandTimeout: Config.withDefault(Config.Duration("TIMEOUT"), Duration.seconds(60))
+      })
+      const client = (env: Record<string, string>) =>
+        QmpClient.QmpClient.pipe(
+          Effect.provide(Layer.fresh(layer)),
+          Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
+        )
+      const missing = yield* Effect.flip(client({}))
+      assert.deepStrictEqual([missing._tag, missing.message.includes("QMP")], ["ConfigError", true])
+      const arrived = yield* Monitor.listen
+      const running = yield* inBackground(client({ QMP: "/run/qmp", TIMEOUT: "5 seconds" }))
+      yield* (yield* arrived).greet
+      assert.strictEqual(Duration.toSeconds((yield* Fiber.join(running)).commandTimeout), 5)
     })
   )
 

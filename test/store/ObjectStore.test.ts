@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -117,6 +119,18 @@ describe.each(kinds)("objects %s", (_, layer) => {
 
 describe("objects in a directory", () => {
   const put = Effect.flatMap(ObjectStore, (store) => store.putIfAbsent("pack/a/x-0", [bytes("one"), bytes("two")]))
+
+  it.effect("the path can come from a configuration", () =>
+    Effect.gen(function* () {
+      const disk = MemoryDisk.make()
+      const provider = ConfigProvider.fromEnv({ env: { STORE: "/backups" } })
+      yield* put.pipe(
+        Effect.provide(DirectoryObjects.layerConfig(Config.String("STORE")).pipe(Layer.provideMerge(disk.layer))),
+        Effect.provideService(ConfigProvider.ConfigProvider, provider)
+      )
+      assert.deepStrictEqual(disk.files().map(String), ["/backups/pack/a/x-0"])
+    })
+  )
 
   it.effect("whatever call fails, there is a complete object or none, and a next try makes it", () =>
     Effect.gen(function* () {
