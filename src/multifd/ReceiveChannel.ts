@@ -25,9 +25,9 @@ import * as MultifdPacket from "../format/multifd/MultifdPacket.ts"
 import type { Connection, TransferError } from "../io/sockets/Connection.ts"
 import * as ConnectionError from "../io/sockets/ConnectionError.ts"
 import type { Epochs } from "./Epochs.ts"
-import { makeBuffer } from "../transfer/ChannelBuffer.ts"
+import { makeBuffer, makeBufferPair } from "../transfer/ChannelBuffer.ts"
 import { reportingFailure } from "../transfer/FirstError.ts"
-import { type Helper, withHelper } from "./internal/overlap.ts"
+import * as OneAhead from "../transfer/OneAhead.ts"
 import { Inlet } from "./internal/inlet.ts"
 import { placePages } from "./internal/placePages.ts"
 import type { Pages, PageSink } from "../transfer/PageSink.ts"
@@ -101,7 +101,7 @@ export interface Options<E> {
  * @since 0.1.0
  */
 export const run = <E>(options: Options<E>): Effect.Effect<void, E | ReceiveChannelError> =>
-  withHelper((helper) => new PacketReader(options, helper).run)
+  OneAhead.during((ahead) => new PacketReader(options, ahead).run)
 
 /**
  * Packets that fit into one memory of a channel. With only one, reading could not continue while the pages of the
@@ -112,13 +112,12 @@ const PACKETS = 2
 /** The state of one channel between its packets. */
 class PacketReader<E> {
   readonly #options: Options<E>
-  readonly #helper: Helper<E>
+  readonly #ahead: OneAhead.OneAhead<E, never>
   readonly #inlet: Inlet
   /** `true` if pages are stored directly from the memory they arrive in. */
   readonly #inPlace: boolean
   readonly #unpacked = makeBuffer()
-  #buffer = makeBuffer()
-  #otherBuffer = makeBuffer()
+  readonly #buffers = makeBufferPair()
   /** Position of the current packet on the connection. */
   #position = MultifdInit.LENGTH
   #lastNumber = 0
@@ -126,10 +125,10 @@ class PacketReader<E> {
   /** `true` if data was handed over since the inlet's memories were swapped; then all earlier data is stored. */
   #handedOver = false
 
-  constructor(options: Options<E>, helper: Helper<E>) {
+  constructor(options: Options<E>, ahead: OneAhead.OneAhead<E, never>) {
     const { connection, pageSize, sinks } = options
     this.#options = options
-    this.#helper = helper
+    this.#ahead = ahead
     this.#headerLength = MultifdPacket.headerLength(pageSize)
     this.#inPlace = [...sinks.values()].every(({ takesUnaligned }) => takesUnaligned)
     const length = this.#inPlace ? PACKETS * (this.#headerLength + MultifdPacket.MAX_DATA_BYTES) : this.#headerLength
@@ -137,7 +136,7 @@ class PacketReader<E> {
   }
 
   readonly #otherIsFree: Effect.Effect<void> = Effect.suspend(() => {
-    const stored = this.#handedOver ? Effect.void : this.#helper.drained
+    const stored = this.#handedOver ? Effect.void : this.#ahead.drained
     this.#handedOver = false
     return stored
   })
@@ -199,7 +198,7 @@ class PacketReader<E> {
   /** The pages of a packet, once they have arrived. */
   #place(packet: MultifdPacket.RamPacket, sink: PageSink<E>): Effect.Effect<Pages, ReceiveChannelError> {
     const { compression, connection, pageSize } = this.#options
-    const buffer = () => this.#buffer(MultifdPacket.MAX_DATA_BYTES)
+    const buffer = () => this.#buffers.take(MultifdPacket.MAX_DATA_BYTES)
     const length = packet.normal.length * pageSize
     if (compression === undefined && this.#inPlace && length > 0) {
       return Effect.map(this.#read(this.#inlet.take(length)), (payload) => {
@@ -231,16 +230,14 @@ class PacketReader<E> {
   #handOver(sink: PageSink<E>, pages: Pages): Effect.Effect<void, E> {
     const store = this.#options.watchdog.working(reportingFailure(sink.store(pages)))
     if (sink.view !== undefined) return store
-    const free = this.#otherBuffer
-    this.#otherBuffer = this.#buffer
-    this.#buffer = free
+    this.#buffers.swap()
     this.#handedOver = true
-    return this.#helper.submit(store)
+    return this.#ahead.submit(store)
   }
 
   #sync(position: number): Effect.Effect<void, ProtocolError.ProtocolError> {
     const { epochs, id } = this.#options
-    return Effect.andThen(this.#helper.drained, epochs.arrive(id, position))
+    return Effect.andThen(this.#ahead.drained, epochs.arrive(id, position))
   }
 
   readonly #devicePacket: Effect.Effect<void, E | ReceiveChannelError> = Effect.suspend(() => {
@@ -267,7 +264,7 @@ class PacketReader<E> {
   }
 
   readonly #end: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.andThen(this.#helper.drained, this.#options.epochs.end(this.#options.id, this.#position))
+    Effect.andThen(this.#ahead.drained, this.#options.epochs.end(this.#options.id, this.#position))
   )
 
   #read<A>(self: Effect.Effect<A, TransferError | ConnectionError.ConnectionEndedError>) {

@@ -13,7 +13,8 @@ import type * as Scope from "effect/Scope"
 import type { TransferError } from "../io/sockets/Connection.ts"
 import * as PageBatch from "../ram/PageBatch.ts"
 import type { Channel } from "../transfer/Channel.ts"
-import { makeWriteBehind } from "./internal/writeBehind.ts"
+import * as OneAhead from "../transfer/OneAhead.ts"
+import { transferBatches } from "./internal/transferBatches.ts"
 import type { MainChannel } from "./MainChannel.ts"
 import * as TransferCounters from "../transfer/TransferCounters.ts"
 import type { Watchdog } from "./Watchdog.ts"
@@ -57,7 +58,7 @@ export const make = Effect.fnUntraced(function* (
   const { counters, detectZeroPages = true, main, watchdog } = options
   const working: Watchdog["working"] = watchdog?.working ?? ((self) => self)
   const load = detectZeroPages ? PageBatch.load : PageBatch.loadAll
-  const behind = yield* makeWriteBehind<TransferError>()
+  const ahead = yield* OneAhead.make<TransferError>()
   const send = Effect.fnUntraced(function* (
     batch: PageBatch.LoadedBatch<unknown>
   ): Effect.fn.Return<void, TransferError> {
@@ -66,9 +67,8 @@ export const make = Effect.fnUntraced(function* (
   })
   return {
     id: 0,
-    transfer: (batch) =>
-      Effect.flatMap(working(behind.load(batch, load)), (loaded) => behind.write(loaded, send(loaded))),
-    sync: behind.settled,
-    finish: behind.settled
+    transfer: transferBatches({ ahead, load, send, working }),
+    sync: ahead.drained,
+    finish: ahead.drained
   }
 })

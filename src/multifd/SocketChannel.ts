@@ -26,10 +26,10 @@ import * as PageBatch from "../ram/PageBatch.ts"
 import type { Channel } from "../transfer/Channel.ts"
 import { makeBuffer } from "../transfer/ChannelBuffer.ts"
 import { cutPackets, type PagesOfPacket } from "./internal/cutPackets.ts"
-import { makeInTurn } from "./internal/inTurn.ts"
 import { makeOutlet } from "./internal/outlet.ts"
-import { makeWriteBehind } from "./internal/writeBehind.ts"
+import { transferBatches } from "./internal/transferBatches.ts"
 import type { PacketNumbers } from "./PacketNumbers.ts"
+import * as OneAhead from "../transfer/OneAhead.ts"
 import type { RateLimit } from "../transfer/RateLimit.ts"
 import * as TransferCounters from "../transfer/TransferCounters.ts"
 import type { Watchdog } from "./Watchdog.ts"
@@ -112,9 +112,9 @@ export const make = Effect.fnUntraced(function* (
   const headerLength = MultifdPacket.headerLength(pageSize)
   const headers = new Uint8Array((compressor === undefined ? PACKETS_AT_ONCE : COMPRESSED_PACKETS) * headerLength)
   const copies = makeBuffer()
-  const behind = yield* makeWriteBehind<SocketChannelError>()
-  const compressed = yield* makeInTurn<TransferError>()
-  const settled = Effect.andThen(behind.settled, compressed.settled)
+  const ahead = yield* OneAhead.make<SocketChannelError>()
+  const compressed = yield* OneAhead.make<TransferError>()
+  const drained = Effect.andThen(ahead.drained, compressed.drained)
   let slot = 0
 
   const send = Effect.fnUntraced(function* (parts: ReadonlyArray<Uint8Array>): Effect.fn.Return<void, TransferError> {
@@ -149,7 +149,7 @@ export const make = Effect.fnUntraced(function* (
       const payload = packet.runs.length === 0 ? [] : yield* working(compress(stable(packet.runs), pageSize))
       slot = (slot + 1) % COMPRESSED_PACKETS
       const header = headerOf(block.idstr, packet, byteLength(payload), slot)
-      yield* compressed.begin(send([header, ...payload]))
+      yield* compressed.submit(send([header, ...payload]))
     }
   })
   const sendBatch = Effect.fnUntraced(function* (
@@ -163,10 +163,9 @@ export const make = Effect.fnUntraced(function* (
   yield* send([MultifdInit.encode({ uuid: options.uuid, id })])
   return {
     id,
-    transfer: (batch) =>
-      Effect.flatMap(working(behind.load(batch, load)), (loaded) => behind.write(loaded, sendBatch(loaded))),
-    sync: Effect.andThen(settled, sendSync),
-    finish: Effect.andThen(settled, Effect.mapError(connection.end, ConnectionError.at({ channel: id })))
+    transfer: transferBatches({ ahead, load, send: sendBatch, working }),
+    sync: Effect.andThen(drained, sendSync),
+    finish: Effect.andThen(drained, Effect.mapError(connection.end, ConnectionError.at({ channel: id })))
   }
 })
 

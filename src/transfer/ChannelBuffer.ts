@@ -13,3 +13,30 @@ export const makeBuffer = (): ((length: number) => Uint8Array) => {
     return memory.subarray(0, length)
   }
 }
+
+/**
+ * Two such memories, so that one can be filled while the other is still in use.
+ *
+ * @internal
+ */
+export interface BufferPair {
+  /** The memory whose turn it is. */
+  readonly take: (length: number) => Uint8Array
+  /** Makes it the other one's turn. */
+  readonly swap: () => void
+}
+
+/**
+ * Makes a pair; each memory is allocated when it is first taken.
+ *
+ * @internal
+ */
+export const makeBufferPair = (): BufferPair => {
+  let [buffer, other] = [makeBuffer(), makeBuffer()]
+  return {
+    take: (length) => buffer(length),
+    swap: () => {
+      ;[buffer, other] = [other, buffer]
+    }
+  }
+}

@@ -5,6 +5,7 @@ import { isAtMost } from "../../format/stream/MachineType.ts"
 import type { Event } from "../../format/stream/SocketStream.ts"
 import type { Epochs } from "../Epochs.ts"
 import type { Limits } from "../PeerLimits.ts"
+import * as OneAhead from "../../transfer/OneAhead.ts"
 import type { PageSink } from "../../transfer/PageSink.ts"
 import * as SnapshotTarget from "../../snapshot/SnapshotTarget.ts"
 import * as ProtocolError from "../ProtocolError.ts"
@@ -14,7 +15,6 @@ import type { Watchdog } from "../Watchdog.ts"
 import type { MainError, MainStream } from "./mainStream.ts"
 import { makeGather } from "./gather.ts"
 import { GrowingBytes } from "./growingBytes.ts"
-import { withHelper } from "./overlap.ts"
 import { checkHeader, layoutOf } from "./receiveChecks.ts"
 import { makeRecordPages } from "./recordPages.ts"
 import { StateEnd } from "./stateEnd.ts"
@@ -187,10 +187,10 @@ const readRam = <E>(
   draft: Draft,
   sinks: ReadonlyMap<string, PageSink<E>>
 ): Effect.Effect<void, E | MainError> =>
-  withHelper((helper) =>
+  OneAhead.during((ahead) =>
     Effect.gen(function* () {
-      const store = makeRecordPages({ peer: stream.peer, sinks, helper, watchdog })
-      const mark = Effect.andThen(helper.drained, epochs.mark)
+      const store = makeRecordPages({ peer: stream.peer, sinks, ahead, watchdog })
+      const mark = Effect.andThen(ahead.drained, epochs.mark)
       for (;;) {
         const event = yield* stream.next
         switch (event._tag) {
@@ -210,7 +210,7 @@ const readRam = <E>(
             break
           case "RamEnd":
             Object.assign(draft, { footers: event.footers, position: event.position })
-            return yield* helper.drained
+            return yield* ahead.drained
           default:
             yield* record(stream, draft, event)
         }

@@ -5,12 +5,12 @@ import * as MultifdPacket from "../../format/multifd/MultifdPacket.ts"
 import type { Event, Extent, ZeroExtent } from "../../format/stream/SocketStream.ts"
 import * as Xbzrle from "../../format/stream/Xbzrle.ts"
 import * as PageRuns from "../../ram/PageRuns.ts"
+import type { OneAhead } from "../../transfer/OneAhead.ts"
 import type { PageSink } from "../../transfer/PageSink.ts"
 import * as ProtocolError from "../ProtocolError.ts"
 import type { Watchdog } from "../Watchdog.ts"
-import { makeBuffer } from "../../transfer/ChannelBuffer.ts"
+import { makeBuffer, makeBufferPair } from "../../transfer/ChannelBuffer.ts"
 import { reportingFailure } from "../../transfer/FirstError.ts"
-import type { Helper } from "./overlap.ts"
 import { placePages } from "./placePages.ts"
 
 /** @internal */
@@ -28,26 +28,23 @@ export type PageEvent = Extract<Event, { readonly _tag: "Pages" | "Zeros" | "Cha
 export const makeRecordPages = <E>(options: {
   readonly peer: string
   readonly sinks: ReadonlyMap<string, PageSink<E>>
-  readonly helper: Helper<E>
+  readonly ahead: OneAhead<E, never>
   readonly watchdog: Pick<Watchdog, "alive" | "working">
 }): ((event: PageEvent) => Effect.Effect<void, E | ProtocolError.ProtocolError>) => {
-  const { helper, peer, sinks, watchdog } = options
+  const { ahead, peer, sinks, watchdog } = options
   const page = makeBuffer()
-  let buffer = makeBuffer()
-  let other = makeBuffer()
+  const buffers = makeBufferPair()
 
   const handOver = (sink: PageSink<E>, store: Effect.Effect<void, E>): Effect.Effect<void, E> => {
     const work = watchdog.working(reportingFailure(store))
     if (sink.view !== undefined) return work
-    const free = other
-    other = buffer
-    buffer = free
-    return helper.submit(work)
+    buffers.swap()
+    return ahead.submit(work)
   }
 
   const storePages = (sink: PageSink<E>, extents: ReadonlyArray<Extent>) => {
     const normal = extents.map(({ offset }) => offset)
-    const { pages, targets } = placePages({ normal, zero: [] }, sink, () => buffer(MultifdPacket.MAX_DATA_BYTES))
+    const { pages, targets } = placePages({ normal, zero: [] }, sink, () => buffers.take(MultifdPacket.MAX_DATA_BYTES))
     gather(extents, targets)
     return handOver(sink, sink.store(pages))
   }
@@ -65,7 +62,7 @@ export const makeRecordPages = <E>(options: {
     const decoded = Xbzrle.decode(whole, bytes, whole)
     if (Result.isFailure(decoded)) return yield* ProtocolError.fromFinding(peer, "main", decoded.failure)
     yield* storePages(sink, [{ offset, bytes: whole }])
-    yield* helper.drained
+    yield* ahead.drained
   })
   return (event) =>
     Effect.suspend(() => {
@@ -78,7 +75,7 @@ export const makeRecordPages = <E>(options: {
           return storeZeros(sink, event.extents)
         case "Changes":
           return Effect.andThen(
-            helper.drained,
+            ahead.drained,
             Effect.forEach(event.extents, (extent) => change(sink, extent), { discard: true })
           )
       }

@@ -6,9 +6,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import { makeWriteBehind, type WriteBehind } from "../../../src/multifd/internal/writeBehind.ts"
+import { transferBatches } from "../../../src/multifd/internal/transferBatches.ts"
 import * as PageBatch from "../../../src/ram/PageBatch.ts"
 import type * as RamBlock from "../../../src/ram/RamBlock.ts"
+import * as OneAhead from "../../../src/transfer/OneAhead.ts"
 
 const PAGE = 4096
 
@@ -37,51 +38,65 @@ const mapped = (number: number): PageBatch.PageBatch => {
   return { ...batch, block: { ...block, reader: { ...block.reader, view: (_, length) => new Uint8Array(length) } } }
 }
 
-const move = <E>(
-  behind: WriteBehind<E>,
-  batch: PageBatch.PageBatch,
-  write: (data: Uint8Array) => Effect.Effect<void, E>
-) =>
-  Effect.flatMap(behind.load(batch, PageBatch.load), (loaded) =>
-    behind.write(
-      loaded,
-      Effect.suspend(() => write(loaded.data))
-    )
-  )
+type Moving<E> = OneAhead.OneAhead<E> & {
+  /** Transfers a batch, which is sent by `write`. */
+  readonly move: (
+    batch: PageBatch.PageBatch,
+    write: (data: Uint8Array) => Effect.Effect<void, E>
+  ) => Effect.Effect<void, E>
+}
 
-describe("writeBehind", () => {
+const makeMoving = <E>(): Effect.Effect<Moving<E>, never, Scope.Scope> =>
+  Effect.map(OneAhead.make<E>(), (ahead) => {
+    const writes = new Map<number, (data: Uint8Array) => Effect.Effect<void, E>>()
+    const transfer = transferBatches<E>({
+      ahead,
+      load: PageBatch.load,
+      working: (self) => self,
+      send: ({ data, offset }) => Effect.suspend(() => writes.get(offset)!(data))
+    })
+    return {
+      ...ahead,
+      move: (batch, write) => {
+        writes.set(batch.offset, write)
+        return transfer(batch)
+      }
+    }
+  })
+
+describe("transferBatches", () => {
   it.effect("a batch is read while the one before is written", () =>
     Effect.gen(function* () {
-      const behind = yield* makeWriteBehind<never>()
+      const moving = yield* makeMoving<never>()
       const written: Array<number> = []
       const write = (data: Uint8Array) =>
         Effect.delay(
           Effect.sync(() => void (data.every((byte) => byte === data[0]) && written.push(data[0]!))),
           "10 millis"
         )
-      const moving = yield* Effect.forkChild(
+      const done = yield* Effect.forkChild(
         Effect.gen(function* () {
-          for (let number = 1; number <= 10; number++) yield* move(behind, batchOf(number, 10), write)
-          yield* behind.settled
+          for (let number = 1; number <= 10; number++) yield* moving.move(batchOf(number, 10), write)
+          yield* moving.drained
           return yield* Clock.currentTimeMillis
         })
       )
-      yield* Effect.raceFirst(Fiber.await(moving), Effect.forever(TestClock.adjust("1 millis")))
+      yield* Effect.raceFirst(Fiber.await(done), Effect.forever(TestClock.adjust("1 millis")))
       assert.deepStrictEqual(written, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
-      assert.strictEqual(yield* Fiber.join(moving), 110)
+      assert.strictEqual(yield* Fiber.join(done), 110)
     })
   )
 
-  it.effect("what lies in memory is written before the call ends, and behind everything before it", () =>
+  it.effect("what lies in memory is written before the call ends, and moving everything before it", () =>
     Effect.gen(function* () {
-      const behind = yield* makeWriteBehind<never>()
+      const moving = yield* makeMoving<never>()
       const first = yield* Deferred.make<void>()
       const order: Array<string> = []
       const say = (what: string) => Effect.sync(() => void order.push(what))
-      yield* move(behind, batchOf(1), () => Effect.andThen(Deferred.await(first), say("read")))
+      yield* moving.move(batchOf(1), () => Effect.andThen(Deferred.await(first), say("read")))
       const second = yield* Effect.forkChild(
         Effect.andThen(
-          move(behind, mapped(2), () => say("mapped")),
+          moving.move(mapped(2), () => say("mapped")),
           say("returned")
         ),
         { startImmediately: true }
@@ -96,14 +111,14 @@ describe("writeBehind", () => {
   it.effect("a write that fails fails the next call, whichever it is", () =>
     Effect.gen(function* () {
       const calls = [
-        (behind: WriteBehind<"broken">) => move(behind, batchOf(2), () => Effect.void),
-        (behind: WriteBehind<"broken">) => move(behind, mapped(2), () => Effect.void),
-        (behind: WriteBehind<"broken">) => behind.settled
+        (moving: Moving<"broken">) => moving.move(batchOf(2), () => Effect.void),
+        (moving: Moving<"broken">) => moving.move(mapped(2), () => Effect.void),
+        (moving: Moving<"broken">) => moving.drained
       ]
       for (const call of calls) {
-        const behind = yield* makeWriteBehind<"broken">()
-        yield* move(behind, batchOf(1), () => Effect.fail("broken" as const))
-        assert.strictEqual(yield* Effect.flip(call(behind)), "broken")
+        const moving = yield* makeMoving<"broken">()
+        yield* moving.move(batchOf(1), () => Effect.fail("broken" as const))
+        assert.strictEqual(yield* Effect.flip(call(moving)), "broken")
       }
     })
   )
@@ -111,10 +126,10 @@ describe("writeBehind", () => {
   it.effect("leaving the scope interrupts the write under way", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const behind = yield* Scope.provide(makeWriteBehind<never>(), scope)
+      const moving = yield* Scope.provide(makeMoving<never>(), scope)
       let interrupted = false
       const never = Effect.onInterrupt(Effect.never, () => Effect.sync(() => void (interrupted = true)))
-      yield* move(behind, batchOf(1), () => never)
+      yield* moving.move(batchOf(1), () => never)
       yield* Scope.close(scope, Exit.void)
       assert.isTrue(interrupted)
     })
