@@ -8,7 +8,8 @@ import { globalFlags, ownSections, type Pages } from "./helpPages.ts"
 const code = (text: string): string => `\`${text.replaceAll("|", "\\|")}\``
 
 /** Text of the help in Markdown: what only looks like markup is none. */
-const prose = (text: string): string => text.replaceAll(/[|<>[\]_*]/g, (character) => `\\${character}`)
+const prose = (text: string): string =>
+  text.replaceAll(/\[(MULTIFD_\w+)\]/g, "(`$1`)").replaceAll(/[|<>[\]*]/g, (character) => `\\${character}`)
 
 const block = (language: string, lines: ReadonlyArray<string>): ReadonlyArray<string> => [
   `\`\`\`${language}`,
