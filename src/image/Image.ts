@@ -205,7 +205,7 @@ const inspectionOf = Effect.fnUntraced(function* (
   { offset = 0, path }: Location.Location,
   contents: RawImage
 ): Effect.fn.Return<Inspection, FileError> {
-  const { libvirt, stream, tail } = contents
+  const { libvirt, stream, trailer } = contents
   const sections = yield* Effect.catchTag(ImageParts.deviceSections(contents), "IntegrityError", ({ changed }) =>
     Effect.succeed({ sections: [], findings: [changedMeanwhile(changed?.position ?? offset)] })
   )
@@ -220,7 +220,7 @@ const inspectionOf = Effect.fnUntraced(function* (
     blocks: ImageParts.blocks(file, contents),
     deviceSections: sections.sections,
     runState: GlobalState.find(sections.sections),
-    description: tail?.described,
+    description: trailer?.described,
     libvirt,
     seal: contents.seal,
     notes: { ...notesOf(libvirt), ...contents.seal?.notes },

@@ -182,7 +182,7 @@ const noRam: Ram = { bytesTotal: 0, pageSize: defaultPageSize }
 const RATE_WINDOW = 100
 
 /** The counters at some time. */
-interface Mark {
+interface Sample {
   readonly time: number
   readonly bytes: number
   readonly pages: number
@@ -193,9 +193,9 @@ const megabits = (bytes: number, milliseconds: number): number =>
 
 /** Starts following `counters`; rates are unknown for the first 100 ms. */
 const makeRates = () => {
-  let last: Mark | undefined
+  let last: Sample | undefined
   let rates = { mbps: 0, "pages-per-second": 0 }
-  return (now: Mark): typeof rates => {
+  return (now: Sample): typeof rates => {
     if (last === undefined) last = now
     const elapsed = now.time - last.time
     if (elapsed >= RATE_WINDOW) {
@@ -211,11 +211,11 @@ const makeRates = () => {
 const makeDirty = () => {
   let syncs = 0
   let dirty = 0
-  let since: Mark | undefined
+  let since: Sample | undefined
   let rate = 0
   return {
     /** Pages left from the previous round had been dirty already. */
-    sync: (found: number, now: Mark): void => {
+    sync: (found: number, now: Sample): void => {
       if (since !== undefined && now.time > since.time) {
         const left = Math.max(0, dirty - (now.pages - since.pages))
         rate = (Math.max(0, found - left) * 1000) / (now.time - since.time)
@@ -224,7 +224,7 @@ const makeDirty = () => {
       dirty = found
       since = now
     },
-    at: ({ pages }: Mark) => ({
+    at: ({ pages }: Sample) => ({
       syncs,
       rate,
       remaining: since === undefined ? undefined : Math.max(0, dirty - (pages - since.pages))
@@ -270,19 +270,19 @@ export const make = ({ counters, ram = noRam, status }: Options): Recorder => {
   const dirty = makeDirty()
   let covered = ram
   let mainBytes = 0
-  let stopped: Mark | undefined
-  let resumed: Mark | undefined
+  let stopped: Sample | undefined
+  let resumed: Sample | undefined
   let expectedDowntime: number | undefined
   let throttled = 0
   let reason: string | undefined
 
   const multifdBytes = () => counters.bytes - counters.recordBytes
-  const mark = (time: number): Mark => ({
+  const sampleAt = (time: number): Sample => ({
     time,
     bytes: mainBytes + multifdBytes(),
     pages: counters.normalPages + counters.zeroPages
   })
-  const ramAt = (now: Mark, current: MigrationStatus.Status, times: ReturnType<typeof timesOf>): RamStatistics => {
+  const ramAt = (now: Sample, current: MigrationStatus.Status, times: ReturnType<typeof timesOf>): RamStatistics => {
     const { bytesTotal, live = false, pageSize } = covered
     const { rate, remaining = bytesTotal / pageSize, syncs } = dirty.at(now)
     const completed = current === "completed"
@@ -311,7 +311,7 @@ export const make = ({ counters, ram = noRam, status }: Options): Recorder => {
     }
   }
   const snapshot: Effect.Effect<Statistics> = Effect.gen(function* () {
-    const now = mark(yield* Clock.currentTimeMillis)
+    const now = sampleAt(yield* Clock.currentTimeMillis)
     const current = yield* status.current
     const times = timesOf(yield* status.entered, now.time, stopped?.time, resumed?.time)
     const isOver = !MigrationStatus.isRunning(current)
@@ -324,7 +324,7 @@ export const make = ({ counters, ram = noRam, status }: Options): Recorder => {
       ...(reason === undefined ? {} : { "error-desc": reason })
     }
   })
-  const atNow = (f: (now: Mark) => void) => Effect.map(Clock.currentTimeMillis, (time) => f(mark(time)))
+  const atNow = (f: (now: Sample) => void) => Effect.map(Clock.currentTimeMillis, (time) => f(sampleAt(time)))
   const over = Stream.runDrain(Stream.takeUntil(status.changes, MigrationStatus.isFinal))
   return {
     snapshot,

@@ -241,7 +241,7 @@ export const run = Effect.fn("Capture.run")(function* <A = void, E extends Tagge
   options: Options<A, E>
 ): Effect.fn.Return<Captured<A>, CaptureError | E, Migration | Scope.Scope> {
   const { onProblem = Effect.logWarning, qmp } = options
-  const vm = yield* Vm.look(qmp)
+  const vm = yield* Vm.query(qmp)
   const plan = Plan.make(options, vm)
   yield* Vm.refuse(qmp, "capture", Plan.problemsOf(vm, plan))
   if (Plan.isAbandoned(vm)) yield* onProblem(Plan.abandoned(qmp))

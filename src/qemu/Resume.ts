@@ -205,8 +205,8 @@ export const run = Effect.fn("Resume.run")(function* <E extends TaggedError = ne
     qmp,
     source
   } = options
-  const vm = yield* Vm.look(qmp)
-  const destination = yield* Destination.look(qmp, vm.memory)
+  const vm = yield* Vm.query(qmp)
+  const destination = yield* Destination.query(qmp, vm.memory)
   const { machine } = vm
   yield* Vm.refuse(qmp, "resume", [
     ...Vm.optionProblems(options),

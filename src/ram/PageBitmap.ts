@@ -240,12 +240,12 @@ const fill = (bytes: Uint8Array, from: number, to: number, value: 0 | 0xff): voi
   if (from >= to) return
   const first = byteOf(from)
   const last = byteOf(to)
-  const head = (0xff << (from & 7)) & 0xff
-  const tail = (1 << (to & 7)) - 1
-  if (first === last) return assign(bytes, first, head & tail, value)
-  assign(bytes, first, head, value)
+  const firstBits = (0xff << (from & 7)) & 0xff
+  const lastBits = (1 << (to & 7)) - 1
+  if (first === last) return assign(bytes, first, firstBits & lastBits, value)
+  assign(bytes, first, firstBits, value)
   if (last > first + 1) bytes.fill(value, first + 1, last)
-  if (tail !== 0) assign(bytes, last, tail, value)
+  if (lastBits !== 0) assign(bytes, last, lastBits, value)
 }
 
 const assign = (bytes: Uint8Array, at: number, mask: number, value: 0 | 0xff): void => {

@@ -149,14 +149,14 @@ export const run = <A, E, R>(
         atStep: (step, act) => inner.atStep(step, act)
       }
       const isWithin = (): boolean => inner.now <= maxMillis && inner.events < maxEvents
-      const goOn = (): boolean => isWithin() && inner.step()
+      const step = (): boolean => isWithin() && inner.step()
       const fiber: Fiber.Fiber<A, E> = Effect.runForkWith(Context.merge(around, inner.context))(
         Effect.suspend(() => program(world))
       )
-      while (fiber.pollUnsafe() === undefined && goOn());
+      while (fiber.pollUnsafe() === undefined && step());
       const exit = fiber.pollUnsafe()
       const millis = inner.now
-      while (goOn());
+      while (step());
       return {
         exit,
         running: inner.running,

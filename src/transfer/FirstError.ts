@@ -5,11 +5,11 @@ import * as Exit from "effect/Exit"
 
 /** Failures that followed the first one. */
 class LaterFailures extends Context.Service<LaterFailures, ReadonlyArray<Cause.Cause<unknown>>>()(
-  "effect-multifd/multifd/LaterFailures"
+  "effect-multifd/transfer/LaterFailures"
 ) {}
 
 /** Records a failure that cannot leave its fiber. */
-const Note = Context.Reference<(cause: Cause.Cause<unknown>) => void>("effect-multifd/multifd/Note", {
+const Reporter = Context.Reference<(cause: Cause.Cause<unknown>) => void>("effect-multifd/transfer/Reporter", {
   defaultValue: () => () => {}
 })
 
@@ -20,7 +20,7 @@ const Note = Context.Reference<(cause: Cause.Cause<unknown>) => void>("effect-mu
  * @internal
  */
 export const reportingFailure = <A, E, R>(step: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.uninterruptible(Effect.tapCause(step, (cause) => Effect.map(Note, (note) => note(cause))))
+  Effect.uninterruptible(Effect.tapCause(step, (cause) => Effect.map(Reporter, (report) => report(cause))))
 
 /**
  * Runs all effects concurrently. The first failure fails the whole, with its own type, and interrupts the others. When
@@ -56,7 +56,7 @@ const watched = <E, R>(
   Effect.suspend(() => {
     let hidden: Cause.Cause<unknown> | undefined
     return effect.pipe(
-      Effect.provideService(Note, (cause) => void (hidden ??= cause)),
+      Effect.provideService(Reporter, (cause) => void (hidden ??= cause)),
       Effect.onExit((exit) => Effect.sync(() => collectFailure(exit, hidden)))
     )
   })

@@ -1,5 +1,5 @@
 /**
- * Work that goes on while its owner prepares the next piece.
+ * Work that continues while its owner prepares the next piece.
  *
  * ```text
  *   owner   │ A  │ B  ·····│ C  ·····│        · waits

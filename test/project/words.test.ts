@@ -31,7 +31,16 @@ const gone = [
   "foresee",
   "obey",
   "unless",
-  "listed"
+  "listed",
+  "look",
+  "tail",
+  "note",
+  "goOn",
+  "slowDown",
+  "approve",
+  "inTurn",
+  "writeBehind",
+  "withHelper"
 ]
 
 /** The code of a source: no comments, no texts. */

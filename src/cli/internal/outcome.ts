@@ -82,7 +82,7 @@ export const toJson = ({ bytesOnDisk, path, summary }: Outcome): typeof OutcomeJ
 const BYTES_OF_BLOCK = 512
 
 /** The file at a path, as far as it can be examined. */
-const look = (path: string): Effect.Effect<Stat | undefined> =>
+const statOf = (path: string): Effect.Effect<Stat | undefined> =>
   Effect.flatMap(FileCalls, (calls) =>
     Effect.callback<Stat | undefined>((resume) => {
       calls.stat(path, (error, stat) => resume(Effect.succeed(error === null ? stat : undefined)))
@@ -98,7 +98,7 @@ export const outcomeOf = Effect.fnUntraced(function* (
   summary: Summary,
   { image, isWritten = false }: Subject
 ): Effect.fn.Return<Outcome> {
-  const stat = isWritten ? yield* look(image.path) : undefined
+  const stat = isWritten ? yield* statOf(image.path) : undefined
   const bytes = stat === undefined ? 0 : stat.blocks * BYTES_OF_BLOCK
   return { summary, path: image.path, bytesOnDisk: bytes > 0 ? bytes : undefined }
 })
@@ -113,7 +113,7 @@ export const interruptedText = Effect.fnUntraced(function* (
   isComplete = false
 ): Effect.fn.Return<string> {
   if (!isWritten && left !== undefined) return left
-  const stat = isWritten ? yield* look(image.path) : undefined
+  const stat = isWritten ? yield* statOf(image.path) : undefined
   const path = Text.printable(image.path)
   const untouched = keepPartial ? `${path} was not written` : "nothing was written"
   const isInPlace = stat !== undefined && AtomicFile.isInPlace(image, stat)

@@ -60,18 +60,18 @@ const NO_BYTES = new Uint8Array(0)
 export const make = (): Encoder => {
   let last: string | undefined
 
-  /** The heads of the records, each with `tail` bytes at its end for the kind of record. */
-  const heads = (flag: number, block: Shape, offsets: ReadonlyArray<number>, tail: number): Heads => {
+  /** The heads of the records, each with `payload` bytes at its end for the kind of record. */
+  const heads = (flag: number, block: Shape, offsets: ReadonlyArray<number>, payload: number): Heads => {
     const name = block.idstr === last || offsets.length === 0 ? NO_BYTES : new ByteWriter().str8(block.idstr).finish()
     if (offsets.length > 0) last = block.idstr
-    const all = new Uint8Array(offsets.length * (8 + tail) + name.length)
+    const all = new Uint8Array(offsets.length * (8 + payload) + name.length)
     const { view } = fieldsOf(all, 0)
     let at = 0
     const each = offsets.map((offset, i) => {
       const own = i === 0 ? name : NO_BYTES
       setU64(view, at, offset + flag + (own.length === 0 ? RamFlag.continue : 0))
       all.set(own, at + 8)
-      return all.subarray(at, (at += 8 + own.length + tail))
+      return all.subarray(at, (at += 8 + own.length + payload))
     })
     return { all, each }
   }

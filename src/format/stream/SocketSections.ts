@@ -75,7 +75,7 @@ export interface Ending {
  * @since 0.1.0
  */
 export interface HostPages {
-  /** Bytes; only behind ADVISE, and only for blocks on other pages than the host's usual 4096. Default: left out. */
+  /** Bytes; only after ADVISE, and only for blocks on other pages than the host's usual 4096. Default: left out. */
   readonly hostPageSize?: number | undefined
 }
 

@@ -42,11 +42,11 @@ export const examine = Effect.fnUntraced(function* (
     readonly failed: (error: FileError) => Effect.Effect<void, FileError>
   }
 ): Effect.fn.Return<void, FileError> {
-  const note = (error: FileError | IntegrityError): Effect.Effect<void, FileError> =>
+  const report = (error: FileError | IntegrityError): Effect.Effect<void, FileError> =>
     error._tag === "IntegrityError" ? Effect.sync(() => on.damage(error.damage)) : on.failed(error)
   const lanes = yield* lanesFor(blocks)
   const here = (only: ReadonlyArray<ImageBlock>, within?: Range<ImageBlock>) =>
-    forEachRange(only, { unit, channels, within }, (_, read) => Effect.catch(Effect.asVoid(read), note))
+    forEachRange(only, { unit, channels, within }, (_, read) => Effect.catch(Effect.asVoid(read), report))
   if (lanes === undefined) return yield* here(blocks)
   yield* forEachRange(blocks, { unit, channels, bytes: LaneCopy.batchSize }, (range) => {
     // Ranges that a lane cannot read are read again in smaller ones, which fail separately.
@@ -55,7 +55,7 @@ export const examine = Effect.fnUntraced(function* (
     const source = LaneCopy.sourceOf<FileError | IntegrityError>(batch)
     if (source === undefined) return again
     return Effect.catch(Effect.asVoid(LaneCopy.read(lanes, source, batch)), (error) =>
-      error._tag === "IntegrityError" ? note(error) : again
+      error._tag === "IntegrityError" ? report(error) : again
     )
   })
 })

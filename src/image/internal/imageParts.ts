@@ -78,16 +78,16 @@ const readRanges = (contents: RawImage, ranges: ReadonlyArray<ByteRange>): Effec
 export const deviceSections = Effect.fnUntraced(function* (
   contents: RawImage
 ): Effect.fn.Return<Pick<DeviceState.Split, "sections" | "findings">, ReadError> {
-  const { stream, tail } = contents
-  if (stream === undefined || tail === undefined || tail.deviceState.length > MAX_LISTED_STATE_BYTES) {
+  const { stream, trailer } = contents
+  if (stream === undefined || trailer === undefined || trailer.deviceState.length > MAX_LISTED_STATE_BYTES) {
     return { sections: [], findings: [] }
   }
   const { footers } = stream
-  const ranges = [stream.prelude, ...stream.early, tail.deviceState]
+  const ranges = [stream.prelude, ...stream.early, trailer.deviceState]
   const splits = yield* Effect.forEach(ranges, (range) =>
     Effect.map(readRange(contents, range), (bytes) =>
       isSection(bytes)
-        ? DeviceState.split(bytes, tail.described, { position: range.position, footers })
+        ? DeviceState.split(bytes, trailer.described, { position: range.position, footers })
         : { sections: [], findings: [] }
     )
   )
@@ -109,9 +109,9 @@ export const machineState = Effect.fnUntraced(function* (
   file: PositionalFile,
   contents: RawImage
 ): Effect.fn.Return<MachineState<ReadError>, ReadError> {
-  const { stream, tail } = contents
+  const { stream, trailer } = contents
   const { configuration, early, footers, prelude, ramSectionId, switchoverStart } = stream!
-  const { deviceState, description } = tail!
+  const { deviceState, description } = trailer!
   return {
     configuration,
     prelude: yield* readRange(contents, prelude),

@@ -47,9 +47,9 @@ export const readImage = Effect.fnUntraced(function* (
   const first = yield* readOnce(file, offset, options)
   if (first.verified === undefined || first.seal === undefined || first.stream === undefined) return first
   const source = VerifiedRest.view(file, first.verified)
-  const { bitmaps, libvirt, stream, tail } = first
+  const { bitmaps, libvirt, stream, trailer } = first
   const isSame = yield* readAgain(source, first, first.seal.end).pipe(
-    Effect.map((again) => isDeepStrictEqual(again, { libvirt, stream, tail, bitmaps })),
+    Effect.map((again) => isDeepStrictEqual(again, { libvirt, stream, trailer, bitmaps })),
     Effect.catchTag("IntegrityError", () => Effect.succeed(false))
   )
   return isSame ? { ...first, source } : { ...first, findings: [...first.findings, changedMeanwhile(first.seal.start)] }
@@ -64,7 +64,7 @@ const readAgain = Effect.fnUntraced(function* <E>(
   file: VerifiedRest.Source<E>,
   first: Read,
   limit: number
-): Effect.fn.Return<Pick<RawImage, "libvirt" | "stream" | "bitmaps" | "tail">, E> {
+): Effect.fn.Return<Pick<RawImage, "libvirt" | "stream" | "bitmaps" | "trailer">, E> {
   const { fileSize } = first
   const header =
     first.libvirt === undefined
@@ -78,7 +78,7 @@ const readAgain = Effect.fnUntraced(function* <E>(
   return {
     libvirt: header === undefined ? undefined : Result.getOrElse(header, () => undefined),
     stream,
-    tail: from === undefined ? undefined : yield* parseTail({ file, fileSize }, stream, { from, limit }),
+    trailer: from === undefined ? undefined : yield* parseTail({ file, fileSize }, stream, { from, limit }),
     bitmaps: first.isPartial === true ? first.bitmaps : (yield* readBitmaps(file, stream, fileSize)).bitmaps
   }
 })
@@ -113,7 +113,7 @@ const nothing: Omit<RawImage, "source" | "fileSize" | "findings"> = {
   libvirt: undefined,
   stream: undefined,
   bitmaps: new Map(),
-  tail: undefined,
+  trailer: undefined,
   seal: undefined,
   keyProblem: undefined
 }
@@ -127,12 +127,12 @@ const readStream = Effect.fnUntraced(function* (
   const { fileSize, verify = true } = options
   const stream = yield* ByteSource.parse(ByteSource.fromFile(file, 0, fileSize), ImageStream.parse({ start, fileSize }))
   const sealed = yield* readSeal(file, stream, options)
-  const { findings: sealFindings, seal, tail, verified } = yield* readTrailer({ file, fileSize }, stream, sealed)
+  const { findings: sealFindings, seal, trailer, verified } = yield* readTrailer({ file, fileSize }, stream, sealed)
   const isPartial = sealed._tag === "Partial"
   const { bitmaps, findings } = isPartial
     ? { bitmaps: sealed.bitmaps, findings: [] }
     : yield* readBitmaps(file, stream, fileSize)
-  const described = tail?.described?.page_size
+  const described = trailer?.described?.page_size
   return {
     source: file,
     verified,
@@ -141,24 +141,24 @@ const readStream = Effect.fnUntraced(function* (
     libvirt: undefined,
     stream,
     bitmaps,
-    tail,
+    trailer,
     seal,
     keyProblem: sealed.keyProblem,
     // The mark of a truncated file has the best information on how much is missing.
     findings: [
       ...sealFindings.filter(({ code }) => code === "seal-cut"),
       ...stream.findings,
-      ...ImageChecks.checkRegions({ image: stream, fileSize, streamEnd: tail?.end }),
+      ...ImageChecks.checkRegions({ image: stream, fileSize, streamEnd: trailer?.end }),
       ...findings,
       ...(described === undefined ? [] : ImageChecks.checkPageSize(stream.blocks, described)),
-      ...(tail?.findings ?? []),
+      ...(trailer?.findings ?? []),
       ...sealFindings.filter(({ code }) => code !== "seal-cut"),
-      ...(verify && seal === undefined && sealFindings.length === 0 && tail !== undefined
+      ...(verify && seal === undefined && sealFindings.length === 0 && trailer !== undefined
         ? yield* checkUnmarked(file, stream, {
-            streamEnd: tail.end,
-            stateStart: tail.deviceState.position,
+            streamEnd: trailer.end,
+            stateStart: trailer.deviceState.position,
             fileSize,
-            isWhole: tail.findings.length === 0
+            isWhole: trailer.findings.length === 0
           })
         : [])
     ]

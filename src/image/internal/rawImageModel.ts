@@ -23,7 +23,7 @@ export interface RawImage {
   /** By `idstr`; without the blocks whose bitmap cannot be read. */
   readonly bitmaps: ReadonlyMap<string, PageBitmap.PageBitmap>
   /** `undefined` if RAM has no end. */
-  readonly tail: StreamTrailer.StreamTrailer | undefined
+  readonly trailer: StreamTrailer.StreamTrailer | undefined
   /** `undefined` if there is no usable seal, or with `verify: false`. */
   readonly seal: ImageSeal.Seal | undefined
   readonly keyProblem: SealKeyError["problem"] | undefined

@@ -14,7 +14,7 @@ interface Tail extends Pick<Unsealed, "findings">, Pick<RestCheck, "verified"> {
   /** The seal, unless it is another image's. */
   readonly seal: ImageSeal.Seal | undefined
   /** `undefined` if RAM has no end. */
-  readonly tail: StreamTrailer.StreamTrailer | undefined
+  readonly trailer: StreamTrailer.StreamTrailer | undefined
 }
 
 interface Sized<E> {
@@ -76,18 +76,18 @@ export const readTrailer = Effect.fnUntraced(function* (
   const { file, fileSize } = sized
   const [limit, seal] = [limitOf(sealed, fileSize), sealOf(sealed)]
   const findings = sealed._tag === "Unsealed" ? sealed.findings : []
-  if (from === undefined) return { tail: undefined, seal, findings }
+  if (from === undefined) return { trailer: undefined, seal, findings }
   const within = yield* parse(sized, stream, { from, limit })
   const check: RestCheck = seal === undefined ? { findings: [] } : yield* checkRest(file, stream, seal, fileSize)
   const { findings: rest, verified } = check
   const isAsSealed = seal !== undefined && rest.length === 0
-  if (isAsSealed || limit >= fileSize) return { tail: within, seal, findings: [...findings, ...rest], verified }
+  if (isAsSealed || limit >= fileSize) return { trailer: within, seal, findings: [...findings, ...rest], verified }
 
   const whole = within.findings.length === 0 ? within : yield* parse(sized, stream, { from, limit: fileSize })
   const isOther = whole.findings.length === 0 && (seal === undefined ? whole.end > limit : whole.end !== seal.end)
-  if (!isOther) return { tail: within, seal, findings: [...findings, ...rest] }
+  if (!isOther) return { trailer: within, seal, findings: [...findings, ...rest] }
   return {
-    tail: whole,
+    trailer: whole,
     seal: undefined,
     findings: isSealed(sealed) ? [stale(limit, whole.end)] : findings
   }

@@ -98,7 +98,7 @@ export const sealInPlace = Effect.fnUntraced(function* (
   const contents = yield* readImage(file, offset, { verify: false, fileSize: yield* file.size })
   const error = ImageError.fromFindings(path, contents.findings)
   if (error !== undefined) return yield* error
-  const [stream, end] = [contents.stream!, contents.tail!.end]
+  const [stream, end] = [contents.stream!, contents.trailer!.end]
   const blocks = blocksOf(file, contents)
   const settings = Integrity.forBlocks(options, blocks)
   const { algorithm, extentSize, key } = settings

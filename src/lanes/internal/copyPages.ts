@@ -111,7 +111,7 @@ class Copy {
     const data = inMemory(source)
       ? new Uint8Array(source.memory, source.position + at, length)
       : this.#read(piece, wanted, straight ?? this.#tools.buffer.bytes(length))
-    const normal = piece.normal ?? this.#look(data, piece.pages)
+    const normal = piece.normal ?? this.#normalOf(data, piece.pages)
     if (piece.normal === undefined) this.#collect(piece.first, normal)
     if (this.#checks?.isDamaged(piece.first, data) === true) {
       if (straight !== undefined) data.fill(0)
@@ -161,7 +161,7 @@ class Copy {
     return data
   }
 
-  #look(data: Uint8Array, pages: PageRuns.PageRuns): PageRuns.PageRuns {
+  #normalOf(data: Uint8Array, pages: PageRuns.PageRuns): PageRuns.PageRuns {
     const { pageSize, source, target } = this.#job
     return inMemory(source) || inMemory(target)
       ? ZeroPages.split(data, pageSize, pages).normal

@@ -116,7 +116,7 @@ export const make = ({ downtimeLimit, throttle }: Settings): ((round: Round) => 
     if (window.bytes > 0) bytesPerMilli = window.bytes / window.millis
     if (window.millis >= WINDOW_MILLIS) window = { millis: 0, bytes: 0 }
   }
-  const slowDown = ({ dirtyBytes, movedBytes }: Round): void => {
+  const adjustThrottle = ({ dirtyBytes, movedBytes }: Round): void => {
     if (dirtyBytes * 100 <= movedBytes * throttle.trigger) return
     tooFast += 1
     if (tooFast % 2 === 1) return
@@ -125,7 +125,7 @@ export const make = ({ downtimeLimit, throttle }: Settings): ((round: Round) => 
   }
   return (round) => {
     measure(round)
-    slowDown(round)
+    adjustThrottle(round)
     const { dirtyBytes, lookMillis } = round
     const moving = dirtyBytes === 0 ? 0 : bytesPerMilli === undefined ? undefined : dirtyBytes / bytesPerMilli
     const expectedDowntimeMillis = moving === undefined ? undefined : moving + lookMillis

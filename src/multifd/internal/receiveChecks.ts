@@ -35,10 +35,10 @@ export const layoutOf = Effect.fnUntraced(function* <E>(
 ): Effect.fn.Return<StateLayout, E | ProtocolError.ProtocolError> {
   const { footers, peer, position } = place
   const bytes = yield* written
-  const tail = yield* ByteSource.parse(bytes, StreamTrailer.parse({ from: 0, to: bytes.length, footers }))
-  const [first, ...rest] = tail.findings
+  const trailer = yield* ByteSource.parse(bytes, StreamTrailer.parse({ from: 0, to: bytes.length, footers }))
+  const [first, ...rest] = trailer.findings
     .filter(({ severity }) => severity === "error")
     .map((finding) => Finding.make({ ...finding, offset: finding.offset + position }))
-  if (first === undefined) return tail
+  if (first === undefined) return trailer
   return yield* new ProtocolError.ProtocolError({ peer, channel: "main", findings: [first, ...rest] })
 })

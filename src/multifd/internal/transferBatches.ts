@@ -8,7 +8,7 @@ import type { Watchdog } from "../Watchdog.ts"
 interface Options<in out E> {
   /** Sends a loaded batch. */
   readonly send: (batch: LoadedBatch<unknown>) => Effect.Effect<void, E>
-  /** Where batches are sent that were read into a buffer. */
+  /** Sends the batches that were read into a buffer. */
   readonly ahead: OneAhead<E>
   /** Reads a batch into the buffer, if it needs one. */
   readonly load: <B>(batch: PageBatch<B>, buffer: (length: number) => Uint8Array) => Effect.Effect<LoadedBatch<B>, B>

@@ -65,10 +65,10 @@ const writePrefix = Effect.fnUntraced(function* <E>(
 
 const writePackage = Effect.fnUntraced(function* <E>(working: Working<E>): Effect.fn.Return<void, E | TransferError> {
   const { deviceState } = working.options.source.machineState
-  const { head, tail } = Preamble.packageAround(deviceState.length)
-  yield* writeMain(working, [head])
+  const { before, after } = Preamble.packageAround(deviceState.length)
+  yield* writeMain(working, [before])
   yield* ByteSource.forEach(deviceState, (bytes) => writeMain(working, [bytes.slice()]))
-  yield* writeMain(working, [tail])
+  yield* writeMain(working, [after])
 })
 
 /** A channel for urgent pages that the destination closes is one that it does not want: what goes over it is lost. */

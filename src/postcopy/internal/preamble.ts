@@ -91,11 +91,11 @@ export const encodeDiscard = (ledger: PageLedger): Uint8Array => {
  *
  * @internal
  */
-export const packageAround = (deviceState: number): { readonly head: Uint8Array; readonly tail: Uint8Array } => {
+export const packageAround = (deviceState: number): { readonly before: Uint8Array; readonly after: Uint8Array } => {
   const listen = encode({ _tag: "Listen" })
-  const tail = new Uint8Array(Buffer.concat([encode({ _tag: "Ping", value: Ping.loaded }), encode({ _tag: "Run" })]))
-  const length = listen.length + deviceState + tail.length
-  return { head: new Uint8Array(Buffer.concat([encode({ _tag: "Packaged", length }), listen])), tail }
+  const after = new Uint8Array(Buffer.concat([encode({ _tag: "Ping", value: Ping.loaded }), encode({ _tag: "Run" })]))
+  const length = listen.length + deviceState + after.length
+  return { before: new Uint8Array(Buffer.concat([encode({ _tag: "Packaged", length }), listen])), after }
 }
 
 /** RAM's END and the last byte of the stream. @internal */

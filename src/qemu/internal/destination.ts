@@ -28,7 +28,10 @@ export interface Destination {
  *
  * @internal
  */
-export const look = Effect.fnUntraced(function* (qmp: Client, memory: number): Effect.fn.Return<Destination, QmpError> {
+export const query = Effect.fnUntraced(function* (
+  qmp: Client,
+  memory: number
+): Effect.fn.Return<Destination, QmpError> {
   const blocks = yield* ifAnswered(QmpCommands.queryRamBlocks(qmp))
   return {
     uuid: yield* uuidOf(qmp),

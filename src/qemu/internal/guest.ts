@@ -31,7 +31,7 @@ const makeStandstill = () => {
   let since: number | undefined
   let total: number | undefined
   return {
-    note: (name: string, time: number): void => {
+    record: (name: string, time: number): void => {
       if (name === "STOP") since ??= time
       if (name !== "RESUME" || since === undefined) return
       total = (total ?? 0) + Math.max(0, time - since)
@@ -55,7 +55,7 @@ const contIf = (qmp: Client, mayGoOn: (status: string) => boolean): Effect.Effec
 export const make = Effect.fnUntraced(function* (qmp: Client): Effect.fn.Return<Guest, never, Scope.Scope> {
   const standstill = makeStandstill()
   const events = yield* qmp.subscribe
-  yield* Stream.runForEach(events, ({ name, time }) => Effect.sync(() => standstill.note(name, time))).pipe(
+  yield* Stream.runForEach(events, ({ name, time }) => Effect.sync(() => standstill.record(name, time))).pipe(
     Effect.ignore,
     Effect.forkScoped
   )

@@ -47,7 +47,7 @@ export const statistics = (qmp: Client): Effect.Effect<QemuStatistics, QmpError>
  *
  * @internal
  */
-export const look = Effect.fnUntraced(function* (qmp: Client): Effect.fn.Return<Vm, QmpError> {
+export const query = Effect.fnUntraced(function* (qmp: Client): Effect.fn.Return<Vm, QmpError> {
   const { "blocked-reasons": blockedReasons = [], status = "none" } = yield* statistics(qmp)
   const { "base-memory": base = 0, "plugged-memory": plugged = 0 } = yield* reported(QmpCommands.queryMemorySize(qmp))
   return {
