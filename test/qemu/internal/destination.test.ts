@@ -19,10 +19,10 @@ const section = (name: string, instanceId: number) => ({
 /** As much of an image as is compared. */
 const image = (of: Partial<Image>): Image =>
   ({
-    path: "vm.img",
+    name: "vm.img",
     machine: "pc",
     runState: "running",
-    configuration: undefined,
+    machineState: { configuration: undefined },
     notes: {},
     deviceSections: [],
     blocks: [block("pc.ram", 64 * MIB), block("vga.vram", 16 * MIB), block("/rom@etc/acpi/tables", 128 * 1024)],
@@ -106,7 +106,8 @@ describe("what an image has to fit", () => {
 
   it("the uuid of the notes, or of the configuration; zeros are none", () => {
     const noted = { notes: { uuid: UUID } }
-    const configured = (uuid: Uint8Array) => ({ configuration: { machine: "pc", capabilities: [], uuid } })
+    const configured = (uuid: Uint8Array) =>
+      ({ machineState: { configuration: { machine: "pc", capabilities: [], uuid } } }) as unknown as Partial<Image>
     assert.lengthOf(problems(noted), 1)
     assert.lengthOf(problems(noted, {}, { newIdentity: true }), 0)
     assert.lengthOf(problems(noted, { uuid: undefined }), 0)
