@@ -2,8 +2,10 @@
 import * as Schema from "effect/Schema"
 import { VERSION } from "../src/cli/internal/answer.ts"
 import { commands } from "../src/cli/internal/commands.ts"
-import { Failure } from "../src/cli/internal/failure.ts"
+import { Failure, HIDDEN } from "../src/cli/internal/failure.ts"
+import * as Finding from "../src/format/Finding.ts"
 import { otherResults } from "../src/cli/internal/report.ts"
+import { errorClasses } from "./errorClasses.ts"
 
 type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 type JsonObject = { readonly [key: string]: Json }
@@ -57,14 +59,48 @@ const requiredOf = (schema: JsonObject): ReadonlyArray<Json> => {
   return Array.isArray(required) ? required : []
 }
 
+const finding = schemaOf(Finding.Finding)
+const findingText = JSON.stringify(finding)
+
+/** Findings are long, and in many errors. */
+const withReferences = (value: Json): Json => {
+  if (JSON.stringify(value) === findingText) return { $ref: "#/$defs/finding" }
+  if (Array.isArray(value)) return value.map(withReferences)
+  if (!isObject(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withReferences(inner)]))
+}
+
+/** The fields of a class, for an error with its tag. */
+const fieldsOf = (tag: string, schema: JsonObject): JsonObject => {
+  const properties = Object.entries(propertiesOf(schema)).filter(([name]) => !HIDDEN.has(name))
+  const required = requiredOf(schema).filter((name) => !HIDDEN.has(String(name)))
+  return {
+    anyOf: [
+      { properties: { tag: { not: { const: tag } } } },
+      {
+        properties: {
+          tag: { const: tag },
+          ...Object.fromEntries(properties.map(([name, field]) => [name, withReferences(field)]))
+        },
+        required
+      }
+    ]
+  }
+}
+
+const error: JsonObject = {
+  ...schemaOf(Failure),
+  allOf: [...errorClasses].filter(([tag]) => tag !== "Finding").map(([tag, one]) => fieldsOf(tag, schemaOf(one)))
+}
+
 const version = { const: VERSION, description: "The version of this envelope" }
 
 const document = (name: string, result: Schema.Top): JsonObject => {
   const schema = schemaOf(result)
-  const error = { $ref: "#/$defs/error", description: "What the result amounts to, where that is a failure" }
+  const failure = { $ref: "#/$defs/error", description: "What the result amounts to, where that is a failure" }
   return {
     type: "object",
-    properties: { version, command: { const: name }, ...propertiesOf(schema), error },
+    properties: { version, command: { const: name }, ...propertiesOf(schema), error: failure },
     required: ["version", "command", ...requiredOf(schema)]
   }
 }
@@ -90,6 +126,7 @@ export const make = (): JsonObject => ({
   $defs: {
     ...Object.fromEntries(results.map(([name, result]) => [name, document(name, result)])),
     failed,
-    error: schemaOf(Failure)
+    error,
+    finding
   }
 })

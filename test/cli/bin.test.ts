@@ -4,6 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
+import * as Os from "node:os"
 import * as Path from "node:path"
 import { bundleCommand } from "../../scripts/bundle.ts"
 import { problemsOf } from "../support/cli/documents.ts"
@@ -255,6 +256,20 @@ describe.each(["sources", "bundle"] as const)("bin: %s", { timeout: 60_000 }, (p
       })
       assert.strictEqual(code, 0)
       assert.include(yield* run(["verify", files.at("vm.img")]), { code: 0 })
+    })
+  )
+
+  it.live.skipIf(program === "sources")("compiled code is kept in a directory of the user", () =>
+    Effect.gen(function* () {
+      const files = yield* folder
+      const { NODE_COMPILE_CACHE: _, ...env } = process.env
+      const own = { ...env, HOME: Os.userInfo().homedir, XDG_CACHE_HOME: files.at("cache") }
+      const { status } = ChildProcess.spawnSync(process.execPath, [BIN, "--version"], { env: own })
+      assert.strictEqual(status, 0)
+      assert.isNotEmpty(Fs.readdirSync(files.at("cache/multifd")))
+      const other = { ...own, HOME: files.at("home"), XDG_CACHE_HOME: files.at("other") }
+      ChildProcess.spawnSync(process.execPath, [BIN, "--version"], { env: other })
+      assert.isFalse(Fs.existsSync(files.at("other")))
     })
   )
 

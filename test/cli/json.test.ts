@@ -117,7 +117,7 @@ describe("--json", () => {
       const recovered = yield* ran("recover", at("damaged.img"), at("new.img"))
       assert.include(recovered.document, { partial: false, machineState: true })
       assert.deepStrictEqual(recovered.document.error, {
-        tag: "LostPagesError",
+        tag: "IncompleteRecovery",
         message: "recovered without 40 pages",
         exitCode: 12
       })
@@ -145,6 +145,16 @@ describe("--json", () => {
       assert.isFalse(asksForJson(["info", "--", "--json"]))
     })
   )
+
+  it("the schema knows the fields of every class of error", () => {
+    const error = { tag: "FileNotFoundError", message: "no such file", exitCode: 6 }
+    const envelope = { version: 1, command: "info" }
+    const fields = { operation: "open", path: "/vm.img", code: "ENOENT" }
+    assert.deepStrictEqual(problemsOf({ ...envelope, error: { ...error, ...fields } }), [])
+    assert.isNotEmpty(problemsOf({ ...envelope, error }))
+    assert.isNotEmpty(problemsOf({ ...envelope, error: { ...error, ...fields, path: 1 } }))
+    assert.isNotEmpty(problemsOf({ ...envelope, path: "/vm.img" }))
+  })
 
   it.effect("version and help", () =>
     Effect.gen(function* () {

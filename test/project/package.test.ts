@@ -97,6 +97,11 @@ describe("package", () => {
     assert.deepStrictEqual(JSON.parse(await node("lanes.mjs")), [true, true])
   })
 
+  it("has the schema of --json as an entry point", async () => {
+    const code = `import("effect-multifd/schema", { with: { type: "json" } }).then((s) => console.log(s.default.title))`
+    assert.strictEqual((await node("--eval", code)).trim(), "multifd --json")
+  })
+
   it("publint has nothing to say", async () => {
     const { messages, pkg } = await publint({ pkgDir: consumer.installed, pack: false, strict: true })
     assert.deepStrictEqual(

@@ -28,7 +28,7 @@ const tagOf = (error: unknown): string =>
   typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "UnexpectedError"
 
 /** The cause of an error is not printed: it may contain anything. */
-const HIDDEN = new Set(["_tag", "cause"])
+export const HIDDEN: ReadonlySet<string> = new Set(["_tag", "cause"])
 
 const isSchema = (value: unknown): value is Schema.Codec<unknown> & { new (...args: ReadonlyArray<never>): unknown } =>
   typeof value === "function" && Schema.isSchema(value)
@@ -39,7 +39,8 @@ const fieldsOf = (error: unknown): object => {
   const encoded = Schema.encodeUnknownOption(Schema.toCodecJson(error.constructor))(error)
   const fields = Option.getOrElse(encoded, () => ({}))
   if (typeof fields !== "object" || fields === null) return {}
-  return Object.fromEntries(Object.entries(fields).filter(([name]) => !HIDDEN.has(name)))
+  const isSet = (name: string): boolean => Reflect.get(error, name) !== undefined
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !HIDDEN.has(name) && isSet(name)))
 }
 
 /**

@@ -44,7 +44,7 @@ const toFailure = (report: Recover.Report): Failure | undefined => {
   const { lost, machineState, neverSaved } = report
   const pages = sumOf(lost) + sumOf(neverSaved)
   const parts = [...(pages > 0 ? [Text.counted(pages, "page")] : []), ...(machineState ? [] : ["the device state"])]
-  return { tag: "LostPagesError", message: `recovered without ${parts.join(" and ")}`, exitCode: EXIT_LOST }
+  return { tag: "IncompleteRecovery", message: `recovered without ${parts.join(" and ")}`, exitCode: EXIT_LOST }
 }
 
 const neverSavedLine = ({ idstr, pages }: Recover.Report["neverSaved"][number]): string =>

@@ -14,9 +14,18 @@ const strict = (document: object): object => ({ ...document, additionalPropertie
 
 const published: Documents = JSON.parse(Fs.readFileSync(path, "utf8"))
 const $defs = Object.fromEntries(
-  Object.entries(published.$defs).map(([name, schema]) => [name, name === "error" ? schema : strict(schema)])
+  Object.entries(published.$defs).map(([name, schema]) => [
+    name,
+    name === "error" || name === "finding" ? schema : strict(schema)
+  ])
 )
-const ajv = new Ajv2020({ strict: true, strictTypes: false, allowUnionTypes: true })
+const ajv = new Ajv2020({
+  strict: true,
+  strictTypes: false,
+  strictTuples: false,
+  strictRequired: false,
+  allowUnionTypes: true
+})
 const validate = ajv.compile({ ...published, $defs })
 
 /** What is wrong with a document; nothing where it is of the schema. */
