@@ -86,7 +86,7 @@ export default defineConfig({
       },
       { text: "Guide", items: ordered("guide", guide) },
       { text: "Reference", items: ordered("reference", ["errors", "output", "environment"]) },
-      { text: "Formats", items: ordered("formats", ["image", "seal", "wire"]) },
+      { text: "Formats", items: ordered("formats", ["image", "seal", "wire", "store"]) },
       { text: "API", collapsed: true, items: api },
       { text: "Examples", collapsed: true, items: pagesIn("examples").map(item) },
       { text: "Internals", collapsed: true, items: ordered("internals", ["architecture", "glossary", "decisions"]) },
