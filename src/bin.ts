@@ -13,8 +13,8 @@ const [major = 0, minor = 0] = versions.node.split(".").map(Number)
 const isNewEnough = major === 22 ? minor >= 19 : major === 23 ? minor >= 8 : major > 23
 
 /**
- * Keeps compiled code in a directory that only this user can write to. Node's own choice is below the directory for temporary
- * files, where another user could put code into it first.
+ * Keeps compiled code in a directory that only this user can write to. Node's own choice is below the directory for
+ * temporary files, where another user could put code into it first.
  */
 const cacheCompiledCode = () => {
   if (process.env["NODE_COMPILE_CACHE"] !== undefined) return
@@ -34,6 +34,6 @@ if (isNewEnough) {
   cacheCompiledCode()
   void import("./main.ts")
 } else {
-  console.error(`multifd: expected Node 22.19 or newer, found ${versions.node} (${execPath}): install a newer Node`)
+  console.error(`multifd: cannot run on Node ${versions.node} (${execPath}); install Node 22.19 or newer`)
   process.exitCode = 2
 }

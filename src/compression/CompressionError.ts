@@ -89,7 +89,7 @@ export class CompressorClosedError extends TaggedError<CompressorClosedError>()(
 }) {
   override readonly [Runtime.errorExitCode] = 1
   override get message(): string {
-    return `${this.method}: expected an open stream, found it closed by an earlier failure, an interruption or its scope`
+    return `${this.method}: the stream is closed, by an earlier failure, an interruption or its scope`
   }
 }
 
@@ -108,7 +108,7 @@ export class CompressionLevelError extends TaggedError<CompressionLevelError>()(
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message(): string {
-    return `${this.method}: expected a whole number from ${this.minimum} to ${this.maximum} as the level, found ${this.found}`
+    return `${this.method}: the level is ${this.found}; use a whole number from ${this.minimum} to ${this.maximum}`
   }
 }
 

@@ -81,7 +81,7 @@ export interface Options<out E = never> {
 
 /**
  * Largest gap of absent pages between two runs that is read along if the pages are in process memory. Measured with a
- * warm page cache: with gaps of one page, one large read takes half the time of many small ones, with two it is 1.2 ×
+ * warm page cache: with gaps of one page, one large read takes half the time of many small ones. With two it is 1.2 ×
  * faster, with four 1.2 × slower, because the gap must be cleared again.
  */
 const memoryCoalescePages = 2

@@ -59,7 +59,7 @@ export interface Operations {
    * **Failure effect**: that of the target, after a failure and after an interruption. An image is unchanged and no
    * other file is left, except what `keepPartial` keeps. If an interruption comes during the rename, when the new image
    * is durable, the new image gets its name. Only a target that cannot be renamed over (a device, an `offset` in an
-   * existing file) is written in place: its old content is lost from the offset, and it is not an image until the save
+   * existing file) is written in place. Its old content is lost from the offset, and it is not an image until the save
    * has succeeded. With `live`, a guest that was stopped or throttled is resumed at full speed.
    */
   readonly save: <E = never, A = void, E2 = never>(

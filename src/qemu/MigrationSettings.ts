@@ -121,7 +121,7 @@ export class MigrationSettingsError extends TaggedError<MigrationSettingsError>(
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message(): string {
-    return `migration settings: ${this.problems.map(({ found, rule }) => `expected ${rule}, found ${found}`).join("; ")}`
+    return `cannot use these migration settings: ${this.problems.map(({ found, rule }) => `${rule} (found ${found})`).join("; ")}`
   }
 }
 
@@ -138,7 +138,7 @@ const isKnown = <Name extends string>(names: ReadonlyArray<Name>, name: string):
 const checkCapabilities = (capabilities: Readonly<Record<string, unknown>>): Problems =>
   Object.entries(capabilities).flatMap(([setting, value]) => {
     if (!isKnown(MigrationCapabilities.names, setting)) {
-      return [{ setting, rule: "a capability that QEMU knows", found: show(setting) }]
+      return [{ setting, rule: "QEMU must know the capability", found: show(setting) }]
     }
     return typeof value === "boolean" ? [] : [{ setting, rule: `${setting}: true or false`, found: show(value) }]
   })
@@ -146,7 +146,7 @@ const checkCapabilities = (capabilities: Readonly<Record<string, unknown>>): Pro
 const checkParameters = (parameters: Readonly<Record<string, unknown>>): Problems =>
   Object.entries(parameters).flatMap(([setting, value]) => {
     if (!isKnown(MigrationParameters.names, setting)) {
-      return [{ setting, rule: "a parameter that QEMU knows", found: show(setting) }]
+      return [{ setting, rule: "QEMU must know the parameter", found: show(setting) }]
     }
     if (Schema.is(MigrationParameters.schemaOf(setting))(value)) return []
     return [{ setting, rule: `${setting}: ${MigrationParameters.expectations[setting]}`, found: show(value) }]

@@ -135,8 +135,8 @@ export interface DirtyOptions extends Options {
 }
 
 /**
- * Largest gap between two dirty pages, in bytes, worth reading to save a batch, for blocks that must be read before
- * they can be examined: about the number of bytes read in the time that one batch takes.
+ * Largest gap between two dirty pages, in bytes, worth reading to save a batch. For blocks that must be read before
+ * they can be examined: about the number of bytes read in the time of one batch.
  */
 const maxGapRead = 64 * 1024
 

@@ -294,7 +294,7 @@ describe.each(["sources", "bundle"] as const)("bin: %s", { timeout: 60_000 }, (p
   it.live("a Node that is too old is refused in one line, with exit code 2, and no other", () =>
     Effect.gen(function* () {
       for (const version of ["16.20.2", "20.20.2", "21.7.3", "22.18.0", "23.7.0"]) {
-        const stderr = `multifd: expected Node 22.19 or newer, found ${version} (${process.execPath}): install a newer Node\n`
+        const stderr = `multifd: cannot run on Node ${version} (${process.execPath}); install Node 22.19 or newer\n`
         assert.deepStrictEqual(yield* runAs(version), { status: 2, stdout: "", stderr })
       }
       for (const version of ["22.19.0", "23.8.0", "24.0.0", "100.0.0"])

@@ -65,7 +65,7 @@ const refuses = (node: Nodes.Node): void =>
         const [line, ...others] = ran.stderr.split("\n")
         assert.strictEqual(
           line,
-          `multifd: expected Node 22.19 or newer, found ${node.version} (${node.binary}): install a newer Node`
+          `multifd: cannot run on Node ${node.version} (${node.binary}); install Node 22.19 or newer`
         )
         assert.deepStrictEqual(others, [""])
       }

@@ -64,10 +64,10 @@ describe("MigrationSettings", () => {
     assert(Result.isFailure(settings))
     assert.strictEqual(settings.failure._tag, "MigrationSettingsError")
     assert.deepStrictEqual(settings.failure.problems, [
-      { setting: "turbo", rule: "a capability that QEMU knows", found: '"turbo"' },
+      { setting: "turbo", rule: "QEMU must know the capability", found: '"turbo"' },
       { setting: "mapped-ram", rule: "mapped-ram: true or false", found: "1" },
       { setting: "multifd-channels", rule: "multifd-channels: a whole number from 1 to 255", found: "0" },
-      { setting: "speed", rule: "a parameter that QEMU knows", found: '"speed"' },
+      { setting: "speed", rule: "QEMU must know the parameter", found: '"speed"' },
       { setting: "mode", rule: "mode: one of normal, cpr-reboot, cpr-transfer, cpr-exec", found: '"fast"' },
       { setting: "multifd", rule: "multifd excludes xbzrle", found: "both" },
       { setting: "multifd", rule: "multifd excludes postcopy-ram", found: "both" },
@@ -78,7 +78,7 @@ describe("MigrationSettings", () => {
       },
       { setting: "multifd", rule: "multifd needs tcp:, unix: or vsock:, or mapped-ram", found: "exec:" }
     ])
-    assert.include(settings.failure.message, "expected multifd excludes xbzrle, found both; ")
+    assert.include(settings.failure.message, "multifd excludes xbzrle (found both); ")
     assert.strictEqual(settings.failure["~effect/Runtime/errorExitCode"], 2)
   })
 

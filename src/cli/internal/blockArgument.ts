@@ -43,7 +43,7 @@ export class BlockArgumentError extends TaggedError<BlockArgumentError>()("Block
 }) {
   override readonly [Runtime.errorExitCode] = 2
   override get message() {
-    return `${JSON.stringify(this.text)}: expected ${this.expected}, found ${JSON.stringify(this.found)}`
+    return `${JSON.stringify(this.text)}: ${JSON.stringify(this.found)} is invalid; use ${this.expected}`
   }
 }
 

@@ -50,10 +50,10 @@ export class DeviceSectionError extends TaggedError<DeviceSectionError>()("Devic
  *
  * **Details**
  *
- * Total; copies nothing. A section has the size that the description gives. If that size is wrong (QEMU gives wrong
- * sizes for some arrays) or there is no description, the section ends at the first place where its own footer is
- * followed by another section or by the end. A `description-wrong` finding reports that. Sections without footers need
- * a correct description.
+ * Total; copies nothing. A section has the size that the description gives. That size may be wrong (QEMU gives wrong
+ * sizes for some arrays), or there may be no description. Then the section ends at the first place where its own footer
+ * is followed by another section or by the end. A `description-wrong` finding reports that. Sections without footers
+ * need a correct description.
  *
  * **Example** (Names of the devices in a stream)
  *

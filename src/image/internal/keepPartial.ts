@@ -25,8 +25,8 @@ const withoutMagic = (first: ImageStream.Piece): ImageStream.Piece => ({
 })
 
 /**
- * Everything before the device state except pages, bitmaps and the magic of the stream, so that the written data can be
- * identified; and zeros in place of the checkpoints, so that a full disk has room for them.
+ * Writes everything before the device state except pages, bitmaps and the magic of the stream, so that the written data
+ * can be identified. Writes zeros in place of the checkpoints, so that a full disk has room for them.
  */
 const openPartial = Effect.fnUntraced(function* (
   file: PositionalFile,

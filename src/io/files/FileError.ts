@@ -173,7 +173,7 @@ export class NotSeekableError extends TaggedError<NotSeekableError>()("NotSeekab
 }) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
-    return `${where(this)}: expected a seekable file or device, found a ${this.kind}`
+    return `${where(this)}: a ${this.kind} is not seekable; use a regular file or a block device`
   }
 }
 
@@ -229,8 +229,8 @@ export class UnexpectedEndOfFileError extends TaggedError<UnexpectedEndOfFileErr
 }
 
 /**
- * The worker thread that moved bytes of the file has ended: it ran out of memory, or something outside ended it. The file may
- * hold some of the bytes. The next operation gets a new thread. Exit code 6.
+ * The worker thread that moved bytes of the file has ended: it ran out of memory, or something outside ended it. The
+ * file may hold some of the bytes. The next operation gets a new thread. Exit code 6.
  *
  * @stability stable
  * @category errors

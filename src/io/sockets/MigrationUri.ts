@@ -60,7 +60,7 @@ export class MigrationUriError extends TaggedError<MigrationUriError>()("Migrati
   override readonly [Runtime.errorExitCode] = 2
 
   override get message(): string {
-    return `migration URI ${JSON.stringify(this.uri)}: expected ${this.expected}, found ${JSON.stringify(this.found)}`
+    return `migration URI ${JSON.stringify(this.uri)}: ${JSON.stringify(this.found)} is invalid; use ${this.expected}`
   }
 }
 

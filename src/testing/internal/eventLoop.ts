@@ -9,8 +9,8 @@ import { randomFrom } from "./random.ts"
 export const nextTurn: Later = (run) => void setImmediate(run)
 
 /**
- * Queues submitted work, as a thread pool does: nothing happens during the submitting call, and one job runs per turn
- * of the event loop, in the order of submission or in one that a seed selects.
+ * Queues submitted work, as a thread pool does: nothing happens during the submitting call. One job runs per turn of
+ * the event loop, in the order of submission or in one that a seed selects.
  *
  * @internal
  */

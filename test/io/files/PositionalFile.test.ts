@@ -195,7 +195,7 @@ describe("PositionalFile", () => {
       for (const name of ["fifo", "directory"]) {
         const error = yield* Effect.flip(PositionalFile.open(place.path(name), { access: "read" }))
         assert.include(error, { _tag: "NotSeekableError", kind: name })
-        assert.include(error.message, `found a ${name}`)
+        assert.include(error.message, `a ${name} is not seekable`)
       }
     })
   )

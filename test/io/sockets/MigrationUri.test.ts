@@ -85,7 +85,7 @@ describe("MigrationUri", () => {
     assert.strictEqual(error._tag, "MigrationUriError")
     assert.strictEqual(error.found, text)
     assert.strictEqual(error[Runtime.errorExitCode], 2)
-    assert.include(error.message, "expected an offset in bytes")
+    assert.include(error.message, "use an offset in bytes")
   })
 
   const parsed: ReadonlyArray<readonly [uri: string, expected: MigrationUri.MigrationUri]> = [

@@ -325,7 +325,7 @@ export const describeContract = (codec: Codec, expected: Expectations) => {
           assert.strictEqual(error._tag, "CompressionLevelError")
           assert.strictEqual(
             error.message,
-            `${codec.method}: expected a whole number from ${min} to ${max} as the level, found ${level}`
+            `${codec.method}: the level is ${level}; use a whole number from ${min} to ${max}`
           )
         }
         for (const level of [min, max, undefined]) yield* codec.compressor({ level })
