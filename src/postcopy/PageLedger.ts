@@ -1,5 +1,5 @@
 /**
- * The pages of a postcopy migration: which are present in the source, and which were sent.
+ * The pages of a postcopy migration: those present in the source, and those already sent.
  *
  * ```text
  *   unit       one host page of the destination: 1 target page, or 512 of them with huge pages of 2 MiB
@@ -7,7 +7,8 @@
  *   sent       set by `claim`, in one place, whichever channel the unit goes over
  * ```
  *
- * A destination does not notice a page that was never sent, and fails at one that comes twice. These bits are the only truth.
+ * A destination does not notice a page that was never sent, and fails at one that arrives twice. These bits are the
+ * only record.
  *
  * @since 0.1.0
  */
@@ -54,18 +55,18 @@ export interface Entry {
  */
 export interface PageLedger {
   readonly entries: ReadonlyMap<string, Entry>
-  /** The entry of a block that the machine has. */
+  /** The entry of one of the machine's blocks. */
   readonly entry: (idstr: string) => Entry
-  /** Marks a unit as sent. `false` where it was already: then it must not be sent. */
+  /** Marks a unit as sent. `false` if it already was: then it must not be sent. */
   readonly claim: (idstr: string, unit: number) => boolean
   readonly isSent: (idstr: string, unit: number) => boolean
-  /** The first unit from `from` on that is present and was not sent; `undefined`: none up to the end of the block. */
+  /** The first present and unsent unit from `from`; `undefined`: none up to the end of the block. */
   readonly nextMissing: (idstr: string, from: number) => number | undefined
-  /** Units that are present and were not sent. */
+  /** Present and unsent units. */
   readonly missing: () => number
-  /** Bytes of the pages in them. */
+  /** Bytes of their pages. */
   readonly missingBytes: () => number
-  /** Replaces what is known to be sent by what a destination says that it has, page by page. */
+  /** Replaces the record of sent pages by the destination's bitmap, page by page. */
   readonly replace: (received: ReadonlyMap<string, PageBitmap>) => void
 }
 
@@ -113,7 +114,7 @@ const missingIn = ({ present, sent, units }: Entry): number => {
 }
 
 /**
- * A ledger of which nothing was sent.
+ * A ledger without any sent page.
  *
  * @stability unstable
  * @category constructors

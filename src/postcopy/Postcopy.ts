@@ -1,6 +1,6 @@
 /**
- * A machine at rest as the source of a postcopy migration: the guest runs on the destination at once, and its pages come when it
- * touches them.
+ * A machine at rest as the source of a postcopy migration: the guest runs on the destination at once, and its pages
+ * arrive when it touches them.
  *
  * ```text
  *   here                                               QEMU, with postcopy-ram on
@@ -28,8 +28,9 @@ export type { Options, PagePlace, PostcopyError, Sent } from "./internal/model.t
  *
  * **Details**
  *
- * Each page goes once; one that the source does not have is only sent when it is asked for, and is zero otherwise. A page that
- * cannot be read, because its checksum is wrong, is not sent: the rest is served for as long as the guest does not ask for it.
+ * Each page is sent once. A page that the source does not have is sent only on request, and is zero otherwise. A page
+ * that cannot be read, because its checksum is wrong, is not sent: the rest is served until the guest requests that
+ * page.
  *
  * **Failure effect**: until the guest runs, the destination has failed and cannot be used again. Afterwards it is in
  * `postcopy-paused`, and `recover` continues.
@@ -43,10 +44,10 @@ export const send: <E extends { readonly message: string }>(
 ) => Effect.Effect<Sent, E | PostcopyError> = Effect.fn("Postcopy.send")((options) => Operation.run(options, "begin"))
 
 /**
- * Serves a guest whose source has gone: the destination, in `postcopy-paused`, listens again after `migrate-recover`. It says which
- * pages it has, and gets the others.
+ * Serves a guest whose source has gone: the destination, in `postcopy-paused`, listens again after `migrate-recover`.
+ * It reports the pages that it has, and gets the others.
  *
- * **Failure effect**: the destination is in `postcopy-paused` as before.
+ * **Failure effect**: the destination is still in `postcopy-paused`.
  *
  * @stability unstable
  * @category running

@@ -1,5 +1,5 @@
 /**
- * A guest that runs and misses pages.
+ * A running guest with missing pages.
  *
  * @since 0.1.0
  */
@@ -22,13 +22,13 @@ export const Place = Schema.Struct({
 })
 
 /**
- * The guest has begun to run, and not all of its pages have come. It lives, QEMU is in `postcopy-paused`, and every thread of it
- * that touches a missing page waits.
+ * The guest has started to run, and some of its pages have not arrived. It is alive, QEMU is in `postcopy-paused`, and
+ * every thread of the guest that touches a missing page waits.
  *
  * **Details**
  *
- * Nothing is lost: the image is unchanged, and any program can send the rest from it (`Resume.recover`). The guest must not be
- * started a second time from the image. Exit code 13.
+ * Nothing is lost: the image is unchanged, and any program can send the rest from it (`Resume.recover`). The guest must
+ * not be started a second time from the image. Exit code 13.
  *
  * @stability unstable
  * @category errors
@@ -37,11 +37,11 @@ export const Place = Schema.Struct({
 export class PostcopyPausedError extends TaggedError<PostcopyPausedError>()("PostcopyPausedError", {
   /** The address of the destination. */
   peer: Schema.String,
-  /** Why the pages do not come. */
+  /** The reason why no pages arrive. */
   reason: Schema.String,
   /** Bytes that are present in the source and were not sent. */
   missingBytes: Schema.Number,
-  /** The page that the guest waits for and that cannot be read. */
+  /** The unreadable page that the guest waits for. */
   waitsFor: Schema.optional(Place),
   /** The command that recovers it. */
   recovery: Schema.optional(Schema.String),
@@ -51,7 +51,7 @@ export class PostcopyPausedError extends TaggedError<PostcopyPausedError>()("Pos
   override get message(): string {
     const { missingBytes, peer, reason, recovery, waitsFor } = this
     const page = waitsFor === undefined ? "" : `; it waits for byte ${waitsFor.offset} of "${waitsFor.idstr}"`
-    const way = recovery === undefined ? "" : `; to go on: ${recovery}`
+    const way = recovery === undefined ? "" : `; to continue: ${recovery}`
     return (
       `${peer}: the guest runs, and ${missingBytes} bytes of its memory were not sent: ${reason}${page}; ` +
       `its threads wait when they touch them${way}`

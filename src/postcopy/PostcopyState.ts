@@ -1,5 +1,5 @@
 /**
- * The states of a postcopy source, and what may follow each.
+ * The states of a postcopy source, and their transitions.
  *
  * ```text
  *   connecting ─▶ preamble ─▶ prefix ─▶ package ─▶ serving ─▶ ending ─▶ completed
@@ -12,8 +12,8 @@
  *                                                  recovering ─▶ serving
  * ```
  *
- * Up to `package` the guest has not run, and a failure is the end of this destination. From `serving` on it may have: whatever
- * goes wrong then leaves it `paused`, which is recovered.
+ * Up to `package` the guest has not run, and a failure ends this destination. From `serving` it may have: any failure
+ * then leaves it `paused`, which can be recovered.
  *
  * @since 0.1.0
  */
@@ -42,14 +42,14 @@ export const PostcopyState = Schema.Literals([
 
 /**
  * - `connecting`: nothing was sent
- * - `preamble`: header, list of blocks; the answer to the first PING is waited for
- * - `prefix`: pages that are there before the guest runs
+ * - `preamble`: header, list of blocks; waiting for the answer to the first PING
+ * - `prefix`: pages that arrive before the guest runs
  * - `package`: device state; the guest is about to run
- * - `serving`: the guest runs; pages are sent when it asks for them, and all others in between
- * - `ending`: every present page was sent; the destination's answer is waited for
- * - `completed`, `failed`: over
+ * - `serving`: the guest runs; pages are sent on request, and all others in between
+ * - `ending`: every present page was sent; waiting for the destination's answer
+ * - `completed`, `failed`: finished
  * - `paused`: the connection broke while the guest ran; it waits for pages
- * - `recovering`: another connection is there; the destination says which pages it has
+ * - `recovering`: a new connection exists; the destination reports the pages that it has
  *
  * @stability unstable
  * @category models
@@ -80,8 +80,8 @@ const table: Readonly<Record<PostcopyState, ReadonlyArray<PostcopyState>>> = {
 export const successors = (from: PostcopyState): ReadonlyArray<PostcopyState> => table[from]
 
 /**
- * A postcopy source was to go from one state to another that cannot follow it, or to the end with pages that were not sent.
- * Nothing was sent. It is a mistake of the program that drives the source. Exit code 1.
+ * An attempt of a postcopy source to enter a state that cannot follow the current one, or to end with unsent pages.
+ * Nothing was sent. This is a bug in the program that drives the source. Exit code 1.
  *
  * @stability unstable
  * @category errors
@@ -90,7 +90,7 @@ export const successors = (from: PostcopyState): ReadonlyArray<PostcopyState> =>
 export class PostcopyTransitionError extends TaggedError<PostcopyTransitionError>()("PostcopyTransitionError", {
   from: PostcopyState,
   to: PostcopyState,
-  /** Units of memory that were not sent. */
+  /** Unsent units of memory. */
   missing: Schema.Number
 }) {
   override readonly [Runtime.errorExitCode] = 1
@@ -105,8 +105,8 @@ export class PostcopyTransitionError extends TaggedError<PostcopyTransitionError
 }
 
 /**
- * Checks a step of a source that has `missing` present units that were not sent. Only a source that has sent everything ends:
- * a destination would take what is missing for zeros.
+ * Checks a step of a source with `missing` present and unsent units. Only a source that has sent everything may end: a
+ * destination would take missing pages for zeros.
  *
  * @stability unstable
  * @category checks

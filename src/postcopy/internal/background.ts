@@ -7,17 +7,17 @@ export interface Chunk {
   readonly units: number
 }
 
-/** Small, so that a request never waits for long. */
+/** Small, so that a request never waits long. */
 const CHUNK_PAGES = 32
 
 /**
- * The order of unrequested pages: given places first, then block by block. After a request it continues from there, since a guest
- * mostly touches the next pages, too.
+ * The order of unrequested pages: given places first, then block by block. After a request it continues from there,
+ * because a guest usually touches the next pages as well.
  *
  * @internal
  */
 export interface Background {
-  /** The next units that are present and were not sent; `undefined`: there are none. */
+  /** The next present and unsent units; `undefined`: there are none. */
   readonly next: () => Chunk | undefined
   /** Continues after a unit. */
   readonly jumpTo: (idstr: string, unit: number) => void
@@ -44,7 +44,7 @@ export const make = (
     return undefined
   }
   const scan = (): { readonly idstr: string; readonly unit: number } | undefined => {
-    // All blocks once, and the one in which it began a second time: from its beginning.
+    // All blocks once, then the block in which it began again, from its start.
     for (let tried = 0; tried <= names.length; tried++) {
       const idstr = names[block]
       if (idstr === undefined) return undefined

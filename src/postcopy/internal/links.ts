@@ -15,7 +15,7 @@ export const connect = (
   Effect.mapError(Connection.connect({ address: to, tls, connectTimeout }), ConnectionError.at({ channel }))
 
 /**
- * The channels that a destination with multifd waits for, and that carry nothing.
+ * The channels that a destination with multifd waits for, and that carry no data.
  *
  * @internal
  */

@@ -30,7 +30,7 @@ interface Failing {
 const DEFAULT_CONNECT = Duration.seconds(30)
 const DEFAULT_IDLE = Duration.seconds(60)
 
-/** Everything that belongs to one source at work. */
+/** The parts of a working source. */
 interface Working<E> {
   readonly options: Options<E>
   readonly session: Session.Session
@@ -38,7 +38,7 @@ interface Working<E> {
   readonly progress: Progress.Progress
   readonly watchdog: Watchdog.Watchdog
   readonly main: Connection
-  /** Opened when the guest may run: then a silent destination is one that needs nothing. */
+  /** Opened when the guest may run: from then on, a silent destination simply needs nothing. */
   readonly loaded: Latch.Latch
 }
 
@@ -48,7 +48,7 @@ const onMain = <A, X extends ConnectionError.ConnectionError>(self: Effect.Effec
 const writeMain = ({ main }: Pick<Working<unknown>, "main">, parts: ReadonlyArray<Uint8Array>) =>
   onMain(main.write(parts))
 
-/** Pages that are there before the guest runs. */
+/** Pages that arrive before the guest runs. */
 const writePrefix = Effect.fnUntraced(function* <E>(
   { cache, options, session }: Working<E>,
   outlet: PageOutlet
@@ -71,13 +71,13 @@ const writePackage = Effect.fnUntraced(function* <E>(working: Working<E>): Effec
   yield* writeMain(working, [after])
 })
 
-/** A channel for urgent pages that the destination closes is one that it does not want: what goes over it is lost. */
+/** A destination that closes a channel for urgent pages does not want it: data on it is lost. */
 const watchUrgent = (urgent: Connection): Effect.Effect<never, TransferError | ConnectionError.ConnectionEndedError> =>
   Effect.flatMap(Effect.mapError(urgent.readSome(new Uint8Array(1)), ConnectionError.at({ channel: 0 })), () =>
     Effect.fail(new ConnectionError.ConnectionEndedError({ peer: urgent.peer, expected: 1, found: 0, channel: 0 }))
   )
 
-/** A destination that is done closes that channel first. */
+/** A destination that has finished closes that channel first. */
 const untilEnding = <X>(session: Session.Session, self: Effect.Effect<never, X>): Effect.Effect<never, X> =>
   Effect.catchIf(
     self,
@@ -121,7 +121,7 @@ const begin = Effect.fnUntraced(function* <E>(
   return urgent
 })
 
-/** Asks which pages the destination has, and resumes it. */
+/** Asks the destination for the pages that it has, and resumes it. */
 const resume = Effect.fnUntraced(function* <E>(
   working: Working<E>
 ): Effect.fn.Return<
@@ -142,7 +142,7 @@ const resume = Effect.fnUntraced(function* <E>(
   return urgent
 })
 
-/** Serves pages until all are there, and waits for the answer. */
+/** Serves pages until all have arrived, and waits for the answer. */
 const serveAll = Effect.fnUntraced(function* <E extends Failing>(
   working: Working<E>,
   urgent: Connection | undefined,
@@ -174,7 +174,7 @@ const serveAll = Effect.fnUntraced(function* <E extends Failing>(
     main: outlets.main,
     urgent: () => (isRunning() || session.state() === "ending" ? outlet : undefined),
     isGenerous: () => isRunning() && isGenerous,
-    onDamage: (error) => onProblem(`${error.message}; only pages that the guest asks for are sent from here on`),
+    onDamage: (error) => onProblem(`${error.message}; from here on, only requested pages are sent`),
     onAnswered
   })
   const send = Effect.gen(function* () {
@@ -200,7 +200,7 @@ type Inner<E> = E | Exclude<PostcopyError, PostcopyPausedError> | Unreadable<E>
 const isUnreadable = <E>(error: Inner<E>): error is Unreadable<E> =>
   (error as { readonly _tag?: unknown })._tag === "Unreadable"
 
-/** Once the guest may have run, whatever goes wrong leaves it waiting. */
+/** Once the guest may have run, any failure leaves it waiting. */
 const explain =
   <E extends Failing>(session: Session.Session, peer: string) =>
   (error: Inner<E>): E | PostcopyError => {
@@ -215,7 +215,7 @@ const explain =
     })
   }
 
-/** Time for a failing destination to say so: it breaks its connections first. */
+/** Time for a failing destination to report it: it breaks its connections first. */
 const FAILURE_GRACE = "2 seconds"
 
 const withGrace = <A, X, R>(self: Effect.Effect<A, X, R>): Effect.Effect<A, X, R> =>

@@ -2,19 +2,20 @@ import * as Effect from "effect/Effect"
 import * as Invariant from "../../ram/Invariant.ts"
 import type * as RamBlock from "../../ram/RamBlock.ts"
 
-/** Enough for one answer, little enough to keep requests fast while the background reads. */
+/** Enough for one answer, small enough to keep requests fast while the background reads. */
 const MIN_BYTES = 64 * 1024
 const MAX_CACHED_BYTES = 32 * 1024 * 1024
 
 /**
- * The last pieces of a source that were read. A piece has its own checksums: it is read and verified once, for all of its pages.
+ * The pieces of a source that were read last. A piece has its own checksums: it is read and verified once, for all of
+ * its pages.
  *
  * @internal
  */
 export interface PageCache<out E> {
-  /** The bytes `[offset, offset + length)` of a block, which may lie in several pieces. */
+  /** The bytes `[offset, offset + length)` of a block, which may span several pieces. */
   readonly read: (idstr: string, offset: number, length: number) => Effect.Effect<Uint8Array, E>
-  /** Bytes from `offset` to the end of the piece that it lies in. */
+  /** Bytes from `offset` to the end of its piece. */
   readonly untilEnd: (block: RamBlock.Shape, offset: number) => number
 }
 

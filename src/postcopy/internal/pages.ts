@@ -16,7 +16,7 @@ export interface Units {
 }
 
 /**
- * A channel for pages. The records of a unit go over it in one go, all of its target pages in ascending order.
+ * A channel for pages. The records of a unit are written in one piece, all of its target pages in ascending order.
  *
  * @internal
  */
@@ -27,7 +27,7 @@ export interface PageOutlet {
 
 type Encoder = ReturnType<typeof RamRecords.make>
 
-/** Pages that are present as data, all others as ZERO, in their order. */
+/** Encodes present pages as data and all others as ZERO, in order. */
 const partsOf = (encoder: Encoder, { bytes, entry, unit }: Units): ReadonlyArray<Uint8Array> => {
   const { block, pagesPerUnit } = entry
   const { pageSize, present } = block

@@ -36,7 +36,7 @@ const blockProblems = (
 ]
 
 /**
- * The blocks as a ledger has them.
+ * The blocks for a ledger.
  *
  * @internal
  */
@@ -60,13 +60,16 @@ export const ledgerBlocks = <E>(
 /** The option ROM that a PC's interrupt controller reads when it is loaded (kvm-tpr-opt). */
 const VAPIC = [0xc0000, 0xc1000, 0xc2000]
 
-/** Devices read them while QEMU loads them; they would be asked for between LISTEN and RUN, where nothing may go wrong. */
+/**
+ * Devices read them while QEMU loads them; otherwise they would be requested between LISTEN and RUN, where a failure is
+ * fatal.
+ */
 const readByDevices = (blocks: ReadonlyArray<RamBlock.Shape>): ReadonlyArray<PagePlace> => {
   const [largest] = blocks.toSorted((a, b) => b.usedLength - a.usedLength)
   return largest === undefined ? [] : VAPIC.map((offset) => ({ idstr: largest.idstr, offset }))
 }
 
-/** Places as units; what is in no block is left out. @internal */
+/** Places as units; places outside all blocks are left out. @internal */
 export const unitsOf = (ledger: PageLedger, places: ReadonlyArray<PagePlace>): ReadonlyArray<Unit> =>
   places.flatMap(({ idstr, offset }) => {
     const entry = ledger.entries.get(idstr)
@@ -74,7 +77,7 @@ export const unitsOf = (ledger: PageLedger, places: ReadonlyArray<PagePlace>): R
     return entry !== undefined && unit >= 0 && unit < entry.units ? [{ idstr, unit }] : []
   })
 
-/** The units of the prefix, each once, without the one that is discarded. @internal */
+/** The units of the prefix, each once, without the discarded one. @internal */
 export const prefixOf = (ledger: PageLedger, { prefix }: Pick<Options<unknown>, "prefix">): ReadonlyArray<Unit> => {
   const blocks = [...ledger.entries.values()].map(({ block }) => block)
   const left = discarded(ledger)

@@ -9,13 +9,13 @@ import type { LedgerBlock, PageLedger } from "../PageLedger.ts"
 
 const { encode } = PostcopyCommand
 
-/** The values of PING: the destination reads on, and the devices are loaded. @internal */
+/** The values of PING: the destination is still reading, and the devices are loaded. @internal */
 export const Ping = { begun: 1, loaded: 3, drained: 5 } as const
 
-/** The page sizes of all blocks, or-ed, as a destination computes it for itself. */
+/** The page sizes of all blocks, or-ed, as the destination computes it. */
 const orOf = (sizes: ReadonlyArray<number>): number => Number(sizes.reduce((all, size) => all | BigInt(size), 0n))
 
-/** A block on unusual pages says so in the list. */
+/** A block with unusual pages has their size in the list. */
 const announced = ({ hostPageSize, idstr, usedLength }: LedgerBlock) => ({
   idstr,
   usedLength,
@@ -68,7 +68,7 @@ export interface Unit {
 }
 
 /**
- * The unit that is discarded, which is not in the prefix: the last one of the smallest block. Without a RAM_DISCARD every
+ * The discarded unit, which is not in the prefix: the last one of the smallest block. Without a RAM_DISCARD every
  * destination hangs, and one that reaches past the end of a block makes it abort.
  *
  * @internal

@@ -2,12 +2,12 @@
 export interface Request {
   readonly idstr: string
   readonly unit: number
-  /** When it came, by `performance.now`. */
+  /** Time of arrival, by `performance.now`. */
   readonly since: number
 }
 
 /**
- * Requests in the order in which they came, each unit once.
+ * Requests in order of arrival, each unit once.
  *
  * @internal
  */
@@ -16,7 +16,7 @@ export class Requests {
   readonly #keys = new Set<string>()
   #first = 0
 
-  /** `false` where it waits already. */
+  /** `false` if it already waits. */
   add(idstr: string, unit: number, since: number): boolean {
     const key = `${unit} ${idstr}`
     if (this.#keys.has(key)) return false

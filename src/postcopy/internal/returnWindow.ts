@@ -5,7 +5,7 @@ import * as ReturnPath from "../../format/stream/ReturnPath.ts"
 import type { PageBitmap } from "../../ram/PageBitmap.ts"
 import type { Shape } from "../../ram/RamBlock.ts"
 
-/** A message of the destination, with the bitmap after it. @internal */
+/** A message from the destination, with the bitmap after it. @internal */
 export interface Said {
   readonly message: ReturnPath.Message
   readonly received?: PageBitmap | undefined
@@ -14,7 +14,7 @@ export interface Said {
 const FIRST_BYTES = 64 * 1024
 
 /**
- * Takes messages out of bytes as they arrive. It grows with the bitmap of the largest block.
+ * Extracts messages from bytes as they arrive. It grows with the bitmap of the largest block.
  *
  * @internal
  */
@@ -50,7 +50,7 @@ export class ReturnWindow {
     this.#end += bytes
   }
 
-  /** The next message; `undefined`: it has not arrived as a whole. */
+  /** The next message; `undefined`: it has not arrived completely. */
   next(): Result.Result<Said | undefined, Finding> {
     const bytes = this.#buffer.subarray(this.#start, this.#end)
     const { HEADER_LENGTH } = ReturnPath

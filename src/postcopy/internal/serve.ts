@@ -6,7 +6,7 @@ import type { PageOutlet, Units } from "./pages.ts"
 import type { Request } from "./requests.ts"
 import type { Session } from "./session.ts"
 
-/** A page that the guest waits for, and that cannot be read. @internal */
+/** An unreadable page that the guest waits for. @internal */
 export interface Unreadable<E> {
   readonly _tag: "Unreadable"
   readonly idstr: string
@@ -23,25 +23,25 @@ export interface Serving<E> {
   readonly urgent: () => PageOutlet | undefined
   /** `true` while unrequested pages are sent. */
   readonly isGenerous: () => boolean
-  /** Told when the first of these could not be read: from then on only what is asked for is sent. */
+  /** Called when the first of these could not be read: from then on only requested pages are sent. */
   readonly onDamage: (error: E) => Effect.Effect<void>
-  /** Told how long an answer took, in milliseconds, until the socket had it. */
+  /** Called with the milliseconds from a request until the socket had its answer. */
   readonly onAnswered: (milliseconds: number) => void
 }
 
 /** At this number of missing units, requested pages move to the main channel: END then comes after all of them. */
 const LAST_UNITS = 64
 
-/** Two loops that run at the same time. @internal */
+/** Two concurrent loops. @internal */
 export interface Loops<E> {
-  /** Sends pages until all that are present were sent. */
+  /** Sends pages until all present ones were sent. */
   readonly all: Effect.Effect<void, TransferError | Unreadable<E>>
   /** Answers requests over the channel for urgent pages. It does not end by itself. */
   readonly urgent: Effect.Effect<never, TransferError | Unreadable<E>>
 }
 
 /**
- * Requested pages go first, all others in small chunks in between.
+ * Requested pages first, all others in small chunks in between.
  *
  * ```text
  *   without a channel for urgent pages     main     request, else chunk
@@ -50,8 +50,8 @@ export interface Loops<E> {
  *   after END                                                                 urgent   request: zero pages only
  * ```
  *
- * With a channel for urgent pages, QEMU waits at END until the last requested page has come: requests are answered after END, too.
- * Without such a channel END releases all waiting threads.
+ * With a channel for urgent pages, QEMU waits at END until the last requested page has arrived: requests are answered
+ * after END as well. Without such a channel END releases all waiting threads.
  *
  * @internal
  */
@@ -96,7 +96,10 @@ export const serve = <E>(serving: Serving<E>): Loops<E> => {
     }
     yield* main.write(claimed)
   })
-  /** `true` if the channel for urgent pages answers requests. Both loops ask here, so that exactly one of them answers. */
+  /**
+   * `true` if the channel for urgent pages answers requests. Both loops check this, so that exactly one of them
+   * answers.
+   */
   const isForUrgent = () => urgent() !== undefined && (session.state() === "ending" || ledger.missing() > LAST_UNITS)
   const chunk = () => (isGenerous() && !isDamaged ? background.next() : undefined)
 

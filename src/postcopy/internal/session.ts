@@ -28,18 +28,18 @@ export interface Session {
   readonly background: Background.Background
   readonly state: () => PostcopyState.PostcopyState
   readonly enter: (to: PostcopyState.PostcopyState) => Effect.Effect<void, PostcopyState.PostcopyTransitionError>
-  /** Has all loops look again. */
+  /** Wakes all loops. */
   readonly wake: () => void
-  /** A loop's own rest: waits until something has happened since the last time. */
+  /** A loop's wait until something has happened since the last time. */
   readonly makeRest: () => Effect.Effect<void>
   /** Waits for the answer to a PING. */
   readonly pong: (value: number) => Effect.Effect<void>
-  /** Waits until the destination says that it has everything. */
+  /** Waits until the destination confirms that it has everything. */
   readonly shut: Effect.Effect<void>
   /** Waits for the bitmaps of all blocks, and for RESUME_ACK. */
   readonly bitmaps: Effect.Effect<ReadonlyMap<string, PageBitmap>>
   readonly resumed: Effect.Effect<void>
-  /** Reads what the destination says until it says that it has everything. */
+  /** Reads the destination's messages until it confirms that it has everything. */
   readonly read: (connection: Connection) => Effect.Effect<void, ReadError>
 }
 
@@ -47,9 +47,9 @@ export interface Session {
 export interface Options {
   readonly ledger: PageLedger
   readonly order: ReadonlyArray<Unit>
-  /** Told of each unit that is asked for and was not sent. */
+  /** Called with each unit that is requested and was not sent. */
   readonly onRequest: (idstr: string, offset: number) => void
-  /** Told of each message. */
+  /** Called with each message. */
   readonly onMessage: () => void
 }
 
@@ -83,7 +83,7 @@ export const make = ({ ledger, onMessage, onRequest, order }: Options): Session 
   ): ProtocolError.ProtocolError | undefined => {
     const at = connection.bytesRead
     const entry = asked === undefined ? undefined : ledger.entries.get(asked)
-    if (entry === undefined) return outside(connection.peer, at, "a block that was announced", "another one")
+    if (entry === undefined) return outside(connection.peer, at, "an announced block", "another one")
     const { hostPageSize, idstr, usedLength } = entry.block
     if (length === 0 || offset + length > Math.ceil(usedLength / hostPageSize) * hostPageSize) {
       return outside(
@@ -118,7 +118,7 @@ export const make = ({ ledger, onMessage, onRequest, order }: Options): Session 
         return request(connection, message)
       case "ReceivedBitmap":
         if (bitmap === undefined) {
-          return outside(peer, connection.bytesRead, "a block that was announced", "another one")
+          return outside(peer, connection.bytesRead, "an announced block", "another one")
         }
         received.set(message.idstr, bitmap)
         if (received.size === ledger.entries.size) Deferred.doneUnsafe(bitmaps, Effect.succeed(received))
