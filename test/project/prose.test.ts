@@ -47,6 +47,18 @@ describe("README.md", () => {
     )
   })
 
+  it("has the figures of the benchmarks that it links to", () => {
+    const verdicts = /\n## Verdicts\n([^]*?)\n## /.exec(read("docs/internals/benchmarks.md"))?.[1] ?? ""
+    const figures = [...lines.join("\n").matchAll(/\[([^\]]+)\]\[verdicts\]/g)]
+      .map((match) => match[1]!)
+      .filter((text) => /^\d/.test(text))
+    assert.isAbove(figures.length, 1)
+    assert.deepStrictEqual(
+      figures.filter((figure) => !new RegExp(`\\| +${figure} \\|`).test(verdicts)),
+      []
+    )
+  })
+
   it("leads to every page of the guide, by itself or by the list of all pages", () => {
     const linked = [
       ...linksOf(read("README.md")),
