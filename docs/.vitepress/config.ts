@@ -85,7 +85,7 @@ export default defineConfig({
         ]
       },
       { text: "Guide", items: ordered("guide", guide) },
-      { text: "Reference", items: ordered("reference", ["errors", "output", "environment"]) },
+      { text: "Reference", items: ordered("reference", ["command", "errors", "output", "environment"]) },
       { text: "Formats", items: ordered("formats", ["image", "seal", "wire", "store"]) },
       { text: "API", collapsed: true, items: api },
       { text: "Examples", collapsed: true, items: pagesIn("examples").map(item) },

@@ -364,7 +364,7 @@ describe("multifd", () => {
       assert.include(yield* succeed("verify", at("plain.img")), "without checksums, its pages cannot be checked")
       yield* succeed("seal", at("plain.img"), "--seal", "sha256")
       assert.include(yield* succeed("verify", at("plain.img")), "(SHA-256)")
-      assert.include(yield* succeed("info", at("plain.img")), "sha256, one for each 1.00 MiB")
+      assert.include(yield* succeed("info", at("plain.img")), "SHA-256, one for each 1.00 MiB")
 
       write("key", Buffer.alloc(32, 1))
       yield* succeed("seal", at("plain.img"), "--key-file", at("key"))

@@ -136,7 +136,9 @@ export const toText = (image: Image): string => {
     ["RAM", ramLine(image)],
     [
       "checksums",
-      image.seal === undefined ? "none" : `${image.seal.algorithm}, one for each ${Text.bytes(image.seal.extentSize)}`
+      image.seal === undefined
+        ? "none"
+        : `${Text.algorithm(image.seal.algorithm)}, one for each ${Text.bytes(image.seal.extentSize)}`
     ],
     ...noteLines(image)
   ]

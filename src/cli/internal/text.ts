@@ -68,3 +68,16 @@ export const table = (rows: ReadonlyArray<ReadonlyArray<string>>, right: Readonl
     right.includes(column) ? blanks(cell, column) + cell : cell + blanks(cell, column)
   return rows.map((row) => `  ${row.map(pad).join("  ")}`.trimEnd()).join("\n")
 }
+
+const algorithms: Readonly<Record<string, string>> = {
+  crc32: "CRC-32",
+  sha256: "SHA-256",
+  "hmac-sha256": "HMAC-SHA-256"
+}
+
+/**
+ * The name of a checksum in prose.
+ *
+ * @internal
+ */
+export const algorithm = (name: string): string => algorithms[name] ?? name

@@ -74,17 +74,11 @@ const toJson = (report: Verify.Report): typeof VerifyJson.Type => ({
   }))
 })
 
-const algorithms: Readonly<Record<string, string>> = {
-  crc32: "CRC-32",
-  sha256: "SHA-256",
-  "hmac-sha256": "HMAC-SHA-256"
-}
-
 /** Without checksums, the pages of an image cannot be known to be right. */
 const verdictOf = ({ inspection: { seal } }: Verify.Report): string =>
   seal === undefined
     ? "the structure is valid; without checksums, its pages cannot be checked"
-    : `every page matches its checksum (${algorithms[seal.algorithm] ?? seal.algorithm})`
+    : `every page matches its checksum (${Text.algorithm(seal.algorithm)})`
 
 /** Pages that differ from the seal are damaged only if the seal belongs to this image. */
 const lineOf = ({ error }: Verify.Report, damage: Integrity.Damage, paint: Paint): string =>
