@@ -16,11 +16,11 @@ const fields = {
 }
 
 const explain = (
-  error: { readonly path: string; readonly findings: ReadonlyArray<Finding> },
+  error: { readonly path: string; readonly findings: readonly [Finding, ...ReadonlyArray<Finding>] },
   verdict: string
 ): string => {
   const more = error.findings.length > 1 ? ` (and ${error.findings.length - 1} more)` : ""
-  return `${error.path}: ${verdict}: ${error.findings[0]!.message}${more}`
+  return `${error.path}: ${verdict}: ${error.findings[0].message}${more}`
 }
 
 /**

@@ -76,11 +76,12 @@ export const make = (options: Options): PageSink.PageSink<FileError.FileError> =
     coalescePages: options.coalescePages,
     takesUnaligned: options.directIo !== true,
     store: (stored) => {
-      if (stored.extents.length === 0) return Effect.sync(() => recordStored(stored))
+      const [first] = stored.extents
+      if (first === undefined) return Effect.sync(() => recordStored(stored))
       record(stored)
       const extents = stored.extents.map(({ bytes, offset }) => ({ position: pagesOffset + offset, bytes }))
       return file.writeExtents(extents).pipe(
-        at(stored.extents[0]!.offset),
+        at(first.offset),
         Effect.map(() => recordStored(stored))
       )
     },

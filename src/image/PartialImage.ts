@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Invariant from "../ram/Invariant.ts"
 import type { ImageNotes, LostPages } from "../format/seal/ImageNotes.ts"
 import type { MappedBlock } from "../format/image/ImageStream.ts"
 import * as MigrationStream from "../format/stream/MigrationStream.ts"
@@ -89,7 +90,9 @@ const prove = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<Integrity.Damage>, FileError> {
   const lost: Array<Integrity.Damage> = []
   const lose = (damage: ReadonlyArray<Integrity.Damage>): void => {
-    for (const { block, firstPage, pages } of damage) proven.get(block)!.present.clearRange(firstPage, pages)
+    for (const { block, firstPage, pages } of damage) {
+      Invariant.defined(proven.get(block), "damage is of a block that is examined").present.clearRange(firstPage, pages)
+    }
     lost.push(...damage)
   }
   const blocks = [...proven.values()].map(({ block }) => block)
@@ -114,7 +117,7 @@ const machineStateOf = Effect.fnUntraced(function* (
   isWhole: boolean
 ): Effect.fn.Return<Recovered["machineState"], FileError | Integrity.IntegrityError> {
   if (isWhole) return { isWhole, value: yield* ImageParts.machineState(file, contents) }
-  const { blocks } = contents.stream!
+  const { blocks } = Invariant.defined(contents.stream, "a seal that was read belongs to a stream")
   const empty = MachineState.empty({ pageSize: blocks[0]?.header.pageSize })
   return { isWhole, value: { ...empty, origin: yield* file.stat } }
 })

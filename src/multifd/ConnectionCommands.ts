@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Bytes from "effect/Bytes"
 import * as MigrationStream from "../format/stream/MigrationStream.ts"
 
 /** Type, number and length. */
@@ -47,5 +48,5 @@ const preludeOf = (saved: Uint8Array, left: ReadonlySet<number>, commands: Reado
     if (!left.has(head.getUint16(1))) parts.push(saved.subarray(at, end))
     at = end
   }
-  return new Uint8Array(Buffer.concat([...parts, saved.subarray(at)]))
+  return Bytes.concat([...parts, saved.subarray(at)])
 }

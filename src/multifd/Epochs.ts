@@ -21,6 +21,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+import * as Invariant from "../ram/Invariant.ts"
 import * as Finding from "../format/Finding.ts"
 import * as ProtocolError from "./ProtocolError.ts"
 
@@ -76,8 +77,9 @@ export const make = (peer: string, channels: number): Epochs => {
   let gate = Latch.makeUnsafe()
   let attention = Latch.makeUnsafe()
 
+  const stateOf = (id: number): ChannelState => Invariant.defined(channelStates[id], "every channel has a state")
   const stop = (id: number, code: Finding.FindingCode, expected: string, found: string) => {
-    const finding = Finding.make({ code, offset: channelStates[id]!.position, expected, found })
+    const finding = Finding.make({ code, offset: stateOf(id).position, expected, found })
     return Effect.fail(ProtocolError.fromFinding(peer, id, finding))
   }
   const first = (matches: (channel: ChannelState) => boolean): number => channelStates.findIndex(matches)
@@ -110,7 +112,7 @@ export const make = (peer: string, channels: number): Epochs => {
   return {
     pages: (id, position) =>
       Effect.suspend(() => {
-        const channel = channelStates[id]!
+        const channel = stateOf(id)
         channel.position = position
         if (closed) return pagesTooLate(id)
         if (channel.state === "new") return stop(id, "epoch-pages-early", "a SYNC as the first packet", "pages")
@@ -119,7 +121,7 @@ export const make = (peer: string, channels: number): Epochs => {
       }),
     arrive: (id, position) =>
       Effect.suspend(() => {
-        const channel = channelStates[id]!
+        const channel = stateOf(id)
         channel.position = position
         if (closed) {
           const isOver = channel.state === "over"
@@ -132,7 +134,7 @@ export const make = (peer: string, channels: number): Epochs => {
       }),
     end: (id, position) =>
       Effect.suspend(() => {
-        const channel = channelStates[id]!
+        const channel = stateOf(id)
         channel.position = position
         channel.ended = true
         return Effect.andThen(
@@ -144,7 +146,7 @@ export const make = (peer: string, channels: number): Epochs => {
     close: Effect.suspend(() => {
       closed = true
       const left = first((channel) => channel.hasPages)
-      if (left >= 0) return channelStates[left]!.ended ? unsynced(left) : pagesTooLate(left)
+      if (left >= 0) return stateOf(left).ended ? unsynced(left) : pagesTooLate(left)
       for (const channel of channelStates) if (channel.state === "waiting") channel.state = "over"
       return openGate
     }),

@@ -42,7 +42,7 @@ export class ProtocolError extends TaggedError<ProtocolError>()("ProtocolError",
 
   override get message(): string {
     const more = this.findings.length > 1 ? ` (and ${this.findings.length - 1} more)` : ""
-    return `${where(this.peer, this.channel)}: ${this.findings[0]!.message}${more}`
+    return `${where(this.peer, this.channel)}: ${this.findings[0].message}${more}`
   }
 }
 

@@ -16,6 +16,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Invariant from "../ram/Invariant.ts"
 import type { Decompressor } from "../compression/Compression.ts"
 import type { CompressionError } from "../compression/CompressionError.ts"
 import * as DeviceStatePacket from "../format/multifd/DeviceStatePacket.ts"
@@ -186,7 +187,8 @@ class PacketReader<E> {
     const receive = (): Effect.Effect<void, E | ReceiveChannelError> => {
       const sink = sinks.get(packet.idstr)
       const finding = MultifdPacket.checkPages(packet, sink, position)
-      if (sink === undefined || finding !== undefined) return this.#fail(finding!)
+      if (finding !== undefined) return this.#fail(finding)
+      Invariant.holds(sink !== undefined, "pages of an unknown block are a finding")
       return Effect.flatMap(this.#place(packet, sink), (pages) => {
         watchdog.alive()
         return this.#handOver(sink, pages)
@@ -219,7 +221,9 @@ class PacketReader<E> {
   #unpack(decompressor: Decompressor, payload: Uint8Array, targets: ReadonlyArray<Uint8Array>) {
     const { pageSize, watchdog } = this.#options
     const [only] = targets
-    if (targets.length === 1) return watchdog.working(decompressor.decompress(payload, only!, pageSize))
+    if (only !== undefined && targets.length === 1) {
+      return watchdog.working(decompressor.decompress(payload, only, pageSize))
+    }
     const pages = this.#unpacked(targets.reduce((sum, target) => sum + target.length, 0))
     return watchdog.working(
       Effect.map(decompressor.decompress(payload, pages, pageSize), () => scatter(pages, targets))

@@ -14,6 +14,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { millisOf } from "../transfer/MonotonicTime.ts"
 import { PeerTimeoutError } from "../io/sockets/ConnectionError.ts"
 
 /**
@@ -100,7 +101,7 @@ export const make = ({ expected, idleTimeout, least, peer }: Options): Effect.Ef
         busyBefore += now - busySince
         since = now - idleBefore
       })
-      const idleMillis = () => Number(busy > 0 ? idleBefore : clock.monotonicTimeNanosUnsafe() - since) / 1e6
+      const idleMillis = () => millisOf(busy > 0 ? idleBefore : clock.monotonicTimeNanosUnsafe() - since)
 
       const watch: Effect.Effect<never, PeerTimeoutError> = Effect.suspend(() => {
         const left = Math.ceil(milliseconds - idleMillis())
@@ -111,7 +112,7 @@ export const make = ({ expected, idleTimeout, least, peer }: Options): Effect.Ef
       /** The total time spent waiting for the peer. */
       const waitedMillis = () => {
         const until = busy > 0 ? busySince : clock.monotonicTimeNanosUnsafe()
-        return Number(until - started - busyBefore) / 1e6
+        return millisOf(until - started - busyBefore)
       }
       const watchRate = ({ bytes, bytesPerSecond }: Least): Effect.Effect<never, PeerTimeoutError> => {
         const window = WINDOW * milliseconds

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
 import * as Finding from "../format/Finding.ts"
 import type * as RamBlock from "../ram/RamBlock.ts"
@@ -76,7 +77,7 @@ const stateWriter = <E>(
   sinks: ReadonlyArray<PageSink.BlockSink<E>>
 ): StateWriter<MachineState, E> => {
   const pieces: Array<Uint8Array> = []
-  const all = (): Uint8Array => new Uint8Array(Buffer.concat(pieces))
+  const all = (): Uint8Array => Bytes.concat(pieces)
   return {
     write: (bytes) => Effect.sync(() => void pieces.push(bytes.slice())),
     written: Effect.sync(() => ByteSource.fromBytes(all())),

@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { Buffer } from "node:buffer"
+import * as Bytes from "effect/Bytes"
 import { type Calls, type ObjectRange, ObjectStore } from "./ObjectStore.ts"
 import { ObjectMissingError } from "./StoreError.ts"
 
@@ -43,7 +43,7 @@ export const make = (url = "memory:"): MemoryObjects => {
     putIfAbsent: (name, body) =>
       Effect.map(Clock.currentTimeMillis, (modified) => {
         if (objects.has(name)) return "exists"
-        const bytes = body instanceof Uint8Array ? body.slice() : new Uint8Array(Buffer.concat(body))
+        const bytes = body instanceof Uint8Array ? body.slice() : Bytes.concat(body)
         objects.set(name, { body: bytes, modified })
         return "created"
       }),

@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { Buffer } from "node:buffer"
+import * as Bytes from "effect/Bytes"
 import * as MachinePart from "../format/store/MachinePart.ts"
 import type { PackReference, PageMap } from "../format/store/PageMap.ts"
 import * as StoreId from "../format/store/StoreId.ts"
@@ -236,7 +236,7 @@ const whileRenewed = <B, E, R>(
 
 const stateWriter = (session: Session, end: RamEnd): StateWriter<Committed, WriteError> => {
   const pieces: Array<Uint8Array> = []
-  const all = (): Uint8Array => new Uint8Array(Buffer.concat(pieces))
+  const all = (): Uint8Array => Bytes.concat(pieces)
   return {
     write: (bytes) => Effect.sync(() => void pieces.push(bytes.slice())),
     written: Effect.sync(() => ByteSource.fromBytes(all())),

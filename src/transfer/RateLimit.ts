@@ -30,6 +30,7 @@ import * as Latch from "effect/Latch"
 import * as Semaphore from "effect/Semaphore"
 import type { Extent } from "../io/files/PositionalFile.ts"
 import * as LastSecond from "./internal/lastSecond.ts"
+import * as MonotonicTime from "./MonotonicTime.ts"
 
 /**
  * Shared by all writers of one migration: all of its channels, and its main channel.
@@ -98,7 +99,7 @@ export const make = (bytesPerSecond: number = 0): Effect.Effect<RateLimit> =>
       let filledAt = 0
 
       const fill = (): void => {
-        const now = Number(clock.monotonicTimeNanosUnsafe() - began) / 1e6
+        const now = MonotonicTime.millisOf(clock.monotonicTimeNanosUnsafe() - began)
         level = Math.min(level + now - filledAt, CAPACITY)
         filledAt = now
       }

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Path from "node:path"
 import type { FileError } from "../../io/files/FileError.ts"
 import * as FileIdentity from "../../io/files/FileIdentity.ts"
@@ -31,7 +31,7 @@ const itself: Paths = (path) => [path]
 const credentialsIn: Paths = (directory) => credentials.map((name) => Path.join(directory, name))
 
 const named = (flag: string, value: Option.Option<string> | undefined, paths: Paths) =>
-  value?._tag === "Some" ? paths(value.value).map((path) => [flag, path] as const) : []
+  value !== undefined && Option.isSome(value) ? paths(value.value).map((path) => [flag, path] as const) : []
 
 const inputsOf = ({ keyFile, sourceKeyFile, tlsDir, tlsPsk }: Flags): ReadonlyArray<readonly [string, string]> => [
   ...named("--key-file", keyFile, itself),

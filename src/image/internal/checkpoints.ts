@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Invariant from "../../ram/Invariant.ts"
 import type { Algorithm } from "../../format/seal/Checksum.ts"
 import type * as ImageStream from "../../format/image/ImageStream.ts"
 import * as PartialSeal from "../../format/seal/PartialSeal.ts"
@@ -73,8 +74,8 @@ export const make = (options: {
   readonly snapshot: () => PartialSeal.PartialSeal
 }): Checkpoints => {
   const { blocks, file, interval, key, length, snapshot } = options
-  const position = SealMark.position(blocks)!
-  const places = PartialSeal.places(blocks, length)!
+  const position = Invariant.defined(SealMark.position(blocks), "a kept image has room for a mark")
+  const places = Invariant.defined(PartialSeal.places(blocks, length), "a kept image has room for checkpoints")
   const threshold = Math.min(SyncAhead.defaultThreshold, Math.ceil(interval / 2))
   const every = Math.max(2, Math.round(interval / threshold))
   let free = 0
@@ -94,7 +95,8 @@ export const make = (options: {
     algorithm,
     bytes
   }: Taken): Effect.fn.Return<ImageStream.Piece, FileError> {
-    const mark = { state: "partial" as const, algorithm, seal: { position: places[free]!, length: bytes.length } }
+    const place = Invariant.defined(places[free], "there are two places for checkpoints")
+    const mark = { state: "partial" as const, algorithm, seal: { position: place, length: bytes.length } }
     yield* file.write(mark.seal.position, bytes)
     return { position, bytes: SealMark.encode({ ...mark, digest: SealMark.digestOf(mark, bytes, key) }) }
   })

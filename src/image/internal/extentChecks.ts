@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
+import * as Hex from "effect/encoding/Hex"
 import * as Checksum from "../../format/seal/Checksum.ts"
 import type * as ImageSeal from "../../format/seal/ImageSeal.ts"
 import { Extents } from "../../format/seal/SealedExtents.ts"
@@ -9,8 +10,6 @@ import * as Integrity from "../Integrity.ts"
 
 /** Bytes examined between two turns of the event loop: a millisecond, or two with SHA-256. */
 const PIECE_BYTES = 2 * 1024 * 1024
-
-const hex = (digest: Uint8Array): string => Buffer.from(digest).toString("hex")
 
 /**
  * Compares the bytes read from a block with its seal.
@@ -67,8 +66,8 @@ export class ExtentChecks {
     const { idstr, pageSize, pagesOffset } = this.#block
     const { first, pages } = this.#extents.range(index)
     const position = pagesOffset + first * pageSize
-    const expected = hex(this.#digests(index, 1))
-    return { block: idstr, firstPage: first, pages, position, expected, found: hex(found) }
+    const expected = Hex.encode(this.#digests(index, 1))
+    return { block: idstr, firstPage: first, pages, position, expected, found: Hex.encode(found) }
   }
 
   #digests(index: number, count: number): Uint8Array {

@@ -1,4 +1,6 @@
+import * as Bytes from "effect/Bytes"
 import * as Effect from "effect/Effect"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as DeviceState from "../../format/devices/DeviceState.ts"
 import type * as ImageSeal from "../../format/seal/ImageSeal.ts"
 import type { ByteRange, MappedBlock } from "../../format/image/ImageStream.ts"
@@ -62,12 +64,10 @@ const carried = ({ source }: RawImage, { length, position }: ByteRange): ByteSou
 const readRange = (contents: RawImage, range: ByteRange): Effect.Effect<Uint8Array, ReadError> =>
   ByteSource.read(carried(contents, range))
 
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
-
 const readRanges = (contents: RawImage, ranges: ReadonlyArray<ByteRange>): Effect.Effect<Uint8Array, ReadError> =>
   Effect.map(
     Effect.forEach(ranges, (range) => readRange(contents, range)),
-    concat
+    Bytes.concat
   )
 
 /**
@@ -100,6 +100,8 @@ export const deviceSections = Effect.fnUntraced(function* (
 /** Commands may be among the sections that are set up early. */
 const isSection = (bytes: Uint8Array): boolean => bytes[0] === MigrationStream.SectionType.full
 
+const COMPLETE = "the machine state is read from a complete image"
+
 /**
  * Everything in a complete image that is not RAM.
  *
@@ -110,15 +112,15 @@ export const machineState = Effect.fnUntraced(function* (
   contents: RawImage
 ): Effect.fn.Return<MachineState<ReadError>, ReadError> {
   const { stream, trailer } = contents
-  const { configuration, early, footers, prelude, ramSectionId, switchoverStart } = stream!
-  const { deviceState, description } = trailer!
+  const { configuration, early, footers, prelude, ramSectionId, switchoverStart } = Invariant.defined(stream, COMPLETE)
+  const { deviceState, description } = Invariant.defined(trailer, COMPLETE)
   return {
     configuration,
     prelude: yield* readRange(contents, prelude),
     early: yield* readRanges(contents, early),
     switchoverStart,
     footers,
-    ramSectionId: ramSectionId!,
+    ramSectionId: Invariant.defined(ramSectionId, COMPLETE),
     deviceState: carried(contents, deviceState),
     description: carried(contents, description),
     origin: yield* file.stat

@@ -99,11 +99,11 @@ const sealImage = Effect.fnUntraced(function* (
   const { algorithm, extentSize } = settings
   const { blocks, pieces } = head
   const [first] = pieces
-  const start = first!.position
+  const start = Invariant.defined(first, "a stream begins with a piece").position
   const rest = yield* digestRest(file, ImageSeal.restOf({ start, end, blocks }), { algorithm, first })
   yield* digestPending(digestsOf(targets))
   return yield* writeSealOf(file, {
-    position: SealMark.position(blocks)!,
+    position: Invariant.defined(SealMark.position(blocks), "an image of blocks with bitmaps has room for a mark"),
     key: settings.key,
     seal: {
       algorithm,

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as Checksum from "../../format/seal/Checksum.ts"
 import type { ImageNotes } from "../../format/seal/ImageNotes.ts"
 import * as ImageSeal from "../../format/seal/ImageSeal.ts"
@@ -34,8 +35,9 @@ const openPartial = Effect.fnUntraced(function* (
   length: number
 ): Effect.fn.Return<void, FileError> {
   const [first, ...others] = pieces
-  yield* file.writeExtents([withoutMagic(first!), ...others])
-  const [start, second] = PartialSeal.places(blocks, length)!
+  const begin = Invariant.defined(first, "a stream begins with a piece")
+  yield* file.writeExtents([withoutMagic(begin), ...others])
+  const [start, second] = Invariant.defined(PartialSeal.places(blocks, length), "a kept image has room for checkpoints")
   const end = second + ImageSeal.sealPosition(length)
   const zeros = new Uint8Array(Math.min(ZEROS_BYTES, end - start))
   for (let position = start; position < end; position += zeros.length) {
@@ -51,9 +53,10 @@ const partialOf = (
   const { algorithm, extentSize } = settings
   const rest = new Uint8Array(Checksum.digestLength(algorithm))
   const blocks = sealedBlocks(head.blocks, targets)
+  const { position: start } = Invariant.defined(head.pieces[0], "a stream begins with a piece")
   return {
-    seal: { algorithm, extentSize, start: head.pieces[0]!.position, end: head.end, rest, blocks, notes },
-    bitmaps: blocks.map(({ idstr }) => targets.get(idstr)!.bitmap)
+    seal: { algorithm, extentSize, start, end: head.end, rest, blocks, notes },
+    bitmaps: blocks.map(({ idstr }) => Invariant.defined(targets.get(idstr), "each block has its target").bitmap)
   }
 }
 

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Invariant from "../../ram/Invariant.ts"
 import { isDeepStrictEqual } from "node:util"
 import * as Finding from "../../format/Finding.ts"
 import * as ImageChecks from "../../format/image/ImageChecks.ts"
@@ -66,14 +67,12 @@ const readAgain = Effect.fnUntraced(function* <E>(
   limit: number
 ): Effect.fn.Return<Pick<RawImage, "libvirt" | "stream" | "bitmaps" | "trailer">, E> {
   const { fileSize } = first
+  const { start } = Invariant.defined(first.stream, "a verified image has a stream")
   const header =
     first.libvirt === undefined
       ? undefined
       : yield* ByteSource.parse(ByteSource.fromFile(file, 0, fileSize), LibvirtSave.parse())
-  const stream = yield* ByteSource.parse(
-    ByteSource.fromFile(file, 0, fileSize),
-    ImageStream.parse({ start: first.stream!.start, fileSize })
-  )
+  const stream = yield* ByteSource.parse(ByteSource.fromFile(file, 0, fileSize), ImageStream.parse({ start, fileSize }))
   const { stateStart: from } = stream
   return {
     libvirt: header === undefined ? undefined : Result.getOrElse(header, () => undefined),

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import { Buffer } from "node:buffer"
+import * as Hex from "effect/encoding/Hex"
 import * as Finding from "../../format/Finding.ts"
 import * as ImageSeal from "../../format/seal/ImageSeal.ts"
 import type { ParsedImage } from "../../format/image/ImageStream.ts"
@@ -112,6 +113,5 @@ export const checkRest = Effect.fnUntraced(function* (
   const digests: Array<Uint8Array> = []
   const found = yield* digestRest(file, ranges, { algorithm, digests })
   if (Buffer.compare(found, seal.rest) === 0) return { findings: [], verified: { algorithm, ranges, digests } }
-  const [expected, actual] = [seal.rest, found].map((digest) => Buffer.from(digest).toString("hex"))
-  return { findings: [restIsOther(start, expected!, actual!)] }
+  return { findings: [restIsOther(start, Hex.encode(seal.rest), Hex.encode(found))] }
 })

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as Checksum from "../../format/seal/Checksum.ts"
 import * as ImageNotes from "../../format/seal/ImageNotes.ts"
 import * as ImageSeal from "../../format/seal/ImageSeal.ts"
@@ -22,6 +23,9 @@ import { digestAll } from "./digestAll.ts"
 import { digestPending } from "./digestPending.ts"
 import { sealedBlock, writeSealOf } from "./writeSeal.ts"
 
+const digestsOf = (digests: ReadonlyMap<string, PageDigests.PageDigests>, idstr: string): PageDigests.PageDigests =>
+  Invariant.defined(digests.get(idstr), "each block has its digests")
+
 /** The digests of all extents of all blocks, by name. */
 const digestPages = Effect.fnUntraced(function* (
   blocks: ReadonlyArray<ImageBlock>,
@@ -34,7 +38,7 @@ const digestPages = Effect.fnUntraced(function* (
       return [block.idstr, PageDigests.make({ shape: block, bitmap, algorithm, extentSize })] as const
     })
   )
-  yield* digestAll(blocks, { algorithm, extentSize, channels }, (idstr) => digests.get(idstr)!)
+  yield* digestAll(blocks, { algorithm, extentSize, channels }, (idstr) => digestsOf(digests, idstr))
   yield* digestPending(digests.values())
   return digests
 })
@@ -98,7 +102,8 @@ export const sealInPlace = Effect.fnUntraced(function* (
   const contents = yield* readImage(file, offset, { verify: false, fileSize: yield* file.size })
   const error = ImageError.fromFindings(path, contents.findings)
   if (error !== undefined) return yield* error
-  const [stream, end] = [contents.stream!, contents.trailer!.end]
+  const stream = Invariant.defined(contents.stream, "an image without findings is complete")
+  const { end } = Invariant.defined(contents.trailer, "an image without findings is complete")
   const blocks = blocksOf(file, contents)
   const settings = Integrity.forBlocks(options, blocks)
   const { algorithm, extentSize, key } = settings
@@ -113,7 +118,7 @@ export const sealInPlace = Effect.fnUntraced(function* (
   const rest = yield* digestRest(file, ImageSeal.restOf({ start, end, blocks: stream.blocks }), { algorithm })
   const sealed = stream.blocks
     .filter(({ ignored }) => !ignored)
-    .map((block) => sealedBlock(block, digests.get(block.idstr)!.extents()))
+    .map((block) => sealedBlock(block, digestsOf(digests, block.idstr).extents()))
   const notes = yield* notesOf(file, offset, key)
   const seal = { algorithm, extentSize, start, end, rest, blocks: sealed, notes }
   const range = { position: ImageSeal.sealPosition(end), length: ImageSeal.encode(seal).length }

@@ -1,5 +1,7 @@
 import * as Effect from "effect/Effect"
+import * as Invariant from "../../ram/Invariant.ts"
 import { Buffer } from "node:buffer"
+import * as Hex from "effect/encoding/Hex"
 import * as Checksum from "../../format/seal/Checksum.ts"
 import type { ByteRange } from "../../format/image/ImageStream.ts"
 import type { FileError } from "../../io/files/FileError.ts"
@@ -50,8 +52,6 @@ export const digestOf = (algorithm: Checksum.Algorithm, bytes: Uint8Array): Uint
   return hasher.digest()
 }
 
-const hex = (digest: Uint8Array): string => Buffer.from(digest).toString("hex")
-
 /** Ranges in the order of the file, each with the number of its first piece. */
 const placed = (ranges: ReadonlyArray<ByteRange>) => {
   let first = 0
@@ -84,9 +84,10 @@ export const view = (
     if (last?.index === index) return last.bytes
     const bytes = new Uint8Array(length)
     yield* file.readExtents([{ position, bytes }])
-    const [expected, found] = [digests[index]!, digestOf(algorithm, bytes)]
+    const expected = Invariant.defined(digests[index], "each range has its digest")
+    const found = digestOf(algorithm, bytes)
     if (Buffer.compare(expected, found) !== 0) {
-      const changed = { position, length, expected: hex(expected), found: hex(found) }
+      const changed = { position, length, expected: Hex.encode(expected), found: Hex.encode(found) }
       return yield* new Integrity.IntegrityError({ path: file.path, damage: [], changed })
     }
     last = { index, bytes }

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as ImageSeal from "../../format/seal/ImageSeal.ts"
 import type { MappedBlock, Piece } from "../../format/image/ImageStream.ts"
 import * as SealMark from "../../format/seal/SealMark.ts"
@@ -30,7 +31,10 @@ export const sealedBlocks = (
 ): ReadonlyArray<ImageSeal.SealedBlock> =>
   blocks
     .filter(({ ignored }) => !ignored)
-    .map((block) => sealedBlock(block, targets.get(block.idstr)!.digests!.extents()))
+    .map((block) => {
+      const digests = Invariant.defined(targets.get(block.idstr)?.digests, "each block of a sealed image has digests")
+      return sealedBlock(block, digests.extents())
+    })
 
 /**
  * Writes a seal to its place, and succeeds with the mark to write when the seal is durable.

@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- hot loops over the pages of a job
 import * as Checksum from "../../format/seal/Checksum.ts"
 import * as PageRuns from "../../ram/PageRuns.ts"
 import * as ZeroPages from "../../ram/ZeroPages.ts"

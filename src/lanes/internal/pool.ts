@@ -61,11 +61,12 @@ export class Pool {
   }
 
   #next(): void {
-    while (this.#waiting.length > 0) {
+    for (let job = this.#waiting[0]; job !== undefined; job = this.#waiting[0]) {
       const free = Array.from(this.#lanes).filter((lane) => lane.hasRoom)
       const lane = free.toSorted((a, b) => a.jobs - b.jobs)[0]
       if (lane === undefined) return
-      lane.begin(this.#waiting.shift()!)
+      this.#waiting.shift()
+      lane.begin(job)
     }
   }
 

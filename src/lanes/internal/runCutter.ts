@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- hot loop over the runs of a batch
 import type { PageRuns } from "../../ram/PageRuns.ts"
 
 /**

@@ -1,10 +1,11 @@
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as Job from "../../transfer/Job.ts"
+import * as MonotonicTime from "../../transfer/MonotonicTime.ts"
 import type { TransferCounters } from "../../transfer/TransferCounters.ts"
 import * as DirtyTracker from "../../ram/DirtyTracker.ts"
 import type { PageBatch } from "../../ram/PageBatch.ts"
@@ -122,7 +123,7 @@ export const make = Effect.fnUntraced(function* <E>(
   options: Options<E>
 ): Effect.fn.Return<Rounds<E>, RamBlock.RamBlockError, Scope.Scope> {
   const { batchSize, blocks, coalescePages, counters, live, statistics, status } = options
-  const { pageSize } = blocks[0]!
+  const { pageSize } = Invariant.defined(blocks[0], "a request without blocks was refused")
   const enter = (to: Status) => Effect.orDie(status.enter(to))
   const settings = Convergence.settings(live)
   const estimate = Convergence.make(settings)
@@ -134,7 +135,7 @@ export const make = Effect.fnUntraced(function* <E>(
   let normalBefore = 0
 
   const begin = (batches: Stream.Stream<PageBatch<E>>): Effect.Effect<Jobs<E>> =>
-    Effect.map(millis, (now) => {
+    Effect.map(MonotonicTime.millis, (now) => {
       began = now
       normalBefore = counters.normalPages
       return Job.round(batches)
@@ -145,10 +146,10 @@ export const make = Effect.fnUntraced(function* <E>(
   )
 
   const collectDirty = Effect.gen(function* () {
-    const ended = yield* millis
+    const ended = yield* MonotonicTime.millis
     const movedPages = counters.normalPages - normalBefore
     yield* tracking.collect(dirty)
-    const now = yield* millis
+    const now = yield* MonotonicTime.millis
     const dirtyPages = countOf(dirty)
     yield* statistics.dirtySync(dirtyPages)
     yield* status.pass
@@ -187,10 +188,6 @@ export const make = Effect.fnUntraced(function* <E>(
     machineState: () => machineState
   }
 })
-
-const millis: Effect.Effect<number> = Clock.clockWith((clock) =>
-  Effect.sync(() => Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
-)
 
 const countOf = (dirty: DirtyTracker.DirtyPages): number =>
   [...dirty.values()].reduce((sum, bitmap) => sum + bitmap.count(), 0)

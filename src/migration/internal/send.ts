@@ -86,7 +86,7 @@ const openChannel = <E>(
   { main, options, plan, progress, watchdog }: Sending<E>,
   packetNumbers: PacketNumbers.PacketNumbers
 ) => {
-  const { channels, compression, rateLimit, source, uuid, zeroPages } = plan
+  const { channels, compression, pageSize, rateLimit, uuid, zeroPages } = plan
   const { counters } = progress
   return Effect.fnUntraced(function* (
     id: number
@@ -102,7 +102,7 @@ const openChannel = <E>(
       id,
       connection: yield* connect(plan, options, id),
       uuid,
-      pageSize: source.blocks[0]!.pageSize,
+      pageSize,
       packetNumbers,
       detectZeroPages: zeroPages === "multifd",
       compression,

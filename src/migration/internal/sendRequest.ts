@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Invariant from "../../ram/Invariant.ts"
 import { Codecs } from "../../compression/Codecs.ts"
 import type { Codec, Method } from "../../compression/Compression.ts"
 import * as ImageNotes from "../../format/seal/ImageNotes.ts"
@@ -34,6 +35,7 @@ export interface SendPlan<out E> {
   /** 0: no multifd. */
   readonly channels: number
   readonly queueDepth: number
+  readonly pageSize: number
   readonly batchSize: number
   readonly compression: { readonly codec: Codec; readonly level: number | undefined } | undefined
   readonly zeroPages: ZeroPageDetection
@@ -146,15 +148,17 @@ export const planSend = Effect.fnUntraced(function* <E>(
   const limits = yield* PeerLimits.make(options.limits ?? {})
   const codec = compression === "none" ? undefined : (yield* Codecs).get(compression)
   yield* checkBlocks("send", source.blocks)
+  const { pageSize } = Invariant.defined(source.blocks[0], "a request without blocks was refused")
   yield* refuse("send", [
     ...methodProblems(compression, codec, channels),
     ...levelProblems(compression, codec, level),
-    ...problemsOf(options, source.blocks[0]!.pageSize)
+    ...problemsOf(options, pageSize)
   ])
-  const machine = statingPageSize(source.machine, source.blocks[0]!.pageSize)
+  const machine = statingPageSize(source.machine, pageSize)
   const { configuration } = machine
   return {
     source: { ...source, machine },
+    pageSize,
     channels,
     queueDepth,
     batchSize: SnapshotSource.wholeUnits(batchSize, options.source),

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as Finding from "../../format/Finding.ts"
 import * as MigrationStream from "../../format/stream/MigrationStream.ts"
 import * as MultifdInit from "../../format/multifd/MultifdInit.ts"
@@ -89,8 +90,10 @@ export const acceptConnections = Effect.fnUntraced(function* (
   const { channels, guest, channelConnections, main } = assembly
   const uuid = channels === 0 ? undefined : guest
   return {
-    main: main!,
-    channels: Array.from({ length: channels }, (_, id) => channelConnections.get(id)!),
+    main: Invariant.defined(main, "everyone has connected"),
+    channels: Array.from({ length: channels }, (_, id) =>
+      Invariant.defined(channelConnections.get(id), "everyone has connected")
+    ),
     uuid,
     strays: failure
   }
@@ -214,7 +217,8 @@ const late = (assembly: Assembly): Effect.Effect<never, ConnectionError.PeerTime
   assembly.someone.await.pipe(
     Effect.andThen(Effect.sleep(assembly.handshakeTimeout)),
     Effect.flatMap(() => {
-      const { peer } = assembly.main ?? assembly.channelConnections.values().next().value!
+      const first = assembly.main ?? assembly.channelConnections.values().next().value
+      const { peer } = Invariant.defined(first, "a connection has arrived")
       const milliseconds = Duration.toMillis(assembly.handshakeTimeout)
       return Effect.fail(new ConnectionError.PeerTimeoutError({ peer, expected: missing(assembly), milliseconds }))
     })

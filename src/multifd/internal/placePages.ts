@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-non-null-assertion -- hot loops over the pages of a packet
 import type { Extent } from "../../format/stream/SocketStream.ts"
 import * as PageRuns from "../../ram/PageRuns.ts"
 import type { Pages, PageSink } from "../../transfer/PageSink.ts"

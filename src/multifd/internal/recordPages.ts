@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as Finding from "../../format/Finding.ts"
 import * as MultifdPacket from "../../format/multifd/MultifdPacket.ts"
 import type { Event, Extent, ZeroExtent } from "../../format/stream/SocketStream.ts"
@@ -67,7 +68,7 @@ export const makeRecordPages = <E>(options: {
   return (event) =>
     Effect.suspend(() => {
       watchdog.alive()
-      const sink = sinks.get(event.idstr)!
+      const sink = Invariant.defined(sinks.get(event.idstr), "the parser knows the blocks of all records")
       switch (event._tag) {
         case "Pages":
           return storePages(sink, event.extents)
@@ -87,7 +88,7 @@ const gather = (pieces: ReadonlyArray<Extent>, places: ReadonlyArray<Uint8Array>
   let at = 0
   let index = 0
   for (const { bytes } of pieces) {
-    const place = places[index]!
+    const place = Invariant.defined(places[index], "the places hold all pieces")
     place.set(bytes, at)
     at += bytes.length
     if (at < place.length) continue

@@ -1,3 +1,4 @@
+import * as Bytes from "effect/Bytes"
 import * as PostcopyCommand from "../../format/postcopy/PostcopyCommand.ts"
 import * as MigrationStream from "../../format/stream/MigrationStream.ts"
 import * as SocketSections from "../../format/stream/SocketSections.ts"
@@ -93,9 +94,9 @@ export const encodeDiscard = (ledger: PageLedger): Uint8Array => {
  */
 export const packageAround = (deviceState: number): { readonly before: Uint8Array; readonly after: Uint8Array } => {
   const listen = encode({ _tag: "Listen" })
-  const after = new Uint8Array(Buffer.concat([encode({ _tag: "Ping", value: Ping.loaded }), encode({ _tag: "Run" })]))
+  const after = Bytes.concat([encode({ _tag: "Ping", value: Ping.loaded }), encode({ _tag: "Run" })])
   const length = listen.length + deviceState + after.length
-  return { before: new Uint8Array(Buffer.concat([encode({ _tag: "Packaged", length }), listen])), after }
+  return { before: Bytes.concat([encode({ _tag: "Packaged", length }), listen]), after }
 }
 
 /** RAM's END and the last byte of the stream. @internal */

@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 
 /** Time for the other side to report why it closed. */
 const GRACE = "2 seconds"
@@ -48,10 +49,10 @@ export const runBothEnds = <A, B, E1, E2, E>(
     if (defect !== undefined) return yield* Effect.failCause(defect)
     const ourError = Exit.findErrorOption(oursExit)
     const theirError = Exit.findErrorOption(theirsExit)
-    if (ourError._tag === "Some" && theirError._tag === "Some") {
+    if (Option.isSome(ourError) && Option.isSome(theirError)) {
       return yield* Effect.fail(options.explain(ourError.value, theirError.value))
     }
-    if (ourError._tag === "Some") return yield* Effect.fail(ourError.value)
-    if (theirError._tag === "Some") return yield* Effect.fail(theirError.value)
+    if (Option.isSome(ourError)) return yield* Effect.fail(ourError.value)
+    if (Option.isSome(theirError)) return yield* Effect.fail(theirError.value)
     return [yield* oursExit, yield* theirsExit] as const
   }).pipe(Effect.scoped)

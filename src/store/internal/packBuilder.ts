@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto"
 import { crc32 } from "node:zlib"
+import * as Bytes from "effect/Bytes"
 import * as Frame from "../../format/store/Frame.ts"
 import * as PackFile from "../../format/store/PackFile.ts"
 import type { PackReference } from "../../format/store/PageMap.ts"
@@ -63,7 +64,7 @@ export class PackBuilder {
   }
 
   finish(place: Pick<PackReference, "number" | "snapshot" | "writer">): BuiltPack {
-    const trailer = { frames: this.#frames, digests: new Uint8Array(Buffer.concat(this.#digests)) }
+    const trailer = { frames: this.#frames, digests: Bytes.concat(this.#digests) }
     const end = PackFile.encodeEnd(trailer, place.snapshot, this.#key)
     const footer = end.subarray(end.length - PackFile.FOOTER_BYTES)
     const reference = {
