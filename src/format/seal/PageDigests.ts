@@ -87,13 +87,13 @@ export const make = (options: {
     return { first: index * pagesPerExtent, end: (index + 1) * pagesPerExtent, digests: digestsOf(index) }
   }
 
-  const noteByte = (at: number): void => {
+  const collectByte = (at: number): void => {
     const last = Math.min(8 * at + 7, bitmap.pages - 1)
     for (let index = Math.floor((8 * at) / pagesPerExtent); index * pagesPerExtent <= last; index++) changed.add(index)
   }
 
-  const noteBits = (): void => {
-    forEachDifference(seen.bytes, bitmap.bytes, noteByte)
+  const collectBits = (): void => {
+    forEachDifference(seen.bytes, bitmap.bytes, collectByte)
     seen.bytes.set(bitmap.bytes)
   }
 
@@ -105,7 +105,7 @@ export const make = (options: {
 
   let isAdvancing = false
   const advance = (count: number): boolean => {
-    if (!isAdvancing) noteBits()
+    if (!isAdvancing) collectBits()
     let left = count
     for (const index of changed) {
       if (left-- === 0) break
@@ -143,7 +143,7 @@ export const make = (options: {
     },
     advance,
     extents: () => {
-      noteBits()
+      collectBits()
       while (advance(extents.count));
       return all.slice()
     }
