@@ -107,7 +107,7 @@ describe("recover", () => {
     Effect.gen(function* () {
       const { disk } = yield* savedDisk({ seal: false })
       const run = Effect.provide(Effect.flip(Recover.run({ source: "/vm.img", target: "/new.img" })), disk.layer)
-      assert.match((yield* run).message, /cannot recover: it has no checksums that are whole, .*; use multifd convert/)
+      assert.match((yield* run).message, /cannot recover: it has no intact checksums, .*; use multifd convert/)
       disk.write("/vm.img", new Uint8Array(10_000))
       assert.strictEqual((yield* run)._tag, "MigrationRequestError")
       assert.isUndefined(disk.read("/new.img"))
