@@ -167,6 +167,15 @@ export const migrateIncoming = (
 ): Answer<void> => run(qmp, "migrate-incoming", { uri, "exit-on-error": options.exitOnError })
 
 /**
+ * Has a destination in `postcopy-paused` listen at a URI for a source that continues.
+ *
+ * @stability unstable
+ * @category commands
+ * @since 0.1.0
+ */
+export const migrateRecover = (qmp: Client, uri: string): Answer<void> => run(qmp, "migrate-recover", { uri })
+
+/**
  * Cancels an outgoing migration, if there is one. It is cancelled when its status says so.
  *
  * @stability unstable

@@ -19,13 +19,11 @@
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
-import * as AddressWarnings from "../io/sockets/AddressWarnings.ts"
 import type { FileError } from "../io/files/FileError.ts"
 import * as SocketAddress from "../io/sockets/SocketAddress.ts"
 import type { SnapshotSource } from "../snapshot/SnapshotSource.ts"
 import { Migration, type Summary } from "../migration/Migration.ts"
 import type { SendError, SendOptions } from "../migration/SendOptions.ts"
-import * as Problem from "../ram/Problem.ts"
 import * as PipelineOptions from "../transfer/PipelineOptions.ts"
 import { runBothEnds } from "./internal/bothEnds.ts"
 import * as BorrowedSettings from "./internal/borrowedSettings.ts"
@@ -33,11 +31,11 @@ import * as Destination from "./internal/destination.ts"
 import * as Marks from "./internal/marks.ts"
 import * as MigrationWatch from "./internal/migrationWatch.ts"
 import { privateAddress } from "./internal/privateAddress.ts"
+import * as ResumeChecks from "./internal/resumeChecks.ts"
 import { rollback } from "./internal/rollback.ts"
 import * as Unreachable from "./internal/unreachable.ts"
 import * as Vm from "./internal/vm.ts"
 import * as Waits from "./internal/waits.ts"
-import type { Version } from "./QmpClient.ts"
 import * as QmpCommands from "./QmpCommands.ts"
 import { QmpDisconnectedError, type QmpError, type QmpEventsError } from "./QmpError.ts"
 import type { QemuMigrationError, SocketUnreachableError, VmNotReadyError } from "./VmError.ts"
@@ -97,30 +95,6 @@ export interface Resumed extends Summary {
 export type ResumeError =
   VmNotReadyError | SocketUnreachableError | QemuMigrationError | QmpError | QmpEventsError | SendError | FileError
 
-/** Warnings about who else could reach QEMU's address. */
-const exposuresOf = (listen: SocketAddress.SocketAddress | undefined): ReadonlyArray<string> =>
-  listen === undefined ? [] : AddressWarnings.ofListener(SocketAddress.withHost(listen), undefined)
-
-const listenProblems = (listen: SocketAddress.SocketAddress | undefined): ReadonlyArray<Problem.Problem> =>
-  listen?._tag === "Tcp" && listen.port === 0
-    ? [Problem.make("QEMU cannot listen on the TCP port 0", "name a port (--listen tcp:HOST:PORT)")]
-    : []
-
-const problemsOf = (vm: Vm.Vm, channels: number): ReadonlyArray<Problem.Problem> => [
-  ...(vm.runState.status === "inmigrate" && vm.status === "none"
-    ? []
-    : [
-        Problem.make(
-          `QEMU does not wait for a machine: it is ${vm.runState.status}, with a migration ${vm.status}`,
-          "start a new one with -incoming defer"
-        )
-      ]),
-  ...Vm.missing(vm, channels > 0 ? ["multifd"] : [])
-]
-
-/** Since 9.1 a QEMU that could not load a machine keeps running, and can be asked for the reason. */
-const canStay = ({ major, minor }: Version): boolean => major > 9 || (major === 9 && minor >= 1)
-
 /** Before 9.1 QEMU does not tell its monitor that it could not load a machine: it exits. */
 const saysWhy = <E extends TaggedError>(error: E): E | QmpDisconnectedError =>
   error instanceof QmpDisconnectedError
@@ -143,7 +117,7 @@ const transfer = Effect.fnUntraced(function* <E extends TaggedError>(
   yield* MigrationWatch.reportTo(qmp, watch, options)
   const listening = yield* Latch.make()
   const listen = QmpCommands.migrateIncoming(qmp, SocketAddress.format(address), {
-    exitOnError: canStay(qmp.version) ? false : undefined
+    exitOnError: ResumeChecks.canStay(qmp.version) ? false : undefined
   })
   const limits = Waits.limitsOf(timeout)
   const sending = migration.send({ source, to: address, ...way, allowLost, limits, progress })
@@ -210,11 +184,11 @@ export const run = Effect.fn("Resume.run")(function* <E extends TaggedError = ne
   const { machine } = vm
   yield* Vm.refuse(qmp, "resume", [
     ...Vm.optionProblems(options),
-    ...problemsOf(vm, channels),
-    ...listenProblems(options.listen),
+    ...ResumeChecks.problemsOf(vm, channels > 0 ? ["multifd"] : []),
+    ...ResumeChecks.listenProblems(options.listen),
     ...Destination.problemsOf(source, destination, { machine, newIdentity, allowLost, paused })
   ])
-  yield* Effect.forEach(exposuresOf(options.listen), onProblem, { discard: true })
+  yield* Effect.forEach(ResumeChecks.exposuresOf(options.listen), onProblem, { discard: true })
   const way = yield* Marks.wayTo({ qmp, source, machine }, { channels, compression }, onProblem)
   const settings = BorrowedSettings.make(qmp, vm, BorrowedSettings.forSockets(way))
   const summary = yield* settings.set.pipe(

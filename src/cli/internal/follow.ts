@@ -28,6 +28,8 @@ export interface Audience {
   readonly warn: (message: string) => Effect.Effect<void>
   /** The operation accepts connections at this URI. For a command that listens, progress is shown from here on. */
   readonly listening: (uri: string) => Effect.Effect<void>
+  /** The guest of an instant resume runs, or is loaded. */
+  readonly running: (milliseconds: number, event: "running" | "loaded") => Effect.Effect<void>
   /** QEMU's statistics of its side of the migration, shown along with the progress of this side. */
   readonly otherSide: (statistics: QemuStatistics) => Effect.Effect<void>
   /** The state left by an interruption, apart from the image being written. */
@@ -73,6 +75,7 @@ export const follow = Effect.fnUntraced(function* <E, R>(
     progress,
     warn: (message) => show(view.warning(message)),
     listening: (uri) => Effect.andThen(show(view.listening(uri)), begun.open),
+    running: (milliseconds, event) => show(view.running(milliseconds, event)),
     otherSide: (statistics) => Effect.sync(() => void (otherSide = statistics)),
     leaves: (text) => Effect.sync(() => void (left = text))
   }

@@ -35,9 +35,24 @@ export const capturedGuest = (qmp: Client, isLive: boolean): Effect.Effect<strin
  *
  * @internal
  */
-export const resumedGuest = (qmp: Client): Effect.Effect<string> =>
-  Effect.match(stateOf(qmp), {
-    onFailure: () => "the guest has not run, restart QEMU to try again",
+export const resumedGuest = (qmp: Client, image: string): Effect.Effect<string> =>
+  Effect.matchEffect(stateOf(qmp), {
+    onFailure: () => Effect.succeed("the guest has not run, restart QEMU to try again"),
     onSuccess: (status) =>
-      status === "inmigrate" ? "the guest has not run, restart QEMU to try again" : `the guest is ${status}`
+      status === "inmigrate"
+        ? Effect.succeed("the guest has not run, restart QEMU to try again")
+        : Effect.map(isIncomplete(qmp), (incomplete) =>
+            incomplete
+              ? `the guest is ${status}, and its threads wait when they touch memory that was not sent; to continue: ` +
+                `multifd resume --qmp ${qmp.peer} ${image} --recover`
+              : `the guest is ${status}`
+          )
   })
+
+/** `true` if the source of an instant resume has gone. */
+const isIncomplete = (qmp: Client): Effect.Effect<boolean> =>
+  QmpCommands.queryMigrate(qmp).pipe(
+    Effect.map(({ status = "none" }) => status.startsWith("postcopy")),
+    Effect.timeout(PATIENCE),
+    Effect.orElseSucceed(() => false)
+  )

@@ -34,6 +34,8 @@ export interface View {
   /** Messages that `--log-level` shows in addition to warnings. */
   readonly log: (level: string, message: string) => string
   readonly listening: (uri: string) => string
+  /** The guest of an instant resume runs, or with `loaded` is ready to. */
+  readonly running: (milliseconds: number, event: "running" | "loaded") => string
   readonly completed: (outcome: Outcome) => string
   /** `left`: the state left by an interruption. */
   readonly interrupted: (left: string) => string
@@ -54,6 +56,7 @@ const quiet: View = {
   warning: nothing,
   log: nothing,
   listening: nothing,
+  running: nothing,
   completed: nothing,
   interrupted: nothing,
   failed: nothing,
@@ -69,6 +72,7 @@ export const plain: View = {
   ...quiet,
   warning: (message) => plain.log("warning", message),
   log: (level, message) => `multifd: ${level}: ${Text.oneLine(message)}\n`,
+  running: (milliseconds, event) => `${event} after ${Math.round(milliseconds)} ms\n`,
   interrupted: (left) => `multifd: interrupted: ${Text.oneLine(left)}\n`
 }
 
@@ -85,6 +89,7 @@ const line = (screen: Screen, paint: Paint): View => ({
   progress: (now, otherSide) => redraw(progressLine(now, otherSide, widthOf(screen.columns()))),
   warning: (message) => CLEAR + paint.warning("multifd: warning:") + ` ${Text.oneLine(message)}\n`,
   log: (level, message) => CLEAR + dumb.log(level, message),
+  running: (milliseconds, event) => CLEAR + dumb.running(milliseconds, event),
   completed: (outcome) => CLEAR + dumb.completed(outcome),
   interrupted: (left) => CLEAR + dumb.interrupted(left),
   failed: () => CLEAR
@@ -98,6 +103,7 @@ const json: View = {
   warning: (message) => jsonLine("warning", { message }),
   log: (level, message) => jsonLine("log", { level, message }),
   listening: (uri) => jsonLine("listening", { uri }),
+  running: (milliseconds, event) => jsonLine(event, { ms: Math.round(milliseconds) }),
   completed: ({ bytesOnDisk, path, summary }) => jsonLine("completed", { path, ...summary, bytesOnDisk }),
   interrupted: (message) => jsonLine("interrupted", { message, exitCode: 130 }),
   failed: (cause) => {

@@ -11,4 +11,6 @@ export interface RamBlock {
   readonly usedLength: number
   /** Maximum length in bytes: firmware tables can grow, and take the length that they have in an image. */
   readonly maxLength: number
+  /** Size of the host pages that it is mapped with, in bytes. Default 4096. */
+  readonly hostPageSize?: number | undefined
 }

@@ -144,7 +144,7 @@ describe("QEMU's table of RAM blocks", () => {
       "                            4 KiB  0x0000000004080000 0x0000000001000000 0x0000000001000000\n" +
       "nothing\n"
     assert.deepStrictEqual(RamBlockTable.parse(table), [
-      { idstr: "pc.ram", usedLength: 64 * MIB, maxLength: 64 * MIB },
+      { idstr: "pc.ram", usedLength: 64 * MIB, maxLength: 64 * MIB, hostPageSize: 2 * MIB },
       { idstr: "0000:00:02.0/a long name", usedLength: 16 * MIB, maxLength: 32 * MIB }
     ])
     assert.deepStrictEqual(RamBlockTable.parse(""), [])

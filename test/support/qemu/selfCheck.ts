@@ -9,7 +9,15 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
+import { assert } from "@effect/vitest"
+import * as SocketAddress from "../../../src/io/sockets/SocketAddress.ts"
+import * as Image from "../../../src/image/Image.ts"
+import * as Capture from "../../../src/qemu/Capture.ts"
+import * as QmpClient from "../../../src/qemu/QmpClient.ts"
 import * as Files from "./files.ts"
+import * as Guest from "./guest.ts"
+import type * as Qemu from "./qemu.ts"
+import type * as Workspace from "./workspace.ts"
 import * as Workload from "./workload.ts"
 
 const ROUNDS_AT = 0x8000
@@ -85,3 +93,62 @@ export const read = (ram: string) => {
 /** Waits until more than so many rounds are over. */
 export const reach = (ram: string, rounds: number): Effect.Effect<void> =>
   Effect.suspend(() => (read(ram).rounds > rounds ? Effect.void : Effect.delay(reach(ram, rounds), "10 millis")))
+
+/** A guest that runs the program. */
+export interface Options {
+  readonly qemu: Qemu.Qemu
+  readonly size: number
+  readonly machine?: string
+  readonly args?: ReadonlyArray<string>
+  /** The file that is its RAM. Default: in memory. */
+  readonly ram?: string
+}
+
+/** Half of the memory is full of words that are all different, the other half is zero. */
+const endOf = (size: number) => size / 2
+
+export const start = Effect.fnUntraced(function* (
+  space: Workspace.Workspace,
+  name: string,
+  { args = [], machine, qemu, ram = space.ram(name), size }: Options,
+  incoming: boolean
+) {
+  const [socket, disk] = [space.file(`${name}-qmp`), space.file(`${name}-disk`)]
+  // The firmware keeps tables of its own behind that.
+  writeDisk(disk, { end: endOf(size), size: (size * 5) / 8 })
+  Fs.writeFileSync(ram, "")
+  Fs.truncateSync(ram, size)
+  if (!incoming) fillMemory(ram, endOf(size))
+  const guest = yield* Guest.start({
+    qemu,
+    machine,
+    ram: { file: ram, size },
+    boot: disk,
+    incoming,
+    args: [
+      "-cpu",
+      "qemu64,kvmclock=off",
+      ...["", "2", "3"].flatMap((n) => ["-qmp", `unix:${socket}${n},server=on,wait=off`]),
+      ...args
+    ]
+  })
+  return {
+    guest,
+    ram,
+    socket2: `${socket}2`,
+    socket3: `${socket}3`,
+    qmp: yield* QmpClient.make({ address: SocketAddress.unix(socket) })
+  }
+})
+
+/** An image of a guest in the middle of its check. */
+export const captured = Effect.fnUntraced(function* (space: Workspace.Workspace, options: Options) {
+  const { qmp, ram } = yield* start(space, "vm", options, false)
+  // In its first round it finds what the firmware has written; from then on everything must be right.
+  yield* reach(ram, 1)
+  const { errors } = read(ram)
+  yield* reach(ram, 2)
+  yield* Capture.run({ qmp, target: space.file("image"), leave: "paused" })
+  assert.strictEqual(read(ram).errors, errors)
+  return { image: yield* Image.open(space.file("image")), errors }
+})
