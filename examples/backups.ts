@@ -1,6 +1,6 @@
 /**
- * Nightly backups of a machine: three snapshots in a store on disk, each of which takes only the pages that have changed,
- * and the oldest of which is forgotten and removed.
+ * Nightly backups of a machine: three snapshots in a store on disk, each of which takes only the pages that have
+ * changed, and the oldest of which is forgotten and removed.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"

@@ -15,7 +15,9 @@ const { version } = JSON.parse(read("package.json"))
 const date =
   new RegExp(`^## \\[${version.replaceAll(".", "\\.")}\\] - (\\S+)`, "m").exec(read("CHANGELOG.md"))?.[1] ?? ""
 
-/** Text that is no request: backslashes, hyphens that can be copied, and a first character that would begin a request. */
+/**
+ * Text that is no request: backslashes, hyphens that can be copied, and a first character that would begin a request.
+ */
 const escaped = (text: string): string =>
   text
     .replaceAll("\\", "\\e")

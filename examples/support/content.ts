@@ -5,7 +5,10 @@ const PAGE = 4096
 const WORDS =
   "the quick brown fox jumps over a lazy dog while migration moves pages of memory from here to there".split(" ")
 
-/** A small generator of pseudo-random numbers below 2^32 (xorshift), so that every run of a program sees the same memory. */
+/**
+ * A small generator of pseudo-random numbers below 2^32 (xorshift), so that every run of a program sees the same
+ * memory.
+ */
 export const numbers = (seed: number): (() => number) => {
   let state = seed | 1
   return () => {

@@ -38,7 +38,10 @@ export interface Options {
   readonly connection: Connection
   /** `true` if OPEN_RETURN_PATH was written to it. */
   readonly returnPath: boolean
-  /** Runs as soon as the peer is known to have everything: from then on it is the peer's guest that runs. Default: nothing. */
+  /**
+   * Runs as soon as the peer is known to have everything: from then on it is the peer's guest that runs. Default:
+   * nothing.
+   */
   readonly onTaken?: Effect.Effect<void> | undefined
 }
 

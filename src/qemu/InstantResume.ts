@@ -48,15 +48,15 @@ export interface Options<out E = never> extends Omit<
   "channels" | "compression" | "onStatistics" | "interval"
 > {
   /**
-   * `on` to send requested pages over a connection of their own, `off` for one connection. Default `auto`: on if QEMU has
-   * `postcopy-preempt` (7.1 and later).
+   * `on` to send requested pages over a connection of their own, `off` for one connection. Default `auto`: on if QEMU
+   * has `postcopy-preempt` (7.1 and later).
    */
   readonly preempt?: "auto" | "on" | "off" | undefined
   /** Sends nothing unasked until this ends. Default: everything is sent as fast as QEMU takes it. */
   readonly lazyUntil?: Effect.Effect<void> | undefined
   /**
-   * Called when the guest runs, or with `paused` when its devices are loaded, with the milliseconds since the connection was
-   * opened.
+   * Called when the guest runs, or with `paused` when its devices are loaded, with the milliseconds since the
+   * connection was opened.
    */
   readonly onRunning?: ((milliseconds: number) => Effect.Effect<void>) | undefined
 }
@@ -74,8 +74,8 @@ export interface Resumed extends Postcopy.Sent {
 }
 
 /**
- * Failures of an instant resume. After a `PostcopyPausedError` the guest runs and waits for `recover`; after any other it has
- * not run.
+ * Failures of an instant resume. After a `PostcopyPausedError` the guest runs and waits for `recover`; after any other
+ * it has not run.
  *
  * @stability unstable
  * @category errors
@@ -214,8 +214,8 @@ const retryOnce =
  *
  * **Details**
  *
- * The same checks as for `Resume.run`, and QEMU must be able to use userfaultfd: a refusal comes before anything is touched. A
- * broken connection is repaired once. QEMU must not be migrated, captured or saved before the end.
+ * The same checks as for `Resume.run`, and QEMU must be able to use userfaultfd: a refusal comes before anything is
+ * touched. A broken connection is repaired once. QEMU must not be migrated, captured or saved before the end.
  *
  * **Failure effect**: before the guest runs, as for `Resume.run`. Afterwards it runs on until it touches a missing page, and
  * `recover` continues; the settings of QEMU stay as they are then.

@@ -276,7 +276,8 @@ export const layer = (options: Options): Layer.Layer<QmpClient, QmpError.QmpConn
   Layer.effect(QmpClient, make(options))
 
 /**
- * Provides {@link QmpClient} from Effect's `Config`: each option is read from the environment, or another `ConfigProvider`.
+ * Provides {@link QmpClient} from Effect's `Config`: each option is read from the environment, or another
+ * `ConfigProvider`.
  *
  * **Example** (The monitor's socket from `QMP_SOCKET`)
  *

@@ -3,8 +3,8 @@
  *
  * **Details**
  *
- * A violation is a defect, not a failure: bytes of a file or of a peer, and options of a user, are checked elsewhere and
- * give typed errors.
+ * A violation is a defect, not a failure: bytes of a file or of a peer, and options of a user, are checked elsewhere
+ * and give typed errors.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,8 @@ export class InvariantError extends Error {
 }
 
 /**
- * Throws an `InvariantError` unless the condition is true. `statement` completes "it holds that": `a block has a page size`.
+ * Throws an `InvariantError` unless the condition is true. `statement` completes "it holds that": `a block has a page
+ * size`.
  *
  * @internal
  */

@@ -15,8 +15,8 @@
 import { append } from "./internal/runs.ts"
 
 /**
- * Ascending, disjoint, non-adjacent runs of pages, as pairs `[first, count, first, count, …]`. Page numbers are relative
- * to the batch that the runs belong to.
+ * Ascending, disjoint, non-adjacent runs of pages, as pairs `[first, count, first, count, …]`. Page numbers are
+ * relative to the batch that the runs belong to.
  *
  * @stability unstable
  * @category models

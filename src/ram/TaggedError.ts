@@ -11,7 +11,9 @@ interface Printed extends Error {
 
 type Inspect = (value: unknown, options: object) => string
 
-/** Fields are part of the message. The stack is left out: it is that of the code that made the error, and no caller's. */
+/**
+ * Fields are part of the message. The stack is left out: it is that of the code that made the error, and no caller's.
+ */
 function inspectError(this: Printed, depth: number, options: object, inspect: Inspect): string {
   const line = `${this._tag}: ${this.message}`
   const { cause } = this
@@ -27,7 +29,8 @@ const printed = <C extends { readonly prototype: object }>(base: C): C => {
 }
 
 /**
- * `Schema.TaggedError`, whose instances `console.log` and `util.inspect` show as their tag and message, and their cause.
+ * `Schema.TaggedError`, whose instances `console.log` and `util.inspect` show as their tag and message, and their
+ * cause.
  *
  * @internal
  */

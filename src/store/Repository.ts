@@ -190,8 +190,8 @@ const patience = Schedule.exponential("200 millis").pipe(Schedule.upTo({ duratio
 const isUnavailable = (error: { readonly _tag: string }): boolean => error._tag === "StoreUnavailableError"
 
 /**
- * Appends a record to its chain. Fails with `SnapshotFencedError` if another writer's record has its place. After a lost
- * answer that place is read until it is known; a record never goes to the next one.
+ * Appends a record to its chain. Fails with `SnapshotFencedError` if another writer's record has its place. After a
+ * lost answer that place is read until it is known; a record never goes to the next one.
  *
  * **Failure effect**: if the store is unavailable, it is unknown whether the record is in the chain.
  *

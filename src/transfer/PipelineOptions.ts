@@ -24,8 +24,9 @@ export interface PipelineOptions {
   /** Batches queued between the source and the channels, 1 to 4096; they hold no page data. Default 8. */
   readonly queueDepth: number
   /**
-   * Bytes in a batch, 1 KiB (the smallest page) to 16 MiB, rounded down to whole pages. Default 1 MiB; 8 MiB where worker
-   * threads move the batches (`Lanes`), which takes 32 MiB of RAM in files or shared memory, and batches of 2 MiB or more.
+   * Bytes in a batch, 1 KiB (the smallest page) to 16 MiB, rounded down to whole pages. Default 1 MiB; 8 MiB where
+   * worker threads move the batches (`Lanes`), which takes 32 MiB of RAM in files or shared memory, and batches of 2
+   * MiB or more.
    */
   readonly batchSize: number
   /**
@@ -59,8 +60,8 @@ interface Limits {
  * calls with four threads, unless `UV_THREADPOOL_SIZE` says otherwise: three channels leave one for syncing and for the
  * process's other file I/O. At most two buffered writes to one file are with the kernel at a time, for any number of
  * channels. Below 512 KiB per batch the overhead of a queue element is visible. A batch above 16 MiB would block the
- * event loop for milliseconds, because its zero pages are searched for without a pause. Lanes take batches of 8 MiB: a message to a thread takes as
- * long as moving 100 KiB.
+ * event loop for milliseconds, because its zero pages are searched for without a pause. Lanes take batches of 8 MiB: a
+ * message to a thread takes as long as moving 100 KiB.
  *
  * @stability stable
  * @category constants

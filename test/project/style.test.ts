@@ -1,6 +1,6 @@
 /**
- * Plain English in comments and messages: the habits that `docs/internals/style.md` drops do not come back. Each limit is the number of
- * places that are left; lower it when you remove one.
+ * Plain English in comments and messages: the habits that `docs/internals/style.md` drops do not come back. Each limit
+ * is the number of places that are left; lower it when you remove one.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Path from "node:path"
@@ -92,12 +92,30 @@ const places = (source: string, { pattern }: Habit): ReadonlyArray<string> =>
     )
   )
 
+/** Lines of prose in comments that prettier does not wrap. */
+const tooWide = (source: string): ReadonlyArray<string> =>
+  source
+    .replaceAll(/^ *\* *```[^]*?```$/gm, "")
+    .split("\n")
+    .filter((line) => line.length > 120 && /^ *(?:\/\*)?\*+ [^ |]/.test(line) && !/ {3}|[│─▶]/.test(line.trim()))
+
 describe("style", () => {
   const sources = [...readSources(Path.join(root, "src"))]
 
   it.each(Object.entries(habits))("%s", (_, habit) => {
     const found = sources.flatMap(([file, source]) => places(source, habit).map((place) => `${file}: ${place}`))
     assert.isAtMost(found.length, habit.limit, `instead: ${habit.instead}\n${found.join("\n")}`)
+  })
+
+  it("has no comment that is wider than 120 columns, diagrams and examples aside", () => {
+    const wide = sources.flatMap(([file, source]) => tooWide(source).map((line) => `${file}: ${line}`))
+    assert.deepStrictEqual(wide, [])
+    const long = "word ".repeat(30)
+    assert.lengthOf(tooWide(`/** ${long}*/\n/**\n * ${long}\n */\n`), 2)
+    assert.lengthOf(
+      tooWide(`/**\n *   key   ${long}\n * \`\`\`ts\n * ${long}\n * \`\`\`\n */\nconst a = "${long}"\n`),
+      0
+    )
   })
 
   it("is looked for in comments and messages, and not in code and examples", () => {

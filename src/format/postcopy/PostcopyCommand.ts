@@ -1,5 +1,6 @@
 /**
- * The commands of a postcopy migration: the source sends them on the main connection between the sections of the stream.
+ * The commands of a postcopy migration: the source sends them on the main connection between the sections of the
+ * stream.
  *
  * ```text
  *   08  u16 command  u16 n  n bytes

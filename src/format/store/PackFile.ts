@@ -235,7 +235,8 @@ export interface Footer {
 }
 
 /**
- * Reads the last 64 bytes of a pack of `packBytes` bytes. Fails with `store-pack-corrupt` or `store-version-unsupported`.
+ * Reads the last 64 bytes of a pack of `packBytes` bytes. Fails with `store-pack-corrupt` or
+ * `store-version-unsupported`.
  *
  * @stability unstable
  * @category decoding

@@ -356,8 +356,8 @@ const decompress = (bytes: Uint8Array): Buffer | undefined => {
 }
 
 /**
- * Reads a map. Fails with `store-map-corrupt` or `store-version-unsupported`. Offsets in findings count in the decompressed
- * map.
+ * Reads a map. Fails with `store-map-corrupt` or `store-version-unsupported`. Offsets in findings count in the
+ * decompressed map.
  *
  * @stability unstable
  * @category decoding

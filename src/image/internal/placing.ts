@@ -54,7 +54,8 @@ const wipeSeal = ({ head: { blocks }, target: { file } }: Place, end: number): E
   )
 
 /**
- * Destroys the old image's first bytes first, so that a power cut half-way never leaves something that looks like an image.
+ * Destroys the old image's first bytes first, so that a power cut half-way never leaves something that looks like an
+ * image.
  *
  * @internal
  */

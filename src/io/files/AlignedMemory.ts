@@ -43,8 +43,8 @@ export const make = (length: number): Uint8Array<ArrayBuffer> => {
 }
 
 /**
- * Allocates `length` zero bytes that threads can share, for RAM that is restored into process memory: lanes read straight
- * into it, and the kernel may give it pages of 2 MiB.
+ * Allocates `length` zero bytes that threads can share, for RAM that is restored into process memory: lanes read
+ * straight into it, and the kernel may give it pages of 2 MiB.
  *
  * **Details**
  *

@@ -58,8 +58,8 @@ export interface PositionalFile {
    */
   readonly close: Effect.Effect<void, FileError.FileError>
   /**
-   * The file from `position` on, for a thread that makes its own calls on the descriptor. `undefined` with direct I/O, and where
-   * `FileCalls` are not Node's own reads and writes: then no other thread could see what they see.
+   * The file from `position` on, for a thread that makes its own calls on the descriptor. `undefined` with direct I/O,
+   * and where `FileCalls` are not Node's own reads and writes: then no other thread could see what they see.
    */
   readonly inFile: ((direction: Direction, position: number) => FileRange<FileError.FileError>) | undefined
 }
