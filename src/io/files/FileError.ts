@@ -236,7 +236,7 @@ export class UnexpectedEndOfFileError extends TaggedError<UnexpectedEndOfFileErr
  * @category errors
  * @since 0.1.0
  */
-export class WorkerDiedError extends Schema.TaggedError<WorkerDiedError>()("WorkerDiedError", fields) {
+export class WorkerDiedError extends TaggedError<WorkerDiedError>()("WorkerDiedError", fields) {
   override readonly [Runtime.errorExitCode] = 6
   override get message(): string {
     return `${where(this)}: the worker thread that did it has ended; do it again`
