@@ -32,6 +32,7 @@ const guide = [
     "checksums",
     "backups",
     "files",
+    "looking",
     "emulators",
     "library",
     "testing"

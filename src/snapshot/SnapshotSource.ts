@@ -134,6 +134,37 @@ export const wholeUnits = (batchSize: number, { readUnit = 1 }: Pick<MachineSour
   Math.ceil(batchSize / readUnit) * readUnit
 
 /**
+ * A block of a source. Fails with `MigrationRequestError` if the source has no such block, or if `range` is not inside
+ * it.
+ *
+ * @internal
+ */
+export const findBlock = <B extends SourceBlock<unknown>>(
+  source: { readonly blocks: ReadonlyArray<B> },
+  idstr: string,
+  range?: { readonly offset: number; readonly length: number }
+): Effect.Effect<B, MigrationRequestError> => {
+  const blocks = blocksWithPages(source)
+  const block = blocks.find((block) => block.idstr === idstr)
+  if (block === undefined) {
+    const names = blocks.map((one) => one.idstr).join(", ")
+    return refuseRead(`the image has no pages of a block "${idstr}"`, `use one of its blocks: ${names}`)
+  }
+  const { length = 0, offset = 0 } = range ?? {}
+  const isRange = [offset, length].every((value) => Number.isSafeInteger(value) && value >= 0)
+  if (!isRange || offset + length > block.usedLength) {
+    return refuseRead(
+      `${length} bytes from ${offset} on are not in the block "${idstr}"`,
+      `use a range inside its ${block.usedLength} bytes`
+    )
+  }
+  return Effect.succeed(block)
+}
+
+const refuseRead = (reason: string, remedy: string) =>
+  Effect.fail(new MigrationRequestError({ operation: "read", problems: [Problem.make(reason, remedy)] }))
+
+/**
  * `length` bytes at `offset` of a block. Only these are read, or the units around them that are verified as one. Fails
  * with `MigrationRequestError` for a range that the source does not have.
  *
@@ -142,31 +173,16 @@ export const wholeUnits = (batchSize: number, { readUnit = 1 }: Pick<MachineSour
  * @since 0.1.0
  */
 export const readPages = <E>(
-  { blocks }: Pick<MachineSource<E>, "blocks">,
+  source: Pick<MachineSource<E>, "blocks">,
   idstr: string,
   offset: number,
   length: number
 ): Effect.Effect<Uint8Array, E | MigrationRequestError> => {
-  const block = blocksWithPages({ blocks }).find((block) => block.idstr === idstr)
-  if (block === undefined) {
-    const names = blocksWithPages({ blocks }).map((one) => one.idstr)
-    return refuseRead(`the image has no pages of a block "${idstr}"`, `use one of its blocks: ${names.join(", ")}`)
-  }
-  const isRange = [offset, length].every((value) => Number.isSafeInteger(value) && value >= 0)
-  if (!isRange || offset + length > block.usedLength) {
-    return refuseRead(
-      `${length} bytes from ${offset} on are not in the block "${idstr}"`,
-      `use a range inside its ${block.usedLength} bytes`
-    )
-  }
-  return Effect.suspend(() => {
+  return Effect.flatMap(findBlock(source, idstr, { offset, length }), (block) => {
     const bytes = new Uint8Array(length)
     return Effect.as(block.reader.readInto(offset, bytes), bytes)
   })
 }
-
-const refuseRead = (reason: string, remedy: string) =>
-  Effect.fail(new MigrationRequestError({ operation: "read", problems: [Problem.make(reason, remedy)] }))
 
 /**
  * An unreadable unit of a source, and the reason.

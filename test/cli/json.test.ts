@@ -52,6 +52,9 @@ const examples: Readonly<Record<string, (at: (name: string) => string) => readon
   send: (at) => ["", `send ${at("vm.img")} --to unix:${at("nobody")}`],
   receive: (at) => ["", `receive --listen unix:${at("no/socket")} ${at("new.img")}`],
   capture: (at) => ["", `capture --qmp ${at("nobody")} ${at("new.img")}`],
+  search: (at) => [`search ${at("vm.img")} x`, `search ${at("no")} x`],
+  dump: (at) => [`dump ${at("vm.img")} pc.ram`, `dump ${at("vm.img")} x`],
+  diff: (at) => [`diff ${at("vm.img")} ${at("vm.img")}`, `diff ${at("vm.img")} ${at("no")}`],
   help: () => ["help verify", "help verfy"],
   completions: () => ["completions zsh", "completions tcsh"],
   resume: (at) => ["", `resume --qmp ${at("nobody")} ${at("vm.img")}`]

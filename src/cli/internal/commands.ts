@@ -10,6 +10,8 @@ import { captureCommand } from "./captureCommand.ts"
 import { completionsCommand } from "./completionsCommand.ts"
 import { convertCommand } from "./convertCommand.ts"
 import { groups } from "./define.ts"
+import { diffCommand } from "./diffCommand.ts"
+import { dumpCommand } from "./dumpCommand.ts"
 import { helpCommand } from "./helpCommand.ts"
 import { infoCommand } from "./infoCommand.ts"
 import { scriptOf } from "./completions.ts"
@@ -19,6 +21,7 @@ import { recoverCommand } from "./recoverCommand.ts"
 import { restoreCommand } from "./restoreCommand.ts"
 import { resumeCommand } from "./resumeCommand.ts"
 import { saveCommand } from "./saveCommand.ts"
+import { searchCommand } from "./searchCommand.ts"
 import { sealCommand } from "./sealCommand.ts"
 import { sendCommand } from "./sendCommand.ts"
 import { verifyCommand } from "./verifyCommand.ts"
@@ -41,6 +44,9 @@ export const commands = [
   convertCommand,
   saveCommand,
   restoreCommand,
+  searchCommand,
+  dumpCommand,
+  diffCommand,
   helpCommand,
   completionsCommand
 ] as const

@@ -15,6 +15,7 @@ export const exitCodes: ReadonlyArray<readonly [code: number, meaning: string]> 
   [8, "the peer broke the protocol, or TLS refused it"],
   [9, "the peer timed out"],
   [10, "QEMU refused a command, or its side of the migration failed"],
+  [11, "the compared machines differ in memory (multifd diff)"],
   [12, "recovered with losses: pages, or the device state, are missing"],
   [130, "interrupted by SIGINT, SIGTERM or SIGHUP; everything was closed and cleaned up"]
 ]

@@ -1,5 +1,7 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Sink from "effect/Sink"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { format } from "node:util"
@@ -12,16 +14,26 @@ const innermost = (error: unknown): unknown =>
   error instanceof Error && error.cause instanceof Error ? innermost(error.cause) : error
 
 /** A reader that closes its end early, as `head` does, is not a failure. */
-const isGone = (error: FileError.FileError): boolean => error.code === "EPIPE"
+const isGone = (error: unknown): boolean => Predicate.hasProperty(error, "code") && error.code === "EPIPE"
 
-const write = (text: string): Effect.Effect<void, FileError.FileError, Stdio.Stdio> =>
-  Effect.flatMap(Stdio.Stdio, (stdio) =>
+/**
+ * Writes a stream to stdout, as the only output of a command. The bytes reach stdout as they come.
+ *
+ * @internal
+ */
+export const writeAll = <E, R>(
+  parts: Stream.Stream<string | Uint8Array, E, R>
+): Effect.Effect<void, E | FileError.FileError, R | Stdio.Stdio> =>
+  Effect.flatMap(Stdio.Stdio, (stdio) => {
+    const sink = stdio.stdout({ endOnDone: true })
     // Only the end of the stream shows that everything was written.
-    Stream.run(Stream.succeed(text), stdio.stdout({ endOnDone: true }))
-  ).pipe(
-    Effect.mapError((error) => FileError.fromCause(call, innermost(error))),
-    Effect.catchIf(isGone, () => Effect.void)
-  )
+    return Stream.run(
+      parts,
+      Sink.mapError(sink, (error) => FileError.fromCause(call, innermost(error)))
+    )
+  }).pipe(Effect.catchIf(isGone, () => Effect.void))
+
+const write = (text: string): Effect.Effect<void, FileError.FileError, Stdio.Stdio> => writeAll(Stream.succeed(text))
 
 /**
  * Runs a command and writes its `Console.log` output to stdout when it ends. If the output cannot be written, the

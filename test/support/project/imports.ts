@@ -12,7 +12,7 @@ export const floors: ReadonlyArray<ReadonlyArray<string>> = [
   ["lanes"],
   ["transfer"],
   ["snapshot"],
-  ["multifd", "image", "store"],
+  ["multifd", "image", "store", "look"],
   ["migration"],
   ["postcopy"],
   ["qemu"],
