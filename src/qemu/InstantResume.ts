@@ -217,8 +217,8 @@ const retryOnce =
  * The same checks as for `Resume.run`, and QEMU must be able to use userfaultfd: a refusal comes before anything is
  * touched. A broken connection is repaired once. QEMU must not be migrated, captured or saved before the end.
  *
- * **Failure effect**: before the guest runs, as for `Resume.run`. Afterwards it runs on until it touches a missing page, and
- * `recover` continues; the settings of QEMU stay as they are then.
+ * **Failure effect**: before the guest runs, as for `Resume.run`. Afterwards it runs on until it touches a missing
+ * page, and `recover` continues; the settings of QEMU stay as they are then.
  *
  * **Example** (A guest within milliseconds)
  *
