@@ -133,9 +133,9 @@ const watchRunning = Effect.fnUntraced(function* (
 })
 
 const common = <E>(options: Options<E>, preempt: boolean) => {
-  const { lazyUntil, onProblem, progress, source, timeout } = options
+  const { allowLost, lazyUntil, onProblem, progress, source, timeout } = options
   const { handshakeTimeout, idleTimeout } = Waits.limitsOf(timeout)
-  return { source, preempt, lazyUntil, onProblem, progress, connectTimeout: handshakeTimeout, idleTimeout }
+  return { source, allowLost, preempt, lazyUntil, onProblem, progress, connectTimeout: handshakeTimeout, idleTimeout }
 }
 
 const transfer = Effect.fnUntraced(function* <E extends TaggedError>(

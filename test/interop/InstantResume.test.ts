@@ -5,6 +5,7 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
+import * as Net from "node:net"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as QmpCommands from "../../src/qemu/QmpCommands.ts"
 import * as Cli from "../support/qemu/cli.ts"
@@ -14,6 +15,14 @@ import { describeQemus } from "../support/qemu/suite.ts"
 import * as Workspace from "../support/qemu/workspace.ts"
 
 const MIB = 1024 * 1024
+
+/** A port that nobody listens on. */
+const freePort = Effect.callback<number>((resume) => {
+  const server = Net.createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
 
 const statusOf = (qmp: Parameters<typeof QmpCommands.queryMigrate>[0]) =>
   Effect.map(QmpCommands.queryMigrate(qmp), ({ status }) => status)
@@ -110,4 +119,23 @@ describeQemus("multifd resume --instant", ["10.0", "11.1"], (qemu) => {
       yield* checked
     })
   )
+})
+
+describeQemus("multifd send --instant", ["10.0", "11.1"], (qemu) => {
+  for (const preempt of ["off", "on"]) {
+    test(
+      `over TCP, preempt ${preempt}: the guest runs at once, and every word is right`,
+      Effect.gen(function* () {
+        const { checked, fresh, image } = yield* scene(qemu)
+        const capabilities = { "postcopy-ram": true, "postcopy-preempt": preempt === "on" }
+        yield* QmpCommands.migrateSetCapabilities(fresh.qmp, capabilities)
+        const uri = `tcp:127.0.0.1:${yield* freePort}`
+        yield* QmpCommands.migrateIncoming(fresh.qmp, uri)
+        const ran = yield* Cli.run("send", image, "--to", uri, "--instant", "--preempt", preempt)
+        assert.strictEqual(ran.code, 0, ran.stderr)
+        assert.match(ran.stderr, /running after \d+ ms/)
+        yield* checked
+      })
+    )
+  }
 })

@@ -172,6 +172,9 @@ describe("a postcopy source", () => {
       const blocks = source.blocks.map((block) => ({ ...block, ignored: true }))
       const failure = yield* Effect.flip(Postcopy.send({ source: { ...source, blocks }, to: address }))
       assert.strictEqual(failure._tag, "MigrationRequestError")
+      const notes = { lost: [{ idstr: "ram", pages: 3 }] }
+      const lost = yield* Effect.flip(Postcopy.send({ source: { ...source, notes }, to: address }))
+      assert.strictEqual(lost._tag, "MigrationRequestError")
     })
   )
 })

@@ -2,6 +2,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Image from "../../image/Image.ts"
+import * as Postcopy from "../../postcopy/Postcopy.ts"
 import * as InstantResume from "../../qemu/InstantResume.ts"
 import type * as Resume from "../../qemu/Resume.ts"
 import type { VmNotReadyError } from "../../qemu/VmError.ts"
@@ -32,6 +33,36 @@ interface Given {
   readonly lazy: boolean
   readonly fallback: boolean
   readonly preempt: Option.Option<"auto" | "on" | "off">
+}
+
+/**
+ * The same for a sender, which has no monitor to ask.
+ *
+ * @internal
+ */
+export const sending = { instant: parameters.instant, lazy: parameters.lazy, preempt: parameters.preempt }
+
+/**
+ * Sends an image whose guest runs at once. Without a monitor, an own connection for urgent pages must be asked for.
+ *
+ * @internal
+ */
+export const send = <E extends { readonly message: string }>(
+  { lazy, preempt }: Pick<Given, "lazy" | "preempt">,
+  options: Pick<
+    Postcopy.Options<E>,
+    "source" | "to" | "tls" | "progress" | "allowLost" | "connectTimeout" | "idleTimeout"
+  >,
+  { running, warn }: Pick<Audience, "running" | "warn">
+) => {
+  const begin = performance.now()
+  return Postcopy.send({
+    ...options,
+    preempt: Option.getOrUndefined(preempt) === "on",
+    lazyUntil: lazy ? Effect.never : undefined,
+    onRunning: Effect.suspend(() => running(performance.now() - begin, "running")),
+    onProblem: warn
+  })
 }
 
 /**

@@ -6,6 +6,7 @@ import { Migration } from "../../migration/Migration.ts"
 import { define } from "./define.ts"
 import { type Audience, follow } from "./follow.ts"
 import { OutcomeJson, toJson } from "./outcome.ts"
+import * as InstantParameters from "./instantParameters.ts"
 import * as Parameters from "./parameters.ts"
 import * as SealParameters from "./sealParameters.ts"
 import * as SocketParameters from "./socketParameters.ts"
@@ -39,18 +40,33 @@ export const sendCommand = define({
     ...TlsParameters.client,
     ...SealParameters.verification,
     allowLost: SealParameters.allowLost,
+    ...InstantParameters.sending,
     ...Parameters.following
   },
   result: OutcomeJson,
   toJson,
   run: Effect.fnUntraced(function* (options) {
     const { channels, compression, maxBandwidth, to } = options
-    yield* refuse("send", TlsParameters.conflictsOf(options))
+    const none = { recover: false, fallback: false }
+    yield* refuse("send", [
+      ...TlsParameters.conflictsOf(options),
+      ...InstantParameters.conflictsOf({ ...options, ...none })
+    ])
     const migration = yield* Migration
-    const send = Effect.fnUntraced(function* ({ progress, warn }: Audience) {
+    const send = Effect.fnUntraced(function* (audience: Audience) {
+      const { progress, warn } = audience
       const tls = yield* TlsParameters.readClient(options)
       yield* Effect.forEach(AddressWarnings.ofSender(to, tls), warn, { discard: true })
       const source = yield* Image.open(options.image, yield* SealParameters.readVerification(options))
+      const limits = SocketParameters.limitsOf(options.timeout)
+      if (options.instant) {
+        const { handshakeTimeout: connectTimeout, idleTimeout } = limits ?? {}
+        return yield* InstantParameters.send(
+          options,
+          { source, to, tls, progress, connectTimeout, idleTimeout, allowLost: options.allowLost },
+          audience
+        )
+      }
       return yield* migration.send({
         source,
         to,
@@ -63,7 +79,7 @@ export const sendCommand = define({
         maxBandwidth,
         allowLost: options.allowLost,
         uuid: Option.getOrUndefined(options.uuid),
-        limits: SocketParameters.limitsOf(options.timeout),
+        limits,
         progress
       })
     }, Effect.scoped)

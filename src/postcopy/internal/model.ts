@@ -48,6 +48,8 @@ export interface Options<out E = never> {
   readonly channels?: number | undefined
   /** The guest's UUID, 16 bytes, for these channels. Default: zeros. */
   readonly uuid?: Uint8Array | undefined
+  /** `true` to send an image even if some of its pages were lost in a recovery, and are zeros. Default `false`. */
+  readonly allowLost?: boolean | undefined
   /**
    * Page size with which the destination maps a block, by the block's name. Default: 4096, or the block's own if
    * larger.

@@ -232,7 +232,9 @@ const work = Effect.fnUntraced(function* <E extends Failing>(
 ): Effect.fn.Return<number, E | PostcopyError, Scope.Scope> {
   const { connectTimeout = DEFAULT_CONNECT, idleTimeout = DEFAULT_IDLE, onRequest, order = [], source } = options
   yield* progress.enter("setup")
-  const ledger = PageLedger.make(yield* Plan.ledgerBlocks(options))
+  const ledger = PageLedger.make(
+    yield* Plan.ledgerBlocks({ ...options, allowLost: options.allowLost === true || how === "recover" })
+  )
   yield* progress.begin(source.blocks)
   yield* progress.enter("ram")
   const main = yield* Links.connect({ ...options, connectTimeout }, "main")

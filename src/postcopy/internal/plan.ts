@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as ImageNotes from "../../format/seal/ImageNotes.ts"
 import type * as Problem from "../../ram/Problem.ts"
 import * as RamBlock from "../../ram/RamBlock.ts"
 import { MigrationRequestError } from "../../snapshot/MigrationRequestError.ts"
@@ -7,9 +8,10 @@ import type { Options, PagePlace } from "./model.ts"
 import { discarded, type Unit } from "./preamble.ts"
 
 const blockProblems = (
-  { source }: Pick<Options<unknown>, "source">,
+  { allowLost, source }: Pick<Options<unknown>, "allowLost" | "source">,
   blocks: ReadonlyArray<LedgerBlock>
 ): ReadonlyArray<Problem.Problem> => [
+  ...(allowLost === true || source.notes === undefined ? [] : ImageNotes.lossProblems(source.notes, source.name)),
   ...(blocks.length === 0 ? [{ reason: "the machine has no RAM block", remedy: "send a machine with RAM" }] : []),
   ...(source.blocks.some(({ ignored }) => ignored === true)
     ? [
