@@ -28,6 +28,7 @@ const guide = [
   ...[
     "getting-started",
     "capture-resume",
+    "instant-resume",
     "sockets-tls",
     "checksums",
     "backups",
