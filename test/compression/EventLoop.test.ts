@@ -42,7 +42,7 @@ describe("a packet of 512 KiB leaves the event loop alone", () => {
     [Qatzip.codec, 9]
   ]
   for (const [codec, level] of codecs) {
-    it.effect(codec.method, () =>
+    it.effect(`while ${codec.method} packs and unpacks it`, () =>
       Effect.gen(function* () {
         const compressor = yield* codec.compressor({ level })
         const decompressor = yield* codec.decompressor

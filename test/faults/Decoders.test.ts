@@ -15,7 +15,7 @@ import { settings } from "../support/settings.ts"
 const casesOf = (share: number): number => Math.round((settings.decoderCases * share) / 10_000)
 
 describe("decoders", () => {
-  it("share all cases", () => {
+  it("have shares that add up to all cases", () => {
     const shares = [...decoders, ...payloadDecoders].map(({ share }) => share)
     assert.strictEqual(
       shares.reduce((sum, share) => sum + share, 0),
@@ -44,14 +44,14 @@ describe("decoders", () => {
   for (const { decode, name, seeds, share } of payloadDecoders) {
     const cases = casesOf(share)
 
-    it.effect(`${name}: understands what it is to understand`, () =>
+    it.effect(`${name}: understands a payload as it was packed`, () =>
       Effect.gen(function* () {
         assert.lengthOf(yield* decode(seeds[0]!), 0)
       })
     )
 
     it.effect(
-      `${name}: answers whatever it is given, ${cases} times`,
+      `${name}: answers any payload, ${cases} times`,
       () =>
         Effect.gen(function* () {
           const random = randomFrom(share + seeds.length)

@@ -101,7 +101,7 @@ describeQemu("TLS to a waiting QEMU", () => {
       "a client that does not speak TLS": undefined
     }
     for (const [name, ours] of Object.entries(hungUp)) {
-      it.effect(`refused: ${name}`, () =>
+      it.effect(`hung up on: ${name}`, () =>
         Effect.gen(function* () {
           const error = yield* fail(server, ours)
           assert.include(["ConnectionLostError", "ConnectionEndedError"], error._tag, error.message)

@@ -140,11 +140,11 @@ describe("TLS", () => {
     succeeds(Effect.all({ client: client("x509"), server: server("x509") }))
   )
 
-  it.effect("a client without a certificate, where none is demanded", () =>
+  it.effect("a client without a certificate connects where none is demanded", () =>
     succeeds(Effect.all({ client: client("expired"), server: server("x509", { verifyPeer: false }) }))
   )
 
-  it.effect("a server of another name, which is expected", () =>
+  it.effect("a server of another name connects where that name is expected", () =>
     succeeds(Effect.all({ client: client("x509", { hostname: "elsewhere.example" }), server: server("elsewhere") }))
   )
 
@@ -164,54 +164,56 @@ describe("TLS", () => {
     )
   )
 
-  it.effect("pre-shared keys", () => succeeds(Effect.all({ client: pskClient("psk"), server: pskServer("psk") })))
+  it.effect("pre-shared keys connect", () =>
+    succeeds(Effect.all({ client: pskClient("psk"), server: pskServer("psk") }))
+  )
 
-  it.effect("the key of somebody", () =>
+  it.effect("the key connects under any name of the client", () =>
     succeeds(Effect.all({ client: pskClient("psk", { identity: "somebody" }), server: pskServer("psk") }))
   )
 
-  it.effect("a server of another name", () =>
+  it.effect("a server of another name is refused", () =>
     fails(Effect.all({ client: client("x509"), server: server("elsewhere") }), { near: "hostname" })
   )
 
-  it.effect("a server of another authority", () =>
+  it.effect("a server of another authority is refused", () =>
     fails(Effect.all({ client: client("x509"), server: server("stranger", { verifyPeer: false }) }), {
       near: "certificate"
     })
   )
 
-  it.effect("a server whose time is over", () =>
+  it.effect("a server whose time is over is refused", () =>
     fails(Effect.all({ client: client("x509"), server: server("expired") }), { near: "certificate" })
   )
 
-  it.effect("a client of another authority", () =>
+  it.effect("a client of another authority is refused", () =>
     fails(Effect.all({ client: client("x509"), server: server("stranger") }), { far: "certificate" })
   )
 
-  it.effect("a client without a certificate, where one is demanded", () =>
+  it.effect("a client without a certificate is refused where one is demanded", () =>
     fails(Effect.all({ client: client("expired"), server: server("x509") }), { near: "refused", far: "certificate" })
   )
 
-  it.effect("a client whose certificate was revoked", () =>
+  it.effect("a client whose certificate was revoked is refused", () =>
     fails(Effect.all({ client: client("revoked"), server: server("revoked") }), { far: "certificate" })
   )
 
-  it.effect("another key", () =>
+  it.effect("another key under the same name is refused", () =>
     fails(Effect.all({ client: pskClient("psk-other"), server: pskServer("psk") }), { near: "refused", far: "key" })
   )
 
-  it.effect("a key that the server does not have", () =>
+  it.effect("a key that the server does not have is refused", () =>
     fails(Effect.all({ client: pskClient("psk-other", { identity: "stranger" }), server: pskServer("psk") }), {
       near: "refused",
       far: "key"
     })
   )
 
-  it.effect("certificates where a key is due", () =>
+  it.effect("certificates are refused where a key is due", () =>
     fails(Effect.all({ client: client("x509"), server: pskServer("psk") }), { near: "refused", far: "handshake" })
   )
 
-  it.effect("a key where certificates are due", () =>
+  it.effect("a key is refused where certificates are due", () =>
     fails(Effect.all({ client: pskClient("psk"), server: server("x509") }), { near: "refused", far: "handshake" })
   )
 

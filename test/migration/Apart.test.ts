@@ -79,7 +79,7 @@ const restored = Effect.fnUntraced(function* (location: {
 
 describe("what is read and what is written lie apart, or nothing is touched", () => {
   it.effect.prop(
-    "save",
+    "save refuses a target that is one of its blocks",
     {
       blocks: someBlocks,
       target: Arbitrary.schema(Name),
@@ -122,7 +122,7 @@ describe("what is read and what is written lie apart, or nothing is touched", ()
   )
 
   it.effect.prop(
-    "restore",
+    "restore refuses blocks that lie in its image or in each other",
     { blocks: someBlocks, hidden: Arbitrary.schema(Schema.Boolean) },
     ({ blocks, hidden }) => {
       const disk = makeDisk()

@@ -134,7 +134,7 @@ describe("requests that do not fit", () => {
     return error
   })
 
-  it.effect("no block at all", () =>
+  it.effect("no block at all is refused", () =>
     Effect.gen(function* () {
       const error = yield* refused(save({ target: "/vm.img", blocks: [] }))
       assert.strictEqual(error.message, "cannot save: there is no RAM block; name at least one")
@@ -151,7 +151,7 @@ describe("requests that do not fit", () => {
     })
   )
 
-  it.effect("a block without a name", () =>
+  it.effect("a block without a name is refused", () =>
     Effect.gen(function* () {
       const { block } = yield* Memory.small()
       const error = yield* refused(save({ target: "/vm.img", blocks: [{ ...block, idstr: "" }] }))
@@ -159,7 +159,7 @@ describe("requests that do not fit", () => {
     })
   )
 
-  it.effect("too many channels", () =>
+  it.effect("too many channels are refused", () =>
     Effect.gen(function* () {
       const { block } = yield* Memory.small()
       const error = yield* refused(save({ target: "/vm.img", blocks: [block], channels: 256 }))
@@ -225,7 +225,7 @@ describe("convert", () => {
     { arbitrary: { runs: 20 } }
   )
 
-  itDisk("of a file onto itself", function* (disk) {
+  itDisk("of a file onto itself leaves it as it was", function* (disk) {
     const source = yield* Memory.small()
     yield* save({ target: "/a.img", blocks: [source.block] })
     const before = disk.read("/a.img")

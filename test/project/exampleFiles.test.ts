@@ -69,7 +69,7 @@ describe("examples", { timeout: 120_000 }, () => {
   })
 
   for (const [name, output] of Object.entries(expected)) {
-    it(name, async () => {
+    it(`${name} prints its result, and leaves no file`, async () => {
       const program = [process.execPath, Path.join("examples", name)]
       assert.match(await run(consumer.folder, "env", `TMPDIR=${scratch}`, ...program), output)
       assert.deepStrictEqual(await Fs.readdir(scratch), [])
@@ -98,7 +98,7 @@ describe("examples", { timeout: 120_000 }, () => {
 
   describeQemus("examples", ["10.0", "11.1"], (qemu) => {
     // The one on the PATH is that of the demo.ts above.
-    it.skipIf(qemu === Qemu.installed)("demo.ts", async () => {
+    it.skipIf(qemu === Qemu.installed)("demo.ts moves a guest of another QEMU", async () => {
       const bin = Path.join(temporary, `bin-${Qemu.versionOf(qemu)}`)
       await Fs.mkdir(bin)
       await Fs.writeFile(Path.join(bin, "qemu-system-x86_64"), `#!/bin/sh\nexec ${qemu.binary} "$@"\n`, { mode: 0o755 })

@@ -102,7 +102,7 @@ const tooWide = (source: string): ReadonlyArray<string> =>
 describe("style", () => {
   const sources = [...readSources(Path.join(root, "src"))]
 
-  it.each(Object.entries(habits))("%s", (_, habit) => {
+  it.each(Object.entries(habits))("%s is no habit", (_, habit) => {
     const found = sources.flatMap(([file, source]) => places(source, habit).map((place) => `${file}: ${place}`))
     assert.isAtMost(found.length, habit.limit, `instead: ${habit.instead}\n${found.join("\n")}`)
   })

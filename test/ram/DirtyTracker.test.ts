@@ -119,7 +119,6 @@ describe("marking", () => {
     { idstr: "pc.ram", offset: 0, length: -1 },
     { idstr: "pc.ram", offset: 3 * PAGE, length: PAGE + 1 },
     { idstr: "pc.ram", offset: Number.NaN, length: 1 },
-    { idstr: "pc.ram", offset: Number.NaN, length: 1 },
     { idstr: "pc.ram", offset: 0, length: Number.NaN },
     { idstr: "pc.ram", offset: 0.5, length: 1 },
     { idstr: "pc.ram", offset: 0, length: 1.5 },

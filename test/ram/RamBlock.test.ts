@@ -55,7 +55,7 @@ describe("RamBlock", () => {
   refuses("part of a page", { usedLength: 8191 }, "usedLength")
   refuses("a length that numbers do not hold exactly", { usedLength: 2 ** 53 }, "usedLength")
 
-  it.effect.each([undefined, null, 5, "pc.ram"])("refuses what is no block: %s", (value) =>
+  it.effect.each([undefined, null, 5, "pc.ram"])("refuses a value that is no block: %o", (value) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(RamBlock.validate(value as unknown as RamBlock.Shape))
       assert.deepStrictEqual([error.property, error.found], ["idstr", `${value} instead`])

@@ -44,7 +44,7 @@ const heads: ReadonlyArray<readonly [kind: string, head: Buffer]> = [
 ]
 
 describe("a file that is no image of ours", () => {
-  it.each(heads)("is recognised: %s", (kind, head) => {
+  it.each(heads)("is recognised as %s by head %#", (kind, head) => {
     const found = ForeignFile.recognise(head)
     assert.strictEqual(found?.kind, kind)
     assert.isAbove(found!.wayOn.length, 10)
@@ -57,7 +57,7 @@ describe("a file that is no image of ours", () => {
   })
 
   it.each(heads.filter(([kind]) => kind !== "empty"))(
-    "is no longer: %s, where a byte of its magic is missing",
+    "is not taken for %s where a byte of the magic of head %# is missing",
     (kind, head) => {
       // All but the last byte that counts.
       for (let length = 1; length < head.length; length++) {

@@ -97,7 +97,7 @@ describe("FileError", () => {
     [{ operation: "open", path: "/image" }, "/image: open "],
     [{ operation: "read", path: "/image", length: 0 }, "/image: read of 0 bytes "],
     [{ operation: "read", path: "/image", position: 0 }, "/image: read at 0 "]
-  ] as const)("says of its call what it knows: %o", (call, expected) =>
+  ] as const)("tells $call.operation with length $call.length and position $call.position", (call, expected) =>
     assert.include(FileError.fromCause(call, errno("EIO")).message, expected)
   )
 

@@ -337,7 +337,7 @@ describe("Listener", () => {
     )
   })
 
-  it.effect("interrupted while it is about to listen, it listens nowhere", () =>
+  it.effect("a listener that is interrupted while it is about to listen leaves no socket file", () =>
     Effect.gen(function* () {
       const address = yield* unixPath
       const making = yield* Effect.forkChild(Effect.scoped(Effect.andThen(Listener.make({ address }), Effect.never)))
@@ -380,7 +380,7 @@ describe("Listener", () => {
       }
     })
 
-    it.effect("it listens nowhere", () =>
+    it.effect("a listener leaves no address and no connection behind", () =>
       nothingIsLeft(Effect.scoped(Effect.andThen(Listener.make({ address }), Effect.void)))
     )
 

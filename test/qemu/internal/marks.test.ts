@@ -80,7 +80,13 @@ describe("the way to a QEMU", () => {
   for (const { marks, ...situation } of cases) {
     const { machine, noted, properties, version = [10, 0] } = situation
     const said = [
-      properties === undefined ? "that does not tell" : properties === of80 ? "that tells of a flush" : "that tells",
+      properties === undefined
+        ? "that does not tell"
+        : properties === of80
+          ? "that tells of a flush"
+          : properties === overruled
+            ? "that tells of an overruled flush"
+            : "that tells",
       ...(noted === undefined ? [] : [`after ${noted}`])
     ]
     const name = `${machine} on ${version.join(".")} ${said.join(", ")}: ${marks ?? "without multifd"}`
