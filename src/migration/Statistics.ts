@@ -242,6 +242,27 @@ const timesOf = (entered: MigrationStatus.Entered, now: number, stopped?: number
   }
 }
 
+/** The fields that QEMU leaves out as long as they have no value. */
+const optionalOf = (
+  expectedDowntime: number | undefined,
+  throttled: number,
+  reason: string | undefined
+): Pick<Statistics, "expected-downtime" | "cpu-throttle-percentage" | "error-desc"> => ({
+  ...(expectedDowntime === undefined ? {} : { "expected-downtime": expectedDowntime }),
+  ...(throttled > 0 ? { "cpu-throttle-percentage": throttled } : {}),
+  ...(reason === undefined ? {} : { "error-desc": reason })
+})
+
+/** Snapshots at an interval, and a last one when the migration is over. */
+const changesOf = (snapshot: Effect.Effect<Statistics>, status: Options["status"]): Recorder["changes"] => {
+  const over = Stream.runDrain(Stream.takeUntil(status.changes, MigrationStatus.isFinal))
+  return (interval) =>
+    Stream.fromEffectSchedule(snapshot, Schedule.spaced(interval)).pipe(
+      Stream.interruptWhen(over),
+      Stream.concat(Stream.fromEffect(snapshot))
+    )
+}
+
 /**
  * Makes the recorder of a migration that is about to begin.
  *
@@ -319,20 +340,13 @@ export const make = ({ counters, ram = noRam, status }: Options): Recorder => {
       status: current,
       ram: ramAt(now, current, times),
       ...times,
-      ...(expectedDowntime === undefined || isOver ? {} : { "expected-downtime": expectedDowntime }),
-      ...(throttled > 0 ? { "cpu-throttle-percentage": throttled } : {}),
-      ...(reason === undefined ? {} : { "error-desc": reason })
+      ...optionalOf(isOver ? undefined : expectedDowntime, throttled, reason)
     }
   })
   const atNow = (f: (now: Sample) => void) => Effect.map(Clock.currentTimeMillis, (time) => f(sampleAt(time)))
-  const over = Stream.runDrain(Stream.takeUntil(status.changes, MigrationStatus.isFinal))
   return {
     snapshot,
-    changes: (interval) =>
-      Stream.fromEffectSchedule(snapshot, Schedule.spaced(interval)).pipe(
-        Stream.interruptWhen(over),
-        Stream.concat(Stream.fromEffect(snapshot))
-      ),
+    changes: changesOf(snapshot, status),
     covers: (ram) => void (covered = ram),
     addMainBytes: (bytes) => void (mainBytes += bytes),
     dirtySync: (dirtyPages) => atNow((now) => dirty.sync(dirtyPages, now)),
