@@ -26,8 +26,9 @@ export interface Range {
 }
 
 /**
- * The bytes of a range, in order, in pieces of at most 1 MiB, or of a unit of the source if that is longer. Absent pages
- * are zeros. Fails with `MigrationRequestError` for a range that the source does not have, before anything is read.
+ * The bytes of a range, in order, in pieces of at most 1 MiB, or of a unit of the source if that is longer. Absent
+ * pages are zeros. Fails with `MigrationRequestError` for a range that the source does not have, before anything is
+ * read.
  *
  * **Example** (Some memory into a file)
  *

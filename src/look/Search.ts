@@ -123,9 +123,9 @@ const refuse = (reason: string, remedy: string) =>
  *
  * **Details**
  *
- * Matches lie inside one block, and may overlap. Absent pages are skipped, and count as zeros next to a present page: at
- * least one byte of a match is in a present page. About 4 MiB are in memory at a time, or four units of a source whose
- * units are longer, whatever the size of the machine. The stream reads no more than its consumer takes.
+ * Matches lie inside one block, and may overlap. Absent pages are skipped, and count as zeros next to a present page:
+ * at least one byte of a match is in a present page. About 4 MiB are in memory at a time, or four units of a source
+ * whose units are longer, whatever the size of the machine. The stream reads no more than its consumer takes.
  *
  * A string is searched as UTF-8. For another encoding, encode it first.
  *
