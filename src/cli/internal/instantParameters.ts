@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Image from "../../image/Image.ts"
 import * as Postcopy from "../../postcopy/Postcopy.ts"
+import { PostcopyPausedError } from "../../postcopy/PostcopyPausedError.ts"
 import * as InstantResume from "../../qemu/InstantResume.ts"
 import type * as Resume from "../../qemu/Resume.ts"
 import type { VmNotReadyError } from "../../qemu/VmError.ts"
@@ -62,7 +63,17 @@ export const send = <E extends { readonly message: string }>(
     lazyUntil: lazy ? Effect.never : undefined,
     onRunning: Effect.suspend(() => running(performance.now() - begin, "running")),
     onProblem: warn
-  })
+  }).pipe(
+    Effect.mapError((error) =>
+      error instanceof PostcopyPausedError
+        ? new PostcopyPausedError({
+            ...error,
+            cause: error.cause,
+            recovery: `multifd resume --qmp SOCKET ${options.source.name} --recover, with the destination's monitor`
+          })
+        : error
+    )
+  )
 }
 
 /**
