@@ -123,7 +123,7 @@ type Ending =
   | { readonly _tag: "Prune" }
 
 const endingOf = ({ modified, state }: Repository.Chain, now: number, graceSeconds: number): Ending => {
-  const isPast = (seconds: number) => now - modified > seconds * 1000
+  const isPast = (seconds: number) => now - modified >= seconds * 1000
   switch (state._tag) {
     case "Dead":
       return { _tag: "Dead" }

@@ -73,7 +73,7 @@ describe("forget, unforget and prune", () => {
         assert.deepStrictEqual(kindsOf(store), { config: 1, record: 6, map: 1, pack: 2 })
         assert.deepStrictEqual(yield* bytesOf(repository, second.snapshot), b)
         yield* Retention.forget(repository, second.snapshot)
-        yield* Retention.prune(repository, { graceSeconds: -1 })
+        yield* Retention.prune(repository, { graceSeconds: 0 })
         assert.deepStrictEqual(kindsOf(store), { config: 1, record: 8 })
         yield* TestClock.adjust("31 days")
         yield* Retention.prune(repository)
@@ -92,7 +92,7 @@ describe("forget, unforget and prune", () => {
         yield* Retention.unforget(repository, snapshot)
         assert.deepStrictEqual(yield* bytesOf(repository, snapshot), bytes)
         yield* Retention.forget(repository, snapshot)
-        yield* Retention.prune(repository, { graceSeconds: -1 })
+        yield* Retention.prune(repository, { graceSeconds: 0 })
         assert.strictEqual((yield* Effect.flip(Retention.unforget(repository, snapshot)))._tag, "SnapshotNotFoundError")
       })
     )
@@ -194,9 +194,9 @@ describe("forget, unforget and prune", () => {
             const retention = yield* Effect.forEach(
               [
                 Retention.forget(late(), base.snapshot),
-                Retention.prune(late(), { graceSeconds: -1 }),
+                Retention.prune(late(), { graceSeconds: 0 }),
                 Retention.unforget(late(), base.snapshot),
-                Retention.prune(late(), { graceSeconds: -1 })
+                Retention.prune(late(), { graceSeconds: 0 })
               ],
               (work: Effect.Effect<unknown, unknown>) =>
                 Effect.forkDetach(Effect.andThen(Effect.repeat(Effect.yieldNow, { times: random(60) }), work))
@@ -210,7 +210,7 @@ describe("forget, unforget and prune", () => {
               assert.deepStrictEqual(yield* bytesOf(repository, exit.value.snapshot), contents[index], `seed ${seed}`)
             }
             yield* TestClock.adjust("1 hour")
-            yield* Retention.prune(repository, { graceSeconds: -1 })
+            yield* Retention.prune(repository, { graceSeconds: 0 })
             const report = yield* Check.check(repository)
             assert.deepStrictEqual(report.damages, [], `seed ${seed}`)
             assert.strictEqual(kindsOf(store)["map"] ?? 0, report.snapshots, `seed ${seed}`)
