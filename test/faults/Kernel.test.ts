@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as References from "effect/References"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Util from "node:util"
 import * as FileCalls from "../../src/io/files/FileCalls.ts"
@@ -17,6 +16,7 @@ import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import type { Limited } from "../support/faults/limitedSaves.ts"
 import { contentsOf, machineOf } from "../support/machine.ts"
 import { tagOf } from "../support/faults/outcome.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const PAGES = 240
 const SIZES = 256
@@ -25,10 +25,7 @@ const PAGE = 4096
 
 const mount = (...args: ReadonlyArray<string>) => ChildProcess.execFileSync("mount", args, { stdio: "ignore" })
 
-const folder = Effect.acquireRelease(
-  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-multifd-kernel-"))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
-)
+const folder = Workspace.directory()
 
 /** A small file system, until the scope ends. */
 const tmpfs = Effect.tap(folder, (path) =>

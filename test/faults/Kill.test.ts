@@ -12,6 +12,7 @@ import { build } from "rolldown"
 import * as Migration from "../../src/migration/Migration.ts"
 import { contentsOf, machineOf, type Request } from "../support/machine.ts"
 import { settings } from "../support/settings.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const SAVE = Path.resolve(import.meta.dirname, "../support/faults/killedSave.ts")
 const NO_CALL = -1
@@ -21,10 +22,7 @@ const OLD = Buffer.from("the old image")
 /** One more process than cores would only wait. */
 const CONCURRENCY = Math.max(2, Os.availableParallelism())
 
-const folder = Effect.acquireRelease(
-  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-multifd-kill-"))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true }))
-)
+const folder = Workspace.directory()
 
 /** Runs a program to its end. */
 const run = (program: string, request: Request) =>

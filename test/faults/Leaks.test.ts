@@ -12,7 +12,6 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as FileCalls from "../../src/io/files/FileCalls.ts"
 import * as Network from "../../src/io/sockets/Network.ts"
@@ -28,6 +27,7 @@ import * as LiveFibers from "../support/faults/liveFibers.ts"
 import { machineOf, staleBlocksOf } from "../support/machine.ts"
 import { settings } from "../support/settings.ts"
 import { start } from "../support/worlds/twoSides.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const { convert, restore, save } = Migration.make
 const PAGE = 4096
@@ -59,10 +59,7 @@ const saveIn = ({ files, folder }: Pick<World, "files" | "folder">) =>
 
 /** The same folder each time. */
 const systemWorld = Effect.gen(function* () {
-  const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-multifd-leaks-"))),
-    (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true }))
-  )
+  const folder = yield* Workspace.directory()
   yield* saveIn({ files: FileCalls.node, folder })
   const world: World = {
     folder,

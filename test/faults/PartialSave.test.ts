@@ -8,7 +8,6 @@ import * as References from "effect/References"
 import { Buffer } from "node:buffer"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Image from "../../src/image/Image.ts"
 import * as Migration from "../../src/migration/Migration.ts"
@@ -19,6 +18,7 @@ import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
 import { randomFrom } from "../../src/testing/internal/random.ts"
 import * as Partial from "../support/faults/partial.ts"
 import { settings } from "../support/settings.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const { Fault } = FaultyFiles
 const TARGET = "/vm.img"
@@ -213,10 +213,7 @@ describe("a save that keeps what it has written", () => {
 
 const SAVE = Path.resolve(import.meta.dirname, "../support/faults/killedPartialSave.ts")
 
-const folder = Effect.acquireRelease(
-  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "effect-multifd-partial-"))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true }))
-)
+const folder = Workspace.directory()
 
 /** A process that saves, and kills itself after so many checkpoints. */
 const killed = (target: string, checkpoints: number, cache: string) =>

@@ -4,7 +4,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Image from "../../src/image/Image.ts"
 import * as Seal from "../../src/image/Seal.ts"
@@ -14,6 +13,7 @@ import * as Migration from "../../src/migration/Migration.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import { Fault } from "../../src/testing/FaultyFiles.ts"
 import * as FaultyLanes from "../../src/testing/FaultyLanes.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const { save } = Migration.make
 
@@ -21,10 +21,7 @@ const PAGE = 4096
 /** Worth lanes, and no whole number of extents. */
 const PAGES = 9 * 1024 + 77
 
-const folder = Effect.acquireRelease(
-  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "image-lanes-"))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true }))
-)
+const folder = Workspace.directory()
 
 const makeImage = (path: string, seal: Migration.SaveOptions["seal"]) =>
   Effect.gen(function* () {

@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import { itSpace } from "../support/qemu/it.ts"
 import * as Workspace from "../support/qemu/workspace.ts"
@@ -51,7 +50,7 @@ const outcomes = (qemu: string, qemus: ReadonlyArray<string>, isRequired: boolea
       REQUIRE_QEMU: isRequired ? "1" : "0",
       QEMU_ONLY: onlyDefault ? "1" : ""
     }
-    const report = Path.join(yield* Workspace.directory(Os.tmpdir()), "report.json")
+    const report = Path.join(yield* Workspace.directory(), "report.json")
     const reporting = ["--reporter", "json", "--outputFile", report]
     ChildProcess.spawnSync(process.execPath, [...args, ...reporting, FIXTURE], { cwd: ROOT, env })
     const { testResults } = yield* Schema.decodeUnknownEffect(Report)(Fs.readFileSync(report, "utf8"))

@@ -3,8 +3,8 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Diff from "../../src/look/Diff.ts"
 import * as PageRuns from "../../src/ram/PageRuns.ts"
-import { int } from "../support/bytes.ts"
 import { machineOf } from "../support/images/sources.ts"
+import { between } from "../support/arbitraries.ts"
 
 const PAGE = 4096
 const PAGES = 600
@@ -19,7 +19,11 @@ const memory = (pages = PAGES): Uint8Array => {
 describe("Diff", () => {
   it.effect.prop(
     "finds exactly the changed pages, present or absent before",
-    { pages: Arbitrary.array(int(0, PAGES - 1), { maxLength: 12 }), at: int(0, PAGE - 1), channels: int(1, 4) },
+    {
+      pages: Arbitrary.array(between(0, PAGES - 1), { maxLength: 12 }),
+      at: between(0, PAGE - 1),
+      channels: between(1, 4)
+    },
     ({ at, channels, pages }) =>
       Effect.gen(function* () {
         const changed = memory()

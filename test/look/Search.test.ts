@@ -3,7 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Search from "../../src/look/Search.ts"
-import { int } from "../support/bytes.ts"
+import { between } from "../support/arbitraries.ts"
 import { presentPages } from "../support/memory.ts"
 import { machineOf } from "../support/images/sources.ts"
 
@@ -33,9 +33,9 @@ describe("Search", () => {
   it.effect.prop(
     "finds the same as a naive search, across pages, pieces and absent pages",
     {
-      places: Arbitrary.array(int(0, 2 * 256 - 1), { minLength: 1, maxLength: 4 }),
-      shift: int(-9, 9),
-      pattern: Arbitrary.array(int(0, 2), { minLength: 1, maxLength: 8 })
+      places: Arbitrary.array(between(0, 2 * 256 - 1), { minLength: 1, maxLength: 4 }),
+      shift: between(-9, 9),
+      pattern: Arbitrary.array(between(0, 2), { minLength: 1, maxLength: 8 })
     },
     ({ pattern, places, shift }) =>
       Effect.gen(function* () {

@@ -4,7 +4,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Image from "../../src/image/Image.ts"
 import * as FilePages from "../../src/io/files/FilePages.ts"
@@ -12,6 +11,7 @@ import * as Lanes from "../../src/lanes/Lanes.ts"
 import * as Migration from "../../src/migration/Migration.ts"
 import * as MemoryPages from "../../src/ram/MemoryPages.ts"
 import * as FaultyLanes from "../../src/testing/FaultyLanes.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const { convert, restore, save } = Migration.make
 
@@ -21,10 +21,7 @@ const PAGES = 2 * 1024 + 300 + 7
 const BATCH = 4 * 1024 * 1024
 const IDSTR = "pc.ram"
 
-const folder = Effect.acquireRelease(
-  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "migration-lanes-"))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true }))
-)
+const folder = Workspace.directory()
 
 /** Random runs, a long stretch of zeros, and alternating pages. */
 const contents = (): Buffer => {

@@ -3,7 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as PageLedger from "../../src/postcopy/PageLedger.ts"
 import * as PageBitmap from "../../src/ram/PageBitmap.ts"
-import * as Bytes from "../support/bytes.ts"
+import { between } from "../support/arbitraries.ts"
 
 const blockOf = (pages: number, present: ReadonlyArray<number>, pagesPerUnit = 1): PageLedger.LedgerBlock => {
   const bitmap = PageBitmap.make(pages)
@@ -43,11 +43,11 @@ describe("the ledger of a postcopy source", () => {
     assert.deepStrictEqual([ledger.missing(), ledger.isSent("m", 0), ledger.isSent("m", 1)], [2, false, true])
   })
 
-  const pages = Arbitrary.array(Bytes.int(0, 99), { maxLength: 60 })
+  const pages = Arbitrary.array(between(0, 99), { maxLength: 60 })
 
   it.effect.prop(
     "claimed in any order: each present page once, none forgotten",
-    { present: pages, asked: pages, pagesPerUnit: Bytes.int(1, 5) },
+    { present: pages, asked: pages, pagesPerUnit: between(1, 5) },
     ({ asked, pagesPerUnit, present }) =>
       Effect.sync(() => {
         const block = blockOf(100, present, pagesPerUnit)

@@ -4,8 +4,6 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import { FileCalls } from "../../src/io/files/FileCalls.ts"
 import * as DirectoryObjects from "../../src/store/DirectoryObjects.ts"
@@ -13,6 +11,7 @@ import * as MemoryObjects from "../../src/store/MemoryObjects.ts"
 import { ObjectStore } from "../../src/store/ObjectStore.ts"
 import * as FaultyFiles from "../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
 const names = (prefix: string) =>
@@ -23,13 +22,7 @@ const names = (prefix: string) =>
 const onDisk = (disk: MemoryDisk.MemoryDisk) => DirectoryObjects.layer("/store").pipe(Layer.provideMerge(disk.layer))
 
 const temporary = Layer.unwrap(
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "multifd-store-"))),
-      (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true }))
-    ),
-    (path) => DirectoryObjects.layer(Path.join(path, "new", "store"))
-  )
+  Effect.map(Workspace.directory(), (path) => DirectoryObjects.layer(Path.join(path, "new", "store")))
 )
 
 const kinds: ReadonlyArray<readonly [name: string, layer: () => Layer.Layer<ObjectStore>]> = [

@@ -2,8 +2,8 @@
  * Bytes, written down and made up.
  */
 import * as Arbitrary from "effect/Arbitrary"
-import * as Schema from "effect/Schema"
 import * as V8 from "node:v8"
+import { between } from "./arbitraries.ts"
 
 /** Bytes of hexadecimal digits; spaces and line ends are for the reader. */
 export const hex = (digits: string): Uint8Array => new Uint8Array(Buffer.from(digits.replaceAll(/\s/g, ""), "hex"))
@@ -14,20 +14,16 @@ export const text = (value: string): Uint8Array => new Uint8Array(Buffer.from(va
 /** One behind the other. */
 export const concat = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
 
-/** Whole numbers in a range, both ends included. */
-export const int = (minimum: number, maximum: number): Arbitrary.Arbitrary<number> =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
-
 /** Any bytes. */
 export const bytes = (maxLength: number): Arbitrary.Arbitrary<Uint8Array> =>
-  Arbitrary.map(Arbitrary.array(int(0, 255), { maxLength }), (values) => new Uint8Array(values))
+  Arbitrary.map(Arbitrary.array(between(0, 255), { maxLength }), (values) => new Uint8Array(values))
 
 /** A change of some bytes: each place, as a part of 2^20 of the whole, gets another value. */
 export type Mutation = ReadonlyArray<{ readonly place: number; readonly value: number }>
 
 /** One to four changed bytes. */
 export const mutation: Arbitrary.Arbitrary<Mutation> = Arbitrary.array(
-  Arbitrary.all({ place: int(0, 2 ** 20 - 1), value: int(0, 255) }),
+  Arbitrary.all({ place: between(0, 2 ** 20 - 1), value: between(0, 255) }),
   { minLength: 1, maxLength: 4 }
 )
 

@@ -2,11 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as AlignedMemory from "../../src/io/files/AlignedMemory.ts"
 import { type Calls, type ErrnoError, node } from "../../src/io/files/FileCalls.ts"
 import * as MemoryDisk from "../../src/testing/MemoryDisk.ts"
+import * as Workspace from "../support/qemu/workspace.ts"
 
 const { O_CREAT, O_DIRECT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = Fs.constants
 
@@ -151,10 +151,7 @@ const prepareMemory = (disk: MemoryDisk.MemoryDisk, base: string): void => {
   for (const [name, target] of links) disk.link(Path.join(base, name), target)
 }
 
-const scratch = Effect.acquireRelease(
-  Effect.sync(() => Fs.realpathSync(Fs.mkdtempSync(Path.join(Os.tmpdir(), "multifd-disk-")))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true }))
-)
+const scratch = Workspace.directory()
 
 const orderOf = (seed: number | undefined) =>
   Effect.gen(function* () {

@@ -11,6 +11,7 @@ import * as DeviceTree from "../../../src/format/devices/DeviceTree.ts"
 import { MAX_NODES } from "../../../src/format/devices/internal/fieldDecoder.ts"
 import { MAX_FALSE_FOOTERS } from "../../../src/format/devices/internal/sectionSplitter.ts"
 import { MAX_SECTIONS } from "../../../src/format/devices/internal/sectionWalk.ts"
+import { between } from "../../support/arbitraries.ts"
 import * as Bytes from "../../support/bytes.ts"
 import { describedIn, type Fixture, fixtures, stateOf } from "../../support/images/deviceFixtures.ts"
 import * as DeviceTrees from "../../support/images/deviceTrees.ts"
@@ -28,7 +29,7 @@ const rejoin = ({ rest, sections }: DeviceState.Split, footers: boolean): Uint8A
 const same = (actual: Uint8Array, expected: Uint8Array, what: string): void =>
   assert.strictEqual(Buffer.compare(actual, expected), 0, what)
 
-const word = Bytes.int(0, 2 ** 32 - 1)
+const word = between(0, 2 ** 32 - 1)
 const name = Arbitrary.filter(
   Arbitrary.schema(Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(60))),
   (name) => name.isWellFormed() && !/\p{Cc}/u.test(name)
@@ -163,7 +164,7 @@ describe("split", () => {
     }
   })
 
-  it.prop("loses no byte of anything", { mutation: Bytes.mutation, length: Bytes.int(0, 19_335) }, (sample) => {
+  it.prop("loses no byte of anything", { mutation: Bytes.mutation, length: between(0, 19_335) }, (sample) => {
     for (const fixture of fixtures) {
       const state = Bytes.mutate(stateOf(fixture), sample.mutation).subarray(0, sample.length)
       for (const description of [describedIn(fixture).description, undefined]) {

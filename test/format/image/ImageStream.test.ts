@@ -3,6 +3,7 @@ import * as Parser from "../../../src/format/Parser.ts"
 import type { Finding } from "../../../src/format/Finding.ts"
 import * as ImageStream from "../../../src/format/image/ImageStream.ts"
 import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
+import { between } from "../../support/arbitraries.ts"
 import * as Bytes from "../../support/bytes.ts"
 import * as Captures from "../../support/images/captures.ts"
 import * as Images from "../../support/images/images.ts"
@@ -438,9 +439,9 @@ describe("an image that is cut", () => {
 describe("any image", () => {
   const options = {
     blocks: Images.blocks,
-    start: Bytes.int(0, 3),
-    switchover: Bytes.int(0, 1),
-    footers: Bytes.int(0, 1)
+    start: between(0, 3),
+    switchover: between(0, 1),
+    footers: between(0, 1)
   }
 
   it.prop("comes back as it went", options, ({ blocks, footers, start, switchover }) => {
@@ -456,7 +457,7 @@ describe("any image", () => {
     assert.strictEqual(image.stateStart, head.end + ImageStream.end(given).length)
   })
 
-  const mutated = { piece: Bytes.int(0, 3), mutation: Bytes.mutation, length: Bytes.int(0, 3) }
+  const mutated = { piece: between(0, 3), mutation: Bytes.mutation, length: between(0, 3) }
 
   it.prop(
     "is read in bounded steps, whatever is changed",

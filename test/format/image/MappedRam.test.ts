@@ -2,14 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as MappedRam from "../../../src/format/image/MappedRam.ts"
+import { between } from "../../support/arbitraries.ts"
 import * as Bytes from "../../support/bytes.ts"
 
 /** The header of a block of 32 MiB, as QEMU 10.0 wrote it at byte 109 of a file. */
 const captured = Bytes.hex("00000001 0000000000001000 0000000000000089 0000000000100000")
 const header: MappedRam.Header = { version: 1, pageSize: 4096, bitmapOffset: 0x89, pagesOffset: 0x100000 }
 
-const word = Bytes.int(0, 2 ** 32 - 1)
-const offset = Arbitrary.map(Arbitrary.all([Bytes.int(0, 2 ** 21 - 1), word]), ([high, low]) => high * 2 ** 32 + low)
+const word = between(0, 2 ** 32 - 1)
+const offset = Arbitrary.map(Arbitrary.all([between(0, 2 ** 21 - 1), word]), ([high, low]) => high * 2 ** 32 + low)
 const headers = Arbitrary.all({ version: word, pageSize: offset, bitmapOffset: offset, pagesOffset: offset })
 
 const codeOf = <A>(result: Result.Result<A, { readonly code: string }>) =>
@@ -32,11 +33,11 @@ describe("a mapped-ram header", () => {
     )
   )
 
-  it.prop("is a finding where it is cut", { header: headers, length: Bytes.int(0, 27) }, ({ header, length }) =>
+  it.prop("is a finding where it is cut", { header: headers, length: between(0, 27) }, ({ header, length }) =>
     assert.strictEqual(codeOf(MappedRam.decodeHeader(MappedRam.encodeHeader(header).subarray(0, length))), "stream-cut")
   )
 
-  it.prop("never throws", { bytes: Bytes.bytes(40), position: Bytes.int(0, 50) }, ({ bytes, position }) =>
+  it.prop("never throws", { bytes: Bytes.bytes(40), position: between(0, 50) }, ({ bytes, position }) =>
     assert.isTrue(Result.isResult(MappedRam.decodeHeader(bytes, position)))
   )
 
@@ -76,7 +77,7 @@ describe("the layout of a block", () => {
 
   it.prop(
     "keeps header, bitmap and pages apart",
-    { headerEnd: Bytes.int(0, 2 ** 40), pages: Bytes.int(0, 2 ** 28), bits: Bytes.int(10, 16) },
+    { headerEnd: between(0, 2 ** 40), pages: between(0, 2 ** 28), bits: between(10, 16) },
     ({ bits, headerEnd, pages }) => {
       const block = shape(pages, 2 ** bits)
       const { bitmapOffset, pagesOffset } = MappedRam.layout(headerEnd, block)

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as StreamTrailer from "../../../src/format/image/StreamTrailer.ts"
+import { between } from "../../support/arbitraries.ts"
 import * as Bytes from "../../support/bytes.ts"
 import * as Images from "../../support/images/images.ts"
 import * as SparseFile from "../../support/images/sparseFile.ts"
@@ -126,7 +127,7 @@ describe("the tail of a stream", () => {
 
   it.prop(
     "is read in bounded steps, whatever is changed",
-    { mutation: Bytes.mutation, length: Bytes.int(0, 400), footers: Bytes.int(0, 1) },
+    { mutation: Bytes.mutation, length: between(0, 400), footers: between(0, 1) },
     ({ footers, length, mutation }) => {
       const whole = concat(sections, hex("00"), described)
       const tail = parse(Bytes.mutate(whole, mutation).subarray(0, length), { footers: footers === 1 })

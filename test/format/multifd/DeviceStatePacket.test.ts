@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as DeviceStatePacket from "../../../src/format/multifd/DeviceStatePacket.ts"
 import * as RamArbitraries from "../../../src/testing/RamArbitraries.ts"
+import { between } from "../../support/arbitraries.ts"
 import * as Bytes from "../../support/bytes.ts"
 
 const { concat, hex, text } = Bytes
@@ -39,7 +40,7 @@ describe("the header of a packet of device state", () => {
 
   it.effect.prop(
     "comes back",
-    { idstr: RamArbitraries.idstr, instanceId: Bytes.int(0, 2 ** 32 - 1), payloadLength: Bytes.int(1, 2 ** 20) },
+    { idstr: RamArbitraries.idstr, instanceId: between(0, 2 ** 32 - 1), payloadLength: between(1, 2 ** 20) },
     (packet) =>
       Effect.sync(() =>
         assert.deepStrictEqual(DeviceStatePacket.decode(DeviceStatePacket.encode(packet)), Result.succeed(packet))

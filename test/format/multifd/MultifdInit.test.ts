@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Finding } from "../../../src/format/Finding.ts"
 import * as MultifdInit from "../../../src/format/multifd/MultifdInit.ts"
+import { between } from "../../support/arbitraries.ts"
 import * as Bytes from "../../support/bytes.ts"
 import * as Fixtures from "../../support/wire/captured.ts"
 
@@ -42,7 +43,7 @@ describe("an init packet", () => {
 
   it.effect.prop(
     "comes back",
-    { uuid: Arbitrary.array(Bytes.int(0, 255), { minLength: 16, maxLength: 16 }), id: Bytes.int(0, 255) },
+    { uuid: Arbitrary.array(between(0, 255), { minLength: 16, maxLength: 16 }), id: between(0, 255) },
     ({ id, uuid }) =>
       Effect.sync(() => {
         const init = { uuid: new Uint8Array(uuid), id }

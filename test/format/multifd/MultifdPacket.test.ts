@@ -8,8 +8,9 @@ import * as MultifdPacket from "../../../src/format/multifd/MultifdPacket.ts"
 import * as RamArbitraries from "../../../src/testing/RamArbitraries.ts"
 import * as Bytes from "../../support/bytes.ts"
 import * as Fixtures from "../../support/wire/captured.ts"
+import { between } from "../../support/arbitraries.ts"
 
-const { concat, hex, int } = Bytes
+const { concat, hex } = Bytes
 
 const pageSize = 4096
 
@@ -96,12 +97,12 @@ describe("the header of a RAM packet", () => {
 
   const packets = Arbitrary.all({
     sync: Arbitrary.schema(Schema.Boolean),
-    packetNum: int(0, Number.MAX_SAFE_INTEGER),
+    packetNum: between(0, Number.MAX_SAFE_INTEGER),
     idstr: RamArbitraries.idstr,
     pageSize: RamArbitraries.pageSize,
-    normal: Arbitrary.array(int(0, 2 ** 40), { maxLength: 20 }),
-    zero: Arbitrary.array(int(0, 2 ** 40), { maxLength: 12 }),
-    method: int(0, 5)
+    normal: Arbitrary.array(between(0, 2 ** 40), { maxLength: 20 }),
+    zero: Arbitrary.array(between(0, 2 ** 40), { maxLength: 12 }),
+    method: between(0, 5)
   })
 
   it.effect.prop("comes back", { given: packets }, ({ given }) =>
@@ -125,7 +126,7 @@ describe("the header of a RAM packet", () => {
     })
   )
 
-  it.effect.prop("never throws, whatever is changed", { changes: Bytes.mutation, which: int(0, 1) }, (given) =>
+  it.effect.prop("never throws, whatever is changed", { changes: Bytes.mutation, which: between(0, 1) }, (given) =>
     Effect.sync(() => {
       const bytes = Bytes.mutate(given.which === 0 ? header : sync, given.changes)
       const result = decode(bytes)

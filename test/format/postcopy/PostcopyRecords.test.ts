@@ -3,6 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as PostcopyRecords from "../../../src/format/postcopy/PostcopyRecords.ts"
+import { between } from "../../support/arbitraries.ts"
 import * as Bytes from "../../support/bytes.ts"
 import * as Captures from "../../support/wire/capturedPostcopy.ts"
 
@@ -48,11 +49,11 @@ describe("a record of a postcopy migration", () => {
     assert.strictEqual(codeOf(hex("0000000000000008 01 6d 00")), "stream-cut")
   })
 
-  const record = Arbitrary.all({ number: Bytes.int(0, 31), isZero: Bytes.int(0, 1), isOther: Bytes.int(0, 3) })
+  const record = Arbitrary.all({ number: between(0, 31), isZero: between(0, 1), isOther: between(0, 3) })
 
   it.effect.prop(
     "comes back, one behind the other",
-    { list: Arbitrary.array(record, { maxLength: 20 }), urgent: Bytes.int(0, 1) },
+    { list: Arbitrary.array(record, { maxLength: 20 }), urgent: between(0, 1) },
     ({ list, urgent }) =>
       Effect.sync(() => {
         const records = list.map(({ isOther, isZero, number }): PostcopyRecords.PostcopyRecord => {
@@ -64,7 +65,7 @@ describe("a record of a postcopy migration", () => {
       })
   )
 
-  it.effect.prop("never throws", { bytes: Bytes.bytes(40), urgent: Bytes.int(0, 1) }, ({ bytes, urgent }) =>
+  it.effect.prop("never throws", { bytes: Bytes.bytes(40), urgent: between(0, 1) }, ({ bytes, urgent }) =>
     Effect.sync(() => void decode(bytes, { last: "m", urgent: urgent === 1 }))
   )
 })

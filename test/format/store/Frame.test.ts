@@ -4,7 +4,8 @@ import * as Result from "effect/Result"
 import { randomFillSync } from "node:crypto"
 import { crc32 } from "node:zlib"
 import * as Frame from "../../../src/format/store/Frame.ts"
-import { bytes, int } from "../../support/bytes.ts"
+import { between } from "../../support/arbitraries.ts"
+import { bytes } from "../../support/bytes.ts"
 
 const pageSize = 4096
 const frameOf = (pages: Uint8Array): readonly [Frame.Frame, Uint8Array] => {
@@ -22,7 +23,7 @@ const pagesOf = (fills: ReadonlyArray<number>): Uint8Array => {
   })
   return pages
 }
-const fills = Arbitrary.array(int(0, 255), { minLength: 1, maxLength: 16 })
+const fills = Arbitrary.array(between(0, 255), { minLength: 1, maxLength: 16 })
 
 describe("Frame", () => {
   it.prop("pages come back as they were coded", { fills }, (given) => {
@@ -50,7 +51,7 @@ describe("Frame", () => {
 
   it.prop(
     "any bytes are pages of the right number, or a finding",
-    { stored: bytes(200), pages: int(1, 256) },
+    { stored: bytes(200), pages: between(1, 256) },
     (given) => {
       const frame = { coding: "zstd", pageSize, pages: given.pages, storedBytes: given.stored.length, crc: 0 } as const
       const decoded = Frame.decode(frame, given.stored, 0)

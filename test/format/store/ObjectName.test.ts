@@ -2,12 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as ObjectName from "../../../src/format/store/ObjectName.ts"
 import * as StoreId from "../../../src/format/store/StoreId.ts"
-import { bytes, int } from "../../support/bytes.ts"
+import { between } from "../../support/arbitraries.ts"
+import { bytes } from "../../support/bytes.ts"
 
-const id = Arbitrary.map(Arbitrary.array(int(0, 255), { minLength: 16, maxLength: 16 }), (values) =>
+const id = Arbitrary.map(Arbitrary.array(between(0, 255), { minLength: 16, maxLength: 16 }), (values) =>
   StoreId.fromBytes(new Uint8Array(values))
 )
-const parts = { a: id, b: id, number: int(0, 2 ** 32 - 1), kind: int(0, 2) }
+const parts = { a: id, b: id, number: between(0, 2 ** 32 - 1), kind: between(0, 2) }
 
 describe("ObjectName", () => {
   it.prop("every name is read as it was written", parts, ({ a, b, kind, number }) => {

@@ -6,7 +6,8 @@ import type { Frame } from "../../../src/format/store/Frame.ts"
 import * as PackFile from "../../../src/format/store/PackFile.ts"
 import * as PageDigest from "../../../src/format/store/PageDigest.ts"
 import * as StoreId from "../../../src/format/store/StoreId.ts"
-import { bytes, concat, int } from "../../support/bytes.ts"
+import { between } from "../../support/arbitraries.ts"
+import { bytes, concat } from "../../support/bytes.ts"
 
 const snapshot = StoreId.make(1_796_000_000_000, new Uint8Array(10).fill(1))
 const sealing = { repositoryKey: new Uint8Array(32).fill(1), repository: "0".repeat(26), name: "pack/a/b-0" }
@@ -112,11 +113,15 @@ describe("PackFile", () => {
     }
   )
 
-  it.prop("frames that no writer makes are findings", { pages: int(0, 65535), bits: int(0, 30) }, ({ bits, pages }) => {
-    const frame = { coding: "zstd", pageSize: 2 ** bits, pages, storedBytes: 0, crc: 0 } as const
-    const made = PackFile.encodeEnd({ frames: [frame], digests: new Uint8Array(pages * 16) }, snapshot)
-    const read = PackFile.decodeEnd(made, PackFile.HEADER_BYTES, snapshot)
-    const isSound = pages >= 1 && pages <= 256 && bits >= 9 && pages * 2 ** bits <= 1024 * 1024
-    assert.strictEqual(Result.isSuccess(read), isSound)
-  })
+  it.prop(
+    "frames that no writer makes are findings",
+    { pages: between(0, 65535), bits: between(0, 30) },
+    ({ bits, pages }) => {
+      const frame = { coding: "zstd", pageSize: 2 ** bits, pages, storedBytes: 0, crc: 0 } as const
+      const made = PackFile.encodeEnd({ frames: [frame], digests: new Uint8Array(pages * 16) }, snapshot)
+      const read = PackFile.decodeEnd(made, PackFile.HEADER_BYTES, snapshot)
+      const isSound = pages >= 1 && pages <= 256 && bits >= 9 && pages * 2 ** bits <= 1024 * 1024
+      assert.strictEqual(Result.isSuccess(read), isSound)
+    }
+  )
 })

@@ -4,7 +4,8 @@ import * as Result from "effect/Result"
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import * as PageMap from "../../../src/format/store/PageMap.ts"
 import * as StoreId from "../../../src/format/store/StoreId.ts"
-import { bytes, concat, int, mutate, mutation } from "../../support/bytes.ts"
+import { between } from "../../support/arbitraries.ts"
+import { bytes, concat, mutate, mutation } from "../../support/bytes.ts"
 
 const pageSize = 4096
 const ids = [1, 2, 3].map((fill) => StoreId.make(1_796_000_000_000, new Uint8Array(10).fill(fill)))
@@ -22,7 +23,7 @@ const packs: ReadonlyArray<PageMap.PackReference> = [0, 1, 2].map((number) => ({
   footerDigest: new Uint8Array(32).fill(number)
 }))
 
-const run = Arbitrary.all({ isStored: int(0, 1), length: int(1, 300), page: int(0, 1500) })
+const run = Arbitrary.all({ isStored: between(0, 1), length: between(1, 300), page: between(0, 1500) })
 const blockOf = (
   idstr: string,
   runs: ReadonlyArray<{ readonly isStored: number; readonly length: number; readonly page: number }>

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as StoreId from "../../../src/format/store/StoreId.ts"
-import { int } from "../../support/bytes.ts"
+import { between } from "../../support/arbitraries.ts"
 
 const bytes16 = Arbitrary.map(
-  Arbitrary.array(int(0, 255), { minLength: 16, maxLength: 16 }),
+  Arbitrary.array(between(0, 255), { minLength: 16, maxLength: 16 }),
   (values) => new Uint8Array(values)
 )
 

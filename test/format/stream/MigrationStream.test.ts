@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Finding } from "../../../src/format/Finding.ts"
 import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
+import { between } from "../../support/arbitraries.ts"
 import * as Bytes from "../../support/bytes.ts"
 import { named, u32, u8 } from "../../support/wire/records.ts"
 
@@ -17,7 +18,7 @@ const foundBy = <A>(result: Result.Result<A, Finding>) =>
 /** A value as the whole of some bytes. */
 const wholly = <A>(value: A, bytes: Uint8Array) => Result.succeed({ value, end: bytes.length })
 
-const word = Bytes.int(0, 2 ** 32 - 1)
+const word = between(0, 2 ** 32 - 1)
 const name = Arbitrary.filter(Arbitrary.schema(Schema.String.check(Schema.isMaxLength(40))), (name) =>
   name.isWellFormed()
 )
@@ -125,8 +126,8 @@ describe("the configuration", () => {
     Arbitrary.all({
       machine: name,
       capabilities: Arbitrary.array(name, { maxLength: 4 }),
-      bits: Bytes.int(9, 20),
-      withUuid: Bytes.int(0, 1)
+      bits: between(9, 20),
+      withUuid: between(0, 1)
     }),
     ({ bits, withUuid, ...rest }): MigrationStream.Configuration => ({
       ...rest,
@@ -142,7 +143,7 @@ describe("the configuration", () => {
 
   it.prop(
     "never throws, whatever is changed",
-    { configuration: configurations, mutation: Bytes.mutation, length: Bytes.int(0, 300) },
+    { configuration: configurations, mutation: Bytes.mutation, length: between(0, 300) },
     ({ configuration, length, mutation }) => {
       const bytes = Bytes.mutate(MigrationStream.encodeConfiguration(configuration), mutation).subarray(0, length)
       assert.isTrue(Result.isResult(MigrationStream.decodeConfiguration(bytes)))
@@ -167,7 +168,7 @@ describe("the configuration", () => {
 
 describe("section headers", () => {
   const headers = Arbitrary.map(
-    Arbitrary.all({ type: Bytes.int(0, 3), sectionId: word, name, instanceId: word, version: word }),
+    Arbitrary.all({ type: between(0, 3), sectionId: word, name, instanceId: word, version: word }),
     ({ type, ...full }): MigrationStream.SectionHeader =>
       type < 2
         ? { type: (["start", "full"] as const)[type]!, ...full }

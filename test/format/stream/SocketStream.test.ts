@@ -16,8 +16,9 @@ import * as Fixtures from "../../support/wire/captured.ts"
 import * as Replay from "../../support/images/replay.ts"
 import { type Record, command, named, record, u16, u32, u64, u8 } from "../../support/wire/records.ts"
 import * as Streams from "../../support/wire/socketStreams.ts"
+import { between } from "../../support/arbitraries.ts"
 
-const { concat, hex, int } = Bytes
+const { concat, hex } = Bytes
 
 const PAGE = 4096
 const block = { idstr: "pc.ram", usedLength: 16 * PAGE, pageSize: PAGE }
@@ -373,13 +374,13 @@ describe("the records of pages", () => {
   })
 
   const records = Arbitrary.array(
-    Arbitrary.all({ block: int(0, 1), first: int(0, 15), count: int(1, 4), value: int(0, 2) }),
+    Arbitrary.all({ block: between(0, 1), first: between(0, 15), count: between(1, 4), value: between(0, 2) }),
     { maxLength: 12 }
   )
 
   it.effect.prop(
     "leave in memory what was sent, however they arrive",
-    { list: records, chunk: int(1, 9000) },
+    { list: records, chunk: between(1, 9000) },
     (given) =>
       Effect.sync(() => {
         const encoder = RamRecords.make()
@@ -682,7 +683,7 @@ describe("any main channel", () => {
 
   it.effect.prop(
     "is read without harm, whatever is changed",
-    { changes: Bytes.mutation, chunk: int(1, 600) },
+    { changes: Bytes.mutation, chunk: between(1, 600) },
     ({ changes, chunk }) => Effect.sync(() => check(Bytes.mutate(stream, changes), chunk)),
     { arbitrary: { runs: 1000 } }
   )

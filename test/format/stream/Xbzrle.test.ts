@@ -3,6 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Xbzrle from "../../../src/format/stream/Xbzrle.ts"
+import { between } from "../../support/arbitraries.ts"
 import * as Bytes from "../../support/bytes.ts"
 
 const { hex } = Bytes
@@ -27,7 +28,7 @@ interface Change {
 
 /** Some places of a page, and what they become. */
 const changes: Arbitrary.Arbitrary<ReadonlyArray<Change>> = Arbitrary.array(
-  Arbitrary.all({ at: Bytes.int(0, PAGE - 1), length: Bytes.int(1, 200), value: Bytes.int(0, 255) }),
+  Arbitrary.all({ at: between(0, PAGE - 1), length: between(1, 200), value: between(0, 255) }),
   { maxLength: 12 }
 )
 

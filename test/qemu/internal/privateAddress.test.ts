@@ -1,14 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
+import * as Workspace from "../../support/qemu/workspace.ts"
 import { privateAddress } from "../../../src/qemu/internal/privateAddress.ts"
 
-const temporary = Effect.acquireRelease(
-  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "multifd-test-"))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true }))
-)
+const temporary = Workspace.directory()
 
 /** With another place for temporary files. */
 const withTmpdir = (path: string) =>

@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
+import * as Workspace from "../qemu/workspace.ts"
 
 export interface Folder {
   /** The path of a file in it. */
@@ -16,10 +16,7 @@ export interface Folder {
 }
 
 /** A folder that is removed when the scope closes. */
-export const folder: Effect.Effect<Folder, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "multifd-cli-"))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
-).pipe(
+export const folder: Effect.Effect<Folder, never, Scope.Scope> = Workspace.directory().pipe(
   Effect.map((path) => {
     const at = (name: string) => Path.join(path, name)
     return {

@@ -3,7 +3,7 @@
  */
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
-import * as Bytes from "../bytes.ts"
+import { between } from "../arbitraries.ts"
 
 /** What a page holds; equal pages have equal bytes. */
 export interface Page {
@@ -17,7 +17,7 @@ const kind = Arbitrary.schema(Schema.Literals(["repeated", "text", "random"]))
 
 const page: Arbitrary.Arbitrary<Page> = Arbitrary.all({
   kind,
-  seed: Bytes.int(1, 1000),
+  seed: between(1, 1000),
   joined: Arbitrary.schema(Schema.Boolean)
 })
 

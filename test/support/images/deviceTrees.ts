@@ -5,7 +5,8 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import type { Field, Struct, Subsection } from "../../../src/format/devices/DeviceFields.ts"
 import * as DeviceTree from "../../../src/format/devices/DeviceTree.ts"
-import { bytes, int } from "../bytes.ts"
+import { between } from "../arbitraries.ts"
+import { bytes } from "../bytes.ts"
 
 type Writer = (target: Buffer, value: never) => unknown
 
@@ -66,7 +67,7 @@ interface Element {
 }
 
 const oneOf = <A>(...choices: ReadonlyArray<Arbitrary.Arbitrary<A>>): Arbitrary.Arbitrary<A> =>
-  Arbitrary.flatMap(int(0, choices.length - 1), (choice) => choices[choice]!)
+  Arbitrary.flatMap(between(0, choices.length - 1), (choice) => choices[choice]!)
 
 const bigint = (minimum: bigint, maximum: bigint): Arbitrary.Arbitrary<bigint> =>
   Arbitrary.schema(Schema.BigInt.check(Schema.isBetweenBigInt({ minimum, maximum })))
@@ -75,19 +76,19 @@ const signed64 = bigint(-(2n ** 63n), 2n ** 63n - 1n)
 const unsigned64 = bigint(0n, 2n ** 64n - 1n)
 
 const ranges: Readonly<Record<string, Arbitrary.Arbitrary<number | bigint | boolean>>> = {
-  int8: int(-128, 127),
-  int16: int(-(2 ** 15), 2 ** 15 - 1),
-  int32: int(-(2 ** 31), 2 ** 31 - 1),
+  int8: between(-128, 127),
+  int16: between(-(2 ** 15), 2 ** 15 - 1),
+  int32: between(-(2 ** 31), 2 ** 31 - 1),
   int64: signed64,
-  uint8: int(0, 255),
-  uint16: int(0, 2 ** 16 - 1),
-  uint32: int(0, 2 ** 32 - 1),
+  uint8: between(0, 255),
+  uint16: between(0, 2 ** 16 - 1),
+  uint32: between(0, 2 ** 32 - 1),
   uint64: unsigned64,
-  "int32 le": int(-(2 ** 31), 2 ** 31 - 1),
+  "int32 le": between(-(2 ** 31), 2 ** 31 - 1),
   timer: signed64,
   CPU_Double_U: unsigned64,
-  bool: oneOf<boolean | number>(Arbitrary.schema(Schema.Boolean), int(2, 255)),
-  "uint32 equal": int(0, 2 ** 32 - 1)
+  bool: oneOf<boolean | number>(Arbitrary.schema(Schema.Boolean), between(2, 255)),
+  "uint32 equal": between(0, 2 ** 32 - 1)
 }
 
 const scalars: ReadonlyArray<Arbitrary.Arbitrary<Element>> = Object.entries(ranges).map(([type, range]) =>
@@ -174,7 +175,7 @@ const member = (depth: number): Arbitrary.Arbitrary<Member> =>
 
 const subsection = (depth: number): Arbitrary.Arbitrary<Sample & { readonly struct: Subsection }> =>
   Arbitrary.map(
-    Arbitrary.all([int(0, 99), int(0, 2 ** 32 - 1), sample(depth)]),
+    Arbitrary.all([between(0, 99), between(0, 2 ** 32 - 1), sample(depth)]),
     ([name, version, { struct, tree }]) => {
       const named = `device/${name}`
       return { struct: { ...struct, vmsd_name: named, version }, tree: { ...tree, name: named, version } }

@@ -5,6 +5,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as ImageStream from "../../../src/format/image/ImageStream.ts"
 import * as MappedRam from "../../../src/format/image/MappedRam.ts"
 import * as MigrationStream from "../../../src/format/stream/MigrationStream.ts"
+import { between } from "../arbitraries.ts"
 import * as Bytes from "../bytes.ts"
 import * as SparseFile from "./sparseFile.ts"
 
@@ -137,8 +138,8 @@ export const entry = ({ address, header, idstr, usedLength }: Placed): Uint8Arra
 /** Blocks of one page size, their names in order. */
 export const blocks: Arbitrary.Arbitrary<ReadonlyArray<ImageStream.HeadBlock>> = Arbitrary.map(
   Arbitrary.all({
-    pages: Arbitrary.array(Bytes.int(1, 2 ** 20), { minLength: 1, maxLength: 8 }),
-    bits: Bytes.int(10, 16)
+    pages: Arbitrary.array(between(1, 2 ** 20), { minLength: 1, maxLength: 8 }),
+    bits: between(10, 16)
   }),
   ({ bits, pages }) =>
     pages.map((count, i) => ({ idstr: `block ${i} ✓`, usedLength: count * 2 ** bits, pageSize: 2 ** bits }))

@@ -7,7 +7,6 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Qemu from "./qemu.ts"
 import * as Qmp from "./qmp.ts"
@@ -173,7 +172,7 @@ export const runState = (guest: Guest): Effect.Effect<string, Qmp.QmpError> =>
 /** Starts a guest. It is killed and waited for when the scope closes. */
 export const start = (options: Options): Effect.Effect<Guest, GuestError, Scope.Scope> =>
   Effect.gen(function* () {
-    const socket = Path.join(yield* Workspace.directory(Os.tmpdir()), "qmp")
+    const socket = Path.join(yield* Workspace.directory(), "qmp")
     const connected = yield* Qmp.listen(socket)
     const line = [...args(options), "-qmp", `unix:${socket},server=off`]
     const { qemu = Qemu.installed } = options

@@ -11,9 +11,9 @@ import * as Path from "node:path"
 const SHARED_MEMORY = "/dev/shm"
 
 /** A directory that is removed, with everything in it, when its scope closes. */
-export const directory = (parent: string): Effect.Effect<string, never, Scope.Scope> =>
+export const directory = (parent: string = Os.tmpdir()): Effect.Effect<string, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => Fs.mkdtempSync(Path.join(parent, "multifd-"))),
+    Effect.sync(() => Fs.realpathSync(Fs.mkdtempSync(Path.join(parent, "multifd-")))),
     (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
   )
 
@@ -27,7 +27,7 @@ export interface Workspace {
 
 /** A workspace whose directories are removed when the scope closes. */
 export const make: Effect.Effect<Workspace, never, Scope.Scope> = Effect.gen(function* () {
-  const onDisk = yield* directory(Os.tmpdir())
+  const onDisk = yield* directory()
   const inMemory = Fs.existsSync(SHARED_MEMORY) ? yield* directory(SHARED_MEMORY) : onDisk
   return { file: (name) => Path.join(onDisk, name), ram: (name) => Path.join(inMemory, name) }
 })

@@ -4,19 +4,15 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as Fs from "node:fs"
-import * as Os from "node:os"
 import * as Path from "node:path"
 import * as Connection from "../../../src/io/sockets/Connection.ts"
 import * as Listener from "../../../src/io/sockets/Listener.ts"
 import * as SocketAddress from "../../../src/io/sockets/SocketAddress.ts"
 import * as VirtualNetwork from "../../../src/testing/VirtualNetwork.ts"
+import * as Workspace from "../qemu/workspace.ts"
 
 /** A new directory, removed at the end of the scope. */
-export const directory: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.sync(() => Fs.realpathSync(Fs.mkdtempSync(Path.join(Os.tmpdir(), "multifd-net-")))),
-  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
-)
+export const directory: Effect.Effect<string, never, Scope.Scope> = Workspace.directory()
 
 /** A port of this machine that the kernel chooses. */
 export const anyPort = SocketAddress.tcp("127.0.0.1", 0)

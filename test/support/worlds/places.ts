@@ -11,6 +11,7 @@ import * as Path from "node:path"
 import { type Calls, FileCalls, node, type Stat } from "../../../src/io/files/FileCalls.ts"
 import * as FaultyFiles from "../../../src/testing/FaultyFiles.ts"
 import * as MemoryDisk from "../../../src/testing/MemoryDisk.ts"
+import * as Workspace from "../qemu/workspace.ts"
 
 /** A directory and the test's own way to it. Names are relative to the directory. */
 export interface Place {
@@ -72,10 +73,7 @@ const memoryPlace = (disk: MemoryDisk.MemoryDisk): Place => {
 
 /** A new directory below `parent`, removed at the end of the scope. */
 export const real = (parent: string = Os.tmpdir()): Effect.Effect<Place, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => Fs.realpathSync(Fs.mkdtempSync(Path.join(parent, "multifd-io-")))),
-    (directory) => Effect.sync(() => Fs.rmSync(directory, { recursive: true, force: true }))
-  ).pipe(Effect.map(realPlace))
+  Workspace.directory(parent).pipe(Effect.map(realPlace))
 
 export const memory = (options?: MemoryDisk.Options): Effect.Effect<Place> =>
   Effect.sync(() => memoryPlace(MemoryDisk.make(options)))

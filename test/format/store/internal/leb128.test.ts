@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import { Leb128Writer, readLeb128, unZigZag, zigZag } from "../../../../src/format/store/internal/leb128.ts"
-import { bytes, int } from "../../../support/bytes.ts"
+import { between } from "../../../support/arbitraries.ts"
+import { bytes } from "../../../support/bytes.ts"
 
 const write = (values: Iterable<number>): Uint8Array => {
   const writer = new Leb128Writer()
@@ -10,7 +11,7 @@ const write = (values: Iterable<number>): Uint8Array => {
 }
 
 describe("LEB128", () => {
-  const values = Arbitrary.array(int(0, Number.MAX_SAFE_INTEGER), { maxLength: 200 })
+  const values = Arbitrary.array(between(0, Number.MAX_SAFE_INTEGER), { maxLength: 200 })
 
   it.prop("numbers come back as they were written", { values }, (given) => {
     assert.deepStrictEqual(readLeb128(write(given.values), given.values.length), Float64Array.from(given.values))
@@ -35,7 +36,7 @@ describe("LEB128", () => {
     assert.isUndefined(readLeb128(Uint8Array.of(128), 1))
   })
 
-  it.prop("zig-zag keeps whole numbers of any sign", { value: int(-(2 ** 51), 2 ** 51) }, ({ value }) => {
+  it.prop("zig-zag keeps whole numbers of any sign", { value: between(-(2 ** 51), 2 ** 51) }, ({ value }) => {
     assert.strictEqual(unZigZag(zigZag(value)), value)
     assert.isAtLeast(zigZag(value), 0)
   })
