@@ -31,7 +31,7 @@ describe("capture and resume", () => {
             "of a monitor without telnet (-qmp unix:PATH,server=on"
           ],
           [["--qmp", "tcp:127.0.0.1:1,server=on,telnet=on", "vm.img"], "of a monitor without telnet"],
-          [["--qmp", `/${"x".repeat(107)}`, "vm.img"], "expected a path of 1 to 107 bytes"],
+          [["--qmp", `/${"x".repeat(107)}`, "vm.img"], "use a path of 1 to 107 bytes"],
           [
             ["--qmp", "/run/qmp", "vm.img", "--listen", "/run/vm"],
             '--listen is "/run/vm"; use tcp:HOST:PORT or unix:PATH'
