@@ -104,7 +104,7 @@ describe("examples", { timeout: 120_000 }, () => {
       await Fs.writeFile(Path.join(bin, "qemu-system-x86_64"), `#!/bin/sh\nexec ${qemu.binary} "$@"\n`, { mode: 0o755 })
       const path = `PATH=${bin}:${process.env["PATH"]}`
       const output = await run(consumer.folder, "env", path, `TMPDIR=${scratch}`, process.execPath, "examples/demo.ts")
-      assert.match(output, new RegExp(`QEMU +${Qemu.versionOf(qemu)}[^]*it runs on`))
+      assert.match(output, new RegExp(`QEMU +found ${Qemu.versionOf(qemu)}[^]*it runs on`))
     })
 
     for (const name of ["pc", "q35"] as const) {

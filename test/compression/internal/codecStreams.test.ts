@@ -209,6 +209,6 @@ describe("streams", () => {
   it("fails with the exit codes of the errors' kinds", () => {
     const level = new CompressionLevelError({ method: "zlib", minimum: 0, maximum: 9, found: 10 })
     assert.strictEqual(level[Runtime.errorExitCode], 2)
-    assert.match(new CompressorClosedError({ method: "zlib" }).message, /^zlib: expected an open stream/)
+    assert.match(new CompressorClosedError({ method: "zlib" }).message, /^zlib: the stream is closed/)
   })
 })
