@@ -26,6 +26,7 @@ import * as StoreError from "./StoreError.ts"
 /**
  * An opened store.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -46,6 +47,7 @@ const damaged = (store: string, object: string, finding: Finding.Finding) =>
 /**
  * The value of an object, or the error that names it.
  *
+ * @stability unstable
  * @category decoding
  * @since 0.1.0
  */
@@ -59,6 +61,7 @@ export const decoded = <A>(
 /**
  * Options of a new store.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -81,6 +84,7 @@ const createOnly = (objects: Calls, name: string, body: Uint8Array) =>
  *
  * **Failure effect**: there is no store; a wrapped key that nothing refers to may be left.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -127,6 +131,7 @@ const unwrapAny = Effect.fnUntraced(function* (objects: Calls, repository: strin
  * Opens a store. With a secret, an unencrypted store is refused, and so is a configuration that was not written with
  * the store's key: write access to a bucket must not suffice to switch encryption off.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -152,6 +157,7 @@ export const open = Effect.fnUntraced(function* (secret?: RepositoryKeys.Secret 
 /**
  * An object and the key that seals it; `undefined` if the store is not encrypted.
  *
+ * @stability unstable
  * @category sealing
  * @since 0.1.0
  */
@@ -176,6 +182,7 @@ const recordName = (self: Repository, { seq, snapshot, vm }: SnapshotRecord.Snap
 /**
  * A record of the store.
  *
+ * @stability unstable
  * @category records
  * @since 0.1.0
  */
@@ -195,6 +202,7 @@ const isUnavailable = (error: { readonly _tag: string }): boolean => error._tag 
  *
  * **Failure effect**: if the store is unavailable, it is unknown whether the record is in the chain.
  *
+ * @stability unstable
  * @category records
  * @since 0.1.0
  */
@@ -216,6 +224,7 @@ const assertOwn = Effect.fnUntraced(function* (self: Repository, name: string, r
 /**
  * A snapshot of a listing, with all of its records.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -265,6 +274,7 @@ const MAX_RECORDS = 16_384
 /**
  * All chains of the store, or those of one machine, oldest first.
  *
+ * @stability unstable
  * @category records
  * @since 0.1.0
  */
@@ -291,6 +301,7 @@ export const chains = Effect.fnUntraced(function* (self: Repository, vm?: string
 /**
  * A map of the store, compared with the SHA-256 in its COMMIT, if that is known.
  *
+ * @stability unstable
  * @category maps
  * @since 0.1.0
  */
@@ -311,6 +322,7 @@ const checkedMap = (plain: Uint8Array, sha256: string | undefined): Result.Resul
 /**
  * The SHA-256 of bytes, in hexadecimal.
  *
+ * @stability unstable
  * @category maps
  * @since 0.1.0
  */
@@ -319,6 +331,7 @@ export const sha256Of = (bytes: Uint8Array): string => createHash("sha256").upda
 /**
  * Writes a map under its name; returns the fields for COMMIT.
  *
+ * @stability unstable
  * @category maps
  * @since 0.1.0
  */
@@ -333,6 +346,7 @@ export const writeMap = Effect.fnUntraced(function* (self: Repository, map: Page
 /**
  * Creates an object under a name that no other writer uses: `exists` is the answer to a repeated call.
  *
+ * @stability unstable
  * @category writing
  * @since 0.1.0
  */

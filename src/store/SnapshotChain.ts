@@ -23,6 +23,7 @@ type Record = SnapshotRecord.SnapshotRecord
 /**
  * A lease: the writer of a snapshot, its deadline, and its maps.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -35,6 +36,7 @@ export interface Lease {
 /**
  * A snapshot as described by its chain. `last` is the newest record; the next one names its nonce.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -63,6 +65,7 @@ export type SnapshotChain =
  * The reason why a chain is dead. `gap` and `headless` are valid only after a read of the missing record has confirmed
  * them.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -167,6 +170,7 @@ const begin = (first: Record | undefined): SnapshotChain => {
  * The state of a chain, from all of its records in the order of their numbers. Fails with `store-record-corrupt` for a
  * record that no writer appends in that state: such a chain is neither read nor deleted.
  *
+ * @stability unstable
  * @category folding
  * @since 0.1.0
  */

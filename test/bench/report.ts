@@ -65,37 +65,46 @@ ${cells.map((cell) => `### ${Cell.title(cell.work)}\n\n${ofCell(cell)}`).join("\
 
 ## How it is measured
 
-Every variant works on the same RAM, a file in shared memory, and its bytes are checked once before anything is timed.
-Then the variants take turns, each in a new process for each measurement, and each round begins with another one. Before
-each measurement everything is synced, as much memory as it may need is taken from the host and given back to the kernel, and
-a file twice as large as RAM is written where the measurement writes, and removed, so that the next file gets the same pages: on a virtual
-machine, memory that has gone back to its host costs several times as much to touch. Since a kernel gives back what is free 2 s
-after something was freed, such as by the process that has just got ready, those are waited for first; ours collects its garbage
-before. All along, a file in shared memory holds every second 128 KiB of as much memory as RAM takes sixteen times: what is free between
-them is too small to be given back.
-Times on shared machines drift by a factor of two within an hour; only the ratios within one table mean something.
+Every variant works on the same RAM, a file in shared memory. Its bytes are checked once before anything is timed. Then
+the variants take turns. Each measurement runs in a new process, and each round begins with another variant.
 
-- **Limit**: \`test/bench/limit.c\`, plain positional I/O with one thread per core; RAM is mapped and populated. On disk with one
-  more thread that makes durable what has been written, every 64 MiB, and with neighbouring runs merged.
-- **QEMU**: a paused guest whose main memory is the file (\`share=on\`, mapped in advance), mapped-ram and multifd over 1, 2
-  and 4 channels, from the \`migrate\` command to the event that it has completed. QEMU never syncs: an fdatasync follows and
-  counts. A load goes into a new guest. QEMU asks for huge pages for private memory by itself.
-- **effect-multifd**: \`Migration.save\` and \`Image.open\` with \`Migration.restore\`, in a process that has done a few small
-  saves and restores before. Default settings, but without checksums, which the others do not make; what they cost stands
-  among the verdicts, from saves with them and without in turns in one process (the lower quartiles: this disk adds more now and then than they cost). \`memory\` is a \`Uint8Array\`, \`file\` the file in shared memory. Huge pages
-  come from \`GLIBC_TUNABLES=glibc.malloc.hugetlb=1\` in the environment.
+On a virtual machine, memory that has gone back to its host costs several times as much to touch. So before each
+measurement:
 
-Migrations go over TCP within the machine, from a process to another, with the same channels on both sides; both ends lie
-in shared memory. The time is that from the command until both sides have everything.
+- everything is synced;
+- as much memory as the measurement may need is taken from the host and given back to the kernel;
+- a file twice as large as RAM is written where the measurement writes, and removed, so that the next file gets the same
+  pages;
+- the measurement waits until 2 s after the last process freed memory, because the kernel gives free memory back to the
+  host then. Our process collects its garbage first.
+
+Throughout, a file in shared memory holds every second 128 KiB of sixteen times as much memory as RAM. The gaps between
+them are too small to be given back. Times on shared machines drift by a factor of two within an hour: compare only the
+ratios within one table.
+
+- **Limit**: \`test/bench/limit.c\`, plain positional I/O with one thread per core. RAM is mapped and populated. On disk,
+  one more thread makes the written data durable every 64 MiB, and neighbouring runs are merged.
+- **QEMU**: a paused guest whose main memory is the file (\`share=on\`, mapped in advance), with mapped-ram and multifd
+  over 1, 2 and 4 channels. The time runs from the \`migrate\` command to the event that completes it. QEMU never syncs,
+  so an fdatasync follows and counts. A load goes into a new guest. QEMU asks for huge pages for private memory by
+  itself.
+- **effect-multifd**: \`Migration.save\`, and \`Image.open\` with \`Migration.restore\`, in a process that has done a few
+  small saves and restores before. The settings are the defaults, but without checksums, because the others make none.
+  The verdicts list the cost of checksums: saves with and without them take turns in one process, and the lower
+  quartiles are compared, because this disk is slower now and then by more than that cost. \`memory\` is a \`Uint8Array\`,
+  \`file\` the file in shared memory. Huge pages come from \`GLIBC_TUNABLES=glibc.malloc.hugetlb=1\` in the environment.
+
+Migrations go over TCP from one process to another on the same machine, with the same number of channels on both sides.
+The memory of both ends is in shared memory. The time runs from the command until both sides have everything.
 
 - **QEMU** sends the RAM of a paused guest whose main memory is a file, and receives into a new guest like it.
-- **effect-multifd** sends an image that QEMU saved (\`Migration.send\`), and receives into a new image (\`Migration.receive\`),
-  without checksums.
-- **bare Node** is the limit: the file of RAM is read, written to as many sockets, and what comes out of them is written
-  into a new file, with two buffers of 1 MiB for each connection on both sides. There is none for compression.
+- **effect-multifd** sends an image that QEMU saved (\`Migration.send\`), and receives into a new image
+  (\`Migration.receive\`), without checksums.
+- **bare Node** is the limit: it reads the file of RAM, writes it to as many sockets, and writes what arrives into a new
+  file, with two buffers of 1 MiB for each connection on both sides. There is none for compression.
 
-All restores are from the image that QEMU saved, which is in the page cache; ours and the limit's leave out the device
-state and the ROMs, less than 1 MiB.
+All restores read the image that QEMU saved, which is in the page cache. Ours and the limit leave out the device state
+and the ROMs, less than 1 MiB.
 `
 
 /** Writes the report. */

@@ -28,7 +28,7 @@ const staysHere = (address: SocketAddress.SocketAddress): boolean =>
  * import { SocketAddress } from "effect-multifd"
  *
  * AddressWarnings.ofListener(SocketAddress.tcp("127.0.0.1", 4444), undefined) // => []
- * AddressWarnings.ofListener(SocketAddress.tcp("0.0.0.0", 4444), undefined) // => ["whoever reaches tcp:0.0.0.0:4444 can …"]
+ * AddressWarnings.ofListener(SocketAddress.tcp("0.0.0.0", 4444), undefined) // => ["anyone who reaches tcp:0.0.0.0:4444 can …"]
  * ```
  *
  * @stability unstable
