@@ -218,8 +218,8 @@ const nameOf = (target: Target<unknown, unknown>): string =>
  * `Migration.receive`. If the connection to the monitor has ended, another one is made for the rollback. The rollback
  * gives up on a monitor that cannot be reached, or does not answer for five seconds, and `onProblem` gets a list of
  * what was not undone. One exception: if the image of a stopped guest could not be made durable at the very end, the
- * guest may already have resumed. If QEMU fails after the image, because it does not exit, `onProblem` is told that the
- * image is complete.
+ * guest may already have resumed. If QEMU fails after the image, because it does not exit, `onProblem` gets a message
+ * that the image is complete.
  *
  * **Example** (A snapshot of a guest that keeps running)
  *

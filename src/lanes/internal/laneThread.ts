@@ -15,7 +15,7 @@ export interface Task {
 }
 
 /**
- * One thread, and its jobs. It keeps the process alive while it has any.
+ * One thread, and its jobs. It keeps the process alive while jobs are left.
  *
  *     starting ──ready──▶ idle ◀──job, answer──▶ busy
  *         ╰──────────────────┴───── exit ──────────┴──▶ ended: all jobs are answered with it

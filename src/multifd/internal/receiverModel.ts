@@ -13,8 +13,7 @@ export interface Hooks<in out A> {
   /** Runs when everything has arrived and is complete, before it is made durable. Default: nothing. */
   readonly onReceived?: Effect.Effect<void> | undefined
   /**
-   * Runs the step from which on the target is there: whatever becomes of the sender from then on, it is told that all
-   * is well, even after an interruption.
+   * Runs the step that makes the target exist. The sender then gets the success message, even after an interruption.
    */
   readonly last?: LastStep<A> | undefined
 }

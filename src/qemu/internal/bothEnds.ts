@@ -14,7 +14,7 @@ const failureOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<E> =>
     return Exit.isFailure(exit) ? Effect.failCause(exit.cause as Cause.Cause<never>) : Effect.never
   })
 
-/** A bug occurred. QEMU sees it as any failure, and its report does not explain it. */
+/** A defect of our own side. QEMU sees an ordinary failure, and its report does not explain it. */
 const defectOf = (exit: Exit.Exit<unknown, unknown>): Cause.Cause<never> | undefined => {
   const defect = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isDieReason) : undefined
   return defect && Cause.fromReasons([defect])

@@ -74,7 +74,7 @@ export type During =
  *
  * - `GiveBack`: QEMU's migration is cancelled, and the guest resumes if the capture has stopped it
  * - `Leave`: the migration is cancelled, and the guest is left running or stopped, as requested
- * - `Complete`: QEMU is told of the success, and the guest stays in `postmigrate`
+ * - `Complete`: QEMU gets the success message, and the guest stays in `postmigrate`
  * - `Quit`: like `Complete`, and then QEMU exits
  *
  * @internal
@@ -123,7 +123,7 @@ export const make = (options: Options<unknown, unknown>, vm: Vm.Vm): Plan => {
 }
 
 /**
- * `true` if QEMU is told of the success, and its guest then stays at the moment of the image.
+ * `true` if QEMU gets the success message, and its guest then stays at the moment of the image.
  *
  * @internal
  */

@@ -7,8 +7,8 @@ import * as PrivateDirectory from "../../io/files/PrivateDirectory.ts"
 import * as SocketAddress from "../../io/sockets/SocketAddress.ts"
 
 const SOCKET = "migration"
-/** As long as the names made by `PrivateDirectory`. */
-const DIRECTORY = "multifd-XXXXXX"
+/** As long as the names made by `PrivateDirectory`: mkdtemp(3) adds six characters. */
+const DIRECTORY = `multifd-${"0".repeat(6)}`
 
 const hasRoom = (parent: string): boolean =>
   Buffer.byteLength(Path.join(parent, DIRECTORY, SOCKET)) <= SocketAddress.MAX_UNIX_PATH
