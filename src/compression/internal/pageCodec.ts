@@ -1,4 +1,4 @@
-// oxlint-disable typescript/no-non-null-assertion -- hot loops over the pages of a packet
+import * as Invariant from "../../ram/Invariant.ts"
 import { Buffer } from "node:buffer"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -47,13 +47,15 @@ export const makePageCompressor = <S extends Native>(
 /** The table of lengths, followed by the pages: compressed, or unchanged if that is no larger. */
 const layOut = (pages: ReadonlyArray<Uint8Array>, packed: ReadonlyArray<Packed>): ReadonlyArray<Uint8Array> => {
   if (pages.length === 0) return []
-  const lengths = packed.map(({ length }, page) => Math.min(length, pages[page]!.length))
+  const pageOf = (page: number) => Invariant.defined(pages[page], "each compressed page is one of the pages")
+  const lengths = packed.map(({ length }, page) => Math.min(length, pageOf(page).length))
   const tableLength = pages.length * entrySize
   const payload = Buffer.allocUnsafe(lengths.reduce((total, length) => total + length, tableLength))
   let end = tableLength
-  lengths.forEach((length, page) => {
-    payload.writeUInt32BE(length, page * entrySize)
-    end = copyParts(length === pages[page]!.length ? [pages[page]!] : packed[page]!.parts, payload, end)
+  packed.forEach(({ length, parts }, page) => {
+    const plain = pageOf(page)
+    payload.writeUInt32BE(Math.min(length, plain.length), page * entrySize)
+    end = copyParts(length < plain.length ? parts : [plain], payload, end)
   })
   return [payload]
 }
@@ -72,12 +74,12 @@ export const makePageDecompressor = <S extends Native>(
       for (const { input, filling } of pages) {
         if (input.length === filling.target.length) filling.append(input)
       }
+      const pieceOf = (piece: number) => Invariant.defined(compressed[piece], "a piece of the task is compressed")
       return run({
         pieces: compressed.length,
-        input: (piece) => compressed[piece]!.input,
-        output: (piece, bytes) => compressed[piece]!.filling.append(bytes),
-        checkOutput: (piece, error, consumed) =>
-          check({ method: source.method, ...compressed[piece]!, error, consumed })
+        input: (piece) => pieceOf(piece).input,
+        output: (piece, bytes) => pieceOf(piece).filling.append(bytes),
+        checkOutput: (piece, error, consumed) => check({ method: source.method, ...pieceOf(piece), error, consumed })
       })
     }
     return {

@@ -1,4 +1,4 @@
-// oxlint-disable typescript/no-non-null-assertion -- hot loops over the pieces of a packet
+import * as Invariant from "../../ram/Invariant.ts"
 import * as Effect from "effect/Effect"
 import type { CompressionMethod } from "../Compression.ts"
 import type { CompressionError } from "../CompressionError.ts"
@@ -29,8 +29,8 @@ export const compressPieces = (
   const packed = pieces.map((): Packed => ({ parts: [], length: 0 }))
   const task = streams.run({
     pieces: pieces.length,
-    input: (piece) => pieces[piece]!,
-    output: (piece, bytes) => add(packed[piece]!, bytes),
+    input: (piece) => Invariant.defined(pieces[piece], "a piece of the task is one of the pieces"),
+    output: (piece, bytes) => add(Invariant.defined(packed[piece], "a piece has its place"), bytes),
     checkOutput: (_, error) => (error === null ? undefined : failed(method, error))
   })
   return Effect.as(task, packed)

@@ -22,7 +22,6 @@
  *
  * @since 0.1.0
  */
-// oxlint-disable typescript/no-non-null-assertion -- hot loop over the pages of a packet
 import * as Result from "effect/Result"
 import type { Shape } from "../../ram/RamBlock.ts"
 import * as Finding from "../Finding.ts"
@@ -284,7 +283,7 @@ export const encodeRam = (packet: RamPacket, pageSize: number, into?: Uint8Array
 }
 
 const setOffsets = (view: DataView, at: number, offsets: ArrayLike<number>): void => {
-  for (let i = 0; i < offsets.length; i++) setU64(view, at + 8 * i, offsets[i]!)
+  for (let i = 0; i < offsets.length; i++) setU64(view, at + 8 * i, offsets[i] ?? 0)
 }
 
 /**

@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-// oxlint-disable typescript/no-non-null-assertion -- hot loop over pages
 import * as PageRuns from "../../ram/PageRuns.ts"
 import type { PageBitmap } from "../../ram/PageBitmap.ts"
 import * as Checksum from "./Checksum.ts"
@@ -25,7 +24,10 @@ const preamble = (idstr: string, index: number, present: PageRuns.PageRuns, page
   new DataView(bytes.buffer).setBigUint64(1 + name.length, BigInt(index))
   const bits = 1 + name.length + 8
   PageRuns.forEach(present, (first, count) => {
-    for (let page = first; page < first + count; page++) bytes[bits + (page >> 3)]! |= 1 << (page & 7)
+    for (let page = first; page < first + count; page++) {
+      const at = bits + (page >> 3)
+      bytes[at] = (bytes[at] ?? 0) | (1 << (page & 7))
+    }
   })
   return bytes
 }

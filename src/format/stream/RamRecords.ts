@@ -10,7 +10,7 @@
  *
  * @since 0.1.0
  */
-// oxlint-disable typescript/no-non-null-assertion -- hot loops over page records
+import * as Invariant from "../../ram/Invariant.ts"
 import type { Shape } from "../../ram/RamBlock.ts"
 import { ByteWriter } from "../internal/byteWriter.ts"
 import { RamFlag } from "../internal/constants.ts"
@@ -87,13 +87,16 @@ export const make = (): Encoder => {
         pagesFrom(0, bytes.length, pageSize).map((at) => bytes.subarray(at, at + pageSize))
       )
       const offsets = extents.flatMap(({ bytes, offset }) => pagesFrom(offset, bytes.length, pageSize))
-      return heads(RamFlag.page, block, offsets, 0).each.flatMap((head, i) => [head, pages[i]!])
+      return heads(RamFlag.page, block, offsets, 0).each.flatMap((head, i) => [
+        head,
+        Invariant.defined(pages[i], "each page has a head")
+      ])
     },
     changes: (block, extents) => {
       const offsets = extents.map(({ offset }) => offset)
       const { each } = heads(RamFlag.xbzrle, block, offsets, CHANGES_TAIL)
       return each.flatMap((head, i) => {
-        const { bytes } = extents[i]!
+        const { bytes } = Invariant.defined(extents[i], "each extent has a head")
         const { view } = fieldsOf(head, 0)
         head[head.length - CHANGES_TAIL] = Xbzrle.ENCODING
         view.setUint16(head.length - 2, bytes.length)

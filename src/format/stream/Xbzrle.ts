@@ -12,7 +12,6 @@
  *
  * @since 0.1.0
  */
-// oxlint-disable typescript/no-non-null-assertion -- hot loop inside a page
 import * as Result from "effect/Result"
 import * as Finding from "../Finding.ts"
 
@@ -128,7 +127,7 @@ export const encode = (old: Uint8Array, page: Uint8Array, limit: number = page.l
     pushLength(out, start - at)
     pushLength(out, end - start)
     if (out.length + end - start > limit) return undefined
-    for (let i = start; i < end; i++) out.push(page[i]!)
+    for (const byte of page.subarray(start, end)) out.push(byte)
     at = end
   }
 }

@@ -1,5 +1,5 @@
-// oxlint-disable typescript/no-non-null-assertion -- hot loops over the pages of a job
 import * as Checksum from "../../format/seal/Checksum.ts"
+import * as Invariant from "../../ram/Invariant.ts"
 import * as PageRuns from "../../ram/PageRuns.ts"
 import * as ZeroPages from "../../ram/ZeroPages.ts"
 import type * as LaneJob from "../LaneJob.ts"
@@ -172,17 +172,18 @@ class Copy {
   #collect(first: number, normal: PageRuns.PageRuns): void {
     const all = this.#normal
     PageRuns.forEach(normal, (page, count) => {
-      if (all.length > 0 && PageRuns.end(all) === first + page) all[all.length - 1]! += count
+      if (all.length > 0 && PageRuns.end(all) === first + page) all.push((all.pop() ?? 0) + count)
       else all.push(first + page, count)
     })
   }
 
   #digest(data: Uint8Array, normal: PageRuns.PageRuns): void {
     const { digests, pageSize } = this.#job
+    const algorithm = Invariant.defined(digests, "a job that digests names its algorithm")
     PageRuns.forEach(normal, (first, count) => {
       for (let page = first; page < first + count; page++) {
         Checksum.pageInto(
-          digests!,
+          algorithm,
           slice(data, page, 1, pageSize),
           this.#digests,
           this.#digested++ * this.#digestLength

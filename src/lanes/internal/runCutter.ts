@@ -1,4 +1,3 @@
-// oxlint-disable typescript/no-non-null-assertion -- hot loop over the runs of a batch
 import type { PageRuns } from "../../ram/PageRuns.ts"
 
 /**
@@ -18,8 +17,8 @@ export class RunCutter {
   within(from: number, to: number): PageRuns {
     const cut: Array<number> = []
     for (; this.#at < this.#runs.length; this.#at += 2) {
-      const first = this.#runs[this.#at]!
-      const end = first + this.#runs[this.#at + 1]!
+      const first = this.#runs[this.#at] ?? 0
+      const end = first + (this.#runs[this.#at + 1] ?? 0)
       const start = Math.max(first, from)
       if (start < Math.min(end, to)) cut.push(start - from, Math.min(end, to) - start)
       if (end > to) break

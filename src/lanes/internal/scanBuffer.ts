@@ -1,6 +1,5 @@
-// oxlint-disable typescript/no-non-null-assertion -- hot loop over the runs of a batch
 import { Buffer } from "node:buffer"
-import type { PageRuns } from "../../ram/PageRuns.ts"
+import * as PageRuns from "../../ram/PageRuns.ts"
 import * as ZeroPages from "../../ram/ZeroPages.ts"
 import { zeroScan } from "./zeroScan.ts"
 
@@ -13,7 +12,7 @@ export interface ScanBuffer {
   /** The first `length` bytes. A larger length than before may move them. */
   readonly bytes: (length: number) => Uint8Array
   /** The pages among `pages` that are not zero, in the bytes from the start. */
-  readonly normal: (pageSize: number, pages: PageRuns) => PageRuns
+  readonly normal: (pageSize: number, pages: PageRuns.PageRuns) => PageRuns.PageRuns
 }
 
 const WASM_PAGE = 64 * 1024
@@ -62,14 +61,12 @@ class SimdBuffer implements ScanBuffer {
     return this.#all.subarray(0, length)
   }
 
-  normal(pageSize: number, pages: PageRuns): PageRuns {
+  normal(pageSize: number, pages: PageRuns.PageRuns): PageRuns.PageRuns {
     const runs: Array<number> = []
-    for (let i = 0; i < pages.length; i += 2) {
-      const first = pages[i]!
-      const count = pages[i + 1]!
+    PageRuns.forEach(pages, (first, count) => {
       this.#scan(first * pageSize, pageSize, count, this.#length)
       collect(this.#all, this.#length, count, first, runs)
-    }
+    })
     return runs
   }
 }
@@ -94,7 +91,7 @@ class PlainBuffer implements ScanBuffer {
     return this.#all.subarray(0, length)
   }
 
-  normal(pageSize: number, pages: PageRuns): PageRuns {
+  normal(pageSize: number, pages: PageRuns.PageRuns): PageRuns.PageRuns {
     return ZeroPages.split(this.#all, pageSize, pages).normal
   }
 }

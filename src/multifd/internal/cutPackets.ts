@@ -1,4 +1,3 @@
-// oxlint-disable typescript/no-non-null-assertion -- hot loop over the runs of a batch
 import type { LoadedBatch } from "../../ram/PageBatch.ts"
 
 /**
@@ -67,12 +66,13 @@ function* inOrder(normal: ReadonlyArray<number>, zero: ReadonlyArray<number>): G
   let i = 0
   let j = 0
   while (i < normal.length || j < zero.length) {
-    const isNormal = j >= zero.length || (i < normal.length && normal[i]! < zero[j]!)
-    if (isNormal) {
-      yield { isNormal, first: normal[i]!, count: normal[i + 1]! }
+    const firstNormal = normal[i] ?? Number.POSITIVE_INFINITY
+    const firstZero = zero[j] ?? Number.POSITIVE_INFINITY
+    if (firstNormal < firstZero) {
+      yield { isNormal: true, first: firstNormal, count: normal[i + 1] ?? 0 }
       i += 2
     } else {
-      yield { isNormal, first: zero[j]!, count: zero[j + 1]! }
+      yield { isNormal: false, first: firstZero, count: zero[j + 1] ?? 0 }
       j += 2
     }
   }

@@ -5,7 +5,6 @@
  *
  *     one object a line, or an indented one (QEMU's `pretty=on`): the brackets give the end of an object
  */
-// oxlint-disable typescript/no-non-null-assertion -- hot loop over bytes
 import * as Stranger from "./stranger.ts"
 import type { Problem } from "./objectSplitterModel.ts"
 
@@ -79,8 +78,7 @@ export const make = (maxBytes: number): ObjectSplitter => {
   return {
     push: (bytes, onObject) => {
       let start = 0
-      for (let at = 0; at < bytes.length; at++) {
-        const byte = bytes[at]!
+      for (const [at, byte] of bytes.entries()) {
         if (depth === 0) {
           if (SPACE.has(byte)) continue
           if (byte !== BRACE) return Stranger.problemOf(bytes.subarray(at))

@@ -1,4 +1,4 @@
-// oxlint-disable typescript/no-non-null-assertion -- a binary search inside the list
+import * as Invariant from "../../../ram/Invariant.ts"
 import type { MappedBlock } from "./imageModel.ts"
 import * as MappedRam from "../MappedRam.ts"
 import { isPageSize } from "../../internal/pageSize.ts"
@@ -52,10 +52,10 @@ export const freeBetween = (
     let [low, high] = [0, sorted.length]
     while (low < high) {
       const middle = (low + high) >> 1
-      if (sorted[middle]!.position < end) low = middle + 1
+      if (Invariant.defined(sorted[middle], "the middle of a search is in the list").position < end) low = middle + 1
       else high = middle
     }
-    return low === 0 || reaches[low - 1]! <= position
+    return low === 0 || Invariant.defined(reaches[low - 1], "parts reach as far as they are many") <= position
   }
 }
 

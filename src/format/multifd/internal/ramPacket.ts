@@ -1,4 +1,3 @@
-// oxlint-disable typescript/no-non-null-assertion -- hot loop over the pages of a packet
 import type { Shape } from "../../../ram/RamBlock.ts"
 import * as Finding from "../../Finding.ts"
 import type { DecodeOptions } from "./multifdPacketModel.ts"
@@ -114,7 +113,7 @@ export const checkOffsets = (
 ): Finding.Finding | undefined => {
   const last = shape.usedLength - shape.pageSize
   for (let i = 0; i < offsets.length; i++) {
-    const offset = offsets[i]!
+    const offset = offsets[i] ?? 0
     if (offset > last || offset % shape.pageSize !== 0) return wrongOffset(offset, shape, position + 8 * i)
   }
   return undefined

@@ -1,4 +1,4 @@
-// oxlint-disable typescript/no-non-null-assertion -- hot loops over page records
+import * as Invariant from "../../../ram/Invariant.ts"
 import * as Finding from "../../Finding.ts"
 import type { AnnouncedBlock, Event, Extent, ZeroExtent } from "./socketStreamModel.ts"
 import { ENCODING } from "../Xbzrle.ts"
@@ -99,12 +99,11 @@ export class PageRecords {
 
   private zerosOf(records: ReadonlyArray<PageRecord>): ReadonlyArray<ZeroExtent> {
     const extents: Array<{ offset: number; length: number }> = []
-    let end = -1
     for (const { kind, offset } of records) {
       if (kind !== RamFlag.zero) continue
-      if (offset === end) extents.at(-1)!.length += this.pageSize
+      const last = extents.at(-1)
+      if (last !== undefined && offset === last.offset + last.length) last.length += this.pageSize
       else extents.push({ offset, length: this.pageSize })
-      end = offset + this.pageSize
     }
     return extents
   }
@@ -127,7 +126,7 @@ export class PageRecords {
   private nameEnd(at: number): number {
     const { bytes, end } = this.window
     const start = at + RECORD_BYTES + 1
-    return start > end ? start : start + bytes[start - 1]!
+    return start > end ? start : start + Invariant.defined(bytes[start - 1], "the length of a name has arrived")
   }
 
   private readData(

@@ -1,4 +1,5 @@
-// oxlint-disable typescript/no-non-null-assertion -- hot loops over the targets of a read
+import * as Invariant from "../../../ram/Invariant.ts"
+
 /** From this size, a separate read is faster than a copy: about 2.6 µs for a call, 0.15 µs per KiB. */
 const worthItsOwnRead = 16 * 1024
 
@@ -33,12 +34,11 @@ const joined = (targets: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> =
 /** The number of targets from `first` that are small and fit into the staging memory together. */
 const countSmall = (targets: ReadonlyArray<Uint8Array>, first: number): number => {
   let bytes = 0
-  let next = first
-  for (; next < targets.length && targets[next]!.length < worthItsOwnRead; next++) {
-    bytes += targets[next]!.length
-    if (bytes > stagingLength) break
+  for (let next = first; ; next++) {
+    const length = targets[next]?.length ?? worthItsOwnRead
+    bytes += length
+    if (length >= worthItsOwnRead || bytes > stagingLength) return next - first
   }
-  return next - first
 }
 
 const lengthOf = (targets: ReadonlyArray<Uint8Array>): number => targets.reduce((sum, { length }) => sum + length, 0)
@@ -51,12 +51,13 @@ const lengthOf = (targets: ReadonlyArray<Uint8Array>): number => targets.reduce(
 export const makeGather = (): ((targets: ReadonlyArray<Uint8Array>) => ReadonlyArray<Piece>) => {
   let staging: Uint8Array | undefined
   return (targets) => {
-    if (targets.length === 1) return [{ memory: targets[0]!, targets: [] }]
+    const [only] = targets
+    if (only !== undefined && targets.length === 1) return [{ memory: only, targets: [] }]
     const places = joined(targets)
     const pieces: Array<Piece> = []
     for (let at = 0; at < places.length;) {
       const count = countSmall(places, at)
-      if (count < 2) pieces.push({ memory: places[at++]!, targets: [] })
+      if (count < 2) pieces.push({ memory: Invariant.defined(places[at++], "a place is left"), targets: [] })
       else {
         const together = places.slice(at, (at += count))
         staging ??= new Uint8Array(stagingLength)

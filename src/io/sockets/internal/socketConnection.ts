@@ -1,4 +1,3 @@
-// oxlint-disable typescript/no-non-null-assertion -- hot loop over the pieces of a read
 import * as Effect from "effect/Effect"
 import type { Connection, TransferError } from "./connectionModel.ts"
 import * as ConnectionError from "../ConnectionError.ts"
@@ -44,14 +43,15 @@ const fill = (transport: Transport, pieces: ReadonlyArray<Piece>, done: (outcome
   const next = (): void => {
     looping = true
     do {
-      while (index < pieces.length && offset === pieces[index]!.memory.length) {
-        scatter(pieces[index]!)
-        index++
+      let piece = pieces[index]
+      while (piece !== undefined && offset === piece.memory.length) {
+        scatter(piece)
+        piece = pieces[++index]
         offset = 0
       }
       answered = false
-      if (index === pieces.length) done({ filled, error: null })
-      else transport.read(pieces[index]!.memory.subarray(offset), arrived)
+      if (piece === undefined) done({ filled, error: null })
+      else transport.read(piece.memory.subarray(offset), arrived)
     } while (answered)
     looping = false
   }
