@@ -16,7 +16,8 @@
  *
  * @since 0.1.0
  */
-// oxlint-disable typescript/no-non-null-assertion -- hot loops inside checked bounds
+// Callers keep pages below `pages`, and runs are pairs: a check would be paid for every page.
+// oxlint-disable typescript/no-non-null-assertion -- see above
 import type { PageRuns } from "./PageRuns.ts"
 
 /**

@@ -1,4 +1,5 @@
-// oxlint-disable typescript/no-non-null-assertion -- hot loops over pairs of numbers
+// Runs are pairs of numbers, and the last pair is read only where there is one.
+// oxlint-disable typescript/no-non-null-assertion -- see above
 /**
  * Appends pages after the last run, or extends that run if they touch it. `first` must not precede the end of the last
  * run.

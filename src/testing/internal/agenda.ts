@@ -1,4 +1,5 @@
-// oxlint-disable typescript/no-non-null-assertion -- a heap, which is indexed inside its length
+// A heap indexes inside its length by construction, at every step of a simulation.
+// oxlint-disable typescript/no-non-null-assertion -- see above
 /**
  * A future event. `time` is in milliseconds.
  *

@@ -1,4 +1,5 @@
-// oxlint-disable typescript/no-non-null-assertion -- a byte inside the piece
+// The condition above puts the byte inside the piece.
+// oxlint-disable typescript/no-non-null-assertion -- see above
 import type * as Duration from "effect/Duration"
 import type { Fault, Rule } from "./virtualNetworkModel.ts"
 import type { Disturbance, Pipe } from "./virtualPipe.ts"

@@ -1,4 +1,5 @@
-// oxlint-disable typescript/no-non-null-assertion -- pieces of a pipe that is not empty
+// Both places take the first piece only where the pipe holds bytes, so there is one.
+// oxlint-disable typescript/no-non-null-assertion -- see above
 import type { ErrnoError } from "../../io/sockets/Network.ts"
 import type { EventLoop } from "./eventLoop.ts"
 import { errnoError } from "./nodeForm.ts"
