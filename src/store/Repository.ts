@@ -278,8 +278,20 @@ const MAX_RECORDS = 16_384
  * @category records
  * @since 0.1.0
  */
-export const chains = Effect.fnUntraced(function* (self: Repository, vm?: string | undefined) {
-  const prefix = vm === undefined ? "vm/" : `vm/${self.keys.machineId(vm)}/`
+export const chains = (self: Repository, vm?: string | undefined) =>
+  chainsBelow(self, vm === undefined ? "vm/" : `vm/${self.keys.machineId(vm)}/`)
+
+/**
+ * The chain of one snapshot; `undefined`: it has no records.
+ *
+ * @stability unstable
+ * @category records
+ * @since 0.1.0
+ */
+export const chain = (self: Repository, { snapshot, vmId }: Pick<Chain, "snapshot" | "vmId">) =>
+  Effect.map(chainsBelow(self, `vm/${vmId}/${snapshot}/`), ([found]) => found)
+
+const chainsBelow = Effect.fnUntraced(function* (self: Repository, prefix: string) {
   const names = yield* Stream.runCollect(self.objects.list(prefix))
   const found = new Map<string, Found>()
   for (const { modified, name } of names) {

@@ -202,7 +202,7 @@ const neededByBase = Effect.fnUntraced(function* (
     Effect.catchTag("ObjectMissingError", () => Effect.succeed(undefined))
   )
   if (needed !== undefined) return needed
-  const again = (yield* Repository.chains(repository)).find(({ snapshot }) => snapshot === chain.snapshot)
+  const again = yield* Repository.chain(repository, chain)
   if (again !== undefined && basesInUse(again).includes(map)) return []
   return yield* new SnapshotFencedError({ store: repository.objects.url, snapshot: chain.snapshot })
 })

@@ -42,6 +42,7 @@ import { PageWriter } from "./internal/pageWriter.ts"
 import * as Repository from "./Repository.ts"
 import type { SnapshotFencedError, SnapshotNotFoundError } from "./SnapshotError.ts"
 import type { StoreError } from "./StoreError.ts"
+import * as StoreSource from "./StoreSource.ts"
 
 /**
  * Failures of writing a snapshot.
@@ -90,33 +91,24 @@ export interface Options {
   readonly qemu?: string | undefined
 }
 
-interface Base {
-  readonly snapshot: string
-  readonly map: string
-  readonly mapSha256: string
-}
+type Base = Pick<Repository.Chain, "snapshot" | "vmId"> & { readonly map: string; readonly mapSha256: string }
+
+/** A chain as a base; `undefined`: it is not committed. */
+const baseOf = ({ snapshot, state, vmId }: Repository.Chain): Base | undefined =>
+  state._tag === "Committed" ? { snapshot, vmId, map: state.map.map, mapSha256: state.map.mapSha256 } : undefined
 
 const findBase = Effect.fnUntraced(function* (
   repository: Repository.Repository,
   { base = "latest", vm }: Options
 ): Effect.fn.Return<Base | undefined, WriteError> {
   if (base === "none") return undefined
-  const candidates = base === "latest" ? yield* Repository.chains(repository, vm) : yield* Repository.chains(repository)
-  const usable = candidates.flatMap(({ snapshot, state }) =>
-    state._tag === "Committed" && (base === "latest" || base.snapshot === snapshot)
-      ? [{ snapshot, map: state.map.map, mapSha256: state.map.mapSha256 }]
-      : []
-  )
-  return usable.at(-1)
+  if (base !== "latest") return baseOf(yield* StoreSource.find(repository, base.snapshot))
+  return (yield* Repository.chains(repository, vm)).flatMap((chain) => baseOf(chain) ?? []).at(-1)
 })
 
 /** The check of a base: it holds if its chain is committed and its newest map is the one that OPEN names. */
 const holds = (repository: Repository.Repository, base: Base): Effect.Effect<boolean, WriteError> =>
-  Effect.map(Repository.chains(repository), (chains) =>
-    chains.some(
-      ({ snapshot, state }) => snapshot === base.snapshot && state._tag === "Committed" && state.map.map === base.map
-    )
-  )
+  Effect.map(Repository.chain(repository, base), (chain) => chain !== undefined && baseOf(chain)?.map === base.map)
 
 const lease = (bases: ReadonlyArray<string>) => ({ bases, leaseSeconds: LEASE_SECONDS })
 

@@ -41,8 +41,15 @@ export class ChainWriter {
     this.#last = place.last
   }
 
-  /** Appends a record. Fails with `SnapshotFencedError` if another writer's record has its place. */
+  /**
+   * Appends a record. Fails with `SnapshotFencedError` if another writer's record has its place. An interruption waits
+   * until the store has answered: the next record follows this one.
+   */
   append(fields: RecordFields) {
+    return Effect.uninterruptible(this.#append(fields))
+  }
+
+  #append(fields: RecordFields) {
     return Effect.gen({ self: this }, function* () {
       const last = this.#last
       const record = {
