@@ -263,23 +263,22 @@ export const run = Effect.fn("InstantResume.run")(function* <E extends TaggedErr
   )
   const hasStarted = Latch.makeUnsafe()
   const restore = Effect.scoped(rollback(qmp, [BorrowedSettings.step(settings)], onProblem))
-  yield* Effect.catchTag(settings.set, "QmpCommandError", (error) =>
-    Effect.andThen(restore, Effect.fail(refusedBy(error)))
-  )
-  const whenOver = Effect.suspend(() => (hasStarted.isOpen() ? Effect.void : restore))
   const told = options.onRunning
   const started: Options<E> = {
     ...options,
     onRunning: (milliseconds) => Effect.andThen(hasStarted.open, told?.(milliseconds) ?? Effect.void)
   }
-  const sent = yield* Effect.scoped(transfer(started, preempt, pagesOf(destination.blocks))).pipe(
-    Effect.catch(retryOnce(options)),
-    Effect.mapError(named(options)),
-    Effect.onError(() => whenOver)
+  const sent = yield* Effect.catchTag(settings.set, "QmpCommandError", (error) => Effect.fail(refusedBy(error))).pipe(
+    Effect.andThen(
+      Effect.scoped(transfer(started, preempt, pagesOf(destination.blocks))).pipe(
+        Effect.catch(retryOnce(options)),
+        Effect.mapError(named(options))
+      )
+    ),
+    // Once the guest runs, it still needs the settings: `recover` continues with them.
+    Effect.onError(() => Effect.suspend(() => (hasStarted.isOpen() ? Effect.void : restore)))
   )
-  const resumed = yield* finished(options, sent)
-  yield* restore
-  return resumed
+  return yield* Effect.ensuring(finished(options, sent), restore)
 })
 
 /**
