@@ -120,15 +120,15 @@ const watchRunning = Effect.fnUntraced(function* (
   { onRunning, paused = false, qmp }: Pick<Options<unknown>, "onRunning" | "paused" | "qmp">,
   since: () => number
 ): Effect.fn.Return<Effect.Effect<void>, never, Scope.Scope> {
-  const told = (): Effect.Effect<void> => onRunning?.(performance.now() - since()) ?? Effect.void
-  if (paused) return Effect.suspend(told)
+  const report = (): Effect.Effect<void> => onRunning?.(performance.now() - since()) ?? Effect.void
+  if (paused) return Effect.suspend(report)
   const events = yield* qmp.subscribe
   const resumed = events.pipe(
     Stream.filter(({ name }) => name === "RESUME"),
     Stream.take(1),
     Stream.runDrain
   )
-  yield* Effect.forkScoped(Effect.ignore(Effect.andThen(resumed, Effect.suspend(told))))
+  yield* Effect.forkScoped(Effect.ignore(Effect.andThen(resumed, Effect.suspend(report))))
   return Effect.void
 })
 
@@ -263,10 +263,10 @@ export const run = Effect.fn("InstantResume.run")(function* <E extends TaggedErr
   )
   const hasStarted = Latch.makeUnsafe()
   const restore = Effect.scoped(rollback(qmp, [BorrowedSettings.step(settings)], onProblem))
-  const told = options.onRunning
+  const report = options.onRunning
   const started: Options<E> = {
     ...options,
-    onRunning: (milliseconds) => Effect.andThen(hasStarted.open, told?.(milliseconds) ?? Effect.void)
+    onRunning: (milliseconds) => Effect.andThen(hasStarted.open, report?.(milliseconds) ?? Effect.void)
   }
   const sent = yield* Effect.catchTag(settings.set, "QmpCommandError", (error) => Effect.fail(refusedBy(error))).pipe(
     Effect.andThen(
